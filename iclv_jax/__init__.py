@@ -1,0 +1,40 @@
+"""Integrated choice and latent variable models by joint maximum likelihood, on JAX.
+
+Importing this package switches JAX to 64-bit mode (`jax_enable_x64`): log-likelihoods of surveys
+need it.
+"""
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+
+from iclv_jax import datasets  # noqa: E402
+from iclv_jax._choice import Logit, Probit  # noqa: E402
+from iclv_jax._fit import Fit  # noqa: E402
+from iclv_jax._indicators import Continuous, Ordered  # noqa: E402
+from iclv_jax._integration import Adaptive, GaussHermite, MonteCarlo  # noqa: E402
+from iclv_jax._model import Model  # noqa: E402
+from iclv_jax._optimise import TrustRegion  # noqa: E402
+from iclv_jax._problem import Problem  # noqa: E402
+from iclv_jax._spec import Latent, LogNormal, Normal, Thresholds  # noqa: E402
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Adaptive",
+    "Continuous",
+    "Fit",
+    "GaussHermite",
+    "Latent",
+    "Logit",
+    "LogNormal",
+    "Model",
+    "MonteCarlo",
+    "Normal",
+    "Ordered",
+    "Probit",
+    "Problem",
+    "Thresholds",
+    "TrustRegion",
+    "datasets",
+]

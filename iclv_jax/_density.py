@@ -1,0 +1,101 @@
+"""The kernel: the log density of one person's items and choices given the shocks.
+
+Modes, likelihood, scores, Hessians and simulation checks are transformations of `log_density`.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._latent import latent_variables, random_coefficients
+from iclv_jax._panel import Person
+from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, Stack, section
+from iclv_jax._parameters._map import ParameterMap
+from iclv_jax._spec import Kernel, Mixing, Utility
+from iclv_jax._spec._model import Spec
+from iclv_jax._types import Array, Arrays, Float, Scalar, Shocks
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What the kernel needs to know of a model beside numbers; hashable and static in jit.
+
+    `seen` are the places of the utilities' latent variables, `random` the places and
+    distributions of random coefficients, `correlated` whether these covary.
+    """
+
+    map: ParameterMap
+    stacks: tuple[Stack, ...]
+    kernel: type[Kernel] | None
+    utility: Utility | None
+    seen: tuple[int, ...]
+    random: tuple[tuple[int, Mixing], ...]
+    correlated: bool
+    latents: int
+
+    @property
+    def dimension(self) -> int:
+        return self.latents + len(self.random)
+
+
+def structure(spec: Spec, table: ParameterTable) -> Structure:
+    utility, random = spec.utility, dict(spec.random)
+    names = utility.parameters if utility else ()
+    return Structure(
+        map=table.map,
+        stacks=table.stacks,
+        kernel=type(spec.choice) if spec.choice is not None else None,
+        utility=utility,
+        seen=tuple(spec.positions[name] for name in (utility.latents if utility else ())),
+        random=tuple((names.index(name), mixing) for name, mixing in random.items()),
+        correlated=any(first in random for first, _ in spec.covariances),
+        latents=len(spec.latents),
+    )
+
+
+def log_density(structure: Structure, cells: dict[str, Arrays], person: Person, shocks: Shocks) -> Scalar:
+    """log f(items, choices | shocks) of one person; `cells` are the arrays of `ParameterMap.dense`."""
+    return sum(factors(structure, cells, person, shocks).values(), start=jnp.zeros(()))
+
+
+def factors(
+    structure: Structure, cells: dict[str, Arrays], person: Person, shocks: Shocks
+) -> dict[str, Scalar]:
+    """The terms of the log density by the section that they come from."""
+    eta = latent_variables(cells[LATENT], person.covariates, shocks[: structure.latents])
+    terms = {}
+    for i, stack in enumerate(structure.stacks):
+        each = item_log_densities(stack, cells[section(stack)], person.values[i], eta)
+        # Missing items carry a valid stand-in value, so the masked branch is finite.
+        terms[section(stack)] = jnp.sum(jnp.where(person.observed[i], each, 0.0))
+    if structure.utility is not None:
+        each = choice_log_densities(structure, cells[CHOICE], person, eta, shocks)
+        terms[CHOICE] = jnp.sum(jnp.where(person.occurs, each, 0.0))
+    return terms
+
+
+def item_log_densities(stack: Stack, cells: Arrays, values: Array, eta: Array) -> Float[Array, " indicator"]:
+    return stack.family.log_density(stack.key, cells, values, cells["loadings"] @ eta)  # pyright: ignore[reportArgumentType]
+
+
+def choice_log_densities(
+    structure: Structure, cells: Arrays, person: Person, eta: Array, shocks: Shocks
+) -> Float[Array, " situation"]:
+    """Log probability of the choice in every situation, padding included."""
+    assert structure.kernel is not None
+    v = utilities(structure, cells, person, eta, shocks)
+    each = jax.vmap(structure.kernel.log_density, in_axes=(None, 0, 0, 0))
+    return each(cells, v, person.chosen, person.available)
+
+
+def utilities(
+    structure: Structure, cells: Arrays, person: Person, eta: Array, shocks: Shocks
+) -> Float[Array, "situation alternative"]:
+    assert structure.utility is not None
+    coefficients = random_coefficients(
+        cells, structure.random, structure.correlated, shocks[structure.latents :]
+    )
+    seen = eta[np.array(structure.seen, int)]
+    return jax.vmap(structure.utility, in_axes=(None, 0, None))(coefficients, person.columns, seen)

@@ -1,0 +1,359 @@
+"""`fit`: from data to estimates in a straight line; `Fit`: what one reads off afterwards."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from iclv_jax._inference import Covariance, covariance
+from iclv_jax._integration import Rule
+from iclv_jax._optimise import (
+    Objective,
+    OptimizerReport,
+    TrustRegion,
+    positive_spreads,
+    sequential_start,
+)
+from iclv_jax._problem import Problem, bind
+from iclv_jax._report import Progress, Report
+from iclv_jax._report._summary import summarise
+from iclv_jax._spec._model import Spec
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """Parts of the log-likelihood.
+
+    Attributes
+    ----------
+    joint
+        Of items and choices together: what was maximised.
+    choices, items
+        Marginal log-likelihoods of the choices and of the items alone at the joint estimates, each with
+        its own nodes. They add up to less or more than `joint`, because both depend on the latent
+        variables. NaN where the model has no such part.
+    equal_shares
+        Of the choices when all available alternatives are equally likely.
+    constants
+        Of the choices with alternative-specific constants only, maximised.
+    """
+
+    joint: float
+    choices: float
+    items: float
+    equal_shares: float
+    constants: float
+
+    @property
+    def rho_squared(self) -> float:
+        """1 - choices / equal_shares: McFadden's, for the choice part."""
+        return 1.0 - self.choices / self.equal_shares if self.equal_shares else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Maximum likelihood estimates with everything that follows from them. Names follow statsmodels.
+
+    Attributes
+    ----------
+    problem
+        The problem with its last nodes.
+    estimates
+        Free parameters in natural units, in the order of `problem.names`.
+    optimizer_report
+        How the optimisation ended.
+    start
+        Where the joint stage started.
+    """
+
+    problem: Problem
+    estimates: np.ndarray
+    optimizer_report: OptimizerReport
+    start: np.ndarray
+    rows: tuple[dict[str, Any], ...] = field(repr=False)
+
+    @property
+    def converged(self) -> bool:
+        return self.optimizer_report.verdict.success
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.problem.names
+
+    @cached_property
+    def params(self) -> pd.Series:
+        """Estimates of the free parameters."""
+        return self._series(self.estimates, "estimate")
+
+    @cached_property
+    def all_params(self) -> pd.Series:
+        """Estimates with the fixed, tied and defined parameters."""
+        values = self.problem.unpack(jnp.asarray(self.estimates), everything=True)
+        return pd.Series({k: float(v) for k, v in values.items()}, name="estimate")
+
+    @cached_property
+    def llf(self) -> float:
+        """The maximised (weighted) log-likelihood."""
+        return float(self.problem.loglike(jnp.asarray(self.estimates)))
+
+    @property
+    def nobs(self) -> int:
+        """Number of people: the independent observations."""
+        return len(self.problem.panel.people)
+
+    @property
+    def aic(self) -> float:
+        return 2.0 * len(self.names) - 2.0 * self.llf
+
+    @property
+    def bic(self) -> float:
+        """With the number of people as sample size."""
+        return float(np.log(self.nobs)) * len(self.names) - 2.0 * self.llf
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """Scores of the people at the estimates, unweighted."""
+        scores = self.problem.score_person(jnp.asarray(self.estimates))
+        return pd.DataFrame(
+            np.asarray(scores), index=pd.Index(self.problem.panel.people), columns=list(self.names)
+        )
+
+    @cached_property
+    def hessian(self) -> pd.DataFrame:
+        """Hessian of the log-likelihood at the estimates."""
+        matrix = np.asarray(self.problem.hessian(jnp.asarray(self.estimates)))
+        return pd.DataFrame(matrix, index=list(self.names), columns=list(self.names))
+
+    @cached_property
+    def _covariances(self) -> dict[str, Covariance]:
+        return {}
+
+    def covariance(self, kind: str | None = None) -> Covariance:
+        """The covariance of a kind with its notes; computed once."""
+        kind = kind or "hessian"
+        if kind not in self._covariances:
+            held = np.array([n in self.optimizer_report.active for n in self.names])
+            self._covariances[kind] = covariance(
+                kind,
+                self.hessian.to_numpy(),
+                self.scores.to_numpy(),
+                self.problem.panel.weights,
+                self.names,
+                held,
+            )
+        return self._covariances[kind]
+
+    def cov_params(self, kind: str | None = None) -> pd.DataFrame:
+        """Covariance matrix of the estimates: `"hessian"` (the default), `"bhhh"` or `"robust"`.
+
+        NaN where there is no variance; `fit.covariance(kind).notes` says why, by name.
+        """
+        matrix = self.covariance(kind).matrix
+        return pd.DataFrame(matrix, index=list(self.names), columns=list(self.names))
+
+    def standard_errors(self, kind: str | None = None) -> pd.Series:
+        """Standard errors of the free parameters from a covariance of this kind."""
+        return self._series(np.sqrt(np.diag(self.covariance(kind).matrix)), "standard error")
+
+    @property
+    def bse(self) -> pd.Series:
+        """Standard errors from the Hessian."""
+        return self.standard_errors()
+
+    @property
+    def tvalues(self) -> pd.Series:
+        return (self.params / self.bse).rename("t")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided, from the normal distribution."""
+        return self._series(2.0 * stats.norm.sf(np.abs(self.tvalues)), "p")
+
+    def conf_int(self, alpha: float = 0.05, kind: str | None = None) -> pd.DataFrame:
+        """Intervals `estimate +- z * standard error` with coverage 1 - alpha."""
+        reach = stats.norm.ppf(1.0 - alpha / 2.0) * self.standard_errors(kind)
+        return pd.DataFrame({"lower": self.params - reach, "upper": self.params + reach})
+
+    @cached_property
+    def components(self) -> Components:
+        """The log-likelihood of the parts, and of simpler models of the choice."""
+        spec, params = self.problem.spec, jnp.asarray(self.estimates)
+
+        def part(keep: Any) -> float:
+            return float(self.problem.part(keep).recentre(params).loglike(params))
+
+        if spec.choice is None:
+            return Components(self.llf, float("nan"), self.llf, float("nan"), float("nan"))
+        choices = part("choices") if spec.indicators else self.llf
+        items = part("items") if spec.indicators else float("nan")
+        return Components(self.llf, choices, items, *_naive_choices(self.problem))
+
+    @cached_property
+    def trace(self) -> pd.DataFrame:
+        """One row per step of the optimiser, with its stage."""
+        return pd.DataFrame(list(self.rows))
+
+    def table(self, cov: str | None = None) -> pd.DataFrame:
+        """Every parameter, free or not: block, estimate, standard error, t, p, and t against 1 where
+        a modeller would ask. Standard errors of defined ones follow by the delta method."""
+        params = jnp.asarray(self.estimates)
+        mapping, constants = self.problem.table.map, self.problem.core.constants
+        j = np.asarray(jax.jacfwd(lambda p: mapping.full(constants, p))(params))
+        errors = _delta_errors(j, self.covariance(cov).matrix)
+        rows = self.problem.table.rows
+        frame = pd.DataFrame(
+            {
+                "block": [r.parameter.block for r in rows],
+                "role": [r.parameter.role for r in rows],
+                "status": [r.status for r in rows],
+                "estimate": self.all_params.to_numpy(),
+                "se": errors,
+            },
+            index=pd.Index([r.name for r in rows], name="parameter"),
+        )
+        frame["t"] = frame["estimate"] / frame["se"]
+        frame["p"] = 2.0 * stats.norm.sf(np.abs(frame["t"]))
+        asked = frame["role"].isin(["scale"]) | frame.index.isin(self._unit_loadings())
+        frame["t_one"] = ((frame["estimate"] - 1.0) / frame["se"]).where(asked)
+        return frame
+
+    def summary(self, cov: str | None = None) -> Report:
+        """The table of results with a header; prints as text and shows as HTML in notebooks.
+
+        `cov` is the kind of covariance behind the standard errors.
+        """
+        return summarise(self, cov or "hessian")
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def _unit_loadings(self) -> list[str]:
+        """Loadings measured against one that is fixed: a modeller compares them with 1."""
+        scaled = [v.name for v in self.problem.spec.latents if v.scale == "loading"]
+        return [
+            f"{latent} =~ {item.column}"
+            for item in self.problem.spec.indicators
+            for latent in item.of
+            if latent in scaled
+        ]
+
+    def _series(self, values: Any, name: str) -> pd.Series:
+        return pd.Series(np.asarray(values), index=list(self.names), name=name)
+
+
+def fit(
+    spec: Spec,
+    data: Any,
+    *,
+    person: str | None = None,
+    people: Any = None,
+    weights: Any = None,
+    cluster: str | None = None,
+    integration: Rule | None = None,
+    optimizer: TrustRegion | None = None,
+    start: Any = "sequential",
+    progress: bool = True,
+) -> Fit:
+    """Bind, start, maximise."""
+    problem = bind(
+        spec, data, person=person, people=people, weights=weights, cluster=cluster, integration=integration
+    )
+    optimizer = optimizer or TrustRegion()
+    if not isinstance(optimizer, TrustRegion):
+        raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
+    first, staged = start_values(problem, start)
+    problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
+    rows: list[dict[str, Any]] = []
+    with Progress(progress) as bar:
+        if staged:
+            first, stage_rows = sequential_start(problem, jnp.asarray(first), bar)
+            rows += stage_rows
+        everything = Objective(problem, np.ones(len(first), bool))
+        outcome = optimizer.minimise(everything, jnp.asarray(first), lambda row: bar("joint", row))
+        turned = positive_spreads(problem, outcome.params)
+        if not np.array_equal(turned, outcome.params):
+            rows += [{"stage": "joint", **row} for row in outcome.trace]
+            outcome = optimizer.minimise(everything, jnp.asarray(turned), lambda row: bar("joint", row))
+    rows += [{"stage": "joint", **row} for row in outcome.trace]
+    return Fit(outcome.objective.problem, outcome.params, outcome.report, np.asarray(first), tuple(rows))
+
+
+def start_values(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
+    """Start values, and whether the stages of a sequential start are to follow.
+
+    `start` is `"sequential"`, `"default"`, a mapping of some or all names, or an earlier fit.
+    """
+    default = np.asarray(problem.start())
+    if isinstance(start, str):
+        if start not in ("sequential", "default"):
+            raise ValueError(
+                f"start= is 'sequential', 'default', a mapping of names to values, or a fit, not {start!r}."
+            )
+        return default, start == "sequential"
+    if isinstance(start, Fit):
+        known = dict(start.params)
+        return np.array([known.get(n, d) for n, d in zip(problem.names, default, strict=True)]), False
+    if not isinstance(start, (Mapping, pd.Series)):
+        raise ValueError(
+            f"start= is 'sequential', 'default', a mapping of names to values, or a fit, not {start!r}."
+        )
+    return _named_start(problem, dict(start), default), False
+
+
+def _named_start(problem: Problem, given: dict[str, Any], default: np.ndarray) -> np.ndarray:
+    values = dict(zip(problem.names, default, strict=True))
+    lower, upper = problem.bounds
+    for name, value in given.items():
+        row = problem.table.row(name)
+        if row.status != "free":
+            raise ValueError(f"start= gives a value to {name!r}, which is {row.status} and not free.")
+        if not np.isfinite(float(value)):
+            raise ValueError(f"start[{name!r}] is {value}, which is not a finite number.")
+        if not row.lower <= float(value) <= row.upper:
+            raise ValueError(f"start[{name!r}] = {value:g} lies outside its bounds [{row.lower:g}, {row.upper:g}].")
+        values[name] = float(value)
+    return np.clip(np.array(list(values.values())), lower, upper)
+
+
+def _delta_errors(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Standard errors of functions of the estimates; NaN where one needs a variance that is missing,
+    and where the function is constant."""
+    known = ~np.isnan(np.diag(matrix))
+    variance = np.einsum(
+        "ij,jk,ik->i", jacobian[:, known], matrix[np.ix_(known, known)], jacobian[:, known]
+    )
+    needs = (jacobian[:, ~known] != 0.0).any(axis=1) | (jacobian == 0.0).all(axis=1)
+    return np.where(needs, np.nan, np.sqrt(variance))
+
+
+def _naive_choices(problem: Problem) -> tuple[float, float]:
+    """Log-likelihoods of the choices with equal shares, and with constants only."""
+    person, weights = problem.panel.person, problem.panel.weights
+    occurs = np.asarray(person.occurs)
+    available = np.asarray(person.available)[occurs]
+    chosen = np.asarray(person.chosen)[occurs]
+    weight = np.repeat(weights[:, None], occurs.shape[1], axis=1)[occurs]
+    equal = float(-(weight * np.log(available.sum(axis=1))).sum())
+
+    def negative(constants: np.ndarray) -> tuple[float, np.ndarray]:
+        v = np.where(available, np.append(constants, 0.0), -np.inf)
+        logs = v - np.log(np.exp(v - v.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True))
+        logs -= v.max(axis=1, keepdims=True)
+        taken = np.zeros(available.shape)
+        taken[np.arange(len(chosen)), chosen] = 1.0
+        gradient = ((np.exp(logs) - taken) * weight[:, None]).sum(axis=0)[:-1]
+        return -float((weight * logs[np.arange(len(chosen)), chosen]).sum()), gradient
+
+    start = np.zeros(available.shape[1] - 1)
+    # Constants of alternatives that nobody chose run off to minus infinity; the bound ends that.
+    solution = optimize.minimize(negative, start, jac=True, method="L-BFGS-B", bounds=[(-50.0, 50.0)] * len(start))
+    return equal, -float(solution.fun)

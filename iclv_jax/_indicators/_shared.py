@@ -1,0 +1,58 @@
+"""What measurement families have in common: their loadings and the checks of their fields."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from iclv_jax._spec import Cells, Indicator, Parameter, one
+from iclv_jax._spec import _names as names
+
+
+def normalise(item: Indicator) -> None:
+    """Turn single names into tuples and refuse empty or repeated latent variables."""
+    if not isinstance(item.column, str) or not item.column:
+        raise ValueError(f"The column of an indicator is a non-empty text, not {item.column!r}.")
+    object.__setattr__(item, "of", names.as_tuple(item.of))
+    object.__setattr__(item, "missing", names.as_tuple(item.missing))
+    if not item.of:
+        raise ValueError(f"Indicator {item.column!r} measures nothing: name a latent variable in `of=`.")
+    twice = names.duplicates(item.of)
+    if twice:
+        raise ValueError(f"Indicator {item.column!r} names the latent variable {twice[0]!r} twice in `of=`.")
+
+
+def loadings(item: Indicator) -> list[Parameter]:
+    return [
+        Parameter(
+            names.loading(latent, item.column), "measurement", "loading", 0.7, f"loading of {item.column} on {latent}"
+        )
+        for latent in item.of
+    ]
+
+
+def loading_cells(item: Indicator, positions: Mapping[str, int]) -> Cells:
+    """One row of the loading matrix, over all latent variables."""
+    row: list[Any] = [0.0] * len(positions)
+    for latent in item.of:
+        row[positions[latent]] = one(names.loading(latent, item.column))
+    return Cells("loadings", (len(positions),), tuple(row))
+
+
+def loading_starts(item: Indicator, total: float) -> dict[str, float]:
+    """The item's total loading, shared equally among its latent variables."""
+    share = total / len(item.of) ** 0.5
+    return {names.loading(latent, item.column): share for latent in item.of}
+
+
+def check_numeric(column: str, values: Sequence[Any], rows: Sequence[Any]) -> None:
+    for value, row in zip(values, rows, strict=True):
+        try:
+            finite = bool(np.isfinite(float(value)))
+        except (TypeError, ValueError):
+            finite = False
+        if not finite:
+            raise ValueError(
+                f"Item {column!r} has the value {value!r} in row {row!r}, which is not a finite number. "
+                "Codes that mean 'no answer' go into `missing=`."
+            )

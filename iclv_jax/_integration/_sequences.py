@@ -1,0 +1,57 @@
+"""Standard normal points: every person has an own block of one sequence."""
+
+import warnings
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+Sequence: TypeAlias = Literal["halton", "sobol", "mlhs", "random"]
+
+
+def check_sequence(sequence: str) -> None:
+    if sequence not in get_args(Sequence):
+        raise ValueError(f"sequence is one of {', '.join(map(repr, get_args(Sequence)))}, not {sequence!r}.")
+
+
+def check_count(count: object, what: str) -> None:
+    if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"{what} is a positive whole number, not {count!r}.")
+
+
+def normal_points(sequence: Sequence, people: int, count: int, dimension: int, seed: int) -> np.ndarray:
+    """Points of shape (people, count, dimension).
+
+    `"halton"` and `"sobol"` are scrambled (Owen 2017; Matousek 1998, as in `scipy.stats.qmc`), and
+    person n has points n * count to (n + 1) * count - 1. `"mlhs"` is the modified Latin hypercube of
+    Hess, Train and Polak (2006), stratified within the person. `"random"` are pseudo-random.
+    """
+    total = people * count
+    if dimension == 0:
+        return np.zeros((people, count, 0))
+    generator = np.random.default_rng(seed)
+    if sequence == "halton":
+        uniform = qmc.Halton(dimension, scramble=True, rng=generator).random(total)
+    elif sequence == "sobol":
+        uniform = _sobol(total, dimension, generator)
+    elif sequence == "mlhs":
+        uniform = _stratified(people, count, dimension, generator)
+    else:
+        uniform = generator.random((total, dimension))
+    # A point exactly at 0 or 1 would be infinite; half a unit in the last place keeps it inside.
+    inside = np.clip(uniform, 2.0**-54, 1.0 - 2.0**-53)
+    return ndtri(inside).reshape(people, count, dimension)
+
+
+def _sobol(total: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
+    with warnings.catch_warnings():
+        # Balance holds within each block of a power of two; the whole need not be one.
+        warnings.filterwarnings("ignore", message="The balance properties of Sobol")
+        return qmc.Sobol(dimension, scramble=True, rng=generator, bits=64).random(total)
+
+
+def _stratified(people: int, count: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
+    strata = np.broadcast_to(np.arange(count)[None, :, None], (people, count, dimension))
+    shuffled = generator.permuted(strata, axis=1)
+    return (shuffled + generator.random((people, 1, dimension))) / count

@@ -1,0 +1,50 @@
+"""Structural equations: from standard normal shocks to latent variables and random coefficients.
+
+`eta = B eta + Gamma x + alpha + zeta`, `zeta = chol(Psi) u`, with the latent variables in causal
+order, so that B is strictly lower triangular. Random coefficients are `transform(mean + S chol(R) u)`
+with S the diagonal matrix of (signed) standard deviations and R the correlation matrix.
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve_triangular
+
+from iclv_jax._spec import Mixing
+from iclv_jax._types import Array, Arrays, Float
+
+
+def latent_variables(
+    cells: Arrays, covariates: Float[Array, " covariate"], shocks: Float[Array, " latent"]
+) -> Float[Array, " latent"]:
+    """One person's latent variables. The Cholesky factor is NaN where Psi is not positive definite."""
+    size = shocks.shape[0]
+    if size == 0:
+        return shocks
+    factor = jnp.linalg.cholesky(cells["disturbance"])
+    total = solve_triangular(
+        jnp.eye(size) - cells["paths"], jnp.concatenate([factor, jnp.eye(size)], axis=1), lower=True
+    )
+    index = cells["intercepts"] + cells["slopes"] @ covariates
+    return total[:, :size] @ shocks + total[:, size:] @ index
+
+
+def random_coefficients(
+    cells: Arrays,
+    random: Sequence[tuple[int, Mixing]],
+    correlated: bool,
+    shocks: Float[Array, " random"],
+) -> Float[Array, " coefficient"]:
+    """All coefficients of the utilities, the random ones at these shocks."""
+    coefficients = cells["coefficients"]
+    if not random:
+        return coefficients
+    spreads = cells["spreads"]
+    if correlated:
+        correlation = cells["covariances"] / jnp.outer(spreads, spreads) + jnp.eye(len(random))
+        shocks = jnp.linalg.cholesky(correlation) @ shocks
+    at = np.array([position for position, _ in random])
+    normal = coefficients[at] + spreads * shocks
+    values = [mixing.transform(normal[i]) for i, (_, mixing) in enumerate(random)]
+    return coefficients.at[at].set(jnp.stack(values))

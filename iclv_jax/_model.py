@@ -1,0 +1,180 @@
+"""`Model`: the user's handle on a specification, with its verbs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from iclv_jax._fit import Fit, fit
+from iclv_jax._integration import Rule
+from iclv_jax._optimise import TrustRegion
+from iclv_jax._problem import Problem, bind
+from iclv_jax._report import Report
+from iclv_jax._report._describe import describe
+from iclv_jax._simulate import simulate
+from iclv_jax._spec import Indicator, Kernel, Latent, Mixing
+from iclv_jax._spec._model import Spec, build_spec
+
+
+class Model:
+    """An integrated choice and latent variable model.
+
+    Parameters
+    ----------
+    latent
+        Latent variables with their structural equations. None: a plain (or mixed) choice model.
+    indicators
+        Items that measure them.
+    choice
+        How choices come about: `Logit(...)` or `Probit(...)`. None: a CFA, SEM or MIMIC model.
+    covariances
+        Pairs of latent variables (whose disturbances covary) or of random coefficients.
+    random
+        Choice parameters that vary over people, with their distributions, constant over a person's
+        situations: `{"price": Normal(), "time": LogNormal(sign=-1)}`.
+    define
+        Parameters as functions of others: `{"b": lambda p: 2 * p.a}`. A name not yet known becomes
+        a free parameter.
+    fixed
+        Parameters with a given value.
+    equal
+        Lists of parameters that share one value.
+    bounds
+        `(lower, upper)` by name, None where there is none.
+    start
+        Start values by name, in place of the usual ones.
+
+    Raises
+    ------
+    ValueError
+        For whatever does not fit together, naming it; before any data are seen where possible.
+    """
+
+    def __init__(
+        self,
+        latent: Sequence[Latent] = (),
+        indicators: Sequence[Indicator] = (),
+        choice: Kernel | None = None,
+        *,
+        covariances: Sequence[tuple[str, str]] = (),
+        random: Mapping[str, Mixing] | None = None,
+        define: Mapping[str, Callable[..., Any]] | None = None,
+        fixed: Mapping[str, float] | None = None,
+        equal: Sequence[Sequence[str]] = (),
+        bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+        start: Mapping[str, float] | None = None,
+    ) -> None:
+        self._spec = build_spec(
+            latent or (),
+            indicators or (),
+            choice,
+            covariances,
+            random or {},
+            define or {},
+            fixed or {},
+            equal,
+            bounds or {},
+            start or {},
+        )
+
+    @property
+    def spec(self) -> Spec:
+        """The checked model as data."""
+        return self._spec
+
+    def describe(self, data: pd.DataFrame | None = None, *, person: str | None = None, people: Any = None) -> Report:
+        """The parameter table before any fit and, with data, what the data hold."""
+        return describe(self._spec, data, person, people)
+
+    def bind(
+        self,
+        data: pd.DataFrame,
+        *,
+        person: str | None = None,
+        people: pd.DataFrame | None = None,
+        weights: Any = None,
+        cluster: str | None = None,
+        integration: Rule | None = None,
+        levels: Mapping[str, Any] | None = None,
+        batch_people: int | None = None,
+    ) -> Problem:
+        """Model, data and nodes as a pure function of the parameters; arguments as of `fit`.
+
+        `levels` are those of another data set, `problem.panel.levels`, for items whose levels are read
+        from the data. `batch_people` is how many people are evaluated at a time.
+        """
+        return bind(
+            self._spec,
+            data,
+            person=person,
+            people=people,
+            weights=weights,
+            cluster=cluster,
+            integration=integration,
+            levels=levels,
+            batch_people=batch_people,
+        )
+
+    def fit(
+        self,
+        data: pd.DataFrame,
+        *,
+        person: str | None = None,
+        people: pd.DataFrame | None = None,
+        weights: Any = None,
+        cluster: str | None = None,
+        integration: Rule | None = None,
+        optimizer: TrustRegion | None = None,
+        start: Any = "sequential",
+        progress: bool = True,
+    ) -> Fit:
+        """Estimate by simultaneous maximum likelihood.
+
+        Parameters
+        ----------
+        data
+            One row per choice situation, wide over alternatives. Items and covariates of latent
+            variables are constant within a person.
+        person
+            Column that says whose row it is; None: every row is a person.
+        people
+            A frame with one row per person that holds items and covariates, in place of `data`.
+        weights
+            Person weights: a column, or one number per person. The log-likelihood is
+            `sum_n w_n log L_n`.
+        cluster
+            Column of clusters of people.
+        integration
+            How to integrate over latent variables and random coefficients; None: adaptive
+            Gauss-Hermite in one and two dimensions, posterior-centred draws beyond.
+        optimizer
+            None: `TrustRegion()`.
+        start
+            `"sequential"` (items and structure, then the choice, then everything), `"default"`, a
+            mapping of some names to values, or an earlier fit.
+        progress
+            Whether to show a progress bar.
+
+        Raises
+        ------
+        ValueError
+            For data that do not fit the model, and for a log-likelihood that is not finite at the start.
+        """
+        return fit(
+            self._spec,
+            data,
+            person=person,
+            people=people,
+            weights=weights,
+            cluster=cluster,
+            integration=integration,
+            optimizer=optimizer,
+            start=start,
+            progress=progress,
+        )
+
+    def simulate(
+        self, params: Mapping[str, float], frame: pd.DataFrame, *, seed: int = 0, person: str | None = None
+    ) -> pd.DataFrame:
+        """The frame with items and choices drawn from the model at `params` (every free parameter)."""
+        return simulate(self._spec, params, frame, seed, person)

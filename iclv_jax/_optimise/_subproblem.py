@@ -1,0 +1,141 @@
+"""The trust-region subproblem: minimise `g'd + d'Hd / 2` over a ball and a box.
+
+Solved through the eigenvalues of H, so that negative curvature and the hard case need no special
+path (More and Sorensen 1983; Nocedal and Wright 2006, section 4.3). Everything is a pure function
+of arrays of fixed shape: entries that do not move are masked, not removed.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from iclv_jax._types import Array, Bool, Float, Scalar
+
+BISECTIONS = 100
+SINGULAR = 1e-11
+"""An eigenvalue below this share of the largest one counts as zero."""
+
+
+class Model(NamedTuple):
+    """A quadratic model in scaled parameters. `lower` and `upper` bound the step, `free` marks the
+    entries that may move."""
+
+    gradient: Float[Array, " param"]
+    hessian: Float[Array, "param param"]
+    lower: Float[Array, " param"]
+    upper: Float[Array, " param"]
+    free: Bool[Array, " param"]
+
+
+class Curvature(NamedTuple):
+    """What the Hessian says at a point, on the entries that no bound holds.
+
+    `decrement` is `g' H^-1 g` over the directions that are not flat (infinite when there is negative
+    curvature), `smallest` and `largest` eigenvalues, `active` marks entries held by a bound.
+    """
+
+    decrement: Scalar
+    smallest: Scalar
+    largest: Scalar
+    flat: Scalar
+    active: Bool[Array, " param"]
+
+
+def predicted_decrease(model: Model, step: Array) -> Scalar:
+    return -(jnp.dot(model.gradient, step) + 0.5 * jnp.dot(step, model.hessian @ step))
+
+
+def held_by_bound(model: Model) -> Bool[Array, " param"]:
+    """Entries at a bound that the gradient pushes against."""
+    return ((model.lower >= 0.0) & (model.gradient > 0.0)) | (
+        (model.upper <= 0.0) & (model.gradient < 0.0)
+    )
+
+
+@jax.jit
+def curvature(model: Model) -> Curvature:
+    active = held_by_bound(model)
+    values, _, along = _spectrum(model, model.free & ~active)
+    largest = jnp.max(jnp.abs(values))
+    flat = jnp.abs(values) <= SINGULAR * largest
+    parts = jnp.where(flat, 0.0, along**2 / jnp.where(flat, 1.0, values))
+    negative = jnp.any(~flat & (values < 0.0))
+    decrement = jnp.where(negative, jnp.inf, jnp.sum(parts))
+    return Curvature(decrement, jnp.min(values), largest, jnp.sum(flat), active)
+
+
+@jax.jit
+def trial_step(model: Model, radius: Scalar) -> Float[Array, " param"]:
+    """A step inside the ball and the box that decreases the model at least as much as the best
+    point on the projected gradient path."""
+    fixed = ~model.free | held_by_bound(model)
+    zero = jnp.zeros_like(model.gradient)
+
+    def unfinished(state: tuple[Array, Array, Array]) -> Array:
+        return state[2]
+
+    def improve(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        fixed, held, _ = state
+        room = jnp.sqrt(jnp.maximum(radius**2 - jnp.dot(held, held), 1e-4 * radius**2))
+        inner = model._replace(gradient=model.gradient + model.hessian @ held)
+        step = jnp.where(fixed, held, _ball(inner, ~fixed, room))
+        outside = ~fixed & ((step < model.lower) | (step > model.upper))
+        clipped = jnp.where(outside, jnp.clip(step, model.lower, model.upper), jnp.where(fixed, held, zero))
+        return fixed | outside, jnp.where(outside.any(), clipped, step), outside.any()
+
+    _, step, _ = jax.lax.while_loop(unfinished, improve, (fixed, zero, jnp.asarray(True)))
+    cauchy = _projected_gradient(model, fixed, radius)
+    better = predicted_decrease(model, step) >= predicted_decrease(model, cauchy)
+    return jnp.where(better, step, cauchy)
+
+
+def _spectrum(model: Model, moving: Array) -> tuple[Array, Array, Array]:
+    """Eigenvalues, eigenvectors, and the gradient along them, of the part that moves.
+
+    Entries that do not move are decoupled and get the largest curvature of all.
+    """
+    both = moving[:, None] & moving[None, :]
+    matrix = jnp.where(both, model.hessian, 0.0)
+    matrix = matrix + jnp.diag(jnp.where(moving, 0.0, jnp.max(jnp.abs(model.hessian)) + 1e-300))
+    values, vectors = jnp.linalg.eigh(matrix)
+    return values, vectors, vectors.T @ jnp.where(moving, model.gradient, 0.0)
+
+
+def _ball(model: Model, moving: Array, radius: Scalar) -> Array:
+    """The exact minimiser of the model over the ball, on the entries that move."""
+    values, vectors, along = _spectrum(model, moving)
+    least = jnp.maximum(0.0, -values[0])
+    tiny = 1e-14 * jnp.maximum(jnp.max(jnp.abs(values)), 1e-300)
+
+    def length(shift: Scalar) -> Scalar:
+        return jnp.linalg.norm(along / jnp.maximum(values + shift, tiny))
+
+    def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        too_long = length(middle) > radius
+        return jnp.where(too_long, middle, low), jnp.where(too_long, high, middle)
+
+    high = least + jnp.linalg.norm(along) / radius + tiny
+    _, shift = jax.lax.fori_loop(0, BISECTIONS, halve, (least, high))
+    newton = (values[0] > tiny) & (length(jnp.zeros(())) <= radius)
+    shift = jnp.where(newton, 0.0, shift)
+    curved = values + shift > tiny
+    coordinates = jnp.where(curved, -along / jnp.where(curved, values + shift, 1.0), 0.0)
+    # The hard case: what is missing to the boundary goes along the lowest eigenvector.
+    missing = jnp.sqrt(jnp.maximum(radius**2 - jnp.dot(coordinates, coordinates), 0.0))
+    lowest = jnp.where(along[0] > 0.0, -missing, missing)
+    hard = ~newton & (values[0] <= tiny) & (missing > 1e-6 * radius)
+    coordinates = coordinates.at[0].add(jnp.where(hard, lowest, 0.0))
+    return jnp.where(moving, vectors @ coordinates, 0.0)
+
+
+def _projected_gradient(model: Model, fixed: Array, radius: Scalar) -> Array:
+    """The best of some points on the projected steepest-descent path inside the ball."""
+    direction = jnp.where(fixed, 0.0, -model.gradient)
+    size = jnp.linalg.norm(direction)
+    lengths = radius / jnp.where(size > 0.0, size, 1.0) * 0.5 ** jnp.arange(30.0)
+    path = jnp.clip(lengths[:, None] * direction, model.lower, model.upper)
+    decreases = jax.vmap(lambda step: predicted_decrease(model, step))(path)
+    return path[jnp.argmax(decreases)]

@@ -1,0 +1,90 @@
+"""How an optimisation ended, and what to do about it."""
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Verdict(enum.Enum):
+    """Result codes, after those of Bunch, Gay and Welsch (1993)."""
+
+    CONVERGED = "converged"
+    RELATIVE_FUNCTION = "relative function convergence"
+    FALSE_CONVERGENCE = "false convergence"
+    SINGULAR = "singular"
+    NOT_SETTLED = "nodes not settled"
+    ITERATION_LIMIT = "iteration limit"
+    TIME_LIMIT = "time limit"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def success(self) -> bool:
+        return self is Verdict.CONVERGED
+
+    @property
+    def sentence(self) -> str:
+        return SENTENCES[self]
+
+
+SENTENCES: Mapping[Verdict, str] = {
+    Verdict.CONVERGED: "The Newton decrement is below its tolerance: this is a maximum.",
+    Verdict.RELATIVE_FUNCTION: (
+        "The log-likelihood no longer changes beyond rounding, although the Newton decrement is above its "
+        "tolerance. The estimates are probably good; rescale columns of very different sizes."
+    ),
+    Verdict.FALSE_CONVERGENCE: (
+        "No step of any length improves the log-likelihood, but the gradient is not zero. Look for a utility that "
+        "is not smooth, or for too few nodes."
+    ),
+    Verdict.SINGULAR: (
+        "The log-likelihood is flat in some direction: the parameters named below are not identified together. "
+        "Fix or remove one of them."
+    ),
+    Verdict.NOT_SETTLED: (
+        "At frozen nodes this is a maximum, but placing the nodes anew still moves it. Use more nodes."
+    ),
+    Verdict.ITERATION_LIMIT: (
+        "The iteration limit was reached first. Raise max_iterations, or start from these values."
+    ),
+    Verdict.TIME_LIMIT: "The time limit was reached first. Raise time_limit, or start from these values.",
+    Verdict.INTERRUPTED: "Interrupted from the keyboard; these are the best values so far.",
+}
+
+
+@dataclass(frozen=True)
+class OptimizerReport:
+    """What the optimiser did.
+
+    Attributes
+    ----------
+    verdict, message
+        How it ended, and a sentence about it.
+    iterations, evaluations
+        Accepted and rejected steps, and log-likelihood evaluations, over all stages.
+    decrement
+        Last Newton decrement, in units of twice the log-likelihood: the squared distance to the maximum in
+        standard errors.
+    movement
+        Newton decrement right after the nodes were last placed anew; 0 where nodes do not move.
+    active
+        Parameters at a bound, by name, with the bound.
+    unscaled
+        Parameters whose scores were all zero at the start, so that they had no scale.
+    flat
+        Directions in which the log-likelihood is flat, as weights by parameter name.
+    seconds
+        Wall time, compilation included.
+    """
+
+    verdict: Verdict
+    message: str
+    iterations: int
+    evaluations: int
+    decrement: float
+    movement: float
+    seconds: float
+    active: Mapping[str, float] = field(default_factory=dict)
+    unscaled: Sequence[str] = ()
+    flat: Sequence[Mapping[str, float]] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)

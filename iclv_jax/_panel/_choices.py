@@ -1,0 +1,137 @@
+"""Choice situations by row: what was chosen, what was available, and the attributes."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from iclv_jax._panel._frame import Frame, complete, numbers
+from iclv_jax._spec import Kernel, Utility
+from iclv_jax._spec._names import nearest
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One entry per row of the data; `chosen` is -1 where no choice was observed."""
+
+    columns: np.ndarray
+    chosen: np.ndarray
+    available: np.ndarray
+
+
+def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
+    """Read and check every choice column; without `outcomes` (simulation) each row is a situation."""
+    utility: Utility = kernel.utility
+    labels = frame.data.index
+    count = len(frame.data)
+    available = _available(kernel, frame)
+    columns = np.empty((count, len(utility.columns)))
+    for i, name in enumerate(utility.columns):
+        columns[:, i] = numbers(frame.rows_of(name, "The utility"), name, "The utility", labels)
+    chosen = _chosen(kernel, frame, utility.alternatives) if outcomes else np.zeros(count, int)
+    happened = chosen >= 0
+    if not happened.any():
+        raise ValueError(f"The chosen alternative {kernel.chosen!r} is missing in every row. Leave out choice=.")
+    if outcomes:
+        _check_chosen_available(kernel, chosen, available, labels)
+    filled = _fill(columns, utility)
+    _check_reach(columns, filled, available & happened[:, None], utility, labels)
+    return Choices(filled, chosen, available)
+
+
+def _available(kernel: Kernel, frame: Frame) -> np.ndarray:
+    alternatives = kernel.utility.alternatives
+    available = np.ones((len(frame.data), len(alternatives)), bool)
+    for alternative, name in kernel.available:
+        what = f"available[{alternative!r}]"
+        values = numbers(frame.rows_of(name, what), name, what, frame.data.index)
+        complete(values, name, what, frame.data.index, "row")
+        wrong = ~np.isin(values, (0.0, 1.0))
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise ValueError(
+                f"{what}: column {name!r} holds {values[at]:g} in row {frame.row_label(at)!r}; it may hold only 0 and 1."
+            )
+        available[:, alternatives.index(alternative)] = values == 1.0
+    return available
+
+
+def _chosen(kernel: Kernel, frame: Frame, alternatives: tuple[Hashable, ...]) -> np.ndarray:
+    column = frame.rows_of(kernel.chosen, "chosen=")
+    place = {alternative: i for i, alternative in enumerate(alternatives)}
+    missing = column.isna().to_numpy()
+    chosen = np.full(len(column), -1)
+    for at, value in enumerate(column.astype(object)):
+        if missing[at]:
+            continue
+        if value not in place:
+            raise ValueError(
+                f"Column {kernel.chosen!r} holds {value!r} in row {frame.row_label(at)!r}, which is no alternative of the "
+                f"utility function. {nearest(value, alternatives)}"
+            )
+        chosen[at] = place[value]
+    return chosen
+
+
+def _check_chosen_available(
+    kernel: Kernel, chosen: np.ndarray, available: np.ndarray, labels: pd.Index
+) -> None:
+    happened = np.flatnonzero(chosen >= 0)
+    wrong = happened[~available[happened, chosen[happened]]]
+    if len(wrong):
+        at = int(wrong[0])
+        name = kernel.utility.alternatives[chosen[at]]
+        raise ValueError(
+            f"Row {labels[at]!r} chose {name!r}, which is not available there"
+            + (f" (and so in {len(wrong) - 1} more rows)." if len(wrong) > 1 else ".")
+        )
+
+
+def _fill(columns: np.ndarray, utility: Utility) -> np.ndarray:
+    """Columns with NaN replaced by a value that occurs in the column."""
+    filled = columns.copy()
+    for i, name in enumerate(utility.columns):
+        missing = np.isnan(columns[:, i])
+        if missing.all():
+            raise ValueError(f"The utility: column {name!r} is missing (NaN) in every row.")
+        if missing.any():
+            filled[missing, i] = columns[int(np.argmin(missing)), i]
+    return filled
+
+
+def _check_reach(
+    columns: np.ndarray, filled: np.ndarray, needed: np.ndarray, utility: Utility, labels: pd.Index
+) -> None:
+    """Refuse a NaN attribute that reaches the utility of an available alternative.
+
+    Which alternatives it reaches is seen by evaluating the utility with the NaN in it.
+    """
+    rows = np.flatnonzero(np.isnan(columns).any(axis=1) & needed.any(axis=1))
+    if len(rows) == 0:
+        return
+    reached = _is_nan(utility, columns[rows]) & ~_is_nan(utility, filled[rows]) & needed[rows]
+    if not reached.any():
+        return
+    first, j = map(int, np.argwhere(reached)[0])
+    at = int(rows[first])
+    guilty = []
+    for i in np.flatnonzero(np.isnan(columns[at])):
+        probe = filled[at].copy()
+        probe[i] = np.nan
+        if _is_nan(utility, probe[None])[0, j]:
+            guilty.append(utility.columns[i])
+    raise ValueError(
+        f"Row {labels[at]!r}: {', '.join(map(repr, guilty))} is missing (NaN) although the alternative "
+        f"{utility.alternatives[j]!r}, whose utility uses it, is available"
+        + (f" (and so in {int(reached.any(axis=1).sum()) - 1} more rows)" if reached.any(axis=1).sum() > 1 else "")
+        + ". Fill it in, drop the row, or name a column of zeros and ones for that alternative in available=."
+    )
+
+
+def _is_nan(utility: Utility, columns: np.ndarray) -> np.ndarray:
+    ones = (jnp.ones(len(utility.parameters)), jnp.ones(len(utility.latents)))
+    evaluate = jax.vmap(lambda row: utility(ones[0], row, ones[1]))
+    return np.isnan(np.asarray(evaluate(jnp.asarray(columns))))

@@ -1,0 +1,100 @@
+"""Survey items by person: levels, codes, and which answers are missing."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from iclv_jax._panel._frame import Frame
+from iclv_jax._spec import Indicator, Level
+
+Levels = dict[str, tuple[Level, ...]]
+
+
+def read_items(
+    indicators: Sequence[Indicator], frame: Frame, frozen: Mapping[str, tuple[Level, ...]] | None
+) -> tuple[Levels, dict[str, np.ndarray]]:
+    """Levels per item, and its values per person: floats, or codes, NaN where missing.
+
+    With `frozen` levels (those of another data set) nothing needs to be observed at every level.
+    """
+    raw = {item.column: _observed(item, frame) for item in indicators}
+    levels = dict(frozen) if frozen is not None else _find_levels(indicators, raw)
+    values = {item.column: _encode(item, raw[item.column], levels[item.column]) for item in indicators}
+    if frozen is None:
+        _check_levels(indicators, levels, values)
+    return levels, values
+
+
+def _observed(item: Indicator, frame: Frame) -> pd.Series:
+    """Answers by person with the codes for `no answer` turned into None; checked against the family."""
+    column = frame.people_of(item.column, "An indicator")
+    categories = _categories(column)
+    answers = column.astype(object)
+    missing = column.isna().to_numpy() | np.array([v in item.missing for v in answers])
+    answers[missing] = None
+    if missing.all():
+        raise ValueError(f"Item {item.column!r} is missing for everyone. Remove it from the model.")
+    item.check(answers[~missing].tolist(), answers.index[~missing].tolist())
+    answers.attrs["categories"] = categories
+    return answers
+
+
+def _categories(column: pd.Series) -> tuple[Hashable, ...] | None:
+    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
+        return tuple(column.cat.categories)
+    return None
+
+
+def _find_levels(indicators: Sequence[Indicator], raw: Mapping[str, pd.Series]) -> Levels:
+    found: Levels = {}
+    for item in indicators:
+        answers = raw[item.column]
+        categories = answers.attrs["categories"]
+        if categories is not None:
+            categories = tuple(c for c in categories if c not in item.missing)
+        found[item.column] = item.find_levels(answers.dropna().tolist(), categories)
+    for name in dict.fromkeys(i.shared for i in indicators if i.shared):
+        members = [i.column for i in indicators if i.shared == name]
+        common = _join([found[m] for m in members], name)
+        found.update({m: common for m in members})
+    return found
+
+
+def _join(parts: list[tuple[Level, ...]], name: str | None) -> tuple[Level, ...]:
+    """Levels of items that share thresholds: the union of numbers, or one common list of labels."""
+    if all(part == parts[0] for part in parts):
+        return parts[0]
+    union = {level for part in parts for level in part}
+    if any(isinstance(level, str) for level in union):
+        raise ValueError(f"The items that share {name!r} have different labels. Give all of them the same `levels=`.")
+    return tuple(sorted(union))
+
+
+def _encode(item: Indicator, answers: pd.Series, levels: tuple[Level, ...]) -> np.ndarray:
+    present = answers.notna().to_numpy()
+    values = np.full(len(answers), np.nan)
+    if not item.discrete:
+        values[present] = [float(v) for v in answers[present]]
+        return values
+    code: dict[Any, int] = {level: i for i, level in enumerate(levels)}
+    for position in np.flatnonzero(present):
+        value = answers.iloc[position]
+        if value not in code:
+            raise ValueError(
+                f"Item {item.column!r} has the value {value!r} for person {answers.index[position]!r}, which is none "
+                f"of its levels {list(levels)!r}. Codes that mean 'no answer' go into `missing=`."
+            )
+        values[position] = code[value]
+    return values
+
+
+def _check_levels(indicators: Sequence[Indicator], levels: Levels, values: Mapping[str, np.ndarray]) -> None:
+    for item in indicators:
+        if not item.discrete:
+            continue
+        group = [i.column for i in indicators if i.shared == item.shared] if item.shared else [item.column]
+        pooled = np.concatenate([values[q] for q in group])
+        codes = pooled[~np.isnan(pooled)].astype(int)
+        item.check_levels(levels[item.column], np.bincount(codes, minlength=len(levels[item.column])).tolist())

@@ -1,0 +1,204 @@
+"""From data frames to padded arrays per person: the only way in."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from iclv_jax._panel._choices import Choices, read_choices
+from iclv_jax._panel._frame import Frame, complete, numbers, read_frame
+from iclv_jax._panel._items import read_items
+from iclv_jax._panel._person import Person
+from iclv_jax._parameters import Stack
+from iclv_jax._parameters._declare import stacks
+from iclv_jax._spec import Level
+from iclv_jax._spec._model import Spec
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Checked data of all people.
+
+    Attributes
+    ----------
+    people
+        Identifiers, in the order of every array's first axis.
+    person
+        Arrays of the kernel with a leading axis over people.
+    weights
+        One per person.
+    levels
+        Levels of the items, () for continuous ones.
+    rows
+        (people, situations): position of the data's row of every situation, -1 where padded.
+    clusters
+        Cluster of each person as integers, None when there are none.
+    notes
+        What was left out, in words.
+    """
+
+    people: tuple[Hashable, ...]
+    person: Person
+    weights: np.ndarray
+    levels: Mapping[str, tuple[Level, ...]]
+    rows: np.ndarray
+    clusters: np.ndarray | None
+    notes: tuple[str, ...]
+
+    @property
+    def situations(self) -> int:
+        return int(self.person.occurs.sum())
+
+
+def read_panel(
+    spec: Spec,
+    data: Any,
+    person: str | None = None,
+    people: Any = None,
+    weights: Any = None,
+    cluster: str | None = None,
+    levels: Mapping[str, tuple[Level, ...]] | None = None,
+    outcomes: bool = True,
+) -> Panel:
+    """Check the data against the model and arrange them.
+
+    Without `outcomes` the items and the chosen alternatives are not read: that is the design of a
+    simulation. Raises ValueError for every kind of bad input, naming column, row or person.
+    """
+    frame = read_frame(data, person, people)
+    covariates = _read_covariates(spec, frame)
+    items = spec.indicators if outcomes else ()
+    found, values = read_items(items, frame, levels)
+    choices = None if spec.choice is None else read_choices(spec.choice, frame, outcomes)
+    rows = _situations(frame, choices)
+    arrays = _arrange(stacks(spec) if outcomes else (), covariates, values, choices, rows)
+    if outcomes:
+        _check_everyone_counts(frame, arrays)
+    return Panel(
+        people=frame.people,
+        person=arrays,
+        weights=_read_weights(weights, frame),
+        levels=found,
+        rows=rows,
+        clusters=_read_clusters(cluster, frame),
+        notes=_notes(spec, choices),
+    )
+
+
+def _read_covariates(spec: Spec, frame: Frame) -> np.ndarray:
+    columns = []
+    for name in spec.covariates:
+        latent = next(v.name for v in spec.latents if name in v.on)
+        what = f"The structural equation of {latent!r}"
+        series = frame.people_of(name, what)
+        values = numbers(series, name, what, frame.people)
+        complete(values, name, what, frame.people, "person")
+        if np.ptp(values) == 0.0 and len(values) > 1:
+            raise ValueError(
+                f"{what}: the covariate {name!r} is constant ({values[0]:g} for everyone), so its coefficient is "
+                "unidentified. Remove it; for an intercept use intercept=True."
+            )
+        columns.append(values)
+    return np.stack(columns, axis=1) if columns else np.zeros((len(frame.people), 0))
+
+
+def _situations(frame: Frame, choices: Choices | None) -> np.ndarray:
+    """(people, situations) positions of rows with a choice, -1 where there is none."""
+    if choices is None:
+        return np.full((len(frame.people), 1), -1)
+    happened = np.flatnonzero(choices.chosen >= 0)
+    owner = frame.codes[happened]
+    order = np.argsort(owner, kind="stable")
+    counts = np.bincount(owner, minlength=len(frame.people))
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    rows = np.full((len(frame.people), int(counts.max())), -1)
+    rows[owner[order], np.arange(len(order)) - starts[owner[order]]] = happened[order]
+    return rows
+
+
+def _arrange(
+    groups: Sequence[Stack],
+    covariates: np.ndarray,
+    values: Mapping[str, np.ndarray],
+    choices: Choices | None,
+    rows: np.ndarray,
+) -> Person:
+    occurs = rows >= 0
+    stacked = [np.stack([values[q] for q in stack.items], axis=1) for stack in groups]
+    observed = tuple(~np.isnan(block) for block in stacked)
+    whole = tuple(_stand_in(b, o, s) for b, o, s in zip(stacked, observed, groups, strict=True))
+    if choices is None:
+        empty = np.zeros((*rows.shape, 0))
+        return Person(covariates, whole, observed, empty, np.zeros(rows.shape, int), empty.astype(bool), occurs)
+    # Padding repeats the person's last real row, or any real row for a person without choices.
+    count = occurs.sum(axis=1)
+    last = np.where(count > 0, rows[np.arange(len(rows)), np.maximum(count - 1, 0)], rows[occurs][0])
+    take = np.where(occurs, rows, last[:, None])
+    chosen = choices.chosen[take]
+    return Person(covariates, whole, observed, choices.columns[take], chosen, choices.available[take], occurs)
+
+
+def _stand_in(values: np.ndarray, observed: np.ndarray, stack: Stack) -> np.ndarray:
+    """Missing answers replaced by a value that occurs; the mask keeps them out of the likelihood."""
+    valid = np.array([column[seen][0] for column, seen in zip(values.T, observed.T, strict=True)])
+    filled = np.where(observed, values, valid)
+    return filled.astype(int) if stack.family.discrete else filled
+
+
+def _check_everyone_counts(frame: Frame, arrays: Person) -> None:
+    answered = np.any([o.any(axis=1) for o in arrays.observed] or [np.zeros(len(frame.people), bool)], axis=0)
+    idle = ~answered & ~arrays.occurs.any(axis=1)
+    if idle.any():
+        shown = ", ".join(repr(frame.people[i]) for i in np.flatnonzero(idle)[:5])
+        raise ValueError(
+            f"{int(idle.sum())} people have neither an observed item nor a choice: {shown}"
+            + (", ..." if idle.sum() > 5 else "")
+            + ". They say nothing about the model; drop them."
+        )
+
+
+def _read_weights(weights: Any, frame: Frame) -> np.ndarray:
+    count = len(frame.people)
+    if weights is None:
+        return np.ones(count)
+    if isinstance(weights, str):
+        series = frame.people_of(weights, "weights=")
+    else:
+        series = pd.Series(np.asarray(weights))
+        if len(series) != count:
+            raise ValueError(
+                f"weights= has {len(series)} values for {count} people. Give one per person, or a column name."
+            )
+    name = weights if isinstance(weights, str) else "weights"
+    values = complete(
+        numbers(series, name, "weights=", frame.people), name, "weights=", frame.people, "person"
+    )
+    if (values < 0.0).any():
+        raise ValueError(
+            f"weights=: person {frame.people[int(np.argmax(values < 0.0))]!r} has a negative weight."
+        )
+    if not (values > 0.0).any():
+        raise ValueError("weights=: every person has weight zero.")
+    return values
+
+
+def _read_clusters(cluster: str | None, frame: Frame) -> np.ndarray | None:
+    if cluster is None:
+        return None
+    codes, _ = pd.factorize(frame.people_of(cluster, "cluster="))
+    if (codes < 0).any():
+        raise ValueError(
+            f"cluster=: column {cluster!r} is missing for person {frame.people[int(np.argmax(codes < 0))]!r}."
+        )
+    return codes
+
+
+def _notes(spec: Spec, choices: Choices | None) -> tuple[str, ...]:
+    if spec.choice is None or choices is None:
+        return ()
+    idle = int((choices.chosen < 0).sum())
+    if not idle:
+        return ()
+    return (f"{idle} of {len(choices.chosen)} rows have no chosen alternative and are not choice situations",)

@@ -1,0 +1,7 @@
+"""The parameter table, and the maps z -> params -> theta -> arrays."""
+
+from iclv_jax._parameters._declare import CHOICE, LATENT, Stack, section
+from iclv_jax._parameters._map import ParameterMap
+from iclv_jax._parameters._table import ParameterTable, Row, build_table
+
+__all__ = ["CHOICE", "LATENT", "ParameterMap", "ParameterTable", "Row", "Stack", "build_table", "section"]

@@ -1,0 +1,91 @@
+"""Scales and locations that no data could determine, found before any data is looked at."""
+
+from collections.abc import Sequence
+
+from iclv_jax._spec import Indicator, Parameter
+from iclv_jax._spec import _names as names
+from iclv_jax._spec._model import Spec
+
+
+def check_identified(spec: Spec, declared: Sequence[Parameter]) -> None:
+    """Raise ValueError for a location or scale that the model leaves open, with what to fix."""
+    constrained = {n for n, _ in spec.fixed} | {d.name for d in spec.define}
+    constrained |= {n for group in spec.equal for n in group}
+    constrained |= {p.name for p in declared if p.fixed is not None}
+    for item in spec.indicators:
+        _check_own_thresholds(item, declared, constrained)
+    for name in dict.fromkeys(shared for item in spec.indicators if (shared := item.shared)):
+        _check_shared_thresholds(name, spec, constrained)
+    for latent in spec.latents:
+        if latent.intercept:
+            _check_location(latent.name, spec, constrained)
+
+
+def _check_own_thresholds(item: Indicator, declared: Sequence[Parameter], constrained: set[str]) -> None:
+    q = item.column
+    own = [p.name for p in declared if p.role == "threshold" and p.name.startswith(f"{q} | ")]
+    held = sum(name in constrained for name in own)
+    if not own:
+        return
+    open_intercept = item.location is not None and item.location not in constrained
+    has_scale = any(p.name == names.variance(q) and p.role == "scale" for p in declared)
+    open_scale = has_scale and names.variance(q) not in constrained
+    loadings = {names.loading(latent, q) for latent in item.of}
+    if open_intercept and held == 0:
+        raise ValueError(
+            f"Item {q!r} has free thresholds and a free intercept, so its location is unidentified. "
+            f"Use intercept=False, or fix a threshold, for example fixed={{{own[0]!r}: 0.0}}."
+        )
+    if open_scale and held < 1 + open_intercept and not loadings & constrained:
+        raise ValueError(
+            f"Item {q!r} has free thresholds and a free scale, so its scale is unidentified. Use scale=False, "
+            f"or fix a threshold or {names.variance(q)!r}."
+        )
+
+
+def _check_shared_thresholds(name: str, spec: Spec, constrained: set[str]) -> None:
+    items = [item for item in spec.indicators if item.shared == name]
+    thresholds = any(n.startswith((f"{name} | ", f"{name}.delta")) for n in constrained)
+    scale = any(not getattr(i, "scale", False) or names.variance(i.column) in constrained for i in items)
+    # A fixed loading gives the unit only where the variance of its latent variable is given as well.
+    loading = any(
+        names.loading(v, i.column) in constrained and names.variance(v) in constrained
+        for i in items
+        for v in i.of
+    )
+    if not (thresholds or scale or loading):
+        first = items[0].column
+        raise ValueError(
+            f"All items that share the thresholds {name!r} have a free scale, so the scale is unidentified. Fix one, "
+            f"for example fixed={{{names.variance(first)!r}: 1.0}}."
+        )
+    symmetric = bool(getattr(getattr(items[0], "thresholds", None), "symmetric", False))
+    located = symmetric or any(i.location is None or i.location in constrained for i in items)
+    if not (located or thresholds):
+        first = items[0].column
+        raise ValueError(
+            f"All items that share the thresholds {name!r} have a free intercept, so the location is unidentified. "
+            f"Fix one, for example fixed={{{names.intercept(first)!r}: 0.0}}, or use symmetric=True."
+        )
+
+
+def _check_location(latent: str, spec: Spec, constrained: set[str]) -> None:
+    items = [item for item in spec.indicators if latent in item.of]
+    if not items or names.intercept(latent) in constrained:
+        return
+    if any(_anchors(item, constrained) for item in items):
+        return
+    first = items[0]
+    raise ValueError(
+        f"Latent variable {latent!r} has an intercept, but the location of every item that measures it is free, "
+        f"so the location is unidentified. Use intercept=False, or fix the location of one item, for example "
+        f"fixed={{{(first.location or f'{first.column} | 1')!r}: 0.0}}."
+    )
+
+
+def _anchors(item: Indicator, constrained: set[str]) -> bool:
+    """Whether the item's own location is given."""
+    if item.location is not None:
+        return item.location in constrained
+    thresholds = [n for n in constrained if n.startswith(f"{item.column} | ")]
+    return not item.discrete or bool(item.shared) or bool(thresholds)

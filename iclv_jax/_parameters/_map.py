@@ -1,0 +1,113 @@
+"""The map T: free parameters -> every parameter -> the expanded vector theta -> arrays of the density.
+
+`fixed`, `equal`, `define`, shared and symmetric thresholds live here and nowhere else.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._parameters._transform import Transform
+from iclv_jax._spec import Traced
+from iclv_jax._types import Array, Arrays, Float, Params, Theta
+
+
+@dataclass(frozen=True)
+class ArrayCells:
+    """One array of the density: constants in `background`, `theta[offset:]` at flat `positions`."""
+
+    section: str
+    key: str
+    shape: tuple[int, ...]
+    background: tuple[float, ...]
+    positions: tuple[int, ...]
+    offset: int
+
+
+@dataclass(frozen=True)
+class Defined:
+    """Parameter `position` of the full table as `program` of the parameters at `arguments`."""
+
+    position: int
+    arguments: tuple[int, ...]
+    program: Traced
+
+
+@dataclass(frozen=True)
+class ParameterMap:
+    """Index arithmetic from free parameters to arrays; hashable, so that it may be static in jit.
+
+    Attributes
+    ----------
+    free
+        Positions of the free parameters in the full table, in the order of `params`.
+    representative
+        For every position of the full table the position whose value it takes (itself, unless tied).
+    definitions
+        Defined parameters, each after those that it uses.
+    rows, columns, weights
+        theta[rows] += weights * full[columns].
+    """
+
+    free: tuple[int, ...]
+    representative: tuple[int, ...]
+    definitions: tuple[Defined, ...]
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    weights: tuple[float, ...]
+    arrays: tuple[ArrayCells, ...]
+    transforms: tuple[Transform, ...]
+
+    def full(self, constants: Float[Array, " full"], params: Params) -> Float[Array, " full"]:
+        """Values of all parameters of the table; `constants` holds the fixed ones."""
+        values = constants.at[np.array(self.free, int)].set(params)
+        for definition in self.definitions:
+            (value,) = definition.program(*(values[i] for i in definition.arguments))
+            values = values.at[definition.position].set(value)
+        return values[np.array(self.representative, int)]
+
+    def theta(self, constants: Float[Array, " full"], params: Params) -> Theta:
+        """The expanded vector: one entry per cell of the density's arrays that is not constant."""
+        terms = np.array(self.weights) * self.full(constants, params)[np.array(self.columns, int)]
+        return jnp.zeros(self.cells).at[np.array(self.rows, int)].add(terms)
+
+    def dense(self, theta: Theta) -> dict[str, Arrays]:
+        """The arrays of the density by section and key."""
+        sections: dict[str, Arrays] = {}
+        for cells in self.arrays:
+            values = jnp.asarray(np.array(cells.background, float))
+            if cells.positions:
+                part = theta[cells.offset : cells.offset + len(cells.positions)]
+                values = values.at[np.array(cells.positions, int)].set(part, unique_indices=True)
+            sections.setdefault(cells.section, {})[cells.key] = values.reshape(cells.shape)
+        return sections
+
+    def natural(self, constants: Float[Array, " full"], z: Array) -> Params:
+        """Free parameters in natural units from the unconstrained vector."""
+        params = z
+        for transform in self.transforms:
+            params = transform.forward(z, params, constants)
+        return params
+
+    def unconstrained(self, constants: Float[Array, " full"], params: Params) -> Array:
+        """The inverse of `natural`; NaN where a block lies outside its domain."""
+        z = params
+        for transform in self.transforms:
+            z = transform.inverse(params, z, constants)
+        return z
+
+    @cached_property
+    def cells(self) -> int:
+        """Length of theta."""
+        return sum(len(a.positions) for a in self.arrays)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(
+            (self.free, self.representative, self.definitions, self.rows, self.columns, self.weights, self.arrays)
+        )
+
+    def __hash__(self) -> int:
+        return self._hash

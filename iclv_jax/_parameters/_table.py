@@ -1,0 +1,206 @@
+"""The parameter table: what is free, fixed, tied or defined, and the map built from it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from iclv_jax._parameters._declare import Levels, Stack, declare, stacks
+from iclv_jax._parameters._define import defined_order, resolve_definitions
+from iclv_jax._parameters._identify import check_identified
+from iclv_jax._parameters._map import ArrayCells, Defined, ParameterMap
+from iclv_jax._parameters._transform import Covariance, Cumulative, Entry, Exponential, Transform
+from iclv_jax._spec import Cells, Domain, Increasing, Parameter, Positive, PositiveDefinite
+from iclv_jax._spec._model import Spec
+from iclv_jax._spec._names import nearest
+
+
+@dataclass(frozen=True)
+class Row:
+    """A parameter with its standing: `status` is free, fixed, equal or defined; `value` is the
+    fixed value, `tied` the parameter whose value it takes."""
+
+    parameter: Parameter
+    status: str
+    lower: float = -math.inf
+    upper: float = math.inf
+    value: float = math.nan
+    tied: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.parameter.name
+
+
+@dataclass(frozen=True)
+class ParameterTable:
+    """Rows in the order of the report, and the map from free parameters to arrays."""
+
+    rows: tuple[Row, ...]
+    map: ParameterMap
+    stacks: tuple[Stack, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the free parameters, in the order of `params`."""
+        return tuple(r.name for r in self.rows if r.status == "free")
+
+    @property
+    def constants(self) -> np.ndarray:
+        """Values of the fixed parameters at their places in the full table, zeros elsewhere."""
+        return np.array([r.value if r.status == "fixed" else 0.0 for r in self.rows])
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        free = [r for r in self.rows if r.status == "free"]
+        return np.array([r.lower for r in free]), np.array([r.upper for r in free])
+
+    def row(self, name: str) -> Row:
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise ValueError(
+            f"There is no parameter {name!r} in this model. {nearest(name, [r.name for r in self.rows])}"
+        )
+
+
+def build_table(spec: Spec, levels: Levels) -> ParameterTable:
+    """Apply the user's constraints to what the model declares; ValueError names what does not fit."""
+    declared, domains, arrays = declare(spec, levels)
+    parameters = [*declared, *resolve_definitions(spec, declared)]
+    names = [p.name for p in parameters]
+    _check_names(spec, names)
+    check_identified(spec, declared)
+    rows = _rows(spec, parameters)
+    position = {name: i for i, name in enumerate(names)}
+    representative = tuple(position[r.tied] if r.tied else i for i, r in enumerate(rows))
+    definitions = tuple(
+        Defined(position[d.name], tuple(representative[position[a]] for a in d.arguments), d.program)
+        for d in defined_order(spec)
+    )
+    free = tuple(i for i, r in enumerate(rows) if r.status == "free")
+    cells, terms = _cells(arrays, position)
+    transforms = _transforms(domains, rows, position, {p: i for i, p in enumerate(free)})
+    mapping = ParameterMap(free, representative, definitions, *terms, cells, transforms)
+    return ParameterTable(tuple(rows), mapping, stacks(spec))
+
+
+def _check_names(spec: Spec, names: Sequence[str]) -> None:
+    known = set(names)
+    for argument, used in (
+        ("fixed", [n for n, _ in spec.fixed]),
+        ("equal", [n for group in spec.equal for n in group]),
+        ("bounds", [n for n, _ in spec.bounds]),
+        ("start", [n for n, _ in spec.start]),
+    ):
+        for name in used:
+            if name not in known:
+                raise ValueError(
+                    f"{argument}= names the parameter {name!r}, which the model does not have. {nearest(name, names)}"
+                )
+
+
+def _rows(spec: Spec, parameters: Sequence[Parameter]) -> list[Row]:
+    fixed, defined = dict(spec.fixed), {d.name for d in spec.define}
+    bounds = dict(spec.bounds)
+    for name in fixed:
+        if name in defined:
+            raise ValueError(f"{name!r} stands in fixed= and in define=. Keep one of them.")
+    conventional = {p.name: p.fixed for p in parameters if p.fixed is not None}
+    fixed = conventional | fixed
+    ties = _ties(spec, fixed, defined)
+    rows = []
+    for p in parameters:
+        source = ties.get(p.name, p.name)
+        if p.name in bounds and (source in fixed or source in defined or source != p.name):
+            raise ValueError(f"bounds= names {p.name!r}, which is not free (it is fixed, tied or defined).")
+        lower, upper = bounds.get(p.name, (-math.inf, math.inf))
+        if p.name in fixed:
+            rows.append(Row(p, "fixed", value=fixed[p.name]))
+        elif p.name in defined:
+            rows.append(Row(p, "defined"))
+        elif source != p.name:
+            rows.append(Row(p, "equal", tied=source))
+        else:
+            rows.append(Row(p, "free", lower, upper))
+    return rows
+
+
+def _ties(spec: Spec, fixed: Mapping[str, float], defined: set[str]) -> dict[str, str]:
+    """For each tied parameter the one whose value it takes: fixed or defined ones come first."""
+    ties: dict[str, str] = {}
+    for group in spec.equal:
+        anchors = [n for n in group if n in fixed or n in defined]
+        if len(anchors) > 1:
+            raise ValueError(
+                f"equal= ties {anchors[0]!r} to {anchors[1]!r}, but both are fixed or defined. Untie or free one."
+            )
+        source = anchors[0] if anchors else group[0]
+        ties.update({n: source for n in group if n != source})
+    return ties
+
+
+def _cells(
+    arrays: Mapping[str, list[Cells]], position: Mapping[str, int]
+) -> tuple[tuple[ArrayCells, ...], tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...]]]:
+    """Arrays with their places in theta, and theta as weighted sums of parameters."""
+    found: list[ArrayCells] = []
+    rows: list[int] = []
+    columns: list[int] = []
+    weights: list[float] = []
+    offset = 0
+    for section, members in arrays.items():
+        for cells in members:
+            varying = [i for i, cell in enumerate(cells.entries) if isinstance(cell, tuple) and cell]
+            background = tuple(float(c) if isinstance(c, (int, float)) else 0.0 for c in cells.entries)
+            found.append(ArrayCells(section, cells.key, cells.shape, background, tuple(varying), offset))
+            for row, i in enumerate(varying):
+                for name, weight in cells.entries[i]:  # pyright: ignore[reportGeneralTypeIssues]
+                    rows.append(offset + row)
+                    columns.append(position[name])
+                    weights.append(weight)
+            offset += len(varying)
+    return tuple(found), (tuple(rows), tuple(columns), tuple(weights))
+
+
+def _transforms(
+    domains: Sequence[Domain], rows: Sequence[Row], position: Mapping[str, int], free: Mapping[int, int]
+) -> tuple[Transform, ...]:
+    """Transforms of the blocks that are wholly free; the others pass unchanged."""
+
+    def place(name: str) -> int | None:
+        """Place among the free parameters; None when not free or, for a block, when bounded."""
+        return free.get(position[name])
+
+    def bounded(name: str) -> bool:
+        row = rows[position[name]]
+        return math.isfinite(row.lower) or math.isfinite(row.upper)
+
+    positive = [place(d.name) for d in domains if isinstance(d, Positive)]
+    blocks: list[Transform] = [Exponential(tuple(p for p in positive if p is not None))]
+    for domain in domains:
+        if isinstance(domain, Increasing):
+            places = [place(n) for n in domain.names]
+            if None not in places and not any(map(bounded, domain.names)):
+                blocks.append(Cumulative(tuple(p for p in places if p is not None)))
+        elif isinstance(domain, PositiveDefinite):
+            blocks.extend(_covariance(domain, rows, position, free, bounded))
+    return tuple(b for b in blocks if not isinstance(b, Exponential) or b.positions)
+
+
+def _covariance(domain: PositiveDefinite, rows, position, free, bounded) -> list[Transform]:
+    lower = [row[:-1] for row in domain.entries]
+    diagonal = [row[-1] for row in domain.entries]
+    off = [name for row in lower for name in row]
+    whole = all(name is not None and position[name] in free and not bounded(name) for name in off)
+    known = all(
+        rows[position[n]].status == "fixed" or (position[n] in free and not bounded(n)) for n in diagonal
+    )
+    if not (whole and known):
+        return []
+    entries = tuple(
+        Entry(free[position[n]], True) if position[n] in free else Entry(position[n], False) for n in diagonal
+    )
+    triangle = tuple(tuple(free[position[n]] for n in row) for row in lower)
+    return [Covariance(entries, triangle, domain.spreads)]

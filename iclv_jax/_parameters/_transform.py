@@ -1,0 +1,117 @@
+"""From unconstrained to natural parameters: z -> params, and back.
+
+A transform applies to a block whose parameters are all free and unbounded, so that the optimiser
+cannot leave the domain. Everything else passes unchanged; a tied or defined parameter that leaves
+its domain makes the log-likelihood NaN, and the optimiser then shortens its step.
+"""
+
+import abc
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._types import Array
+
+
+class Transform(abc.ABC):
+    """A smooth bijection on some positions of the vector of free parameters."""
+
+    @abc.abstractmethod
+    def forward(self, z: Array, params: Array, constants: Array) -> Array:
+        """`params` with this block's entries computed from `z`."""
+
+    @abc.abstractmethod
+    def inverse(self, params: Array, z: Array, constants: Array) -> Array:
+        """`z` with this block's entries computed from `params`; NaN outside the domain."""
+
+
+@dataclass(frozen=True)
+class Exponential(Transform):
+    """Positive parameters: `params = exp(z)`."""
+
+    positions: tuple[int, ...]
+
+    def forward(self, z: Array, params: Array, constants: Array) -> Array:
+        at = np.array(self.positions)
+        return params.at[at].set(jnp.exp(z[at]))
+
+    def inverse(self, params: Array, z: Array, constants: Array) -> Array:
+        at = np.array(self.positions)
+        return z.at[at].set(jnp.log(params[at]))
+
+
+@dataclass(frozen=True)
+class Cumulative(Transform):
+    """Increasing parameters: the first as it is, then the logs of the increments."""
+
+    positions: tuple[int, ...]
+
+    def forward(self, z: Array, params: Array, constants: Array) -> Array:
+        at = np.array(self.positions)
+        steps = jnp.concatenate([z[at[:1]], jnp.exp(z[at[1:]])])
+        return params.at[at].set(jnp.cumsum(steps))
+
+    def inverse(self, params: Array, z: Array, constants: Array) -> Array:
+        at = np.array(self.positions)
+        values = params[at]
+        return z.at[at].set(jnp.concatenate([values[:1], jnp.log(jnp.diff(values))]))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A diagonal entry of a covariance matrix: a free parameter, or a constant of the full table."""
+
+    position: int
+    free: bool
+
+
+@dataclass(frozen=True)
+class Covariance(Transform):
+    """A covariance matrix: logs of the standard deviations, and rows `(z, 1) / norm` as the Cholesky
+    factor of the correlation matrix (Lewandowski, Kurowicka and Joe 2009 use the same triangle)."""
+
+    diagonal: tuple[Entry, ...]
+    lower: tuple[tuple[int, ...], ...]
+    spreads: bool
+
+    def forward(self, z: Array, params: Array, constants: Array) -> Array:
+        deviations = []
+        for entry in self.diagonal:
+            if entry.free:
+                deviation = jnp.exp(z[entry.position])
+                natural = deviation if self.spreads else deviation**2
+                params = params.at[entry.position].set(natural)
+            else:
+                deviation = self._deviation(constants[entry.position])
+            deviations.append(deviation)
+        rows = []
+        for i, positions in enumerate(self.lower):
+            row = jnp.concatenate([z[np.array(positions, int)], jnp.ones(1)])
+            rows.append(row / jnp.sqrt(jnp.sum(row**2)))
+            for j, position in enumerate(positions):
+                correlation = jnp.dot(rows[i][: j + 1], rows[j])
+                params = params.at[position].set(correlation * deviations[i] * deviations[j])
+        return params
+
+    def inverse(self, params: Array, z: Array, constants: Array) -> Array:
+        deviations = []
+        for entry in self.diagonal:
+            value = params[entry.position] if entry.free else constants[entry.position]
+            deviations.append(self._deviation(value))
+            if entry.free:
+                z = z.at[entry.position].set(jnp.log(deviations[-1]))
+        size = len(self.diagonal)
+        correlation = jnp.eye(size)
+        for i, positions in enumerate(self.lower):
+            for j, position in enumerate(positions):
+                value = params[position] / (deviations[i] * deviations[j])
+                correlation = correlation.at[i, j].set(value).at[j, i].set(value)
+        factor = jnp.linalg.cholesky(correlation)
+        for i, positions in enumerate(self.lower):
+            for j, position in enumerate(positions):
+                z = z.at[position].set(factor[i, j] / factor[i, i])
+        return z
+
+    def _deviation(self, value: Array) -> Array:
+        return value if self.spreads else jnp.sqrt(value)

@@ -1,0 +1,100 @@
+"""What a model is, before it is fitted."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from iclv_jax._panel import Panel, read_panel
+from iclv_jax._parameters import ParameterTable, Row, build_table
+from iclv_jax._report._format import number
+from iclv_jax._report._summary import HEADINGS
+from iclv_jax._report._table import Report, Section
+from iclv_jax._spec._model import Spec
+from iclv_jax._start import default_start
+
+ASSUMED = 5
+
+
+def describe(spec: Spec, data: Any, person: str | None, people: Any) -> Report:
+    """The parameter table and, with data, shares, availability, missing items and levels."""
+    if data is None:
+        levels, unknown = _assumed_levels(spec)
+        table = build_table(spec, levels)
+        notes = []
+        if unknown:
+            notes.append(
+                f"Levels of {', '.join(unknown)} are read from the data; {ASSUMED} are assumed here."
+            )
+        return _report(spec, table, {}, [], notes)
+    panel = read_panel(spec, data, person, people)
+    table = build_table(spec, panel.levels)
+    starts = dict(zip(table.names, default_start(spec, table, panel), strict=True))
+    facts = [("People", f"{len(panel.people):,}")]
+    if spec.choice is not None:
+        facts += [("Choice situations", f"{panel.situations:,}"), *_choices(spec, panel)]
+    facts += _items(spec, table, panel)
+    return _report(spec, table, starts, facts, list(panel.notes))
+
+
+def _report(
+    spec: Spec, table: ParameterTable, starts: dict[str, float], facts: list[tuple[str, str]], notes: list[str]
+) -> Report:
+    sections = []
+    for block, heading in HEADINGS.items():
+        rows = [_row(r, starts) for r in table.rows if r.parameter.block == block]
+        if rows:
+            sections.append(Section(heading, tuple(rows)))
+    dimension = spec.dimension
+    head = [("Free parameters", f"{len(table.names)}"), ("Dimensions of integration", f"{dimension}")]
+    return Report(
+        "Model", (*head, *facts), ("", "standing", "start", "bounds", "meaning"), tuple(sections), tuple(notes)
+    )
+
+
+def _row(row: Row, starts: dict[str, float]) -> tuple[str, ...]:
+    standing = {"fixed": f"= {number(row.value)}", "equal": f"= {row.tied}"}.get(row.status, row.status)
+    start = number(starts.get(row.name, row.parameter.start)) if row.status == "free" else ""
+    bounded = math.isfinite(row.lower) or math.isfinite(row.upper)
+    bounds = f"[{number(row.lower)}, {number(row.upper)}]" if bounded else ""
+    return (row.name, standing, start, bounds, row.parameter.meaning)
+
+
+def _assumed_levels(spec: Spec) -> tuple[dict[str, tuple], list[str]]:
+    levels, unknown = {}, []
+    for item in spec.indicators:
+        declared = getattr(item, "levels", None)
+        if not item.discrete:
+            levels[item.column] = ()
+        elif declared is not None:
+            levels[item.column] = tuple(declared)
+        else:
+            levels[item.column] = tuple(range(1, ASSUMED + 1))
+            unknown.append(item.column)
+    return levels, unknown
+
+
+def _choices(spec: Spec, panel: Panel) -> list[tuple[str, str]]:
+    assert spec.utility is not None
+    occurs = panel.person.occurs
+    chosen, available = panel.person.chosen[occurs], panel.person.available[occurs]
+    return [
+        (f"  {name}", f"chosen {np.mean(chosen == j):.1%}, available {np.mean(available[:, j]):.1%}")
+        for j, name in enumerate(spec.utility.alternatives)
+    ]
+
+
+def _items(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str, str]]:
+    facts = {}
+    for stack, values, observed in zip(table.stacks, panel.person.values, panel.person.observed, strict=True):
+        for i, name in enumerate(stack.items):
+            seen = values[observed[:, i], i]
+            missing = f", {np.mean(~observed[:, i]):.1%} missing" if not observed[:, i].all() else ""
+            levels = panel.levels[name]
+            if levels:
+                shares = np.bincount(seen, minlength=len(levels)) / len(seen)
+                text = ", ".join(f"{level}: {share:.0%}" for level, share in zip(levels, shares, strict=True))
+            else:
+                text = f"mean {number(float(seen.mean()))}, standard deviation {number(float(seen.std()))}"
+            facts[name] = (f"  {name}", text + missing)
+    return [facts[item.column] for item in spec.indicators]

@@ -1,0 +1,26 @@
+"""The progress bar of a fit."""
+
+from typing import Any
+
+from tqdm.auto import tqdm
+
+
+class Progress:
+    """A bar that shows stage, iteration, log-likelihood and Newton decrement; silent when switched off."""
+
+    def __init__(self, show: bool) -> None:
+        self._bar = tqdm(
+            disable=not show, unit=" steps", bar_format="{desc} [{elapsed}]", leave=False, dynamic_ncols=True
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def __call__(self, stage: str, row: dict[str, Any]) -> None:
+        self._bar.set_description_str(
+            f"{stage}: step {row['iteration']}, log L {row['loglike']:.3f}, decrement {row['decrement']:.1e}"
+        )
+        self._bar.update()

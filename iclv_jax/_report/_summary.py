@@ -1,0 +1,120 @@
+"""The summary of a fit."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from iclv_jax._report._format import fixed, loglike, number, probability
+from iclv_jax._report._table import Report, Section
+
+HEADINGS = {
+    "structural": "Structural equations",
+    "measurement": "Measurement equations",
+    "choice": "Choice model",
+}
+KINDS = {
+    "hessian": "inverse of the negative Hessian",
+    "bhhh": "outer product of the scores (BHHH)",
+    "robust": "robust (sandwich)",
+}
+
+
+def summarise(fit: Any, cov: str) -> Report:
+    """Header, structural, measurement and choice blocks, and notes of a fit."""
+    covariance = fit.covariance(cov)
+    report = fit.optimizer_report
+    alarm = None
+    if not report.verdict.success:
+        alarm = f"DID NOT CONVERGE ({report.verdict.value}): {report.message}"
+    return Report(
+        title="Integrated choice and latent variable model" if _is_hybrid(fit) else _plain_title(fit),
+        facts=tuple(_facts(fit, cov)),
+        columns=("", "estimate", "std. error", "t (0)", "p", "t (1)"),
+        sections=tuple(_sections(fit.table(cov))),
+        notes=(*_notes(fit), *covariance.notes),
+        alarm=alarm,
+    )
+
+
+def _is_hybrid(fit: Any) -> bool:
+    spec = fit.problem.spec
+    return spec.choice is not None and bool(spec.latents)
+
+
+def _plain_title(fit: Any) -> str:
+    spec = fit.problem.spec
+    if spec.choice is None:
+        return "Latent variable model"
+    kind = type(spec.choice).__name__
+    return f"Mixed {kind.lower()} model" if spec.random else f"{kind} model"
+
+
+def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
+    problem, report, parts = fit.problem, fit.optimizer_report, fit.components
+    facts = [("People", f"{fit.nobs:,}")]
+    if problem.spec.choice is not None:
+        facts.append(("Choice situations", f"{problem.panel.situations:,}"))
+    if problem.spec.indicators:
+        facts.append(("Items", f"{len(problem.spec.indicators)}"))
+    facts.append(("Free parameters", f"{len(fit.names)}"))
+    facts.append(("Log-likelihood", loglike(parts.joint)))
+    if problem.spec.choice is not None:
+        if problem.spec.indicators:
+            facts.append(("  of the choices (marginal)", loglike(parts.choices)))
+            facts.append(("  of the items (marginal)", loglike(parts.items)))
+        facts.append(("  choices, equal shares", loglike(parts.equal_shares)))
+        facts.append(("  choices, constants only", loglike(parts.constants)))
+        facts.append(("Rho-squared of the choices", fixed(parts.rho_squared, 4)))
+    facts += [("AIC", fixed(fit.aic, 2)), ("BIC (people)", fixed(fit.bic, 2))]
+    facts.append(("Integration", _integration(problem)))
+    facts.append(("Optimiser", f"{report.verdict.value}: {report.message}"))
+    facts.append(
+        ("", f"{report.iterations} steps in the last stage, Newton decrement {report.decrement:.1e}, {report.seconds:.1f} s")
+    )
+    facts.append(("Standard errors", KINDS[cov]))
+    return facts
+
+
+def _integration(problem: Any) -> str:
+    dimension = problem.core.structure.dimension
+    return problem.rule.describe(dimension) if dimension else "none needed"
+
+
+def _sections(table: pd.DataFrame) -> list[Section]:
+    sections = []
+    for block, heading in HEADINGS.items():
+        rows = table[table["block"] == block]
+        if len(rows):
+            sections.append(Section(heading, tuple(_row(str(name), row) for name, row in rows.iterrows())))
+    return sections
+
+
+def _row(name: str, row: pd.Series) -> tuple[str, ...]:
+    if np.isnan(row["se"]):
+        reason = {"fixed": "fixed", "free": "none", "equal": "none", "defined": "none"}[row["status"]]
+        return (name, number(row["estimate"]), reason, "", "", "")
+    return (
+        name,
+        number(row["estimate"]),
+        number(row["se"]),
+        fixed(row["t"], 2),
+        probability(row["p"]),
+        fixed(row["t_one"], 2),
+    )
+
+
+def _notes(fit: Any) -> list[str]:
+    problem, report = fit.problem, fit.optimizer_report
+    notes = [note[0].upper() + note[1:] for note in problem.panel.notes]
+    notes += [f"{row.name} equals {row.tied}" for row in problem.table.rows if row.status == "equal"]
+    defined = [row.name for row in problem.table.rows if row.status == "defined"]
+    if defined:
+        notes.append(f"Defined by other parameters: {', '.join(defined)}")
+    notes += [f"{name} ended at its bound {value:g}" for name, value in report.active.items()]
+    if report.unscaled:
+        notes.append(f"No one's likelihood depends on {', '.join(report.unscaled)} at the estimates")
+    for direction in report.flat:
+        weights = ", ".join(f"{n} ({w:+.2f})" for n, w in direction.items())
+        notes.append(f"Flat direction of the log-likelihood: {weights}")
+    return notes

@@ -1,0 +1,113 @@
+"""Artificial items and choices from a model at given parameters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from iclv_jax._density import Structure, structure, utilities
+from iclv_jax._latent import latent_variables
+from iclv_jax._panel import Person, read_panel
+from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
+from iclv_jax._spec import Level
+from iclv_jax._spec._model import Spec
+from iclv_jax._types import Array, Arrays
+
+
+def simulate(
+    spec: Spec, params: Mapping[str, float], frame: pd.DataFrame, seed: int, person: str | None
+) -> pd.DataFrame:
+    """The frame with simulated items and choices added (or replaced).
+
+    `params` names every free parameter. An item without `levels=` gets the levels 1, 2, ... that its
+    thresholds in `params` imply.
+    """
+    table = build_table(spec, _levels(spec, params))
+    panel = read_panel(spec, frame, person=person, outcomes=False)
+    shape = structure(spec, table)
+    theta = table.map.theta(jnp.asarray(table.constants), jnp.asarray(_vector(table, params)))
+    keys = jax.random.split(jax.random.key(seed), len(panel.people))
+    items, chosen = _draw(shape, table.map.dense(theta), jax.tree.map(jnp.asarray, panel.person), keys)
+    result = frame.copy()
+    codes = pd.factorize(frame[person])[0] if person is not None else np.arange(len(frame))
+    for stack, values in zip(table.stacks, items, strict=True):
+        for i, name in enumerate(stack.items):
+            result[name] = _labels(spec, name, np.asarray(values)[:, i], params)[codes]
+    if spec.choice is not None:
+        result[spec.choice.chosen] = _chosen(spec, np.asarray(chosen), panel.rows, len(frame))
+    return result
+
+
+@jax.jit(static_argnums=0)
+def _draw(shape: Structure, cells: dict[str, Arrays], people: Person, keys: Array) -> tuple[Any, Array]:
+    def one(person: Person, key: Array) -> tuple[Any, Array]:
+        shock_key, item_key, choice_key = jax.random.split(key, 3)
+        shocks = jax.random.normal(shock_key, (shape.dimension,))
+        eta = latent_variables(cells[LATENT], person.covariates, shocks[: shape.latents])
+        items = []
+        for i, stack in enumerate(shape.stacks):
+            part = cells[section(stack)]
+            index = part["loadings"] @ eta
+            items.append(stack.family.sample(stack.key, part, index, jax.random.fold_in(item_key, i)))  # pyright: ignore[reportArgumentType]
+        if shape.kernel is None:
+            return items, jnp.zeros(person.occurs.shape, int)
+        v = utilities(shape, cells[CHOICE], person, eta, shocks)
+        each = jax.vmap(shape.kernel.sample, in_axes=(None, 0, 0, 0))
+        keys = jax.random.split(choice_key, v.shape[0])
+        return items, each(cells[CHOICE], v, person.available, keys)
+
+    return jax.vmap(one)(people, keys)
+
+
+def _levels(spec: Spec, params: Mapping[str, float]) -> dict[str, tuple[Level, ...]]:
+    found: dict[str, tuple[Level, ...]] = {}
+    for item in spec.indicators:
+        declared = getattr(item, "levels", None)
+        if not item.discrete:
+            found[item.column] = ()
+        elif declared is not None:
+            found[item.column] = tuple(declared)
+        else:
+            found[item.column] = tuple(range(1, _count(item.shared or item.column, params) + 1))
+    return found
+
+
+def _count(owner: str, params: Mapping[str, float]) -> int:
+    """Number of levels that the thresholds in `params` imply."""
+    numbered = sum(name.startswith(f"{owner} | ") for name in params)
+    increments = sum(name.startswith(f"{owner}.delta") for name in params)
+    if numbered:
+        return numbered + 1
+    if increments:
+        return 2 * increments + 1
+    raise ValueError(
+        f"The number of levels of {owner!r} is unknown: give its item `levels=[...]`, or its thresholds in params."
+    )
+
+
+def _vector(table: ParameterTable, params: Mapping[str, float]) -> np.ndarray:
+    for name in params:
+        table.row(name)
+    absent = [n for n in table.names if n not in params]
+    if absent:
+        raise ValueError(f"{len(absent)} free parameters have no value: {', '.join(absent[:5])}.")
+    return np.array([float(params[n]) for n in table.names])
+
+
+def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, float]) -> np.ndarray:
+    levels = _levels(spec, params)[name]
+    if not levels:
+        return values
+    plain = np.array(levels)
+    return plain[values.astype(int)]
+
+
+def _chosen(spec: Spec, chosen: np.ndarray, rows: np.ndarray, count: int) -> Any:
+    assert spec.utility is not None
+    names = pd.Series(list(spec.utility.alternatives))
+    column = np.zeros(count, int)
+    column[rows[rows >= 0]] = chosen[rows >= 0]
+    return names.iloc[column].to_numpy()

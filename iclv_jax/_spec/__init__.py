@@ -1,0 +1,53 @@
+"""The model as data: frozen, hashable, without arrays."""
+
+from iclv_jax._spec._family import Declared, Indicator, Kernel, Level
+from iclv_jax._spec._latent import Latent, causal_order, check_pairs
+from iclv_jax._spec._parameter import (
+    Block,
+    Cell,
+    Cells,
+    Combination,
+    Domain,
+    Increasing,
+    Parameter,
+    Positive,
+    PositiveDefinite,
+    Role,
+    one,
+)
+from iclv_jax._spec._random import LogNormal, Mixing, Normal
+from iclv_jax._spec._thresholds import Thresholds
+from iclv_jax._spec._trace import Namespace, Traced, record, scalar, trace
+from iclv_jax._spec._utility import Utility, trace_utility
+
+__all__ = [
+    "Block",
+    "Cell",
+    "Cells",
+    "Combination",
+    "Declared",
+    "Domain",
+    "Increasing",
+    "Indicator",
+    "Kernel",
+    "Latent",
+    "Level",
+    "LogNormal",
+    "Mixing",
+    "Namespace",
+    "Normal",
+    "Parameter",
+    "Positive",
+    "PositiveDefinite",
+    "Role",
+    "Thresholds",
+    "Traced",
+    "Utility",
+    "causal_order",
+    "check_pairs",
+    "one",
+    "record",
+    "scalar",
+    "trace",
+    "trace_utility",
+]

@@ -1,0 +1,106 @@
+"""Latent variables and the recursive system of their structural equations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from iclv_jax._spec._names import as_tuple, duplicates, nearest
+
+
+@dataclass(frozen=True)
+class Latent:
+    """A latent variable and its structural equation.
+
+    Parameters
+    ----------
+    name
+        Its name, as utilities (`lv.name`), indicators (`of=`) and other latent variables use it.
+    on
+        Predictors of its structural equation: columns that are constant within a person, and
+        other latent variables. Their coefficients are called `name ~ predictor`.
+    scale
+        What gives the latent variable its unit. `"variance"`: its disturbance has variance 1 and
+        every loading is free. `"loading"`: its first loading is 1 (or the loading named in the
+        model's `fixed` keeps the value given there) and the variance `name ~~ name` is free.
+    intercept
+        Whether its equation has an intercept `name ~ 1`. The location of a latent variable is
+        that of its items, so one item's intercept must then be fixed.
+
+    Raises
+    ------
+    ValueError
+        For a predictor that occurs twice, or for itself as predictor.
+    """
+
+    name: str
+    on: Sequence[str] = ()
+    scale: Literal["variance", "loading"] = "variance"
+    intercept: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "on", as_tuple(self.on))
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"The name of a latent variable is a non-empty text, not {self.name!r}.")
+        if self.scale not in ("variance", "loading"):
+            raise ValueError(
+                f"Latent variable {self.name!r}: scale is 'variance' or 'loading', not {self.scale!r}."
+            )
+        twice = duplicates(self.on)
+        if twice:
+            raise ValueError(f"Latent variable {self.name!r} has the predictor {twice[0]!r} twice.")
+        if self.name in self.on:
+            raise ValueError(f"Latent variable {self.name!r} cannot be a predictor of itself.")
+
+
+def causal_order(latents: Sequence[Latent]) -> tuple[str, ...]:
+    """Names of the latent variables such that each comes after its predictors.
+
+    Raises ValueError, naming the cycle, when the paths are cyclic.
+    """
+    parents = {v.name: [p for p in v.on if any(p == w.name for w in latents)] for v in latents}
+    order: list[str] = []
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        if name in trail:
+            cycle = " -> ".join((*trail[trail.index(name) :], name))
+            raise ValueError(
+                f"The paths among the latent variables are cyclic: {cycle} (each is a predictor of the one "
+                "before it). Remove one of them; structural equations must be recursive."
+            )
+        if name not in order:
+            for parent in parents[name]:
+                visit(parent, (*trail, name))
+            order.append(name)
+
+    for latent in latents:
+        visit(latent.name, ())
+    return tuple(order)
+
+
+def check_pairs(
+    pairs: Sequence[tuple[str, str]], latents: Sequence[str], coefficients: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Covariance pairs in the model's own order; errors name what is unknown, mixed or repeated."""
+    known = [*latents, *coefficients]
+    ordered = []
+    for pair in pairs:
+        names = as_tuple(pair)
+        if len(names) != 2 or names[0] == names[1]:
+            raise ValueError(f"covariances holds pairs of two different names, not {pair!r}.")
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"covariances names {name!r}, which is neither a latent variable nor a random "
+                    f"coefficient. {nearest(name, known)}"
+                )
+        if len({name in latents for name in names}) > 1:
+            raise ValueError(
+                f"covariances pairs {names[0]!r} with {names[1]!r}: a latent variable with a random "
+                "coefficient. Only two latent variables or two random coefficients may covary."
+            )
+        first, second = sorted(names, key=known.index)
+        ordered.append((first, second))
+    twice = duplicates(f"{a} ~~ {b}" for a, b in ordered)
+    if twice:
+        raise ValueError(f"covariances holds the pair {twice[0]!r} twice.")
+    return tuple(ordered)

@@ -1,0 +1,210 @@
+"""The whole model as data, checked: what a `Model` holds and everything else reads."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from iclv_jax._spec._family import Indicator, Kernel
+from iclv_jax._spec._latent import Latent, causal_order, check_pairs
+from iclv_jax._spec._names import as_tuple, duplicates, nearest
+from iclv_jax._spec._random import Mixing
+from iclv_jax._spec._trace import Traced, record, trace
+from iclv_jax._spec._utility import Utility, trace_utility
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A parameter as a function of others: `program(*values of arguments)`."""
+
+    name: str
+    arguments: tuple[str, ...]
+    program: Traced
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A checked model. `latents` are in the user's order, `order` is a causal one."""
+
+    latents: tuple[Latent, ...]
+    order: tuple[str, ...]
+    indicators: tuple[Indicator, ...]
+    choice: Kernel | None
+    covariances: tuple[tuple[str, str], ...]
+    random: tuple[tuple[str, Mixing], ...]
+    fixed: tuple[tuple[str, float], ...]
+    equal: tuple[tuple[str, ...], ...]
+    define: tuple[Definition, ...]
+    bounds: tuple[tuple[str, tuple[float, float]], ...]
+    start: tuple[tuple[str, float], ...]
+
+    @property
+    def utility(self) -> Utility | None:
+        return None if self.choice is None else self.choice.utility
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Columns that predict latent variables, in order of first use."""
+        found = [p for latent in self.latents for p in latent.on if p not in self.order]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def dimension(self) -> int:
+        """Number of disturbances and random-coefficient shocks that are integrated out."""
+        return len(self.latents) + len(self.random)
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """Latent variables by name in causal order, as arrays hold them."""
+        return {name: i for i, name in enumerate(self.order)}
+
+
+def build_spec(
+    latent: Sequence[Latent],
+    indicators: Sequence[Indicator],
+    choice: Kernel | None,
+    covariances: Sequence[tuple[str, str]],
+    random: Mapping[str, Mixing],
+    define: Mapping[str, Callable[..., Any]],
+    fixed: Mapping[str, float],
+    equal: Sequence[Sequence[str]],
+    bounds: Mapping[str, tuple[float | None, float | None]],
+    start: Mapping[str, float],
+) -> Spec:
+    """Check the parts of a model against each other and record its functions."""
+    latents = _members(latent, Latent, "latent")
+    items = _members(indicators, Indicator, "indicators")
+    names = [v.name for v in latents]
+    _refuse_duplicates(names, [i.column for i in items])
+    _check_items(items, names)
+    traced = _trace_choice(choice, names)
+    if traced is None and not items:
+        raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
+    _check_latents_serve(latents, items, traced)
+    return Spec(
+        latents=latents,
+        order=causal_order(latents),
+        indicators=items,
+        choice=traced,
+        covariances=check_pairs(tuple(covariances), names, list(random)),
+        random=_check_random(random, traced),
+        fixed=tuple((n, _finite(n, v, "fixed")) for n, v in fixed.items()),
+        equal=_check_equal(equal),
+        define=tuple(_trace_definition(n, f) for n, f in define.items()),
+        bounds=tuple((n, _check_bounds(n, b)) for n, b in bounds.items()),
+        start=tuple((n, _finite(n, v, "start")) for n, v in start.items()),
+    )
+
+
+def _members(parts: Any, kind: type, argument: str) -> tuple:
+    found = as_tuple(parts if parts is not None else ())
+    for part in found:
+        if not isinstance(part, kind):
+            raise ValueError(f"{argument}= holds {kind.__name__} objects, not {part!r}.")
+    return found
+
+
+def _refuse_duplicates(latents: list[str], columns: list[str]) -> None:
+    for what, names in (("latent variable", latents), ("indicator column", columns)):
+        twice = duplicates(names)
+        if twice:
+            raise ValueError(f"The {what} {twice[0]!r} occurs twice. Names must be unique.")
+    both = [n for n in latents if n in columns]
+    if both:
+        raise ValueError(f"{both[0]!r} is the name of a latent variable and of an indicator. Rename one.")
+
+
+def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
+    for item in items:
+        for name in item.of:
+            if name not in latents:
+                raise ValueError(
+                    f"Indicator {item.column!r} measures {name!r}, which is not a latent variable of the model. "
+                    f"{nearest(name, latents)}"
+                )
+
+
+def _trace_choice(choice: Any, latents: list[str]) -> Kernel | None:
+    if choice is None:
+        return None
+    if not isinstance(choice, Kernel):
+        raise ValueError(f"choice= is a choice kernel such as iclv.Logit(...), not {choice!r}.")
+    if isinstance(choice.utility, Utility):
+        return choice
+    return replace(choice, utility=trace_utility(choice.utility, latents))  # pyright: ignore[reportCallIssue]
+
+
+def _check_latents_serve(
+    latents: tuple[Latent, ...], items: tuple[Indicator, ...], choice: Kernel | None
+) -> None:
+    used = {name for item in items for name in item.of} | {p for v in latents for p in v.on}
+    used |= set(choice.utility.latents) if choice is not None else set()
+    for latent in latents:
+        measured = any(latent.name in item.of for item in items)
+        if latent.name not in used:
+            raise ValueError(
+                f"Latent variable {latent.name!r} has no indicator, enters no utility and predicts nothing. "
+                "Remove it, or use it."
+            )
+        if latent.scale == "loading" and not measured:
+            raise ValueError(
+                f"Latent variable {latent.name!r} has no indicator, so scale='loading' leaves its scale "
+                "unidentified. Use scale='variance'."
+            )
+
+
+def _check_random(random: Mapping[str, Mixing], choice: Kernel | None) -> tuple[tuple[str, Mixing], ...]:
+    known = choice.utility.parameters if choice is not None else ()
+    for name, mixing in random.items():
+        if name not in known:
+            raise ValueError(f"random= names {name!r}, which the utility does not use. {nearest(name, known)}")
+        if not isinstance(mixing, Mixing):
+            raise ValueError(
+                f"random[{name!r}] is a distribution such as iclv.Normal() or iclv.LogNormal(sign=-1), not {mixing!r}."
+            )
+    return tuple(random.items())
+
+
+def _check_equal(groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    checked = []
+    for group in groups:
+        if isinstance(group, str) or len(group) < 2:
+            raise ValueError(f"equal= holds lists of at least two parameter names, not {group!r}.")
+        checked.append(tuple(group))
+    twice = duplicates(name for group in checked for name in group)
+    if twice:
+        raise ValueError(f"{twice[0]!r} occurs twice in equal=. Join its groups into one list.")
+    return tuple(checked)
+
+
+def _check_bounds(name: str, bounds: Any) -> tuple[float, float]:
+    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
+        raise ValueError(f"bounds[{name!r}] is a pair (lower, upper), None where there is none, not {bounds!r}.")
+    lower = -math.inf if bounds[0] is None else float(bounds[0])
+    upper = math.inf if bounds[1] is None else float(bounds[1])
+    if not lower < upper:
+        raise ValueError(f"bounds[{name!r}]: the lower bound {lower:g} is not below the upper bound {upper:g}.")
+    return lower, upper
+
+
+def _finite(name: str, value: Any, argument: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{argument}[{name!r}] is a number, not {value!r}.") from error
+    if not math.isfinite(number):
+        raise ValueError(f"{argument}[{name!r}] is {number}, which is not a finite number.")
+    return number
+
+
+def _trace_definition(name: str, function: Callable[..., Any]) -> Definition:
+    what = f"define[{name!r}]"
+    if not callable(function):
+        raise ValueError(
+            f"{what} is a function of the other parameters, such as lambda p: 2 * p.a, not {function!r}. "
+            "For a constant use fixed=."
+        )
+    used, _ = record(function, [lambda name: None], what)
+    if name in used[0]:
+        raise ValueError(f"{what} uses itself.")
+    return Definition(name, tuple(used[0]), trace(function, used, lambda value: [value], what))

@@ -1,0 +1,70 @@
+"""What a component of the model declares about its parameters."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Block: TypeAlias = Literal["structural", "measurement", "choice"]
+Role: TypeAlias = Literal[
+    "intercept", "slope", "path", "loading", "threshold", "variance", "covariance", "scale", "coefficient", "spread"
+]
+
+Combination: TypeAlias = tuple[tuple[str, float], ...]
+"""A cell that is a linear combination of named parameters."""
+
+Cell: TypeAlias = float | Combination
+"""An entry of an array of the density: a constant, or a linear combination of parameters."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the parameter table, as its component declares it.
+
+    `fixed` is the value that convention gives it (a first loading of one, say), None when free.
+    `meaning` says in words what it enters.
+    """
+
+    name: str
+    block: Block
+    role: Role
+    start: float
+    meaning: str
+    fixed: float | None = None
+
+
+@dataclass(frozen=True)
+class Positive:
+    """A parameter that is positive by nature, such as a variance."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Increasing:
+    """Parameters that increase from first to last, such as thresholds."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PositiveDefinite:
+    """A covariance matrix: `entries` is its lower triangle by rows; an entry is a name or None
+    where the covariance is zero. With `spreads` the diagonal holds standard deviations."""
+
+    entries: tuple[tuple[str | None, ...], ...]
+    spreads: bool = False
+
+
+Domain: TypeAlias = Positive | Increasing | PositiveDefinite
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One array of the density: `key` names it, `shape` and `entries` (flat, row-major) fill it."""
+
+    key: str
+    shape: tuple[int, ...]
+    entries: tuple[Cell, ...]
+
+
+def one(name: str) -> Combination:
+    return ((name, 1.0),)

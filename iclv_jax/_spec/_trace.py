@@ -1,0 +1,206 @@
+"""Python functions written by the user, recorded once as JAX programs.
+
+A recorded function is compared by what it computes, never by which Python object it is: defining
+the same utility again in a notebook gives an equal object, so nothing compiled for the first one
+is compiled again.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.extend.core as jex
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._types import Array
+
+
+class Namespace:
+    """`b`, `x` or `lv` inside a user's function: `b.name` and `b["any name"]` look a value up."""
+
+    def __init__(self, look_up: Callable[[str], Any]) -> None:
+        object.__setattr__(self, "_look_up", look_up)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._look_up(name)
+
+    def __getitem__(self, name: str) -> Any:
+        if not isinstance(name, str):
+            raise ValueError(f"Names of parameters, columns and latent variables are text, not {name!r}.")
+        return self._look_up(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise ValueError(f"{name!r} cannot be assigned: b, x and lv are read-only inside a model's function.")
+
+
+class Traced:
+    """A function of scalars recorded as a JAX program: `traced(*arrays) -> tuple of arrays`.
+
+    Two of them are equal when their programs, and the programs of their first and second
+    derivatives, are equal. (The derivatives matter for functions with a custom rule.)
+    """
+
+    def __init__(self, function: Callable[..., Sequence[Array]], arguments: int) -> None:
+        example = [jnp.zeros(())] * arguments
+        self._program = jax.make_jaxpr(function)(*example)
+        self._call = jex.jaxpr_as_fun(self._program)
+        self._key = _canonical(_with_derivatives(self._call, example))
+        self._hash = hash(self._key)
+
+    def __call__(self, *arguments: Array) -> tuple[Array, ...]:
+        return tuple(self._call(*arguments))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Traced) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Traced({self._program})"
+
+
+def record(
+    function: Callable[..., Any], spaces: Sequence[Callable[[str], None]], what: str
+) -> tuple[list[list[str]], Any]:
+    """Run `function` once on namespaces that note which names it uses.
+
+    `spaces` holds one callable per namespace; it may refuse a name by raising ValueError.
+    Returns the names per namespace in the order of first use, and the function's raw result
+    (whose leaves are abstract).
+    """
+    used: list[list[str]] = [[] for _ in spaces]
+    result: list[Any] = []
+
+    def look_up(space: int, value: Array) -> Callable[[str], Array]:
+        def get(name: str) -> Array:
+            spaces[space](name)
+            if name not in used[space]:
+                used[space].append(name)
+            return value
+
+        return get
+
+    def run(value: Array) -> Array:
+        result.append(_guarded(function, [Namespace(look_up(i, value)) for i in range(len(spaces))], what))
+        return value
+
+    jax.eval_shape(run, jnp.zeros(()))
+    return used, result[0]
+
+
+def trace(
+    function: Callable[..., Any],
+    names: Sequence[Sequence[str]],
+    outputs: Callable[[Any], Sequence[Any]],
+    what: str,
+) -> Traced:
+    """Record `function` with the names of each namespace bound, in order, to scalar arguments."""
+
+    def flat(*values: Array) -> list[Array]:
+        offset = 0
+        spaces = []
+        for group in names:
+            found = dict(zip(group, values[offset : offset + len(group)], strict=True))
+            spaces.append(Namespace(found.__getitem__))
+            offset += len(group)
+        return [scalar(v, what) for v in outputs(_guarded(function, spaces, what))]
+
+    return Traced(flat, sum(len(group) for group in names))
+
+
+def scalar(value: Any, what: str) -> Array:
+    """The value as a float64 scalar, or an error that says what stands there instead."""
+    try:
+        array = jnp.asarray(value)
+    except TypeError as error:
+        raise ValueError(f"{what} must give numbers, but one of them is {type(value).__name__}.") from error
+    if array.shape != ():
+        raise ValueError(
+            f"{what} must give scalars, but one of them has shape {array.shape}. "
+            "Write it for one person and one situation; iclv_jax takes it over all of them."
+        )
+    return array.astype(jnp.float64)
+
+
+def _guarded(function: Callable[..., Any], spaces: list[Namespace], what: str) -> Any:
+    try:
+        return function(*spaces)
+    except jax.errors.TracerBoolConversionError as error:
+        raise ValueError(
+            f"{what} branches in Python on a value that is only known later (`if`, `and`, `or`, `not`, "
+            "`max`, `min`). Use jnp.where(condition, a, b), jnp.logical_and, jnp.maximum and so on."
+        ) from error
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise ValueError(
+            f"{what} passes a value that is only known later to a function that needs numbers at once "
+            "(numpy or math). Use the function of the same name in jax.numpy."
+        ) from error
+
+
+def _with_derivatives(call: Callable[..., Any], example: list[Array]) -> list[Any]:
+    programs = []
+    arguments = tuple(example)
+    for _ in range(3):
+        programs.append(jax.make_jaxpr(call)(*arguments))
+        call = _tangent(call, len(arguments))
+        arguments = arguments + arguments
+    return programs
+
+
+def _tangent(call: Callable[..., Any], count: int) -> Callable[..., Any]:
+    return lambda *both: jax.jvp(call, both[:count], both[count:])
+
+
+def _canonical(value: Any) -> Any:
+    """A hashable form of a program in which variables are numbered and functions are left out."""
+    if isinstance(value, jex.ClosedJaxpr):
+        return ("closed", _canonical(value.jaxpr), tuple(_canonical(c) for c in value.consts))
+    if isinstance(value, jex.Jaxpr):
+        return _canonical_program(value)
+    if isinstance(value, (list, tuple)):
+        return tuple(_canonical(v) for v in value)
+    if isinstance(value, dict):
+        return tuple(sorted((str(k), _canonical(v)) for k, v in value.items()))
+    if isinstance(value, (int, float, np.ndarray, np.generic, jax.Array)) or hasattr(value, "dtype"):
+        array = np.asarray(value)
+        return (str(array.dtype), array.shape, array.tobytes())
+    try:
+        hash(value)
+    except TypeError:
+        return _Unique()
+    return value
+
+
+class _Unique:
+    """Equal to nothing but itself: what cannot be compared is never taken for equal."""
+
+
+def _canonical_program(program: Any) -> tuple:
+    numbers: dict[Any, int] = {}
+
+    def number(variable: Any) -> Any:
+        if isinstance(variable, jex.Literal):
+            return ("literal", _canonical(variable.val), str(variable.aval))
+        return numbers.setdefault(variable, len(numbers))
+
+    inputs = tuple((number(v), str(v.aval)) for v in (*program.constvars, *program.invars))
+    equations = tuple(
+        (
+            equation.primitive.name,
+            # The rule of a custom derivative is a new Python object at each trace; what it computes
+            # stands in the programs of the derivatives, which are compared as well.
+            tuple(
+                (key, _canonical(value))
+                for key, value in sorted(equation.params.items())
+                if key not in ("jvp_jaxpr_fun", "ctx_mesh")
+            ),
+            tuple(number(v) for v in equation.invars),
+            tuple((number(v), str(v.aval)) for v in equation.outvars),
+        )
+        for equation in program.eqns
+    )
+    return (inputs, equations, tuple(number(v) for v in program.outvars))

@@ -1,0 +1,198 @@
+"""How the package is cut: which file may import which, where pandas may live, and how long a file may be.
+
+The imports are read from the source, so nothing here runs the package.
+"""
+
+import ast
+import graphlib
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "iclv_jax"
+
+# The rooms, first to last. A file imports from rooms of earlier lines and from its own room; rooms that share
+# a line do not know each other. The top of the package comes last: what it re-exports is for users, not for
+# the files below it. A new room is one new line here and in the table of `CONTRIBUTING.md`.
+ORDER = [
+    ["_types"],
+    ["_spec"],
+    ["_indicators", "_choice"],
+    ["_parameters"],
+    ["_panel"],
+    ["_long"],
+    ["_latent"],
+    ["_density"],
+    ["_integration"],
+    ["_likelihood"],
+    ["_derivatives"],
+    ["_problem"],
+    ["_optimise"],
+    ["_start"],
+    ["_inference"],
+    ["_predict"],
+    ["_simulate"],
+    ["_report"],
+    ["_fit"],
+    ["_model"],
+    ["datasets"],
+    ["__main__"],
+    ["__init__"],
+]
+FLOOR = {room: floor for floor, rooms in enumerate(ORDER) for room in rooms}
+PANDAS_ROOMS = {"_panel", "_long", "_simulate", "_report", "_fit", "_model", "datasets", "__main__"}
+LONGEST_FILE = 400
+
+ROOT = Path(__file__).parents[1] / PACKAGE
+SOURCES = {
+    ".".join(file.relative_to(ROOT).with_suffix("").parts): file.read_text(encoding="utf-8")
+    for file in sorted(ROOT.rglob("*.py"))
+}
+
+
+def test_there_is_something_to_read():
+    assert "datasets" in SOURCES
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_every_file_stands_in_a_known_room(module):
+    assert room(module) in FLOOR, f"{module} stands in no room of ORDER"
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_point_to_earlier_rooms(module):
+    assert not wrong_directions(module, SOURCES)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_pandas_lives_at_the_two_ends(module):
+    if room(module) not in PANDAS_ROOMS:
+        assert "pandas" not in packages(module, SOURCES)
+
+
+def test_no_cycles():
+    assert cycle(SOURCES) == []
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_files_are_short(module):
+    assert len(SOURCES[module].splitlines()) < LONGEST_FILE
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("_panel", "from ._fit import Fit"),
+        ("_panel", "def later():\n    from ._fit import Fit"),
+        ("_panel", "from . import _fit"),
+        ("_panel", "from iclv_jax import _fit"),
+        ("_panel", "from . import Fit"),
+        ("_panel", "from iclv_jax import Fit"),
+        ("_panel", "import iclv_jax as iclv"),
+        ("_panel", "import iclv_jax._fit"),
+        ("_panel", "from ._cellar import x"),
+        ("_spec._latent", "from .._choice import Logit"),
+        ("_spec._latent", "from .._choice._logit import Logit"),
+        ("_spec.__init__", "from .._panel import x"),
+        ("_choice._logit", "from .._indicators import Ordered"),
+        ("__main__", "from . import Model"),
+    ],
+)
+def test_a_wrong_direction_is_seen(module, source):
+    assert wrong_directions(module, _rooms_with(module, source))
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("_fit", "import pandas as pd\nfrom ._panel import Panel"),
+        ("_fit", "from . import _panel"),
+        ("_fit", "from iclv_jax import _panel as panel"),
+        ("_choice._logit", "from .._spec import Family\nfrom ._kernel import x\nfrom . import _kernel"),
+        ("_choice.__init__", "from ._logit import Logit as Logit"),
+        ("__init__", "from . import datasets\nfrom ._model import Model"),
+    ],
+)
+def test_a_right_direction_passes(module, source):
+    assert wrong_directions(module, _rooms_with(module, source)) == []
+
+
+def test_a_cycle_within_a_room_is_seen():
+    sources = {"_spec.__init__": "", "_spec._a": "from ._b import x", "_spec._b": "from . import _a"}
+    assert set(cycle(sources)) == {"_spec._a", "_spec._b"}
+    assert cycle({"_spec.__init__": "from ._a import x", "_spec._a": "from .._spec import x"})
+
+
+def test_pandas_is_seen_wherever_it_is_imported():
+    assert "pandas" in packages("_types", {"_types": "def f():\n    from pandas.api import types"})
+    assert "pandas" in packages("_types", {"_types": "import numpy, pandas as pd"})
+
+
+def _rooms_with(module, source):
+    rooms = dict.fromkeys(FLOOR, "") | {"_choice.__init__": "", "_choice._kernel": ""}
+    return rooms | {module: source}
+
+
+def room(module):
+    """The room of a module: the first part of its name."""
+    return module.partition(".")[0]
+
+
+def wrong_directions(module, sources):
+    """The imports of a module that do not point to an earlier room or to its own."""
+    own = room(module)
+    return [
+        f"{module} imports {target}"
+        for target in inside_imports(module, sources)
+        if room(target) not in FLOOR or (room(target) != own and FLOOR[room(target)] >= FLOOR[own])
+    ]
+
+
+def cycle(sources):
+    """The modules of one cycle of imports, or nothing. A package runs before the modules in it."""
+    graph = {module: inside_imports(module, sources) for module in sources}
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def inside_imports(module, sources):
+    """The modules of the package that a module imports, by their keys in `sources` where they stand there."""
+    found = (_module_or_member(path, sources) for path in _imported_paths(module, sources))
+    return [target for target in found if target is not None]
+
+
+def packages(module, sources):
+    """The top-level names of everything that a module imports."""
+    return {path[0] for path in _imported_paths(module, sources)}
+
+
+def _imported_paths(module, sources):
+    """What a module imports, as absolute paths that end in the name: ["iclv_jax", "_panel", "Panel"]."""
+    for node in ast.walk(ast.parse(sources[module])):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _home(module, node.level) + (node.module.split(".") if node.module else [])
+            yield from ([*base, alias.name] for alias in node.names)
+
+
+def _home(module, level):
+    """The package that the dots of a relative import stand for."""
+    parts = [PACKAGE, *module.split(".")]
+    return parts[: len(parts) - level] if level else []
+
+
+def _module_or_member(path, sources):
+    """The module of the package that a path is, or else the one holds it; None outside the package."""
+    if path[0] != PACKAGE:
+        return None
+    inside = path[1:]
+    return _key(inside, sources) or _key(inside[:-1], sources) or ".".join(inside[:-1]) or "__init__"
+
+
+def _key(parts, sources):
+    names = (".".join(parts), ".".join([*parts, "__init__"]))
+    return next((name for name in names if name in sources), None)
