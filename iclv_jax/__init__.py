@@ -12,7 +12,8 @@ from iclv_jax import datasets  # noqa: E402
 from iclv_jax._choice import Logit, Probit  # noqa: E402
 from iclv_jax._fit import Fit  # noqa: E402
 from iclv_jax._indicators import Continuous, Ordered  # noqa: E402
-from iclv_jax._integration import Adaptive, GaussHermite, MonteCarlo  # noqa: E402
+from iclv_jax._integration import Adaptive, GaussHermite, MonteCarlo, Trapezoid  # noqa: E402
+from iclv_jax._long import from_long  # noqa: E402
 from iclv_jax._model import Model  # noqa: E402
 from iclv_jax._optimise import TrustRegion  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
@@ -35,6 +36,8 @@ __all__ = [
     "Probit",
     "Problem",
     "Thresholds",
+    "Trapezoid",
     "TrustRegion",
     "datasets",
+    "from_long",
 ]

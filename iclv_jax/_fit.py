@@ -237,14 +237,10 @@ class Fit:
         return self.summary()._repr_html_()
 
     def _unit_loadings(self) -> list[str]:
-        """Loadings measured against one that is fixed: a modeller compares them with 1."""
-        scaled = [v.name for v in self.problem.spec.latents if v.scale == "loading"]
-        return [
-            f"{latent} =~ {item.column}"
-            for item in self.problem.spec.indicators
-            for latent in item.of
-            if latent in scaled
-        ]
+        """Loadings of a latent variable one of whose loadings is fixed at 1: they are compared with it."""
+        rows = [r for r in self.problem.table.rows if r.parameter.role == "loading"]
+        scaled = {r.name.split(" =~ ")[0] for r in rows if r.status == "fixed" and r.value == 1.0}
+        return [r.name for r in rows if r.name.split(" =~ ")[0] in scaled]
 
     def _series(self, values: Any, name: str) -> pd.Series:
         return pd.Series(np.asarray(values), index=list(self.names), name=name)
@@ -264,13 +260,18 @@ def fit(
     progress: bool = True,
 ) -> Fit:
     """Bind, start, maximise."""
+    optimizer = TrustRegion() if optimizer is None else optimizer
+    if not isinstance(optimizer, TrustRegion):
+        raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
     problem = bind(
         spec, data, person=person, people=people, weights=weights, cluster=cluster, integration=integration
     )
-    optimizer = optimizer or TrustRegion()
-    if not isinstance(optimizer, TrustRegion):
-        raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
+    if not problem.names:
+        raise ValueError(
+            "The model has no free parameter, so there is nothing to estimate. Free one, or use bind(...).loglike."
+        )
     first, staged = start_values(problem, start)
+    problem.table.check_domain(first)
     problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
     rows: list[dict[str, Any]] = []
     with Progress(progress) as bar:
@@ -313,14 +314,7 @@ def _named_start(problem: Problem, given: dict[str, Any], default: np.ndarray) -
     values = dict(zip(problem.names, default, strict=True))
     lower, upper = problem.bounds
     for name, value in given.items():
-        row = problem.table.row(name)
-        if row.status != "free":
-            raise ValueError(f"start= gives a value to {name!r}, which is {row.status} and not free.")
-        if not np.isfinite(float(value)):
-            raise ValueError(f"start[{name!r}] is {value}, which is not a finite number.")
-        if not row.lower <= float(value) <= row.upper:
-            raise ValueError(f"start[{name!r}] = {value:g} lies outside its bounds [{row.lower:g}, {row.upper:g}].")
-        values[name] = float(value)
+        values[name] = problem.table.check_start(name, value)
     return np.clip(np.array(list(values.values())), lower, upper)
 
 

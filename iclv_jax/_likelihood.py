@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import logsumexp
 
 from iclv_jax._density import Structure, log_density
@@ -52,7 +53,13 @@ def over_people(function: Callable[..., Any], batch: int, *arrays: Any) -> Any:
     people = jax.tree.leaves(arrays)[0].shape[0]
     if people <= batch:
         return jax.vmap(function)(*arrays)
-    return jax.lax.map(jax.checkpoint(lambda row: function(*row)), arrays, batch_size=batch)
+    # Equal batches, the last filled up with the last person: a remainder would be compiled by itself.
+    count = -(-people // batch)
+    size = -(-people // count)
+    rows = np.minimum(np.arange(count * size), people - 1)
+    batches = jax.tree.map(lambda a: a[rows].reshape(count, size, *a.shape[1:]), arrays)
+    results = jax.lax.map(jax.checkpoint(lambda part: jax.vmap(function)(*part)), batches)
+    return jax.tree.map(lambda a: a.reshape(count * size, *a.shape[2:])[:people], results)
 
 
 def loglike_person(core: Core, params: Params) -> Float[Array, " person"]:

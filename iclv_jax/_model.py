@@ -65,16 +65,16 @@ class Model:
         start: Mapping[str, float] | None = None,
     ) -> None:
         self._spec = build_spec(
-            latent or (),
-            indicators or (),
+            latent,
+            indicators,
             choice,
             covariances,
-            random or {},
-            define or {},
-            fixed or {},
+            _mapping(random),
+            _mapping(define),
+            _mapping(fixed),
             equal,
-            bounds or {},
-            start or {},
+            _mapping(bounds),
+            _mapping(start),
         )
 
     @property
@@ -178,3 +178,10 @@ class Model:
     ) -> pd.DataFrame:
         """The frame with items and choices drawn from the model at `params` (every free parameter)."""
         return simulate(self._spec, params, frame, seed, person)
+
+
+def _mapping(given: Any) -> Any:
+    """Nothing is an empty mapping, and a Series (the estimates of an earlier fit) a mapping."""
+    if given is None:
+        return {}
+    return given.to_dict() if isinstance(given, pd.Series) else given

@@ -11,11 +11,12 @@ import numpy as np
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax import _likelihood as likelihood
-from iclv_jax._density import factors, log_density, structure
+from iclv_jax._density import choice_log_densities, item_log_densities, log_density, structure
 from iclv_jax._integration import Centre, Nodes, Rule, default_rule, find_centre, place
 from iclv_jax._likelihood import Core, over_people
 from iclv_jax._panel import Panel, Person, read_panel
-from iclv_jax._parameters import CHOICE, ParameterTable, build_table
+from iclv_jax._latent import latent_variables
+from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 from iclv_jax._start import default_start
@@ -180,17 +181,30 @@ class Problem(eqx.Module):
         bad = np.flatnonzero(~finite)
         people = ", ".join(repr(self.panel.people[i]) for i in bad[:5]) + (", ..." if len(bad) > 5 else "")
         raise ValueError(
-            f"The log-likelihood is not finite at the start values for {len(bad)} people ({people}); the factor that "
-            f"does it: {self._guilty(params, int(bad[0]))}. Give other start values, or check these people's data."
+            f"The log-likelihood is not finite at the start values for {len(bad)} of {len(finite)} people ({people}); the "
+            f"factor that does it, for the first: {self._guilty(params, int(bad[0]))}. Give other start values, or check "
+            "these people's data."
         )
 
     def _guilty(self, params: Params, position: int) -> str:
-        cells = self.core.structure.map.dense(self.core.theta(params))
+        """What makes the first of these people's likelihood not finite, at the centre of the shocks."""
+        shape = self.core.structure
+        cells = shape.map.dense(self.core.theta(params))
         person = jax.tree.map(lambda a: a[position], self.core.person)
-        terms = factors(self.core.structure, cells, person, jnp.zeros(self.core.structure.dimension))
-        bad = [k for k, v in terms.items() if not np.isfinite(float(v))]
-        words = {CHOICE: "the choices"}
-        return ", ".join(words.get(k, f"the items ({k})") for k in bad) or "the integral over the nodes"
+        shocks = jnp.zeros(shape.dimension)
+        eta = latent_variables(cells[LATENT], person.covariates, shocks[: shape.latents])
+        if not np.isfinite(np.asarray(eta)).all():
+            return "the structural equations"
+        bad = []
+        for stack, values, observed in zip(shape.stacks, person.values, person.observed, strict=True):
+            each = item_log_densities(stack, cells[section(stack)], values, eta)
+            wrong = np.asarray(observed & ~jnp.isfinite(each))
+            bad += [f"item {stack.items[i]!r}" for i in np.flatnonzero(wrong)]
+        if shape.utility is not None:
+            each = choice_log_densities(shape, cells[CHOICE], person, eta, shocks)
+            wrong = np.flatnonzero(np.asarray(person.occurs & ~jnp.isfinite(each)))
+            bad += [f"the choice in situation {i + 1}" for i in wrong]
+        return ", ".join(bad) or "the integral over the nodes"
 
     def _check_known(self, mapping: Mapping[str, Any]) -> None:
         for name in mapping:

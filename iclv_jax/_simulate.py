@@ -16,6 +16,9 @@ from iclv_jax._spec import Level
 from iclv_jax._spec._model import Spec
 from iclv_jax._types import Array, Arrays
 
+QUICK = {"xla_backend_optimization_level": 0}
+"""A simulation runs once: this compiles in a third of the time (2.9 s against 0.9 s for 38 items)."""
+
 
 def simulate(
     spec: Spec, params: Mapping[str, float], frame: pd.DataFrame, seed: int, person: str | None
@@ -28,9 +31,7 @@ def simulate(
     table = build_table(spec, _levels(spec, params))
     panel = read_panel(spec, frame, person=person, outcomes=False)
     shape = structure(spec, table)
-    theta = table.map.theta(jnp.asarray(table.constants), jnp.asarray(_vector(table, params)))
-    keys = jax.random.split(jax.random.key(seed), len(panel.people))
-    items, chosen = _draw(shape, table.map.dense(theta), jax.tree.map(jnp.asarray, panel.person), keys)
+    items, chosen = _draw(shape, table.constants, _vector(table, params), panel.person, seed)
     result = frame.copy()
     codes = pd.factorize(frame[person])[0] if person is not None else np.arange(len(frame))
     for stack, values in zip(table.stacks, items, strict=True):
@@ -41,8 +42,12 @@ def simulate(
     return result
 
 
-@jax.jit(static_argnums=0)
-def _draw(shape: Structure, cells: dict[str, Arrays], people: Person, keys: Array) -> tuple[Any, Array]:
+@jax.jit(static_argnums=0, compiler_options=QUICK)
+def _draw(shape: Structure, constants: Array, params: Array, people: Person, seed: Array) -> tuple[Any, Array]:
+    # All in one: on their own, the maps to theta and to arrays would be some 80 programs to compile.
+    cells = shape.map.dense(shape.map.theta(constants, params))
+    keys = jax.random.split(jax.random.key(seed), people.occurs.shape[0])
+
     def one(person: Person, key: Array) -> tuple[Any, Array]:
         shock_key, item_key, choice_key = jax.random.split(key, 3)
         shocks = jax.random.normal(shock_key, (shape.dimension,))

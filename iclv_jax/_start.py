@@ -104,7 +104,9 @@ def _rescale(latent: Latent, spec: Spec, values: dict[str, float]) -> None:
     items = [i for i in spec.indicators if latent.name in i.of]
     if not items:
         return
-    reference = next((i for i in items if names.loading(latent.name, i.column) in fixed), items[0])
+    held = {i.column: fixed.get(names.loading(latent.name, i.column)) for i in items}
+    open_ones = [i for i in items if held[i.column] is None]
+    reference = next((i for i in items if held[i.column]), (open_ones or items)[0])
     name = names.loading(latent.name, reference.column)
     if latent.scale == "loading":
         held = fixed.get(name, 1.0)

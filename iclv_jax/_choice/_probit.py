@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._choice import _shared
+from iclv_jax._interval import log_normal_interval
 from iclv_jax._spec import Declared, Kernel, Utility
 from iclv_jax._types import Array, Arrays
 
@@ -40,16 +41,11 @@ class Probit(Kernel):
     def log_density(cells: Arrays, utilities: Array, chosen: Array, available: Array) -> Array:
         lead = utilities[chosen] - utilities[1 - chosen]
         both = available[1 - chosen]
-        return jnp.where(both, _log_normal(jnp.where(both, lead, 0.0)), 0.0)
+        chosen_first = log_normal_interval(jnp.full_like(lead, -jnp.inf), jnp.where(both, lead, 0.0))
+        return jnp.where(both, chosen_first, 0.0)
 
     @staticmethod
     def sample(cells: Arrays, utilities: Array, available: Array, key: Array) -> Array:
         noise = jax.random.normal(key, (), utilities.dtype)
         second = (utilities[0] - utilities[1] + noise < 0.0).astype(int)
         return jnp.where(available.all(), second, jnp.argmax(available))
-
-
-def _log_normal(value: Array) -> Array:
-    from iclv_jax._indicators import log_normal_interval
-
-    return log_normal_interval(jnp.full_like(value, -jnp.inf), value)

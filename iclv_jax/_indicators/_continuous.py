@@ -41,6 +41,7 @@ class Continuous(Indicator):
 
     def __post_init__(self) -> None:
         _shared.normalise(self)
+        _shared.check_switch(self, "intercept")
 
     @property
     def stack(self) -> Hashable:
@@ -54,11 +55,12 @@ class Continuous(Indicator):
     def location(self) -> str | None:
         return names.intercept(self.column) if self.intercept else None
 
-    def check(self, values: Sequence[Any], rows: Sequence[Any]) -> None:
-        _shared.check_numeric(self.column, values, rows)
+    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
+        _shared.check_numeric(self.column, values, people)
         if len(values) and np.ptp(np.asarray(values, float)) == 0.0:
             raise ValueError(
-                f"Continuous item {self.column!r} has the same value, {values[0]}, for everyone: it measures nothing."
+                f"Continuous item {self.column!r} has the same value, {values[0]}, for everyone: it measures "
+                "nothing. Remove it."
             )
 
     def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:

@@ -10,9 +10,10 @@ import numpy as np
 from scipy.stats import norm
 
 from iclv_jax._indicators import _shared
-from iclv_jax._indicators._interval import log_logistic_interval, log_normal_interval
+from iclv_jax._interval import log_logistic_interval, log_normal_interval
 from iclv_jax._spec import Cells, Declared, Increasing, Indicator, Level, Parameter, Positive, Thresholds, one
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._values import is_number
 from iclv_jax._types import Array, Arrays
 
 LOGISTIC_SPREAD = np.pi / np.sqrt(3.0)
@@ -66,12 +67,21 @@ class Ordered(Indicator):
         for field in ("intercept", "scale"):
             if getattr(self, field) is None:
                 object.__setattr__(self, field, shared)
+            _shared.check_switch(self, field)
         if self.levels is not None:
-            object.__setattr__(self, "levels", tuple(self.levels))
-            if len(set(self.levels)) < max(2, len(self.levels)):
-                raise ValueError(
-                    f"Item {self.column!r} needs at least two different levels, not {self.levels!r}."
-                )
+            self._check_declared(names.as_tuple(self.levels))
+            object.__setattr__(self, "levels", names.as_tuple(self.levels))
+
+    def _check_declared(self, levels: tuple[Level, ...]) -> None:
+        if len(set(levels)) < max(2, len(levels)):
+            raise ValueError(
+                f"Item {self.column!r}: levels= lists at least two different levels in order, not {list(levels)!r}."
+            )
+        both = [level for level in levels if level in self.missing]
+        if both:
+            raise ValueError(
+                f"Item {self.column!r} has {both[0]!r} in levels= and in missing=. Keep it in one of them."
+            )
 
     @property
     def stack(self) -> Hashable:
@@ -85,14 +95,14 @@ class Ordered(Indicator):
     def shared(self) -> str | None:
         return self.thresholds.name if isinstance(self.thresholds, Thresholds) else None
 
-    def check(self, values: Sequence[Any], rows: Sequence[Any]) -> None:
+    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
         if self.levels is None:
             return
-        for value, row in zip(values, rows, strict=True):
+        for value, person in zip(values, people, strict=True):
             if value not in self.levels:
                 raise ValueError(
-                    f"Item {self.column!r} has the value {value!r} in row {row!r}, which is none of its levels "
-                    f"{list(self.levels)!r}. Codes that mean 'no answer' go into `missing=`."
+                    f"Item {self.column!r} has the value {value!r} for person {person!r}, which is none of its "
+                    f"levels {list(self.levels)!r}. Codes that mean 'no answer' go into `missing=`."
                 )
 
     def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:
@@ -106,7 +116,14 @@ class Ordered(Indicator):
                 f"Item {self.column!r} holds labels whose order is not known. Give it `levels=[...]` in "
                 "order, or make the column an ordered categorical."
             )
-        return tuple(sorted(found))
+        wrong = [v for v in found if not (is_number(v) and np.isfinite(float(v)))]
+        if wrong:
+            raise ValueError(
+                f"Item {self.column!r} has the value {wrong[0]!r}, which is neither a finite number nor a label. Codes "
+                "that mean 'no answer' go into `missing=`."
+            )
+        # Whole numbers that a missing answer elsewhere in the column has turned into floats.
+        return tuple(sorted(int(v) if isinstance(v, float) and v.is_integer() else v for v in found))
 
     def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
         who = f"Ordered item {self.column!r}" if self.shared is None else f"The items that share {self.shared!r}"
@@ -119,7 +136,7 @@ class Ordered(Indicator):
         if never:
             raise ValueError(
                 f"{who} never has the level {', '.join(map(repr, never))} in these data, so the thresholds around it "
-                "are unidentified. Leave the level out of `levels=`, or join it with a neighbour."
+                "are unidentified. Leave the level out of `levels=` (or of the categories), or join it with a neighbour."
             )
 
     def declare(self, levels: tuple[Level, ...], positions: Mapping[str, int]) -> Declared:
@@ -174,6 +191,8 @@ class Ordered(Indicator):
         below = np.cumsum(np.bincount(codes, minlength=count))[:-1] / len(codes)
         # Quantiles of a standard normal response; half a person keeps unused end levels finite.
         positions = norm.ppf(np.clip(below, 0.5 / len(codes), 1.0 - 0.5 / len(codes)))
+        # Levels that nobody has (they come with the levels of other data) still get an interval.
+        positions = positions[0] + np.append(0.0, np.cumsum(np.maximum(np.diff(positions), 0.01)))
         residual = (1.0 - communality) ** 0.5
         if not isinstance(self.thresholds, Thresholds):
             spread = self._unit() / residual
@@ -228,7 +247,7 @@ def _line(positions: np.ndarray, common: np.ndarray) -> tuple[float, float]:
 
 
 def _check_gaps(who: str, levels: tuple[Level, ...]) -> None:
-    if any(isinstance(v, str) or not float(v).is_integer() for v in levels):
+    if not all(is_number(v) and float(v).is_integer() for v in levels):
         return
     first, last = int(levels[0]), int(levels[-1])
     absent = sorted(set(range(first, last + 1)) - {int(v) for v in levels})

@@ -7,6 +7,7 @@ import numpy as np
 
 from iclv_jax._spec import Cells, Indicator, Parameter, one
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._values import is_number
 
 
 def normalise(item: Indicator) -> None:
@@ -20,6 +21,15 @@ def normalise(item: Indicator) -> None:
     twice = names.duplicates(item.of)
     if twice:
         raise ValueError(f"Indicator {item.column!r} names the latent variable {twice[0]!r} twice in `of=`.")
+
+
+def check_switch(item: Indicator, field: str) -> None:
+    """Refuse a number where a parameter is switched on or off: its value goes into the model's `fixed`."""
+    value = getattr(item, field)
+    if not isinstance(value, bool):
+        raise ValueError(
+            f"Item {item.column!r}: {field} is True or False, not {value!r}. A value of its own goes into fixed=."
+        )
 
 
 def loadings(item: Indicator) -> list[Parameter]:
@@ -45,14 +55,10 @@ def loading_starts(item: Indicator, total: float) -> dict[str, float]:
     return {names.loading(latent, item.column): share for latent in item.of}
 
 
-def check_numeric(column: str, values: Sequence[Any], rows: Sequence[Any]) -> None:
-    for value, row in zip(values, rows, strict=True):
-        try:
-            finite = bool(np.isfinite(float(value)))
-        except (TypeError, ValueError):
-            finite = False
-        if not finite:
+def check_numeric(column: str, values: Sequence[Any], people: Sequence[Any]) -> None:
+    for value, person in zip(values, people, strict=True):
+        if not is_number(value) or not np.isfinite(float(value)):
             raise ValueError(
-                f"Item {column!r} has the value {value!r} in row {row!r}, which is not a finite number. "
+                f"Item {column!r} has the value {value!r} for person {person!r}, which is not a finite number. "
                 "Codes that mean 'no answer' go into `missing=`."
             )

@@ -40,46 +40,73 @@ class Centre(NamedTuple):
 
 
 class _Search(NamedTuple):
+    """The best point so far, the Newton step from it, and the share of the step to try next."""
+
     point: Shocks
     value: Scalar
     gradient: Shocks
+    precision: Float[Array, "dimension dimension"]
+    step: Shocks
+    length: Scalar
     iterations: Int[Array, ""]
-    stuck: Bool[Array, ""]
+    halvings: Int[Array, ""]
 
 
 def find_centre(log_density: Callable[[Shocks], Scalar], dimension: int) -> Centre:
-    """Mode and curvature of the posterior density of one person's shocks, from the prior's mode."""
+    """Mode and curvature of the posterior density of one person's shocks, from the prior's mode.
+
+    Value, gradient and curvature are evaluated together at one trial point per turn of the loop, so
+    that the density is compiled once.
+    """
 
     def negative(u: Shocks) -> Scalar:
         return 0.5 * jnp.dot(u, u) - log_density(u)
 
-    value_and_gradient = jax.value_and_grad(negative)
-    curvature = jax.hessian(negative)
-    start = jnp.zeros(dimension)
+    def slopes(u: Shocks) -> tuple[Shocks, tuple[Scalar, Shocks]]:
+        value, gradient = jax.value_and_grad(negative)(u)
+        return gradient, (value, gradient)
 
     def unfinished(s: _Search) -> Array:
-        steep = jnp.max(jnp.abs(s.gradient), initial=0.0) > GRADIENT
-        return steep & ~s.stuck & (s.iterations < ITERATIONS)
+        steep = ~(jnp.max(jnp.abs(s.gradient), initial=0.0) <= GRADIENT)
+        return steep & (s.iterations < ITERATIONS) & (s.halvings < HALVINGS)
 
-    def improve(s: _Search) -> _Search:
-        step = -_solve(curvature(s.point), s.gradient)
-        slope = jnp.dot(step, s.gradient)
-        length = _backtrack(negative, s.point, s.value, step, slope)
-        point = s.point + length * step
-        value, gradient = value_and_gradient(point)
-        # At rounding level the value no longer falls; a full step that flattens the gradient is kept.
-        flatter = jnp.max(jnp.abs(gradient)) < jnp.max(jnp.abs(s.gradient))
-        better = (length > 0.0) & jnp.isfinite(value) & ((value < s.value) | flatter)
-        kept = jax.tree.map(
-            lambda a, b: jnp.where(better, a, b), (point, value, gradient), (s.point, s.value, s.gradient)
+    def turn(s: _Search) -> _Search:
+        trial = s.point + s.length * s.step
+        precision, (value, gradient) = jax.jacfwd(slopes, has_aux=True)(trial)
+        better = _better(s, value, gradient)
+        shorter = s._replace(length=0.5 * s.length, halvings=s.halvings + 1)
+        moved = _Search(
+            trial,
+            value,
+            gradient,
+            precision,
+            -_solve(precision, gradient),
+            jnp.ones(()),
+            s.iterations + 1,
+            jnp.zeros((), int),
         )
-        return _Search(*kept, s.iterations + 1, ~better)
+        return jax.tree.map(lambda a, b: jnp.where(better, a, b), moved, shorter)
 
-    first = _Search(start, *value_and_gradient(start), jnp.zeros((), int), jnp.zeros((), bool))
-    end = jax.lax.while_loop(unfinished, improve, first)
+    nowhere = jnp.full(dimension, jnp.inf)
+    zero, none = jnp.zeros(dimension), jnp.zeros((), int)
+    first = _Search(zero, jnp.asarray(jnp.inf), nowhere, jnp.eye(dimension), zero, jnp.ones(()), none, none)
+    end = jax.lax.while_loop(unfinished, turn, first)
     steepness = jnp.max(jnp.abs(end.gradient), initial=0.0)
-    factor, concave = _proposal(curvature(end.point))
+    factor, concave = _proposal(end.precision)
     return Centre(end.point, factor, steepness, steepness <= GRADIENT, concave, end.iterations)
+
+
+def _better(s: _Search, value: Scalar, gradient: Shocks) -> Array:
+    """Whether a trial point decreases enough; any finite point is better than none.
+
+    A decrease lost in rounding counts when the gradient becomes flatter, so that the last Newton
+    steps are taken whole.
+    """
+    slope = jnp.dot(s.step, jnp.where(jnp.isfinite(s.gradient), s.gradient, 0.0))
+    enough = value <= s.value + 1e-4 * s.length * slope
+    noise = 1e-13 * (1.0 + jnp.abs(value))
+    flatter = jnp.max(jnp.abs(gradient), initial=0.0) < jnp.max(jnp.abs(s.gradient), initial=0.0)
+    return jnp.isfinite(value) & (enough | ((value <= s.value + noise) & flatter))
 
 
 def _solve(matrix: Array, vector: Array) -> Array:
@@ -87,27 +114,6 @@ def _solve(matrix: Array, vector: Array) -> Array:
     values, vectors = jnp.linalg.eigh(matrix)
     size = jnp.maximum(jnp.abs(values), 1.0)
     return vectors @ ((vectors.T @ vector) / size)
-
-
-def _backtrack(
-    function: Callable[[Shocks], Scalar], point: Shocks, value: Scalar, step: Shocks, slope: Scalar
-) -> Scalar:
-    """Largest of 1, 1/2, 1/4, ... that decreases the function enough; zero when none does.
-
-    A decrease lost in rounding counts as enough, so that the last Newton steps are taken whole.
-    """
-    noise = 1e-14 * (1.0 + jnp.abs(value))
-
-    def too_long(state: tuple[Array, Array]) -> Array:
-        length, halvings = state
-        reached = function(point + length * step)
-        enough = reached <= value + 1e-4 * length * slope + noise
-        return ~enough & (halvings < HALVINGS)
-
-    length, halvings = jax.lax.while_loop(
-        too_long, lambda s: (0.5 * s[0], s[1] + 1), (jnp.ones(()), jnp.zeros((), int))
-    )
-    return jnp.where(halvings < HALVINGS, length, 0.0)
 
 
 def _proposal(precision: Array) -> tuple[Array, Array]:

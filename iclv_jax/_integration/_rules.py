@@ -127,25 +127,71 @@ class GaussHermite(Rule):
         return self.adaptive
 
     def standard(self, people: int, dimension: int) -> Points:
-        total = self.nodes**dimension
-        if total > MOST_NODES:
-            raise ValueError(
-                f"Gauss-Hermite with {self.nodes} nodes in {dimension} dimensions has {total:,} nodes per person, more "
-                f"than {MOST_NODES:,}. Use fewer nodes, or iclv.Adaptive(draws=...)."
-            )
-        if dimension == 0:
-            return Points(np.zeros((1, 1, 0)), np.zeros(1))
         points, weights = roots_hermitenorm(self.nodes)
         # The outermost weights of a large rule underflow to zero; their nodes carry nothing.
         kept = weights > 0.0
-        points, logs = points[kept], np.log(weights[kept] / weights.sum())
-        grid = np.stack(np.meshgrid(*[points] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
-        total_logs = sum(np.meshgrid(*[logs] * dimension, indexing="ij")).reshape(-1)
-        return Points(grid[None], total_logs)
+        return _product(points[kept], np.log(weights[kept] / weights.sum()), dimension, "Gauss-Hermite")
 
     def describe(self, dimension: int) -> str:
         kind = "adaptive Gauss-Hermite" if self.adaptive else "Gauss-Hermite"
-        return f"{kind}, {self.nodes} nodes in each of {dimension} dimensions"
+        return f"{kind}, {self.nodes} nodes in {_dimensions(dimension)}"
+
+
+@dataclass(frozen=True)
+class Trapezoid(Rule):
+    """Equally spaced nodes over the prior: slow and sure, for one dimension.
+
+    The error falls exponentially with the number of nodes however steep the integrand is (Trefethen and
+    Weideman 2014), where Gauss-Hermite rules of steep integrands converge slowly: on a mixed logit of
+    6,768 Swissmetro choices 201 nodes are exact to 6e-5 in log L and 301 to 1e-6, 400 adaptive Gauss-Hermite
+    nodes to 4e-4.
+
+    Parameters
+    ----------
+    nodes
+        Number of nodes per dimension.
+    reach
+        The outermost nodes stand at plus and minus this many standard deviations.
+    """
+
+    nodes: int = 401
+    reach: float = 9.5
+
+    def __post_init__(self) -> None:
+        check_count(self.nodes, "nodes")
+        if self.nodes < 3 or not self.reach > 0.0:
+            raise ValueError(f"Trapezoid needs at least 3 nodes and a positive reach, not {self!r}.")
+
+    @property
+    def centred(self) -> bool:
+        return False
+
+    def standard(self, people: int, dimension: int) -> Points:
+        points = np.linspace(-self.reach, self.reach, self.nodes)
+        density = np.exp(-0.5 * points**2)
+        return _product(points, np.log(density / density.sum()), dimension, "Trapezoid")
+
+    def describe(self, dimension: int) -> str:
+        return f"trapezoid rule, {self.nodes} nodes in {_dimensions(dimension)}"
+
+
+def _product(points: np.ndarray, logs: np.ndarray, dimension: int, name: str) -> Points:
+    """The product of a one-dimensional rule; ValueError when it is too large."""
+    total = len(points) ** dimension
+    if total > MOST_NODES:
+        raise ValueError(
+            f"{name} with {len(points)} nodes in {_dimensions(dimension)} has {total:,} nodes per person, more than "
+            f"{MOST_NODES:,}. Use fewer nodes, or iclv.Adaptive(draws=...)."
+        )
+    if dimension == 0:
+        return Points(np.zeros((1, 1, 0)), np.zeros(1))
+    grid = np.stack(np.meshgrid(*[points] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
+    weights = sum(np.meshgrid(*[logs] * dimension, indexing="ij"), start=np.zeros(()))
+    return Points(grid[None], weights.reshape(-1))
+
+
+def _dimensions(count: int) -> str:
+    return "one dimension" if count == 1 else f"each of {count} dimensions"
 
 
 def default_rule(dimension: int) -> Rule:

@@ -1,14 +1,15 @@
 """Choice situations by row: what was chosen, what was available, and the attributes."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 
-from iclv_jax._panel._frame import Frame, complete, numbers
+from iclv_jax._panel._frame import Frame
+from iclv_jax._panel._numbers import counted, numbers, zeros_and_ones
 from iclv_jax._spec import Kernel, Utility
 from iclv_jax._spec._names import nearest
 
@@ -25,7 +26,7 @@ class Choices:
 def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
     """Read and check every choice column; without `outcomes` (simulation) each row is a situation."""
     utility: Utility = kernel.utility
-    labels = frame.data.index
+    labels = frame.rows
     count = len(frame.data)
     available = _available(kernel, frame)
     columns = np.empty((count, len(utility.columns)))
@@ -34,7 +35,10 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
     chosen = _chosen(kernel, frame, utility.alternatives) if outcomes else np.zeros(count, int)
     happened = chosen >= 0
     if not happened.any():
-        raise ValueError(f"The chosen alternative {kernel.chosen!r} is missing in every row. Leave out choice=.")
+        raise ValueError(
+            f"chosen=: column {kernel.chosen!r} is missing (NaN) in every row. Leave choice= out of the model, or "
+            "check the column."
+        )
     if outcomes:
         _check_chosen_available(kernel, chosen, available, labels)
     filled = _fill(columns, utility)
@@ -47,14 +51,7 @@ def _available(kernel: Kernel, frame: Frame) -> np.ndarray:
     available = np.ones((len(frame.data), len(alternatives)), bool)
     for alternative, name in kernel.available:
         what = f"available[{alternative!r}]"
-        values = numbers(frame.rows_of(name, what), name, what, frame.data.index)
-        complete(values, name, what, frame.data.index, "row")
-        wrong = ~np.isin(values, (0.0, 1.0))
-        if wrong.any():
-            at = int(np.argmax(wrong))
-            raise ValueError(
-                f"{what}: column {name!r} holds {values[at]:g} in row {frame.row_label(at)!r}; it may hold only 0 and 1."
-            )
+        values = zeros_and_ones(frame.rows_of(name, what), name, what, frame.rows)
         available[:, alternatives.index(alternative)] = values == 1.0
     return available
 
@@ -64,20 +61,20 @@ def _chosen(kernel: Kernel, frame: Frame, alternatives: tuple[Hashable, ...]) ->
     place = {alternative: i for i, alternative in enumerate(alternatives)}
     missing = column.isna().to_numpy()
     chosen = np.full(len(column), -1)
-    for at, value in enumerate(column.astype(object)):
+    for at, value in enumerate(column.tolist()):
         if missing[at]:
             continue
         if value not in place:
             raise ValueError(
-                f"Column {kernel.chosen!r} holds {value!r} in row {frame.row_label(at)!r}, which is no alternative of the "
-                f"utility function. {nearest(value, alternatives)}"
+                f"chosen=: column {kernel.chosen!r} holds {value!r} in row {frame.rows[at]!r}, which is no "
+                f"alternative of the utility function. {nearest(value, alternatives)}"
             )
         chosen[at] = place[value]
     return chosen
 
 
 def _check_chosen_available(
-    kernel: Kernel, chosen: np.ndarray, available: np.ndarray, labels: pd.Index
+    kernel: Kernel, chosen: np.ndarray, available: np.ndarray, labels: Sequence[Any]
 ) -> None:
     happened = np.flatnonzero(chosen >= 0)
     wrong = happened[~available[happened, chosen[happened]]]
@@ -86,7 +83,8 @@ def _check_chosen_available(
         name = kernel.utility.alternatives[chosen[at]]
         raise ValueError(
             f"Row {labels[at]!r} chose {name!r}, which is not available there"
-            + (f" (and so in {len(wrong) - 1} more rows)." if len(wrong) > 1 else ".")
+            + (f" (and so in {counted(len(wrong) - 1, 'more row')})" if len(wrong) > 1 else "")
+            + ". Correct the choice or the column in available=, or drop the row."
         )
 
 
@@ -96,14 +94,17 @@ def _fill(columns: np.ndarray, utility: Utility) -> np.ndarray:
     for i, name in enumerate(utility.columns):
         missing = np.isnan(columns[:, i])
         if missing.all():
-            raise ValueError(f"The utility: column {name!r} is missing (NaN) in every row.")
+            raise ValueError(
+                f"The utility: column {name!r} is missing (NaN) in every row. Fill it in, or leave it out of the "
+                "utility function."
+            )
         if missing.any():
             filled[missing, i] = columns[int(np.argmin(missing)), i]
     return filled
 
 
 def _check_reach(
-    columns: np.ndarray, filled: np.ndarray, needed: np.ndarray, utility: Utility, labels: pd.Index
+    columns: np.ndarray, filled: np.ndarray, needed: np.ndarray, utility: Utility, labels: Sequence[Any]
 ) -> None:
     """Refuse a NaN attribute that reaches the utility of an available alternative.
 
@@ -123,10 +124,11 @@ def _check_reach(
         probe[i] = np.nan
         if _is_nan(utility, probe[None])[0, j]:
             guilty.append(utility.columns[i])
+    more = int(reached.any(axis=1).sum()) - 1
     raise ValueError(
         f"Row {labels[at]!r}: {', '.join(map(repr, guilty))} is missing (NaN) although the alternative "
         f"{utility.alternatives[j]!r}, whose utility uses it, is available"
-        + (f" (and so in {int(reached.any(axis=1).sum()) - 1} more rows)" if reached.any(axis=1).sum() > 1 else "")
+        + (f" (and so in {counted(more, 'more row')})" if more else "")
         + ". Fill it in, drop the row, or name a column of zeros and ones for that alternative in available=."
     )
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from iclv_jax._panel._numbers import counted
 from iclv_jax._spec._names import duplicates, nearest
 
 
@@ -34,8 +36,18 @@ class Frame:
     extra: pd.DataFrame | None
     person: str | None
 
-    def row_label(self, position: int) -> Any:
-        return self.data.index[position]
+    @cached_property
+    def rows(self) -> list[Any]:
+        """What the rows are called in messages: their labels in the index."""
+        return self.data.index.tolist()
+
+    @cached_property
+    def absent(self) -> list[Hashable]:
+        """People of the data who have no row in the person-level frame."""
+        if self.extra is None:
+            return []
+        known = set(self.extra.index)
+        return [p for p in self.people if p not in known]
 
     def rows_of(self, name: str, what: str) -> pd.Series:
         """A column with one value per row."""
@@ -45,23 +57,33 @@ class Frame:
             raise ValueError(f"{what} needs the column {name!r}, which the data do not have. {self._hint(name)}")
         return self.data[name]
 
-    def people_of(self, name: str, what: str) -> pd.Series:
-        """A column with one value per person, indexed by identifier; it must be constant within each."""
+    def people_of(self, name: str, what: str, everyone: bool = False) -> pd.Series:
+        """A column with one value per person, indexed by identifier; it must be constant within each.
+
+        With `everyone` a person without a row in the frame that holds it is an error.
+        """
         if self.extra is not None and name in self.extra.columns:
-            return self.extra[name].reindex(list(self.people))
-        if name not in self.data.columns:
+            values, source = self.extra[name], "person-level frame"
+        elif name in self.data.columns:
+            if self.person is not None:
+                self._check_constant(self.data[name], name, what)
+            first = np.flatnonzero(~pd.Series(self.codes).duplicated().to_numpy())
+            values, source = self.data[name].iloc[first], "data"
+            values.index = _labels([self.people[c] for c in self.codes[first]])
+        else:
             raise ValueError(f"{what} needs the column {name!r}, which the data do not have. {self._hint(name)}")
-        column = self.data[name]
-        if self.person is not None:
-            self._check_constant(column, name, what)
-        first = pd.Series(self.codes).drop_duplicates()
-        values = column.iloc[first.index.to_numpy()]
-        values.index = pd.Index([self.people[c] for c in first], dtype=object)
-        return values.reindex(pd.Index(list(self.people), dtype=object))
+        if everyone and len(values) < len(self.people):
+            known = set(values.index)
+            lost = [p for p in self.people if p not in known]
+            raise ValueError(
+                f"{what}: column {name!r} stands in the {source}, which has no row for {_some(lost)}. Add the rows, or "
+                "drop these people."
+            )
+        return values.reindex(_labels(self.people))
 
     def _spread(self, name: str) -> pd.Series:
         assert self.extra is not None
-        values = self.extra[name].reindex([self.people[c] for c in self.codes])
+        values = self.extra[name].reindex(_labels([self.people[c] for c in self.codes]))
         values.index = self.data.index
         return values
 
@@ -75,7 +97,7 @@ class Frame:
             seen = column[self.codes == code].drop_duplicates().tolist()
             raise ValueError(
                 f"{what}: column {name!r} is not constant within person {self.people[code]!r} (values {seen[:5]}), "
-                f"and within {len(varied)} of {len(self.people)} people. It must have one value per person."
+                f"nor within {len(varied) - 1} more of {len(self.people)} people. Give it one value per person."
             )
 
     def _hint(self, name: str) -> str:
@@ -85,32 +107,35 @@ class Frame:
 
 def read_frame(data: Any, person: str | None, people: Any) -> Frame:
     """Assign rows to people; ValueError for frames that cannot be read."""
-    _check_frame(data, "data")
+    check_frame(data, "data")
     if person is None:
         if people is not None:
             raise ValueError("A person-level frame needs person=, the column that both frames share.")
         ids = tuple(data.index) if data.index.is_unique else tuple(range(len(data)))
         return Frame(data, np.arange(len(data)), ids, None, None)
+    check_name(person, "person=")
     if person not in data.columns:
-        raise ValueError(
-            f"person= names the column {person!r}, which the data do not have. {nearest(person, data.columns)}"
-        )
-    missing = data[person].isna().to_numpy()
-    if missing.any():
-        raise ValueError(
-            f"The person column {person!r} is missing in {int(missing.sum())} rows, first in row "
-            f"{data.index[int(np.argmax(missing))]!r}. Every row needs a person."
-        )
+        indexed = person in data.index.names
+        hint = "It is their index: use data.reset_index()." if indexed else nearest(person, data.columns)
+        raise ValueError(f"person= names the column {person!r}, which the data do not have. {hint}")
+    _check_ids(data[person], f"The person column {person!r}", data.index.tolist())
     codes, found = pd.factorize(data[person])
-    ids: list[Hashable] = list(found)
+    ids: list[Hashable] = pd.Index(found).tolist()
     extra = None if people is None else _read_people(people, person, data)
     if extra is not None:
         known = set(ids)
-        ids += [i for i in extra.index if i not in known]
+        new = [i for i in extra.index if i not in known]
+        if len(new) == len(extra):
+            raise ValueError(
+                f"No person of the data stands in the person-level frame: column {person!r} holds {ids[0]!r}, ... in "
+                f"the one and {new[0]!r}, ... in the other. Use the same identifiers, of the same type."
+            )
+        ids += new
     return Frame(data, codes, tuple(ids), extra, person)
 
 
-def _check_frame(frame: Any, argument: str) -> None:
+def check_frame(frame: Any, argument: str) -> None:
+    """Refuse what is no data frame, is empty, or has two columns of one name."""
     if not isinstance(frame, pd.DataFrame):
         raise ValueError(f"{argument} is a pandas DataFrame, not {type(frame).__name__}.")
     if len(frame) == 0:
@@ -120,48 +145,49 @@ def _check_frame(frame: Any, argument: str) -> None:
         raise ValueError(f"{argument} has two columns called {twice[0]!r}. Rename or drop one.")
 
 
+def check_name(name: Any, what: str) -> None:
+    """Refuse what cannot be the name of a column, such as a list of names."""
+    if not isinstance(name, Hashable):
+        raise ValueError(f"{what} is the name of one column, not {name!r}.")
+
+
 def _read_people(people: Any, person: str, data: pd.DataFrame) -> pd.DataFrame:
-    _check_frame(people, "people")
+    check_frame(people, "people")
     if person in people.columns:
         people = people.set_index(person)
     elif people.index.name != person:
-        raise ValueError(f"The person-level frame has neither a column nor an index called {person!r}.")
-    repeated = people.index[people.index.duplicated()]
-    if len(repeated):
-        raise ValueError(f"The person-level frame has person {repeated[0]!r} more than once.")
+        raise ValueError(
+            f"The person-level frame has neither a column nor an index called {person!r}. "
+            f"{nearest(person, people.columns)}"
+        )
+    _check_ids(people.index.to_series(), "The person column of the person-level frame", range(len(people)))
+    repeated = people.index[people.index.duplicated()].tolist()
+    if repeated:
+        raise ValueError(
+            f"The person-level frame has person {repeated[0]!r} more than once. Keep one row per person."
+        )
     both = [c for c in people.columns if c in data.columns]
     if both:
         raise ValueError(
             f"Column {both[0]!r} stands in the data and in the person-level frame. Keep it in one of them."
         )
-    return people
+    return people.set_axis(_labels(people.index.tolist()), axis=0)
 
 
-def numbers(values: pd.Series, name: str, what: str, labels: Sequence[Any]) -> np.ndarray:
-    """Floats, NaN where missing; ValueError names the first value that is text or infinite."""
-    try:
-        array = values.to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        converted = pd.to_numeric(values.astype(object), errors="coerce")
-        bad = (converted.isna() & values.notna()).to_numpy()
-        at = int(np.argmax(bad))
-        raise ValueError(
-            f"{what}: column {name!r} holds {values.iloc[at]!r} in row {labels[at]!r}, which is not a number. "
-            "Code it as numbers first."
-        ) from None
-    if np.isinf(array).any():
-        raise ValueError(
-            f"{what}: column {name!r} is infinite in row {labels[int(np.argmax(np.isinf(array)))]!r}."
-        )
-    return array
-
-
-def complete(values: np.ndarray, name: str, what: str, labels: Sequence[Any], unit: str) -> np.ndarray:
-    """The values, or a ValueError that counts the NaN and names the first."""
-    missing = np.isnan(values)
+def _check_ids(values: pd.Series, what: str, labels: Sequence[Any]) -> None:
+    missing = values.isna().to_numpy()
     if missing.any():
         raise ValueError(
-            f"{what}: column {name!r} is missing (NaN) for {int(missing.sum())} {unit}s, first for {unit} "
-            f"{labels[int(np.argmax(missing))]!r}. Drop or impute them before fitting."
+            f"{what} is missing (NaN) in {counted(int(missing.sum()), 'row')}, first in row "
+            f"{labels[int(np.argmax(missing))]!r}. Every row needs a person."
         )
-    return values
+
+
+def _labels(ids: Sequence[Hashable]) -> pd.Index:
+    """An index of identifiers as they are, tuples among them."""
+    return pd.Index(list(ids), dtype=object, tupleize_cols=False)
+
+
+def _some(people: Sequence[Hashable]) -> str:
+    more = f" and {len(people) - 5} more" if len(people) > 5 else ""
+    return ("person " if len(people) == 1 else "people ") + ", ".join(map(repr, people[:5])) + more

@@ -8,6 +8,7 @@ import pandas as pd
 
 from iclv_jax._panel._frame import Frame
 from iclv_jax._spec import Indicator, Level
+from iclv_jax._spec._names import nearest
 
 Levels = dict[str, tuple[Level, ...]]
 
@@ -20,7 +21,7 @@ def read_items(
     With `frozen` levels (those of another data set) nothing needs to be observed at every level.
     """
     raw = {item.column: _observed(item, frame) for item in indicators}
-    levels = dict(frozen) if frozen is not None else _find_levels(indicators, raw)
+    levels = _find_levels(indicators, raw) if frozen is None else _frozen(indicators, frozen)
     values = {item.column: _encode(item, raw[item.column], levels[item.column]) for item in indicators}
     if frozen is None:
         _check_levels(indicators, levels, values)
@@ -32,13 +33,32 @@ def _observed(item: Indicator, frame: Frame) -> pd.Series:
     column = frame.people_of(item.column, "An indicator")
     categories = _categories(column)
     answers = column.astype(object)
-    missing = column.isna().to_numpy() | np.array([v in item.missing for v in answers])
+    missing = column.isna().to_numpy(copy=True)
+    # Only values that are present are compared: `pd.NA == 6` is neither true nor false.
+    missing[~missing] = [v in item.missing for v in answers[~missing]]
     answers[missing] = None
     if missing.all():
         raise ValueError(f"Item {item.column!r} is missing for everyone. Remove it from the model.")
     item.check(answers[~missing].tolist(), answers.index[~missing].tolist())
     answers.attrs["categories"] = categories
     return answers
+
+
+def _frozen(
+    indicators: Sequence[Indicator], given: Mapping[str, tuple[Level, ...]]
+) -> dict[str, tuple[Level, ...]]:
+    """Levels of other data, checked to be those of this model's items."""
+    columns = [item.column for item in indicators]
+    for name in given:
+        if name not in columns:
+            raise ValueError(f"levels= names {name!r}, which is no item of the model. {nearest(name, columns)}")
+    for item in indicators:
+        if item.discrete and item.column not in given:
+            raise ValueError(
+                f"levels= lacks the item {item.column!r}. Give the levels of all ordered items, as `panel.levels` of "
+                "the other problem does."
+            )
+    return {name: tuple(given.get(name, ())) for name in columns}
 
 
 def _categories(column: pd.Series) -> tuple[Hashable, ...] | None:
@@ -67,8 +87,11 @@ def _join(parts: list[tuple[Level, ...]], name: str | None) -> tuple[Level, ...]
     if all(part == parts[0] for part in parts):
         return parts[0]
     union = {level for part in parts for level in part}
-    if any(isinstance(level, str) for level in union):
-        raise ValueError(f"The items that share {name!r} have different labels. Give all of them the same `levels=`.")
+    if any(isinstance(level, str) for level in union) or any(list(part) != sorted(part) for part in parts):
+        raise ValueError(
+            f"The items that share {name!r} have different levels, or levels in different orders. Give all of them "
+            "the same `levels=`."
+        )
     return tuple(sorted(union))
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._panel._choices import Choices, read_choices
-from iclv_jax._panel._frame import Frame, complete, numbers, read_frame
+from iclv_jax._panel._frame import Frame, check_name, read_frame
 from iclv_jax._panel._items import read_items
+from iclv_jax._panel._numbers import complete, counted, numbers
 from iclv_jax._panel._person import Person
 from iclv_jax._parameters import Stack
 from iclv_jax._parameters._declare import stacks
@@ -83,7 +84,7 @@ def read_panel(
         levels=found,
         rows=rows,
         clusters=_read_clusters(cluster, frame),
-        notes=_notes(spec, choices),
+        notes=_notes(frame, choices),
     )
 
 
@@ -92,8 +93,8 @@ def _read_covariates(spec: Spec, frame: Frame) -> np.ndarray:
     for name in spec.covariates:
         latent = next(v.name for v in spec.latents if name in v.on)
         what = f"The structural equation of {latent!r}"
-        series = frame.people_of(name, what)
-        values = numbers(series, name, what, frame.people)
+        series = frame.people_of(name, what, everyone=True)
+        values = numbers(series, name, what, frame.people, "person")
         complete(values, name, what, frame.people, "person")
         if np.ptp(values) == 0.0 and len(values) > 1:
             raise ValueError(
@@ -153,52 +154,67 @@ def _check_everyone_counts(frame: Frame, arrays: Person) -> None:
     if idle.any():
         shown = ", ".join(repr(frame.people[i]) for i in np.flatnonzero(idle)[:5])
         raise ValueError(
-            f"{int(idle.sum())} people have neither an observed item nor a choice: {shown}"
+            f"{counted(int(idle.sum()), 'person')} without an observed item and without a choice: {shown}"
             + (", ..." if idle.sum() > 5 else "")
             + ". They say nothing about the model; drop them."
         )
 
 
 def _read_weights(weights: Any, frame: Frame) -> np.ndarray:
-    count = len(frame.people)
     if weights is None:
-        return np.ones(count)
-    if isinstance(weights, str):
-        series = frame.people_of(weights, "weights=")
-    else:
-        series = pd.Series(np.asarray(weights))
-        if len(series) != count:
-            raise ValueError(
-                f"weights= has {len(series)} values for {count} people. Give one per person, or a column name."
-            )
-    name = weights if isinstance(weights, str) else "weights"
-    values = complete(
-        numbers(series, name, "weights=", frame.people), name, "weights=", frame.people, "person"
-    )
+        return np.ones(len(frame.people))
+    named = isinstance(weights, str)
+    series = frame.people_of(weights, "weights=", everyone=True) if named else _given_weights(weights, frame)
+    name = weights if named else "weights"
+    values = numbers(series, name, "weights=", frame.people, "person")
+    complete(values, name, "weights=", frame.people, "person")
     if (values < 0.0).any():
+        at = int(np.argmax(values < 0.0))
         raise ValueError(
-            f"weights=: person {frame.people[int(np.argmax(values < 0.0))]!r} has a negative weight."
+            f"weights=: person {frame.people[at]!r} has the negative weight {values[at]:g}. Weights are 0 or more."
         )
     if not (values > 0.0).any():
-        raise ValueError("weights=: every person has weight zero.")
+        raise ValueError("weights=: every person has weight zero. Give a positive weight to some.")
     return values
+
+
+def _given_weights(weights: Any, frame: Frame) -> pd.Series:
+    """Weights by position, or those of a Series by person where its index holds the people."""
+    count = len(frame.people)
+    if isinstance(weights, pd.Series) and set(weights.index) == set(frame.people) and len(weights) == count:
+        return weights.loc[list(frame.people)]
+    values = np.asarray(weights)
+    if values.shape != (count,):
+        found = f"{len(values)} values" if values.ndim == 1 else f"the shape {values.shape}"
+        raise ValueError(
+            f"weights= has {found} for {counted(count, 'person')}. Give one number per person, or the name of a column."
+        )
+    return pd.Series(values)
 
 
 def _read_clusters(cluster: str | None, frame: Frame) -> np.ndarray | None:
     if cluster is None:
         return None
-    codes, _ = pd.factorize(frame.people_of(cluster, "cluster="))
+    check_name(cluster, "cluster=")
+    codes, _ = pd.factorize(frame.people_of(cluster, "cluster=", everyone=True))
     if (codes < 0).any():
         raise ValueError(
-            f"cluster=: column {cluster!r} is missing for person {frame.people[int(np.argmax(codes < 0))]!r}."
+            f"cluster=: column {cluster!r} is missing (NaN) for person {frame.people[int(np.argmax(codes < 0))]!r}. Give "
+            "everyone a cluster."
         )
     return codes
 
 
-def _notes(spec: Spec, choices: Choices | None) -> tuple[str, ...]:
-    if spec.choice is None or choices is None:
-        return ()
-    idle = int((choices.chosen < 0).sum())
-    if not idle:
-        return ()
-    return (f"{idle} of {len(choices.chosen)} rows have no chosen alternative and are not choice situations",)
+def _notes(frame: Frame, choices: Choices | None) -> tuple[str, ...]:
+    notes = []
+    idle = 0 if choices is None else int((choices.chosen < 0).sum())
+    if choices is not None and idle:
+        notes.append(
+            f"{idle} of {len(choices.chosen)} rows have no chosen alternative and are not choice situations"
+        )
+    if frame.absent:
+        notes.append(
+            f"{len(frame.absent)} of {len(frame.people)} people have no row in the person-level frame; their items in it "
+            "are missing"
+        )
+    return tuple(notes)

@@ -92,13 +92,16 @@ def _equation(latent: Latent, latents: tuple[str, ...]) -> Iterable[Parameter]:
 
 def _conventional(spec: Spec, parameter: Parameter) -> Parameter:
     """Fix the loading that gives a latent variable its unit, unless the user constrains one."""
-    constrained = {n for n, _ in spec.fixed}
+    # A loading fixed at zero gives no unit.
+    zero = {n for n, value in spec.fixed if value == 0.0}
+    constrained = {n for n, _ in spec.fixed} - zero
     for latent in spec.latents:
         if latent.scale != "loading":
             continue
         loadings = [names.loading(latent.name, i.column) for i in spec.indicators if latent.name in i.of]
-        taken = constrained & set(loadings) or loadings[0] in {d.name for d in spec.define}
-        if parameter.name == loadings[0] and not taken:
+        loadings = [n for n in loadings if n not in zero]
+        taken = constrained & set(loadings) or loadings[:1] and loadings[0] in {d.name for d in spec.define}
+        if parameter.name in loadings[:1] and not taken:
             return replace(parameter, fixed=1.0)
     return parameter
 

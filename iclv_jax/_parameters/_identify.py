@@ -45,6 +45,12 @@ def _check_own_thresholds(item: Indicator, declared: Sequence[Parameter], constr
 
 def _check_shared_thresholds(name: str, spec: Spec, constrained: set[str]) -> None:
     items = [item for item in spec.indicators if item.shared == name]
+    kinds = {getattr(item, "thresholds", None) for item in items}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"Items share the thresholds {name!r}, but some of them as symmetric and some not. Make one "
+            f"Thresholds({name!r}) and give it to all."
+        )
     thresholds = any(n.startswith((f"{name} | ", f"{name}.delta")) for n in constrained)
     scale = any(not getattr(i, "scale", False) or names.variance(i.column) in constrained for i in items)
     # A fixed loading gives the unit only where the variance of its latent variable is given as well.

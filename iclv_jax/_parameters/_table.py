@@ -3,17 +3,21 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._parameters._declare import Levels, Stack, declare, stacks
 from iclv_jax._parameters._define import defined_order, resolve_definitions
+from iclv_jax._parameters._domain import RULES, check_fixed
 from iclv_jax._parameters._identify import check_identified
 from iclv_jax._parameters._map import ArrayCells, Defined, ParameterMap
 from iclv_jax._parameters._transform import Covariance, Cumulative, Entry, Exponential, Transform
 from iclv_jax._spec import Cells, Domain, Increasing, Parameter, Positive, PositiveDefinite
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
+from iclv_jax._spec._values import finite
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,25 @@ class ParameterTable:
         free = [r for r in self.rows if r.status == "free"]
         return np.array([r.lower for r in free]), np.array([r.upper for r in free])
 
+    def check_start(self, name: str, value: Any) -> float:
+        """A start value of a free parameter inside its bounds, or a ValueError."""
+        row, number = self.row(name), finite(name, value, "start")
+        if row.status != "free":
+            raise ValueError(f"start= gives a value to {name!r}, which is {row.status} and not free. Leave it out.")
+        if not row.lower <= number <= row.upper:
+            raise ValueError(
+                f"start[{name!r}] = {number:g} lies outside its bounds [{row.lower:g}, {row.upper:g}]. Move one of them."
+            )
+        return number
+
+    def check_domain(self, params: np.ndarray) -> None:
+        """Raise ValueError for start values that no parameters of their kind may have."""
+        z = np.asarray(self.map.unconstrained(jnp.asarray(self.constants), jnp.asarray(params)))
+        free = [r for r in self.rows if r.status == "free"]
+        for i in np.flatnonzero(~np.isfinite(z))[:1]:
+            rule = RULES.get(free[i].parameter.role, "it is outside its domain")
+            raise ValueError(f"The start value {params[i]:g} of {free[i].name!r} cannot be: {rule}. Change start=.")
+
     def row(self, name: str) -> Row:
         for row in self.rows:
             if row.name == name:
@@ -73,6 +96,7 @@ def build_table(spec: Spec, levels: Levels) -> ParameterTable:
     _check_names(spec, names)
     check_identified(spec, declared)
     rows = _rows(spec, parameters)
+    check_fixed(domains, {r.name: r.value for r in rows if r.status == "fixed"})
     position = {name: i for i, name in enumerate(names)}
     representative = tuple(position[r.tied] if r.tied else i for i, r in enumerate(rows))
     definitions = tuple(
@@ -83,7 +107,10 @@ def build_table(spec: Spec, levels: Levels) -> ParameterTable:
     cells, terms = _cells(arrays, position)
     transforms = _transforms(domains, rows, position, {p: i for i, p in enumerate(free)})
     mapping = ParameterMap(free, representative, definitions, *terms, cells, transforms)
-    return ParameterTable(tuple(rows), mapping, stacks(spec))
+    table = ParameterTable(tuple(rows), mapping, stacks(spec))
+    for name, value in spec.start:
+        table.check_start(name, value)
+    return table
 
 
 def _check_names(spec: Spec, names: Sequence[str]) -> None:
@@ -107,14 +134,17 @@ def _rows(spec: Spec, parameters: Sequence[Parameter]) -> list[Row]:
     for name in fixed:
         if name in defined:
             raise ValueError(f"{name!r} stands in fixed= and in define=. Keep one of them.")
-    conventional = {p.name: p.fixed for p in parameters if p.fixed is not None}
+    conventional = {p.name: p.fixed for p in parameters if p.fixed is not None and p.name not in defined}
     fixed = conventional | fixed
     ties = _ties(spec, fixed, defined)
     rows = []
     for p in parameters:
         source = ties.get(p.name, p.name)
         if p.name in bounds and (source in fixed or source in defined or source != p.name):
-            raise ValueError(f"bounds= names {p.name!r}, which is not free (it is fixed, tied or defined).")
+            raise ValueError(
+                f"bounds= names {p.name!r}, which is not free (it is fixed, tied or defined). Leave it out, or bound the "
+                "parameter that it follows."
+            )
         lower, upper = bounds.get(p.name, (-math.inf, math.inf))
         if p.name in fixed:
             rows.append(Row(p, "fixed", value=fixed[p.name]))

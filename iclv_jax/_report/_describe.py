@@ -47,9 +47,8 @@ def _report(
             sections.append(Section(heading, tuple(rows)))
     dimension = spec.dimension
     head = [("Free parameters", f"{len(table.names)}"), ("Dimensions of integration", f"{dimension}")]
-    return Report(
-        "Model", (*head, *facts), ("", "standing", "start", "bounds", "meaning"), tuple(sections), tuple(notes)
-    )
+    columns = ("", "standing", "start", "bounds", "meaning")
+    return Report("Model", (*head, *facts), columns, tuple(sections), tuple(notes), words=(0, 1, 3, 4))
 
 
 def _row(row: Row, starts: dict[str, float]) -> tuple[str, ...]:
@@ -93,8 +92,12 @@ def _items(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str, s
             levels = panel.levels[name]
             if levels:
                 shares = np.bincount(seen, minlength=len(levels)) / len(seen)
-                text = ", ".join(f"{level}: {share:.0%}" for level, share in zip(levels, shares, strict=True))
+                text = ", ".join(f"{_plain(level)}: {share:.0%}" for level, share in zip(levels, shares, strict=True))
             else:
                 text = f"mean {number(float(seen.mean()))}, standard deviation {number(float(seen.std()))}"
             facts[name] = (f"  {name}", text + missing)
     return [facts[item.column] for item in spec.indicators]
+
+
+def _plain(level: Any) -> str:
+    return f"{level:g}" if isinstance(level, float) else str(level)

@@ -13,7 +13,7 @@ STYLE = (
 
 @dataclass(frozen=True)
 class Section:
-    """Rows under a heading; cells are text. The first column is flush left, the others right."""
+    """Rows under a heading; cells are text."""
 
     heading: str
     rows: tuple[tuple[str, ...], ...]
@@ -23,7 +23,8 @@ class Section:
 class Report:
     """A title, lines of facts, a table in sections, and notes; prints as text, shows as HTML.
 
-    `alarm` stands before everything else: what a reader must not miss.
+    `alarm` stands before everything else: what a reader must not miss. Columns listed in `words` are
+    flush left, the others right.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Report:
     sections: tuple[Section, ...]
     notes: tuple[str, ...] = ()
     alarm: str | None = None
+    words: tuple[int, ...] = (0,)
 
     def __str__(self) -> str:
         blocks = []
@@ -39,7 +41,7 @@ class Report:
             blocks.append(f"*** {self.alarm} ***")
         blocks += [self.title + "\n" + "=" * len(self.title), _pairs(self.facts)]
         if self.sections:
-            blocks.append(_grid(self.columns, self.sections))
+            blocks.append(_grid(self.columns, self.sections, self.words))
         if self.notes:
             blocks.append("\n".join(f"* {note}" for note in self.notes))
         return "\n\n".join(block for block in blocks if block)
@@ -55,7 +57,7 @@ class Report:
         if self.facts:
             parts.append(_html_rows(self.facts, "left"))
         if self.sections:
-            parts.append(_html_grid(self.columns, self.sections))
+            parts.append(_html_grid(self.columns, self.sections, self.words))
         if self.notes:
             parts.append("<ul>" + "".join(f"<li>{html.escape(n)}</li>" for n in self.notes) + "</ul>")
         return "".join(parts) + "</div>"
@@ -66,13 +68,13 @@ def _pairs(facts: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{k:<{width}}  {v}" for k, v in facts)
 
 
-def _grid(columns: Sequence[str], sections: Sequence[Section]) -> str:
+def _grid(columns: Sequence[str], sections: Sequence[Section], words: Sequence[int]) -> str:
     rows = [columns, *(row for s in sections for row in s.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
 
     def line(row: Sequence[str]) -> str:
-        cells = [f"{c:<{w}}" if i == 0 else f"{c:>{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        return "  ".join(cells).rstrip()
+        both = enumerate(zip(row, widths, strict=True))
+        return "  ".join(f"{c:<{w}}" if i in words else f"{c:>{w}}" for i, (c, w) in both).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     lines = [line(columns), rule]
@@ -91,10 +93,10 @@ def _html_rows(facts: Sequence[tuple[str, str]], align: str) -> str:
     return f'<table style="{STYLE[0]}"><tbody>{rows}</tbody></table>'
 
 
-def _html_grid(columns: Sequence[str], sections: Sequence[Section]) -> str:
+def _html_grid(columns: Sequence[str], sections: Sequence[Section], words: Sequence[int]) -> str:
     def cells(row: Sequence[str], tag: str) -> str:
         return "".join(
-            f'<{tag} style="{STYLE[1].format("left" if i == 0 else "right")}">{html.escape(c)}</{tag}>'
+            f'<{tag} style="{STYLE[1].format("left" if i in words else "right")}">{html.escape(c)}</{tag}>'
             for i, c in enumerate(row)
         )
 

@@ -54,8 +54,8 @@ class Indicator(abc.ABC):
         """Name of the item's intercept parameter, None when it has none."""
 
     @abc.abstractmethod
-    def check(self, values: Sequence[Any], rows: Sequence[Any]) -> None:
-        """Raise ValueError when the observed (not missing) values cannot be of this family."""
+    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
+        """Raise ValueError when the observed (not missing) values of these people cannot be of this family."""
 
     @abc.abstractmethod
     def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:

@@ -45,6 +45,11 @@ class Latent:
             raise ValueError(
                 f"Latent variable {self.name!r}: scale is 'variance' or 'loading', not {self.scale!r}."
             )
+        if not isinstance(self.intercept, bool):
+            raise ValueError(
+                f"Latent variable {self.name!r}: intercept is True or False, not {self.intercept!r}. A value of its own "
+                "goes into fixed=."
+            )
         twice = duplicates(self.on)
         if twice:
             raise ValueError(f"Latent variable {self.name!r} has the predictor {twice[0]!r} twice.")

@@ -9,7 +9,8 @@ from iclv_jax._spec._family import Indicator, Kernel
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 from iclv_jax._spec._random import Mixing
-from iclv_jax._spec._trace import Traced, record, trace
+from iclv_jax._spec._trace import Traced, check_arguments, record, trace
+from iclv_jax._spec._values import finite
 from iclv_jax._spec._utility import Utility, trace_utility
 
 
@@ -75,7 +76,7 @@ def build_spec(
     latents = _members(latent, Latent, "latent")
     items = _members(indicators, Indicator, "indicators")
     names = [v.name for v in latents]
-    _refuse_duplicates(names, [i.column for i in items])
+    _refuse_duplicates(names, [i.column for i in items], [i.shared for i in items if i.shared])
     _check_items(items, names)
     traced = _trace_choice(choice, names)
     if traced is None and not items:
@@ -86,25 +87,31 @@ def build_spec(
         order=causal_order(latents),
         indicators=items,
         choice=traced,
-        covariances=check_pairs(tuple(covariances), names, list(random)),
         random=_check_random(random, traced),
-        fixed=tuple((n, _finite(n, v, "fixed")) for n, v in fixed.items()),
+        covariances=check_pairs(as_tuple(covariances), names, list(random)),
+        fixed=tuple((n, finite(n, v, "fixed")) for n, v in _items(fixed, "fixed")),
         equal=_check_equal(equal),
-        define=tuple(_trace_definition(n, f) for n, f in define.items()),
-        bounds=tuple((n, _check_bounds(n, b)) for n, b in bounds.items()),
-        start=tuple((n, _finite(n, v, "start")) for n, v in start.items()),
+        define=tuple(_trace_definition(n, f) for n, f in _items(define, "define")),
+        bounds=tuple((n, _check_bounds(n, b)) for n, b in _items(bounds, "bounds")),
+        start=tuple((n, finite(n, v, "start")) for n, v in _items(start, "start")),
     )
 
 
 def _members(parts: Any, kind: type, argument: str) -> tuple:
-    found = as_tuple(parts if parts is not None else ())
+    found = as_tuple(parts)
     for part in found:
         if not isinstance(part, kind):
             raise ValueError(f"{argument}= holds {kind.__name__} objects, not {part!r}.")
     return found
 
 
-def _refuse_duplicates(latents: list[str], columns: list[str]) -> None:
+def _items(given: Any, argument: str) -> list[tuple[str, Any]]:
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{argument}= is a mapping from names of parameters, {{'name': ...}}, not {given!r}.")
+    return list(given.items())
+
+
+def _refuse_duplicates(latents: list[str], columns: list[str], shared: list[str]) -> None:
     for what, names in (("latent variable", latents), ("indicator column", columns)):
         twice = duplicates(names)
         if twice:
@@ -112,6 +119,12 @@ def _refuse_duplicates(latents: list[str], columns: list[str]) -> None:
     both = [n for n in latents if n in columns]
     if both:
         raise ValueError(f"{both[0]!r} is the name of a latent variable and of an indicator. Rename one.")
+    taken = [n for n in shared if n in (*latents, *columns)]
+    if taken:
+        raise ValueError(
+            f"Thresholds({taken[0]!r}) has the name of a latent variable or an indicator. Rename it: its name begins "
+            "those of its parameters."
+        )
 
 
 def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
@@ -155,7 +168,7 @@ def _check_latents_serve(
 
 def _check_random(random: Mapping[str, Mixing], choice: Kernel | None) -> tuple[tuple[str, Mixing], ...]:
     known = choice.utility.parameters if choice is not None else ()
-    for name, mixing in random.items():
+    for name, mixing in _items(random, "random"):
         if name not in known:
             raise ValueError(f"random= names {name!r}, which the utility does not use. {nearest(name, known)}")
         if not isinstance(mixing, Mixing):
@@ -167,10 +180,10 @@ def _check_random(random: Mapping[str, Mixing], choice: Kernel | None) -> tuple[
 
 def _check_equal(groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
     checked = []
-    for group in groups:
-        if isinstance(group, str) or len(group) < 2:
+    for group in as_tuple(groups):
+        if len(as_tuple(group)) < 2:
             raise ValueError(f"equal= holds lists of at least two parameter names, not {group!r}.")
-        checked.append(tuple(group))
+        checked.append(as_tuple(group))
     twice = duplicates(name for group in checked for name in group)
     if twice:
         raise ValueError(f"{twice[0]!r} occurs twice in equal=. Join its groups into one list.")
@@ -180,21 +193,17 @@ def _check_equal(groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]
 def _check_bounds(name: str, bounds: Any) -> tuple[float, float]:
     if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
         raise ValueError(f"bounds[{name!r}] is a pair (lower, upper), None where there is none, not {bounds!r}.")
-    lower = -math.inf if bounds[0] is None else float(bounds[0])
-    upper = math.inf if bounds[1] is None else float(bounds[1])
-    if not lower < upper:
-        raise ValueError(f"bounds[{name!r}]: the lower bound {lower:g} is not below the upper bound {upper:g}.")
-    return lower, upper
-
-
-def _finite(name: str, value: Any, argument: str) -> float:
     try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{argument}[{name!r}] is a number, not {value!r}.") from error
-    if not math.isfinite(number):
-        raise ValueError(f"{argument}[{name!r}] is {number}, which is not a finite number.")
-    return number
+        lower = -math.inf if bounds[0] is None else float(bounds[0])
+        upper = math.inf if bounds[1] is None else float(bounds[1])
+    except (TypeError, ValueError):
+        raise ValueError(f"bounds[{name!r}] is a pair of numbers, None where there is none, not {bounds!r}.") from None
+    if not lower < upper:
+        raise ValueError(
+            f"bounds[{name!r}]: the lower bound {lower:g} is not below the upper bound {upper:g}. Give them as (lower, "
+            "upper); a single value goes into fixed=."
+        )
+    return lower, upper
 
 
 def _trace_definition(name: str, function: Callable[..., Any]) -> Definition:
@@ -204,7 +213,8 @@ def _trace_definition(name: str, function: Callable[..., Any]) -> Definition:
             f"{what} is a function of the other parameters, such as lambda p: 2 * p.a, not {function!r}. "
             "For a constant use fixed=."
         )
+    check_arguments(function, ("p",), what)
     used, _ = record(function, [lambda name: None], what)
     if name in used[0]:
-        raise ValueError(f"{what} uses itself.")
+        raise ValueError(f"{what} uses itself. Write it as a function of other parameters.")
     return Definition(name, tuple(used[0]), trace(function, used, lambda value: [value], what))

@@ -33,14 +33,17 @@ def spread(coefficient: str) -> str:
 
 
 def nearest(name: object, known: Iterable[object]) -> str:
-    """A half sentence that suggests the nearest known name, or lists a few."""
-    texts = [str(k) for k in known]
-    close = difflib.get_close_matches(str(name), texts, n=1, cutoff=0.6)
+    """A half sentence that suggests the nearest known name, or lists a few.
+
+    Names are compared as text and shown as they are, so that 1 and `'1'` can be told apart.
+    """
+    names = {str(k): k for k in known}
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if close:
-        return f"Did you mean {close[0]!r}?"
-    if not texts:
+        return f"Did you mean {names[close[0]]!r}?"
+    if not names:
         return "There are none."
-    shown = ", ".join(repr(t) for t in texts[:8]) + (", ..." if len(texts) > 8 else "")
+    shown = ", ".join(map(repr, [*names.values()][:8])) + (", ..." if len(names) > 8 else "")
     return f"Known names: {shown}."
 
 
@@ -56,7 +59,9 @@ def duplicates(names: Iterable[str]) -> list[str]:
 
 
 def as_tuple(value: object) -> tuple:
-    """A single name or several, as a tuple."""
-    if isinstance(value, (list, tuple)):
+    """Nothing, a single value (text is one) or several, as a tuple."""
+    if value is None:
+        return ()
+    if isinstance(value, Iterable) and not isinstance(value, str):
         return tuple(value)
     return (value,)

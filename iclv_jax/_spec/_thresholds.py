@@ -26,6 +26,10 @@ class Thresholds:
     name: str
     symmetric: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"The name of Thresholds is a non-empty text, not {self.name!r}.")
+
     def cells(self, levels: int) -> tuple[Combination, ...]:
         """The `levels - 1` thresholds as combinations of parameters."""
         if not self.symmetric:

@@ -5,6 +5,7 @@ the same utility again in a notebook gives an equal object, so nothing compiled 
 is compiled again.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ class Namespace:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise ValueError(f"{name!r} cannot be assigned: b, x and lv are read-only inside a model's function.")
+
+    __setitem__ = __setattr__
 
 
 class Traced:
@@ -92,6 +95,19 @@ def record(
     return used, result[0]
 
 
+def check_arguments(function: Any, names: Sequence[str], what: str) -> None:
+    """Refuse what is no function of this many arguments."""
+    form = f"a function of {', '.join(names)}"
+    if not callable(function):
+        raise ValueError(f"{what} is {form}, not {function!r}.")
+    try:
+        inspect.signature(function).bind(*names)
+    except TypeError as error:
+        raise ValueError(f"{what} is {form}, but it cannot be called so: {error}.") from None
+    except ValueError:
+        pass  # Some built-in functions do not tell their arguments.
+
+
 def trace(
     function: Callable[..., Any],
     names: Sequence[Sequence[str]],
@@ -116,13 +132,15 @@ def scalar(value: Any, what: str) -> Array:
     """The value as a float64 scalar, or an error that says what stands there instead."""
     try:
         array = jnp.asarray(value)
-    except TypeError as error:
-        raise ValueError(f"{what} must give numbers, but one of them is {type(value).__name__}.") from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} must be a number, not {value!r}.") from error
     if array.shape != ():
         raise ValueError(
-            f"{what} must give scalars, but one of them has shape {array.shape}. "
+            f"{what} must be one number, but it is an array of shape {array.shape}. "
             "Write it for one person and one situation; iclv_jax takes it over all of them."
         )
+    if jnp.iscomplexobj(array):
+        raise ValueError(f"{what} must be a real number, but it is complex.")
     return array.astype(jnp.float64)
 
 
@@ -134,7 +152,11 @@ def _guarded(function: Callable[..., Any], spaces: list[Namespace], what: str) -
             f"{what} branches in Python on a value that is only known later (`if`, `and`, `or`, `not`, "
             "`max`, `min`). Use jnp.where(condition, a, b), jnp.logical_and, jnp.maximum and so on."
         ) from error
-    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+    except (
+        jax.errors.TracerArrayConversionError,
+        jax.errors.TracerIntegerConversionError,
+        jax.errors.ConcretizationTypeError,
+    ) as error:
         raise ValueError(
             f"{what} passes a value that is only known later to a function that needs numbers at once "
             "(numpy or math). Use the function of the same name in jax.numpy."

@@ -1,13 +1,13 @@
 """Utilities: a user's function of parameters, columns and latent variables, recorded once."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 
 from iclv_jax._spec._names import nearest
-from iclv_jax._spec._trace import Traced, record, trace
+from iclv_jax._spec._trace import Traced, check_arguments, record, scalar, trace
 from iclv_jax._types import Array
 
 WHAT = "The utility function"
@@ -43,10 +43,7 @@ class Utility:
 
 def trace_utility(function: Callable[..., Any], latents: Sequence[str]) -> Utility:
     """Record a utility function; ValueError when it is not a function of scalars to a mapping."""
-    if not callable(function):
-        raise ValueError(
-            f"The utility is a function utility(b, x, lv) that returns a mapping, not {function!r}."
-        )
+    check_arguments(function, ("b", "x", "lv"), WHAT)
 
     def any_name(name: str) -> None:
         pass
@@ -64,9 +61,13 @@ def trace_utility(function: Callable[..., Any], latents: Sequence[str]) -> Utili
             f"such as {{'car': ..., 'bus': ...}}; it returned {_kind(result)}."
         )
     alternatives = tuple(result)
-    program = trace(function, used, lambda mapping: [mapping[a] for a in alternatives], WHAT)
+    program = trace(function, used, lambda mapping: [_number(mapping, a) for a in alternatives], WHAT)
     parameters, columns, lvs = (tuple(names) for names in used)
     return Utility(alternatives, parameters, columns, lvs, program)
+
+
+def _number(mapping: Mapping[Hashable, Any], alternative: Hashable) -> Array:
+    return scalar(mapping[alternative], f"The utility of {alternative!r}")
 
 
 def _kind(result: Any) -> str:

@@ -57,7 +57,7 @@ _MILLS = (
 
 
 def log_normal_interval(lower: Array, upper: Array) -> Array:
-    """`log(Phi(upper) - Phi(lower))`, elementwise, with accurate derivatives of every order.
+    """`log(Phi(upper) - Phi(lower))`, elementwise, differentiable any number of times.
 
     Parameters
     ----------
@@ -76,6 +76,9 @@ def log_normal_interval(lower: Array, upper: Array) -> Array:
     After a change of sign that puts the interval into the left tail, at distances a <= b from 0 (a < 0 when
     it straddles 0), P is `phi(a) (R(a) - exp((a^2 - b^2) / 2) R(b))` with Mills' ratio R; when it straddles,
     it is `1 - phi(a) R(|a|) - phi(b) R(b)`. Nothing underflows, and no branch is needed for the far tail.
+    Against mpmath, to 1,000 standard deviations and widths down to 1e-8, the error is below 2e-14 in the
+    value (relative, or absolute near 0) and 2e-13 in each first and second derivative. Third derivatives
+    lose a factor of z^4 at an open end: nine digits are right at 20 standard deviations, two at 1,000.
     """
     return _normal(jnp.asarray(lower, float), jnp.asarray(upper, float))[0]
 

@@ -1,0 +1,106 @@
+"""The demonstration, `python -m iclv_jax`: simulate a survey, fit it, hold the estimates against the truth."""
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+import jax
+import pandas as pd
+from scipy.stats import norm
+
+from iclv_jax._fit import Fit
+from iclv_jax._integration import Adaptive
+from iclv_jax._report import Report, Section, fixed, number
+from iclv_jax._report._summary import HEADINGS
+from iclv_jax.datasets import Survey, sugar_substitutes
+
+ITEMS = {"small": (3, 3, 3, 2, 3), "full": (6, 6, 3, 3, 20)}
+"""Numbers of items for each latent variable: a quick look, and the reference workload."""
+WITHIN = norm.ppf(0.975)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demonstration; the exit code is 0 where the fit converged, 1 where it did not."""
+    options = _parser().parse_args(arguments)
+    items = ITEMS[options.items]
+    clock = [time.perf_counter()]
+    survey = sugar_substitutes(options.seed, options.people, items=items)
+    clock.append(time.perf_counter())
+    print(_heading(survey, options.items, items), flush=True)
+    rule = Adaptive(options.draws)
+    fit = survey.model.fit(survey.data, person="person", integration=rule, progress=sys.stderr.isatty())
+    clock.append(time.perf_counter())
+    print(fit.summary())
+    clock.append(time.perf_counter())
+    print(f"\n{against_truth(fit, survey.truth)}")
+    print(f"\n{_ending(fit, clock)}")
+    return 0 if fit.converged else 1
+
+
+def against_truth(fit: Fit, truth: Mapping[str, float]) -> Report:
+    """Estimates beside the values that the data were drawn from, with t of their difference."""
+    frame = pd.DataFrame({"truth": pd.Series(truth), "estimate": fit.params, "se": fit.bse})
+    frame["t"] = (frame["estimate"] - frame["truth"]) / frame["se"]
+    blocks = {row.name: row.parameter.block for row in fit.problem.table.rows}
+    sections = []
+    for block, heading in HEADINGS.items():
+        rows = [
+            (name, number(true), number(estimate), number(error), fixed(t, 2))
+            for name, true, estimate, error, t in frame.loc[list(fit.names)].itertuples(name=None)
+            if blocks[name] == block
+        ]
+        sections.append(Section(heading, tuple(rows)))
+    inside = int((frame["t"].abs() <= WITHIN).sum())
+    share = f"{inside} of {len(frame)} ({inside / len(frame):.1%})"
+    return Report(
+        "Estimates and truth",
+        (("Truths inside the 95 % interval", share),),
+        ("", "truth", "estimate", "std. error", "t (truth)"),
+        tuple(sections),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m iclv_jax",
+        description="Simulate a survey with five attitudes, fit the joint model, compare with the truth.",
+    )
+    parser.add_argument("--people", type=int, default=328, metavar="N", help="number of people (328)")
+    parser.add_argument(
+        "--items", choices=ITEMS, default="small", help="14 items, or the 38 of the reference workload (small)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the survey (0)")
+    parser.add_argument("--draws", type=int, default=64, metavar="R", help="draws per person (64)")
+    return parser
+
+
+def _heading(survey: Survey, size: str, items: Sequence[int]) -> str:
+    people = survey.data["person"].nunique()
+    lines = [
+        f"A simulated survey on sugar substitutes: {people} people with {len(survey.data) // people} choices each, "
+        f"{sum(items)} five-point",
+        f"items {tuple(items)} on five latent variables, {len(survey.truth)} free parameters.",
+    ]
+    if size != "full":
+        lines.append(f"`--items full` runs the reference workload with its {sum(ITEMS['full'])} items.")
+    devices = ", ".join(sorted({device.device_kind for device in jax.devices()}))
+    lines.append(f"Fitting on {devices} with JAX {jax.__version__} ...")
+    return "\n".join(lines) + "\n"
+
+
+def _ending(fit: Fit, clock: Sequence[float]) -> str:
+    simulated, fitted, summarised = (b - a for a, b in zip(clock, clock[1:], strict=False))
+    report = fit.optimizer_report
+    verdict = "The fit converged." if fit.converged else f"THE FIT DID NOT CONVERGE ({report.verdict.value})."
+    return "\n".join(
+        [
+            f"{verdict} {report.message}",
+            f"Seconds, compilation included: simulation {simulated:.1f}, fit {fitted:.1f}, "
+            f"standard errors and summary {summarised:.1f}, together {clock[-1] - clock[0]:.1f}.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""From one row per alternative to one row per choice situation."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from iclv_jax._panel._frame import check_frame
+from iclv_jax._panel._numbers import numbers, zeros_and_ones
+from iclv_jax._spec._names import as_tuple, duplicates, nearest
+
+
+def from_long(
+    data: pd.DataFrame,
+    *,
+    situation: str,
+    alternative: str,
+    chosen: str,
+    columns: str | Sequence[str],
+    person: str | None = None,
+    available: str | None = None,
+    keep: str | Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Turn data with one row per alternative into the wide form that models read.
+
+    Parameters
+    ----------
+    data
+        One row per alternative of every choice situation. An alternative that was not offered has no
+        row, or a row with `available` 0.
+    situation
+        Column that says which choice situation a row belongs to. With `person` its numbers may begin
+        anew for every person.
+    alternative
+        Column with the alternative of the row: text or whole numbers. Its values become the keys of the
+        mapping that the utility function returns.
+    chosen
+        Column of zeros and ones: 1 in the row of the chosen alternative. NaN in all rows of a situation
+        where no choice was observed.
+    columns
+        The attributes: columns whose values differ between alternatives.
+    person
+        Column that says whose row it is. None: situations are told apart by `situation` alone.
+    available
+        Column of zeros and ones: 0 where the row's alternative could not be chosen.
+    keep
+        Other columns to carry over (items, covariates, weights), with one value per situation. None: all
+        that have no other role.
+
+    Returns
+    -------
+    DataFrame
+        One row per situation, in the order of first appearance, with the columns
+
+        * `person`, `situation` and those of `keep`, under their own names;
+        * `chosen`: the chosen alternative, missing where no choice was observed;
+        * `{column}_{alternative}`: every attribute of every alternative, NaN where the alternative has
+          no row in the situation;
+        * `av_{alternative}`: 1 where the alternative has a row and is available, else 0.
+
+        Alternatives come in the order of their categories, or else of first appearance.
+
+    Raises
+    ------
+    ValueError
+        For a situation with an alternative that occurs twice, with none or several chosen, with a chosen
+        alternative that is not available, or with several values of a kept column; for ids that are
+        missing; for columns that do not exist, have two roles, or would get the same name.
+
+    Examples
+    --------
+    >>> long = pd.DataFrame(
+    ...     {
+    ...         "trip": [1, 1, 2, 2, 2],
+    ...         "mode": ["car", "bus", "car", "bus", "walk"],
+    ...         "taken": [1, 0, 0, 0, 1],
+    ...         "time": [10, 25, 12, 30, 40],
+    ...     }
+    ... )
+    >>> wide = from_long(long, situation="trip", alternative="mode", chosen="taken", columns="time")
+    >>> list(wide)
+    ['trip', 'taken', 'time_car', 'time_bus', 'time_walk', 'av_car', 'av_bus', 'av_walk']
+
+    A model then takes `chosen="taken"` and `available={a: f"av_{a}" for a in ("car", "bus", "walk")}`.
+    """
+    check_frame(data, "data")
+    roles = {"person": person, "situation": situation, "alternative": alternative, "chosen": chosen}
+    roles = {k: v for k, v in {**roles, "available": available}.items() if v is not None or k in REQUIRED}
+    attributes = as_tuple(columns)
+    kept = _kept(data, keep, (*roles.values(), *attributes))
+    _check_roles(data, roles, attributes, kept)
+    situations = _read_situations(data, roles)
+    offered = situations.rows >= 0
+    if available is not None:
+        values = zeros_and_ones(data[available], available, "available=", data.index.tolist())
+        offered &= values[situations.rows] == 1.0
+    taken = _taken(data[chosen], situations, offered)
+    labels = pd.Series([situations.alternatives[j] if j >= 0 else None for j in taken])
+    for name in kept:
+        _check_constant(data[name], situations)
+    carried = [roles[r] for r in ("person", "situation") if r in roles] + list(kept)
+    parts = [(f"column {name!r}", name, _pick(data[name], situations.first)) for name in carried]
+    parts.append((f"column {chosen!r}", chosen, labels))
+    for name in attributes:
+        for j, a in enumerate(situations.alternatives):
+            owner = f"column {name!r} of alternative {a!r}"
+            parts.append((owner, f"{name}_{a}", _pick(data[name], situations.rows[:, j])))
+    for j, a in enumerate(situations.alternatives):
+        parts.append((f"the availability of {a!r}", f"av_{a}", pd.Series(offered[:, j].astype(int))))
+    _check_names([(owner, name) for owner, name, _ in parts])
+    return pd.DataFrame({name: values for _, name, values in parts})
+
+
+REQUIRED = ("situation", "alternative", "chosen")
+
+
+@dataclass(frozen=True)
+class _Situations:
+    """`rows` (situation, alternative): position of the alternative's row, -1 where it has none.
+    `codes`: the situation of every row. `first`: the position of every situation's first row."""
+
+    rows: np.ndarray
+    codes: np.ndarray
+    first: np.ndarray
+    alternatives: list[Hashable]
+    names: pd.DataFrame
+
+    def name(self, position: int) -> str:
+        """A situation in words, by its own ids."""
+        ids = self.names.iloc[int(self.first[position])].tolist()
+        return f"situation {ids[-1]!r}" + (f" of person {ids[0]!r}" if len(ids) > 1 else "")
+
+    def first_of(self, wrong: np.ndarray) -> str:
+        """The first of the situations in `wrong` in words, with the number of the others."""
+        more = int(wrong.sum()) - 1
+        return self.name(int(np.argmax(wrong))) + (f" (and {more} more)" if more else "")
+
+
+def _kept(data: pd.DataFrame, keep: str | Sequence[str] | None, others: Sequence[object]) -> tuple:
+    return tuple(c for c in data.columns if c not in others) if keep is None else as_tuple(keep)
+
+
+def _check_roles(
+    data: pd.DataFrame, roles: Mapping[str, str | None], attributes: Sequence[str], kept: Sequence[str]
+) -> None:
+    named = [*roles.items(), *(("columns", c) for c in attributes), *(("keep", c) for c in kept)]
+    seen: dict[object, str] = {}
+    for argument, name in named:
+        if not isinstance(name, Hashable) or name not in data.columns:
+            raise ValueError(
+                f"{argument}= names the column {name!r}, which the data do not have. {nearest(name, data.columns)}"
+            )
+        if name in seen:
+            raise ValueError(
+                f"Column {name!r} is named in {seen[name]}= and in {argument}=. Give it one role only."
+            )
+        seen[name] = argument
+
+
+def _read_situations(data: pd.DataFrame, roles: Mapping[str, str]) -> _Situations:
+    keys = [roles[r] for r in ("person", "situation") if r in roles]
+    for name in (*keys, roles["alternative"]):
+        _check_ids(data[name], name)
+    codes = np.zeros(len(data), int)
+    for name in keys:
+        own, found = pd.factorize(data[name])
+        codes = pd.factorize(codes * len(found) + own)[0]
+    labels, alternatives = _alternatives(data[roles["alternative"]], roles["alternative"])
+    rows = np.full((codes.max() + 1, len(alternatives)), -1)
+    rows[codes, labels] = np.arange(len(data))
+    first = np.flatnonzero(~pd.Series(codes).duplicated().to_numpy())
+    situations = _Situations(rows, codes, first, alternatives, data[keys])
+    _check_no_repeats(situations, labels, "person" in roles)
+    return situations
+
+
+def _check_ids(values: pd.Series, name: str) -> None:
+    missing = values.isna().to_numpy()
+    if missing.any():
+        raise ValueError(
+            f"Column {name!r} is missing in {int(missing.sum())} rows, first in row "
+            f"{values.index.tolist()[int(np.argmax(missing))]!r}. Every row needs its ids."
+        )
+
+
+def _alternatives(values: pd.Series, name: str) -> tuple[np.ndarray, list[Hashable]]:
+    """Position of every row's alternative, and the alternatives; whole floats become integers."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.cat.remove_unused_categories()
+        codes, found = values.cat.codes.to_numpy(), values.cat.categories
+    else:
+        codes, found = pd.factorize(values)
+    alternatives = [int(a) if isinstance(a, float) and a.is_integer() else a for a in pd.Index(found).tolist()]
+    if len(alternatives) < 2:
+        raise ValueError(
+            f"alternative=: column {name!r} holds only {alternatives[0]!r}. A choice needs two alternatives at "
+            "least; every alternative of a situation has a row of its own."
+        )
+    return codes, alternatives
+
+
+def _check_no_repeats(situations: _Situations, labels: np.ndarray, by_person: bool) -> None:
+    # Of two rows with the same place the earlier one is not found there.
+    lost = situations.rows[situations.codes, labels] != np.arange(len(labels))
+    if lost.any():
+        at = int(np.argmax(lost))
+        where, which = situations.name(int(situations.codes[at])), situations.alternatives[labels[at]]
+        hint = "" if by_person else " If situations are numbered within people, name their column in person=."
+        raise ValueError(f"Alternative {which!r} has more than one row in {where}. Keep one of them.{hint}")
+
+
+def _taken(column: pd.Series, situations: _Situations, offered: np.ndarray) -> np.ndarray:
+    """Position of the chosen alternative in every situation, -1 where no choice was observed."""
+    name, codes = column.name, situations.codes
+    values = numbers(column, str(name), "chosen=", column.index.tolist())
+    unknown = np.isnan(values)
+    known = np.where(unknown, 0.0, values)
+    zeros_and_ones(pd.Series(known), str(name), "chosen=", column.index.tolist())
+    rows, ones = np.bincount(codes), np.bincount(codes, known)
+    gaps = np.bincount(codes, unknown)
+    for wrong, what in (
+        ((gaps > 0) & (gaps < rows), "is missing (NaN) in some rows of"),
+        ((gaps == 0) & (ones == 0), "marks no alternative as chosen in"),
+        (ones > 1, "marks more than one alternative as chosen in"),
+    ):
+        if wrong.any():
+            raise ValueError(
+                f"chosen=: column {name!r} {what} {situations.first_of(wrong)}. It holds 1 for one alternative and 0 "
+                "for the others, or NaN for all of them where no choice was observed."
+            )
+    taken = ((situations.rows >= 0) & (known[situations.rows] == 1.0)).argmax(axis=1)
+    wrong = (gaps == 0) & ~offered[np.arange(len(taken)), taken]
+    if wrong.any():
+        which = situations.alternatives[taken[int(np.argmax(wrong))]]
+        raise ValueError(
+            f"Alternative {which!r} is chosen but not available in {situations.first_of(wrong)}. Correct "
+            "chosen= or available= there."
+        )
+    return np.where(gaps == 0, taken, -1)
+
+
+def _check_constant(column: pd.Series, situations: _Situations) -> None:
+    kinds = pd.factorize(column)[0]
+    varied = kinds != kinds[situations.first][situations.codes]
+    if varied.any():
+        wrong = np.bincount(situations.codes, varied) > 0
+        seen = column[situations.codes == int(np.argmax(wrong))].drop_duplicates().tolist()
+        raise ValueError(
+            f"Column {column.name!r} is not constant within {situations.first_of(wrong)}: it has the values "
+            f"{seen[:5]}. Name it in columns= if it differs between alternatives, or leave it out by naming in "
+            "keep= the columns to carry over."
+        )
+
+
+def _pick(column: pd.Series, positions: np.ndarray) -> pd.Series:
+    """The values at these positions, missing where a position is -1."""
+    if column.dtype == bool and (positions < 0).any():
+        column = column.astype(float)
+    return column.reset_index(drop=True).reindex(positions).reset_index(drop=True)
+
+
+def _check_names(parts: Sequence[tuple[str, str]]) -> None:
+    twice = duplicates(name for _, name in parts)
+    if twice:
+        first, second = [owner for owner, name in parts if name == twice[0]][:2]
+        raise ValueError(f"{first} and {second} would both be called {twice[0]!r}. Rename one in the data.")

@@ -1,0 +1,24 @@
+"""What counts as a number, in data and in arguments."""
+
+import math
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number as it stands; text with digits in it is none."""
+    return isinstance(value, (Real, Decimal, np.bool_))
+
+
+def finite(name: str, value: Any, argument: str) -> float:
+    """A value given by the user as a finite float, or a ValueError that names it."""
+    try:
+        number = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{argument}[{name!r}] is a finite number, not {value!r}.")
+    return number
