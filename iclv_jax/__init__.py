@@ -12,7 +12,7 @@ from iclv_jax import datasets  # noqa: E402
 from iclv_jax._choice import Logit, Probit  # noqa: E402
 from iclv_jax._fit import Fit  # noqa: E402
 from iclv_jax._indicators import Continuous, Ordered  # noqa: E402
-from iclv_jax._integration import Adaptive, GaussHermite, MonteCarlo, Trapezoid  # noqa: E402
+from iclv_jax._integration import Adaptive, GaussHermite, Laplace, MonteCarlo, Trapezoid  # noqa: E402
 from iclv_jax._long import from_long  # noqa: E402
 from iclv_jax._model import Model  # noqa: E402
 from iclv_jax._optimise import TrustRegion  # noqa: E402
@@ -26,6 +26,7 @@ __all__ = [
     "Continuous",
     "Fit",
     "GaussHermite",
+    "Laplace",
     "Latent",
     "Logit",
     "LogNormal",

@@ -1,9 +1,10 @@
-"""The demonstration, `python -m iclv_jax`: simulate a survey, fit it, hold the estimates against the truth."""
+"""The demonstration, `python -m iclv_jax`: simulate a survey, fit it, compare estimates and truth."""
 
 import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import jax
 import pandas as pd
@@ -67,9 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Simulate a survey with five attitudes, fit the joint model, compare with the truth.",
     )
     parser.add_argument("--people", type=int, default=328, metavar="N", help="number of people (328)")
-    parser.add_argument(
-        "--items", choices=ITEMS, default="small", help="14 items, or the 38 of the reference workload (small)"
-    )
+    sizes = "14 items, or the 38 of the reference workload (small)"
+    parser.add_argument("--items", choices=ITEMS, default="small", help=sizes)
     parser.add_argument("--seed", type=int, default=0, help="seed of the survey (0)")
     parser.add_argument("--draws", type=int, default=64, metavar="R", help="draws per person (64)")
     return parser
@@ -78,9 +78,8 @@ def _parser() -> argparse.ArgumentParser:
 def _heading(survey: Survey, size: str, items: Sequence[int]) -> str:
     people = survey.data["person"].nunique()
     lines = [
-        f"A simulated survey on sugar substitutes: {people} people with {len(survey.data) // people} choices each, "
-        f"{sum(items)} five-point",
-        f"items {tuple(items)} on five latent variables, {len(survey.truth)} free parameters.",
+        f"A simulated survey on sugar substitutes: {people} people with {len(survey.data) // people} choices each,",
+        f"{sum(items)} five-point items {tuple(items)} on five latent variables, {len(survey.truth)} free parameters.",
     ]
     if size != "full":
         lines.append(f"`--items full` runs the reference workload with its {sum(ITEMS['full'])} items.")
@@ -90,7 +89,7 @@ def _heading(survey: Survey, size: str, items: Sequence[int]) -> str:
 
 
 def _ending(fit: Fit, clock: Sequence[float]) -> str:
-    simulated, fitted, summarised = (b - a for a, b in zip(clock, clock[1:], strict=False))
+    simulated, fitted, summarised = (b - a for a, b in pairwise(clock))
     report = fit.optimizer_report
     verdict = "The fit converged." if fit.converged else f"THE FIT DID NOT CONVERGE ({report.verdict.value})."
     return "\n".join(

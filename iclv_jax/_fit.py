@@ -11,15 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from iclv_jax._accuracy import Accuracy, accuracy
 from iclv_jax._inference import Covariance, covariance
 from iclv_jax._integration import Rule
-from iclv_jax._optimise import (
-    Objective,
-    OptimizerReport,
-    TrustRegion,
-    positive_spreads,
-    sequential_start,
-)
+from iclv_jax._optimise import OptimizerReport, TrustRegion, refine, sequential_start
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress, Report
 from iclv_jax._report._summary import summarise
@@ -70,12 +65,15 @@ class Fit:
         How the optimisation ended.
     start
         Where the joint stage started.
+    accuracy
+        What is cheap to know about the accuracy of the integral.
     """
 
     problem: Problem
     estimates: np.ndarray
     optimizer_report: OptimizerReport
     start: np.ndarray
+    accuracy: Accuracy
     rows: tuple[dict[str, Any], ...] = field(repr=False)
 
     @property
@@ -259,33 +257,23 @@ def fit(
     start: Any = "sequential",
     progress: bool = True,
 ) -> Fit:
-    """Bind, start, maximise."""
+    """Bind, start, maximise with every stage of the rule of integration."""
     optimizer = TrustRegion() if optimizer is None else optimizer
     if not isinstance(optimizer, TrustRegion):
         raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
     problem = bind(
         spec, data, person=person, people=people, weights=weights, cluster=cluster, integration=integration
     )
-    if not problem.names:
-        raise ValueError(
-            "The model has no free parameter, so there is nothing to estimate. Free one, or use bind(...).loglike."
-        )
     first, staged = start_values(problem, start)
-    problem.table.check_domain(first)
     problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
-    rows: list[dict[str, Any]] = []
     with Progress(progress) as bar:
+        rows: list[dict[str, Any]] = []
         if staged:
-            first, stage_rows = sequential_start(problem, jnp.asarray(first), bar)
-            rows += stage_rows
-        everything = Objective(problem, np.ones(len(first), bool))
-        outcome = optimizer.minimise(everything, jnp.asarray(first), lambda row: bar("joint", row))
-        turned = positive_spreads(problem, outcome.params)
-        if not np.array_equal(turned, outcome.params):
-            rows += [{"stage": "joint", **row} for row in outcome.trace]
-            outcome = optimizer.minimise(everything, jnp.asarray(turned), lambda row: bar("joint", row))
-    rows += [{"stage": "joint", **row} for row in outcome.trace]
-    return Fit(outcome.objective.problem, outcome.params, outcome.report, np.asarray(first), tuple(rows))
+            first, rows = sequential_start(problem, jnp.asarray(first), bar)
+        outcome, more = refine(problem, np.asarray(first), optimizer, bar)
+    problem, params = outcome.objective.problem, outcome.params
+    precision = accuracy(problem, jnp.asarray(params))
+    return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more))
 
 
 def start_values(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
@@ -293,6 +281,17 @@ def start_values(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
 
     `start` is `"sequential"`, `"default"`, a mapping of some or all names, or an earlier fit.
     """
+    if not problem.names:
+        raise ValueError(
+            "The model has no free parameter, so there is nothing to estimate. Free one, or evaluate "
+            "model.bind(...).loglike."
+        )
+    values, staged = _chosen_start(problem, start)
+    problem.table.check_domain(values)
+    return values, staged
+
+
+def _chosen_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
     default = np.asarray(problem.start())
     if isinstance(start, str):
         if start not in ("sequential", "default"):

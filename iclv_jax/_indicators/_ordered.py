@@ -17,6 +17,8 @@ from iclv_jax._spec._values import is_number
 from iclv_jax._types import Array, Arrays
 
 LOGISTIC_SPREAD = np.pi / np.sqrt(3.0)
+MOST_LEVELS = 50
+"""An item with more levels than these, read from the data, was hardly meant to be ordered."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Ordered(Indicator):
             raise ValueError(f"Item {self.column!r}: link is 'probit' or 'logit', not {self.link!r}.")
         if self.thresholds != "free" and not isinstance(self.thresholds, Thresholds):
             raise ValueError(
-                f"Item {self.column!r}: thresholds is 'free' or iclv.Thresholds(...), not {self.thresholds!r}."
+                f"Item {self.column!r}: thresholds is 'free' or iclv.Thresholds(...), not "
+                f"{self.thresholds!r}."
             )
         shared = isinstance(self.thresholds, Thresholds)
         for field in ("intercept", "scale"):
@@ -75,7 +78,8 @@ class Ordered(Indicator):
     def _check_declared(self, levels: tuple[Level, ...]) -> None:
         if len(set(levels)) < max(2, len(levels)):
             raise ValueError(
-                f"Item {self.column!r}: levels= lists at least two different levels in order, not {list(levels)!r}."
+                f"Item {self.column!r}: levels= lists at least two different levels in order, not "
+                f"{list(levels)!r}."
             )
         both = [level for level in levels if level in self.missing]
         if both:
@@ -101,8 +105,8 @@ class Ordered(Indicator):
         for value, person in zip(values, people, strict=True):
             if value not in self.levels:
                 raise ValueError(
-                    f"Item {self.column!r} has the value {value!r} for person {person!r}, which is none of its "
-                    f"levels {list(self.levels)!r}. Codes that mean 'no answer' go into `missing=`."
+                    f"Item {self.column!r} has the value {value!r} for person {person!r}, which is none of "
+                    f"its levels {list(self.levels)!r}. Codes that mean 'no answer' go into `missing=`."
                 )
 
     def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:
@@ -119,24 +123,34 @@ class Ordered(Indicator):
         wrong = [v for v in found if not (is_number(v) and np.isfinite(float(v)))]
         if wrong:
             raise ValueError(
-                f"Item {self.column!r} has the value {wrong[0]!r}, which is neither a finite number nor a label. Codes "
-                "that mean 'no answer' go into `missing=`."
+                f"Item {self.column!r} has the value {wrong[0]!r}, which is neither a finite number nor a "
+                "label. Codes that mean 'no answer' go into `missing=`."
             )
         # Whole numbers that a missing answer elsewhere in the column has turned into floats.
         return tuple(sorted(int(v) if isinstance(v, float) and v.is_integer() else v for v in found))
 
     def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
-        who = f"Ordered item {self.column!r}" if self.shared is None else f"The items that share {self.shared!r}"
+        who = (
+            f"Ordered item {self.column!r}"
+            if self.shared is None
+            else f"The items that share {self.shared!r}"
+        )
         if len(levels) < 2:
             only = f"only the level {levels[0]!r}" if levels else "no level"
             raise ValueError(f"{who} has {only}: it measures nothing. Remove it, or give it `levels=[...]`.")
         if self.levels is None:
             _check_gaps(who, levels)
+            if len(levels) > MOST_LEVELS:
+                raise ValueError(
+                    f"{who} has {len(levels)} different values, from {levels[0]!r} to {levels[-1]!r}. Make "
+                    "it iclv.Continuous, or give it these levels as `levels=[...]`."
+                )
         never = [level for level, count in zip(levels, counts, strict=True) if count == 0]
         if never:
             raise ValueError(
-                f"{who} never has the level {', '.join(map(repr, never))} in these data, so the thresholds around it "
-                "are unidentified. Leave the level out of `levels=` (or of the categories), or join it with a neighbour."
+                f"{who} never has the level {', '.join(map(repr, never))} in these data, so the thresholds "
+                "around it are unidentified. Leave the level out of `levels=` (or of the categories), or "
+                "join it with a neighbour."
             )
 
     def declare(self, levels: tuple[Level, ...], positions: Mapping[str, int]) -> Declared:
@@ -232,9 +246,11 @@ class Ordered(Indicator):
 
 
 def _pick(thresholds: Array, position: Array) -> Array:
-    """Each item's threshold at `position`, moved into the valid range (the ends are replaced later)."""
-    inside = jnp.clip(position, 0, thresholds.shape[-1] - 1)
-    return jnp.take_along_axis(thresholds, inside[:, None], axis=-1)[:, 0]
+    """Each item's threshold at `position`, 0 outside the range (the ends are replaced later).
+
+    A product with zeros and ones: the transpose of a gather, a scatter, is slow on a CPU.
+    """
+    return jnp.sum(jnp.where(position[:, None] == jnp.arange(thresholds.shape[-1]), thresholds, 0.0), axis=-1)
 
 
 def _line(positions: np.ndarray, common: np.ndarray) -> tuple[float, float]:
@@ -252,7 +268,8 @@ def _check_gaps(who: str, levels: tuple[Level, ...]) -> None:
     first, last = int(levels[0]), int(levels[-1])
     absent = sorted(set(range(first, last + 1)) - {int(v) for v in levels})
     if absent:
+        shown = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
         raise ValueError(
-            f"{who} has gaps: nobody answered {', '.join(map(str, absent))} between {first} and {last}. Give the "
-            "levels that occur as `levels=[...]`, or name codes that mean 'no answer' in `missing=`."
+            f"{who} has gaps: nobody answered {shown} between {first} and {last}. Give the levels that occur "
+            "as `levels=[...]`, or name codes that mean 'no answer' in `missing=`."
         )

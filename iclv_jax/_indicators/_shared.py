@@ -28,14 +28,19 @@ def check_switch(item: Indicator, field: str) -> None:
     value = getattr(item, field)
     if not isinstance(value, bool):
         raise ValueError(
-            f"Item {item.column!r}: {field} is True or False, not {value!r}. A value of its own goes into fixed=."
+            f"Item {item.column!r}: {field} is True or False, not {value!r}. A value of its own goes into "
+            "fixed=."
         )
 
 
 def loadings(item: Indicator) -> list[Parameter]:
     return [
         Parameter(
-            names.loading(latent, item.column), "measurement", "loading", 0.7, f"loading of {item.column} on {latent}"
+            names.loading(latent, item.column),
+            "measurement",
+            "loading",
+            0.7,
+            f"loading of {item.column} on {latent}",
         )
         for latent in item.of
     ]
@@ -59,6 +64,6 @@ def check_numeric(column: str, values: Sequence[Any], people: Sequence[Any]) -> 
     for value, person in zip(values, people, strict=True):
         if not is_number(value) or not np.isfinite(float(value)):
             raise ValueError(
-                f"Item {column!r} has the value {value!r} for person {person!r}, which is not a finite number. "
-                "Codes that mean 'no answer' go into `missing=`."
+                f"Item {column!r} has the value {value!r} for person {person!r}, which is not a finite "
+                "number. Codes that mean 'no answer' go into `missing=`."
             )

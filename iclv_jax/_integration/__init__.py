@@ -1,12 +1,16 @@
 """Rules of integration, posterior-centred nodes, sequences."""
 
 from iclv_jax._integration._centre import Centre, Nodes, find_centre, place
-from iclv_jax._integration._rules import Adaptive, GaussHermite, MonteCarlo, Points, Rule, Trapezoid, default_rule
+from iclv_jax._integration._default import default_rule
+from iclv_jax._integration._monte_carlo import Adaptive, Laplace, MonteCarlo
+from iclv_jax._integration._quadrature import GaussHermite, Trapezoid
+from iclv_jax._integration._rule import Points, Rule
 
 __all__ = [
     "Adaptive",
     "Centre",
     "GaussHermite",
+    "Laplace",
     "MonteCarlo",
     "Nodes",
     "Points",

@@ -128,9 +128,26 @@ def _proposal(precision: Array) -> tuple[Array, Array]:
     return jax.scipy.linalg.solve_triangular(lower, jnp.eye(values.shape[0]), lower=True).T, concave
 
 
-def place(points: Float[Array, "node dimension"], log_weights: Float[Array, " node"], centre: Centre) -> Nodes:
-    """Standard points moved to a person's posterior, with the weights of the change of variable."""
+def place(
+    points: Float[Array, "node dimension"],
+    log_weights: Float[Array, " node"],
+    centre: Centre,
+    from_prior: int,
+) -> Nodes:
+    """Standard points moved to a person's posterior, with the weights of the change of variable.
+
+    With `from_prior` the last points stay, and all are weighted by the mixture that they come from.
+    """
     shocks = centre.mode + points @ centre.factor.T
+    log_prior = -0.5 * jnp.sum(shocks**2, axis=-1)
     volume = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(centre.factor))))
-    change = 0.5 * (jnp.sum(points**2, axis=-1) - jnp.sum(shocks**2, axis=-1))
-    return Nodes(shocks, log_weights + change + volume)
+    if not from_prior:
+        return Nodes(shocks, log_weights + log_prior + 0.5 * jnp.sum(points**2, axis=-1) + volume)
+    count = points.shape[0]
+    share = from_prior / count
+    shocks = jnp.concatenate([shocks[: count - from_prior], points[count - from_prior :]])
+    standard = jax.scipy.linalg.solve_triangular(centre.factor, (shocks - centre.mode).T)
+    log_proposal = -0.5 * jnp.sum(standard**2, axis=0) - volume
+    log_prior = -0.5 * jnp.sum(shocks**2, axis=-1)
+    log_mixture = jnp.logaddexp(jnp.log1p(-share) + log_proposal, jnp.log(share) + log_prior)
+    return Nodes(shocks, log_weights + log_prior - log_mixture)

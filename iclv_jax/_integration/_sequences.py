@@ -15,11 +15,6 @@ def check_sequence(sequence: str) -> None:
         raise ValueError(f"sequence is one of {', '.join(map(repr, get_args(Sequence)))}, not {sequence!r}.")
 
 
-def check_count(count: object, what: str) -> None:
-    if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
-        raise ValueError(f"{what} is a positive whole number, not {count!r}.")
-
-
 def normal_points(sequence: Sequence, people: int, count: int, dimension: int, seed: int) -> np.ndarray:
     """Points of shape (people, count, dimension).
 

@@ -12,7 +12,7 @@ from iclv_jax._parameters._transform import Exponential
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array, Float
 
-Method = Literal["autodiff", "bhhh"]
+Method = Literal["exact", "bhhh"]
 
 
 class Derivatives(NamedTuple):
@@ -53,7 +53,7 @@ class Objective:
 
     problem: Problem
     free: np.ndarray
-    method: Method = "autodiff"
+    method: Method = "exact"
 
     @property
     def size(self) -> float:
@@ -78,7 +78,7 @@ class Objective:
             hessian = j.T @ -((scores.T * core.weights) @ scores) @ j
         else:
             gradient = self.problem.score(params)
-            hessian = j.T @ self.problem.hessian(params, "autodiff") @ j + bend(core, z, gradient)
+            hessian = j.T @ self.problem.hessian(params, "exact") @ j + bend(core, z, gradient)
         value = self.problem.loglike(params)
         return Derivatives(-value / self.size, -(j.T @ gradient) / self.size, -hessian / self.size)
 

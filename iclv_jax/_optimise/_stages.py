@@ -1,19 +1,24 @@
-"""Sequential start values: items and structure first, then the choice given them."""
+"""Stages of a fit: items and structure, the choice given them, then everything with ever more nodes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._optimise._objective import Objective
-from iclv_jax._optimise._trust_region import TrustRegion
+from iclv_jax._accuracy import accuracy, doubling_error
+from iclv_jax._optimise._trust_region import Outcome, TrustRegion
+from iclv_jax._integration import Rule
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array
 
 ROUGH = TrustRegion(hessian="bhhh", tolerance=0.5, max_iterations=40, recentrings=0)
 """Stages only have to come close; outer products of scores are cheap and never indefinite."""
+
+MOST_REFINEMENTS = 6
+Watch = Callable[[str, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ def stages(problem: Problem) -> list[Stage]:
 
 
 def sequential_start(
-    problem: Problem, start: Array, watch: Callable[[str, dict[str, Any]], None]
-) -> tuple[np.ndarray, tuple[dict[str, Any], ...]]:
+    problem: Problem, start: Array, watch: Watch
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Run the stages and return where they end, with their traces.
 
     The second stage maximises the joint likelihood over the choice parameters alone, so the latent
@@ -55,7 +60,48 @@ def sequential_start(
         outcome = ROUGH.minimise(objective, jnp.asarray(params), lambda row, s=stage: watch(s.name, row))
         params = outcome.params
         rows += [{"stage": stage.name, **row} for row in outcome.trace]
-    return params, tuple(rows)
+    return params, rows
+
+
+def refine(
+    problem: Problem, start: np.ndarray, optimizer: TrustRegion, watch: Watch
+) -> tuple[Outcome, list[dict[str, Any]]]:
+    """The joint fit with each stage of the rule of integration, coarse to fine, then with more nodes
+    until the rule's `target_error` is met."""
+    rules = problem.rule.stages()
+    rows: list[dict[str, Any]] = []
+
+    def run(rule: Rule, params: np.ndarray, options: TrustRegion) -> Outcome:
+        stage = f"joint, {rule.describe(problem.spec.dimension)}" if len(rules) > 1 else "joint"
+        target = problem if rule == problem.rule else problem.integrate(rule)
+        objective = Objective(target, np.ones(len(params), bool))
+        outcome = options.minimise(objective, jnp.asarray(params), lambda row: watch(stage, row))
+        rows.extend({"stage": stage, **row} for row in outcome.trace)
+        turned = positive_spreads(target, outcome.params)
+        if np.array_equal(turned, outcome.params):
+            return outcome
+        return run(rule, turned, options)
+
+    # A coarse stage only has to come close; the finer one that follows moves by more than it could tell.
+    coarse = replace(optimizer, tolerance=max(optimizer.tolerance, 0.1), recentrings=0)
+    params = start
+    for rule in rules[:-1]:
+        params = run(rule, params, coarse).params
+    outcome = run(rules[-1], params, optimizer)
+    for _ in range(MOST_REFINEMENTS):
+        if not _too_coarse(outcome):
+            break
+        outcome = run(outcome.objective.problem.rule.finer(2), outcome.params, optimizer)
+    return outcome, rows
+
+
+def _too_coarse(outcome: Outcome) -> bool:
+    problem, params = outcome.objective.problem, jnp.asarray(outcome.params)
+    target = problem.rule.target_error
+    if target is None or not outcome.report.verdict.usable:
+        return False
+    error = accuracy(problem, params).error
+    return (doubling_error(problem, params) if error is None else error) > target
 
 
 def positive_spreads(problem: Problem, params: np.ndarray) -> np.ndarray:

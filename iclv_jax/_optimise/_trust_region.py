@@ -8,6 +8,7 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._accuracy import simulation_noise
 from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature, predicted_decrease, trial_step
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
@@ -61,9 +62,7 @@ class TrustRegion:
 
     def minimise(self, objective: Objective, start: Array, watch: Watch = lambda row: None) -> "Outcome":
         """Minimise from `start` (natural units) and say how it ended."""
-        method = "bhhh" if self.hessian == "bhhh" else "autodiff"
-        run = _Run(self, replace(objective, method=method), watch)
-        return run.minimise(start)
+        return _Run(self, replace(objective, method=self.hessian), watch).minimise(start)
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,7 @@ class _Run:
         self.trace: list[dict[str, Any]] = []
         self.evaluations = self.recentrings = 0
         self.movement = 0.0
+        self.noise: float | None = None
         self.frozen = False
 
     def minimise(self, start: Array) -> Outcome:
@@ -152,9 +152,21 @@ class _Run:
 
     def _must_recentre(self, z: Array) -> bool:
         """After converging at frozen nodes: whether they still have to be placed at the result."""
-        if not self.objective.moves or (self.recentrings and self.movement <= CLOSED):
+        if not self.objective.moves or self.recentrings >= self.options.recentrings:
             return False
-        return self.recentrings < self.options.recentrings
+        return not (self.recentrings and self._closed(z))
+
+    def _closed(self, z: Array) -> bool:
+        """Whether the last placement moved the maximum by less than a tenth of a standard error, or by
+        less than another seed would."""
+        if self.movement <= CLOSED:
+            return True
+        if self.noise is None:
+            problem, params = self.objective.problem, self.objective.params(z)
+            self.noise = 0.0
+            if problem.rule.reseeded(0) is not None:
+                self.noise = simulation_noise(problem, params, problem.hessian(params, "exact"))
+        return self.movement <= self.noise
 
     def _place_anew(self, z: Array) -> Derivatives:
         """Nodes at the present parameters; values before and after are never compared."""
@@ -204,7 +216,7 @@ class _Run:
         self.watch(row)
 
     def _outcome(self, z: Array, here: Derivatives, shape: Curvature, verdict: Verdict) -> Outcome:
-        if verdict is Verdict.CONVERGED and self.movement > CLOSED:
+        if verdict is Verdict.CONVERGED and self.recentrings and not self._closed(z):
             verdict = Verdict.NOT_SETTLED
         params = np.asarray(self.objective.params(z))
         at_bound = np.asarray(shape.active) & self.objective.free
@@ -216,6 +228,7 @@ class _Run:
             evaluations=self.evaluations,
             decrement=float(shape.decrement) * self.objective.size,
             movement=self.movement,
+            noise=self.noise or 0.0,
             seconds=time.perf_counter() - self.began,
             active={names[i]: float(params[i]) for i in np.flatnonzero(at_bound)},
             unscaled=self.unscaled,

@@ -23,6 +23,11 @@ class Verdict(enum.Enum):
         return self is Verdict.CONVERGED
 
     @property
+    def usable(self) -> bool:
+        """Whether more nodes could make it better."""
+        return self in (Verdict.CONVERGED, Verdict.NOT_SETTLED)
+
+    @property
     def sentence(self) -> str:
         return SENTENCES[self]
 
@@ -67,6 +72,8 @@ class OptimizerReport:
         standard errors.
     movement
         Newton decrement right after the nodes were last placed anew; 0 where nodes do not move.
+    noise
+        Newton decrement that another seed of the nodes would cause; 0 where it was not needed.
     active
         Parameters at a bound, by name, with the bound.
     unscaled
@@ -83,6 +90,7 @@ class OptimizerReport:
     evaluations: int
     decrement: float
     movement: float
+    noise: float
     seconds: float
     active: Mapping[str, float] = field(default_factory=dict)
     unscaled: Sequence[str] = ()

@@ -36,8 +36,8 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
     happened = chosen >= 0
     if not happened.any():
         raise ValueError(
-            f"chosen=: column {kernel.chosen!r} is missing (NaN) in every row. Leave choice= out of the model, or "
-            "check the column."
+            f"chosen=: column {kernel.chosen!r} is missing (NaN) in every row. Leave choice= out of the "
+            "model, or check the column."
         )
     if outcomes:
         _check_chosen_available(kernel, chosen, available, labels)
@@ -95,8 +95,8 @@ def _fill(columns: np.ndarray, utility: Utility) -> np.ndarray:
         missing = np.isnan(columns[:, i])
         if missing.all():
             raise ValueError(
-                f"The utility: column {name!r} is missing (NaN) in every row. Fill it in, or leave it out of the "
-                "utility function."
+                f"The utility: column {name!r} is missing (NaN) in every row. Fill it in, or leave it out of "
+                "the utility function."
             )
         if missing.any():
             filled[missing, i] = columns[int(np.argmin(missing)), i]

@@ -11,6 +11,8 @@ import pandas as pd
 from iclv_jax._panel._numbers import counted
 from iclv_jax._spec._names import duplicates, nearest
 
+ADVICE = "Every row needs a person."
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -51,41 +53,43 @@ class Frame:
 
     def rows_of(self, name: str, what: str) -> pd.Series:
         """A column with one value per row."""
-        if name not in self.data.columns:
-            if self.extra is not None and name in self.extra.columns:
-                return self._spread(name)
-            raise ValueError(f"{what} needs the column {name!r}, which the data do not have. {self._hint(name)}")
-        return self.data[name]
+        values, by_person = self._find(name, what)
+        if by_person:
+            values = values.reindex(identifiers([self.people[c] for c in self.codes]))
+            values.index = self.data.index
+        return values
 
     def people_of(self, name: str, what: str, everyone: bool = False) -> pd.Series:
         """A column with one value per person, indexed by identifier; it must be constant within each.
 
         With `everyone` a person without a row in the frame that holds it is an error.
         """
-        if self.extra is not None and name in self.extra.columns:
-            values, source = self.extra[name], "person-level frame"
-        elif name in self.data.columns:
+        values, by_person = self._find(name, what)
+        if not by_person:
             if self.person is not None:
-                self._check_constant(self.data[name], name, what)
+                self._check_constant(values, name, what)
             first = np.flatnonzero(~pd.Series(self.codes).duplicated().to_numpy())
-            values, source = self.data[name].iloc[first], "data"
-            values.index = _labels([self.people[c] for c in self.codes[first]])
-        else:
-            raise ValueError(f"{what} needs the column {name!r}, which the data do not have. {self._hint(name)}")
+            values = values.iloc[first]
+            values.index = identifiers([self.people[c] for c in self.codes[first]])
         if everyone and len(values) < len(self.people):
             known = set(values.index)
-            lost = [p for p in self.people if p not in known]
+            lost = _some([p for p in self.people if p not in known])
+            source = "person-level frame" if by_person else "data"
             raise ValueError(
-                f"{what}: column {name!r} stands in the {source}, which has no row for {_some(lost)}. Add the rows, or "
-                "drop these people."
+                f"{what}: column {name!r} stands in the {source}, which has no row for {lost}. Add the rows, "
+                "or drop these people."
             )
-        return values.reindex(_labels(self.people))
+        return values.reindex(identifiers(self.people))
 
-    def _spread(self, name: str) -> pd.Series:
-        assert self.extra is not None
-        values = self.extra[name].reindex(_labels([self.people[c] for c in self.codes]))
-        values.index = self.data.index
-        return values
+    def _find(self, name: str, what: str) -> tuple[pd.Series, bool]:
+        """A column, and whether it stands in the person-level frame."""
+        frames = [self.data] if self.extra is None else [self.data, self.extra]
+        for frame in frames:
+            if name in frame.columns:
+                check_values(frame[name], f"{what}: column {name!r}")
+                return frame[name], frame is self.extra
+        hint = nearest(name, [c for frame in frames for c in frame.columns])
+        raise ValueError(f"{what} needs the column {name!r}, which the data do not have. {hint}")
 
     def _check_constant(self, column: pd.Series, name: str, what: str) -> None:
         kinds = pd.factorize(column)[0]
@@ -95,14 +99,13 @@ class Frame:
         if len(varied):
             code = int(varied.index[0])
             seen = column[self.codes == code].drop_duplicates().tolist()
-            raise ValueError(
-                f"{what}: column {name!r} is not constant within person {self.people[code]!r} (values {seen[:5]}), "
-                f"nor within {len(varied) - 1} more of {len(self.people)} people. Give it one value per person."
+            more = (
+                f" and within {len(varied) - 1} more of {len(self.people)} people" if len(varied) > 1 else ""
             )
-
-    def _hint(self, name: str) -> str:
-        columns = list(self.data.columns) + ([] if self.extra is None else list(self.extra.columns))
-        return nearest(name, columns)
+            raise ValueError(
+                f"{what}: column {name!r} is not constant within person {self.people[code]!r} (values "
+                f"{seen[:5]}){more}. Give it one value per person."
+            )
 
 
 def read_frame(data: Any, person: str | None, people: Any) -> Frame:
@@ -111,14 +114,14 @@ def read_frame(data: Any, person: str | None, people: Any) -> Frame:
     if person is None:
         if people is not None:
             raise ValueError("A person-level frame needs person=, the column that both frames share.")
-        ids = tuple(data.index) if data.index.is_unique else tuple(range(len(data)))
-        return Frame(data, np.arange(len(data)), ids, None, None)
+        rows = tuple(data.index) if data.index.is_unique else tuple(range(len(data)))
+        return Frame(data, np.arange(len(data)), rows, None, None)
     check_name(person, "person=")
     if person not in data.columns:
         indexed = person in data.index.names
         hint = "It is their index: use data.reset_index()." if indexed else nearest(person, data.columns)
         raise ValueError(f"person= names the column {person!r}, which the data do not have. {hint}")
-    _check_ids(data[person], f"The person column {person!r}", data.index.tolist())
+    check_ids(data[person], f"The person column {person!r}", data.index.tolist(), ADVICE)
     codes, found = pd.factorize(data[person])
     ids: list[Hashable] = pd.Index(found).tolist()
     extra = None if people is None else _read_people(people, person, data)
@@ -127,8 +130,9 @@ def read_frame(data: Any, person: str | None, people: Any) -> Frame:
         new = [i for i in extra.index if i not in known]
         if len(new) == len(extra):
             raise ValueError(
-                f"No person of the data stands in the person-level frame: column {person!r} holds {ids[0]!r}, ... in "
-                f"the one and {new[0]!r}, ... in the other. Use the same identifiers, of the same type."
+                f"No person of the data stands in the person-level frame: column {person!r} holds "
+                f"{ids[0]!r}, ... in the one and {new[0]!r}, ... in the other. Use the same identifiers, of "
+                "the same type."
             )
         ids += new
     return Frame(data, codes, tuple(ids), extra, person)
@@ -160,7 +164,8 @@ def _read_people(people: Any, person: str, data: pd.DataFrame) -> pd.DataFrame:
             f"The person-level frame has neither a column nor an index called {person!r}. "
             f"{nearest(person, people.columns)}"
         )
-    _check_ids(people.index.to_series(), "The person column of the person-level frame", range(len(people)))
+    ids = people.index.to_series()
+    check_ids(ids, "The person column of the person-level frame", range(len(people)), ADVICE)
     repeated = people.index[people.index.duplicated()].tolist()
     if repeated:
         raise ValueError(
@@ -171,19 +176,31 @@ def _read_people(people: Any, person: str, data: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(
             f"Column {both[0]!r} stands in the data and in the person-level frame. Keep it in one of them."
         )
-    return people.set_axis(_labels(people.index.tolist()), axis=0)
+    return people.set_axis(identifiers(people.index.tolist()), axis=0)
 
 
-def _check_ids(values: pd.Series, what: str, labels: Sequence[Any]) -> None:
+def check_values(column: pd.Series, what: str) -> None:
+    """Refuse lists and other containers as values."""
+    if column.dtype == object:
+        for row, value in zip(column.index.tolist(), column.tolist(), strict=True):
+            if not isinstance(value, Hashable):
+                raise ValueError(
+                    f"{what} holds {value!r} in row {row!r}. Its values are single numbers or text."
+                )
+
+
+def check_ids(values: pd.Series, what: str, labels: Sequence[Any], advice: str) -> None:
+    """Refuse identifiers that are missing, naming the first row."""
+    check_values(values, what)
     missing = values.isna().to_numpy()
     if missing.any():
         raise ValueError(
             f"{what} is missing (NaN) in {counted(int(missing.sum()), 'row')}, first in row "
-            f"{labels[int(np.argmax(missing))]!r}. Every row needs a person."
+            f"{labels[int(np.argmax(missing))]!r}. {advice}"
         )
 
 
-def _labels(ids: Sequence[Hashable]) -> pd.Index:
+def identifiers(ids: Sequence[Hashable]) -> pd.Index:
     """An index of identifiers as they are, tuples among them."""
     return pd.Index(list(ids), dtype=object, tupleize_cols=False)
 

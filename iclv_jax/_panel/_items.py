@@ -30,7 +30,7 @@ def read_items(
 
 def _observed(item: Indicator, frame: Frame) -> pd.Series:
     """Answers by person with the codes for `no answer` turned into None; checked against the family."""
-    column = frame.people_of(item.column, "An indicator")
+    column = frame.people_of(item.column, f"Item {item.column!r}")
     categories = _categories(column)
     answers = column.astype(object)
     missing = column.isna().to_numpy(copy=True)
@@ -51,12 +51,14 @@ def _frozen(
     columns = [item.column for item in indicators]
     for name in given:
         if name not in columns:
-            raise ValueError(f"levels= names {name!r}, which is no item of the model. {nearest(name, columns)}")
+            raise ValueError(
+                f"levels= names {name!r}, which is no item of the model. {nearest(name, columns)}"
+            )
     for item in indicators:
         if item.discrete and item.column not in given:
             raise ValueError(
-                f"levels= lacks the item {item.column!r}. Give the levels of all ordered items, as `panel.levels` of "
-                "the other problem does."
+                f"levels= lacks the item {item.column!r}. Give the levels of all ordered items, as "
+                "`panel.levels` of the other problem does."
             )
     return {name: tuple(given.get(name, ())) for name in columns}
 
@@ -78,7 +80,7 @@ def _find_levels(indicators: Sequence[Indicator], raw: Mapping[str, pd.Series]) 
     for name in dict.fromkeys(i.shared for i in indicators if i.shared):
         members = [i.column for i in indicators if i.shared == name]
         common = _join([found[m] for m in members], name)
-        found.update({m: common for m in members})
+        found.update(dict.fromkeys(members, common))
     return found
 
 
@@ -89,8 +91,8 @@ def _join(parts: list[tuple[Level, ...]], name: str | None) -> tuple[Level, ...]
     union = {level for part in parts for level in part}
     if any(isinstance(level, str) for level in union) or any(list(part) != sorted(part) for part in parts):
         raise ValueError(
-            f"The items that share {name!r} have different levels, or levels in different orders. Give all of them "
-            "the same `levels=`."
+            f"The items that share {name!r} have different levels, or levels in different orders. Give all "
+            "of them the same `levels=`."
         )
     return tuple(sorted(union))
 
@@ -102,12 +104,12 @@ def _encode(item: Indicator, answers: pd.Series, levels: tuple[Level, ...]) -> n
         values[present] = [float(v) for v in answers[present]]
         return values
     code: dict[Any, int] = {level: i for i, level in enumerate(levels)}
-    for position in np.flatnonzero(present):
+    for position in np.flatnonzero(present).tolist():
         value = answers.iloc[position]
         if value not in code:
             raise ValueError(
-                f"Item {item.column!r} has the value {value!r} for person {answers.index[position]!r}, which is none "
-                f"of its levels {list(levels)!r}. Codes that mean 'no answer' go into `missing=`."
+                f"Item {item.column!r} has the value {value!r} for person {answers.index[position]!r}, which "
+                f"is none of its levels {list(levels)!r}. Codes that mean 'no answer' go into `missing=`."
             )
         values[position] = code[value]
     return values
@@ -120,4 +122,6 @@ def _check_levels(indicators: Sequence[Indicator], levels: Levels, values: Mappi
         group = [i.column for i in indicators if i.shared == item.shared] if item.shared else [item.column]
         pooled = np.concatenate([values[q] for q in group])
         codes = pooled[~np.isnan(pooled)].astype(int)
-        item.check_levels(levels[item.column], np.bincount(codes, minlength=len(levels[item.column])).tolist())
+        item.check_levels(
+            levels[item.column], np.bincount(codes, minlength=len(levels[item.column])).tolist()
+        )

@@ -18,9 +18,7 @@ def counted(count: int, unit: str) -> str:
     return f"{count} {unit if count == 1 else many}"
 
 
-def numbers(
-    values: pd.Series, name: str, what: str, labels: Sequence[Any], unit: str = "row"
-) -> np.ndarray:
+def numbers(values: pd.Series, name: str, what: str, labels: Sequence[Any], unit: str = "row") -> np.ndarray:
     """Floats, NaN where missing; ValueError names the first value that is text or infinite.
 
     `labels` name the entries, which are of a `unit` (row or person).
@@ -32,7 +30,8 @@ def numbers(
         found = f"{what}: column {name!r} holds {values.tolist()[at]!r} {PLACES[unit]} {labels[at]!r}"
         if np.isinf(array[at]):
             raise ValueError(f"{found}, which is not finite. Correct it, or drop the {unit}.")
-        raise ValueError(f"{found}, which is not a number. Code it as numbers first.")
+        kind = "text and no number" if isinstance(values.tolist()[at], str) else "no number"
+        raise ValueError(f"{found}, which is {kind}. Code the column as numbers first.")
     return array
 
 
@@ -51,8 +50,8 @@ def complete(values: np.ndarray, name: str, what: str, labels: Sequence[Any], un
     missing = np.isnan(values)
     if missing.any():
         raise ValueError(
-            f"{what}: column {name!r} is missing (NaN) for {counted(int(missing.sum()), unit)}, first {PLACES[unit]} "
-            f"{labels[int(np.argmax(missing))]!r}. Drop or impute them before fitting."
+            f"{what}: column {name!r} is missing (NaN) for {counted(int(missing.sum()), unit)}, first "
+            f"{PLACES[unit]} {labels[int(np.argmax(missing))]!r}. Drop or impute them before fitting."
         )
     return values
 
@@ -63,5 +62,7 @@ def zeros_and_ones(values: pd.Series, name: str, what: str, labels: Sequence[Any
     wrong = ~np.isin(found, (0.0, 1.0))
     if wrong.any():
         at = int(np.argmax(wrong))
-        raise ValueError(f"{what}: column {name!r} holds {found[at]:g} in row {labels[at]!r}; it may hold only 0 and 1.")
+        raise ValueError(
+            f"{what}: column {name!r} holds {found[at]:g} in row {labels[at]!r}; it may hold only 0 and 1."
+        )
     return found

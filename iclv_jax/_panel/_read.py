@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._panel._choices import Choices, read_choices
-from iclv_jax._panel._frame import Frame, check_name, read_frame
+from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frame
 from iclv_jax._panel._items import read_items
 from iclv_jax._panel._numbers import complete, counted, numbers
 from iclv_jax._panel._person import Person
@@ -98,8 +98,8 @@ def _read_covariates(spec: Spec, frame: Frame) -> np.ndarray:
         complete(values, name, what, frame.people, "person")
         if np.ptp(values) == 0.0 and len(values) > 1:
             raise ValueError(
-                f"{what}: the covariate {name!r} is constant ({values[0]:g} for everyone), so its coefficient is "
-                "unidentified. Remove it; for an intercept use intercept=True."
+                f"{what}: the covariate {name!r} is constant ({values[0]:g} for everyone), so its "
+                "coefficient is unidentified. Remove it; for an intercept use intercept=True."
             )
         columns.append(values)
     return np.stack(columns, axis=1) if columns else np.zeros((len(frame.people), 0))
@@ -132,7 +132,9 @@ def _arrange(
     whole = tuple(_stand_in(b, o, s) for b, o, s in zip(stacked, observed, groups, strict=True))
     if choices is None:
         empty = np.zeros((*rows.shape, 0))
-        return Person(covariates, whole, observed, empty, np.zeros(rows.shape, int), empty.astype(bool), occurs)
+        return Person(
+            covariates, whole, observed, empty, np.zeros(rows.shape, int), empty.astype(bool), occurs
+        )
     # Padding repeats the person's last real row, or any real row for a person without choices.
     count = occurs.sum(axis=1)
     last = np.where(count > 0, rows[np.arange(len(rows)), np.maximum(count - 1, 0)], rows[occurs][0])
@@ -171,7 +173,8 @@ def _read_weights(weights: Any, frame: Frame) -> np.ndarray:
     if (values < 0.0).any():
         at = int(np.argmax(values < 0.0))
         raise ValueError(
-            f"weights=: person {frame.people[at]!r} has the negative weight {values[at]:g}. Weights are 0 or more."
+            f"weights=: person {frame.people[at]!r} has the negative weight {values[at]:g}. Weights are 0 or "
+            "more."
         )
     if not (values > 0.0).any():
         raise ValueError("weights=: every person has weight zero. Give a positive weight to some.")
@@ -180,16 +183,24 @@ def _read_weights(weights: Any, frame: Frame) -> np.ndarray:
 
 def _given_weights(weights: Any, frame: Frame) -> pd.Series:
     """Weights by position, or those of a Series by person where its index holds the people."""
-    count = len(frame.people)
-    if isinstance(weights, pd.Series) and set(weights.index) == set(frame.people) and len(weights) == count:
-        return weights.loc[list(frame.people)]
-    values = np.asarray(weights)
+    count, values = len(frame.people), np.asarray(weights)
     if values.shape != (count,):
         found = f"{len(values)} values" if values.ndim == 1 else f"the shape {values.shape}"
         raise ValueError(
-            f"weights= has {found} for {counted(count, 'person')}. Give one number per person, or the name of a column."
+            f"weights= has {found} for {counted(count, 'person')}. Give one number per person, or the name "
+            "of a column."
         )
-    return pd.Series(values)
+    if not isinstance(weights, pd.Series):
+        return pd.Series(values)
+    if set(weights.index) == set(frame.people):
+        return weights.reindex(identifiers(frame.people))
+    if not isinstance(weights.index, pd.RangeIndex):
+        raise ValueError(
+            "weights= is a Series whose index does not hold the people: it has "
+            f"{weights.index.tolist()[0]!r}, the data have {frame.people[0]!r}. Give it their identifiers, "
+            "or weights.to_numpy() for weights in their order."
+        )
+    return weights
 
 
 def _read_clusters(cluster: str | None, frame: Frame) -> np.ndarray | None:
@@ -199,8 +210,8 @@ def _read_clusters(cluster: str | None, frame: Frame) -> np.ndarray | None:
     codes, _ = pd.factorize(frame.people_of(cluster, "cluster=", everyone=True))
     if (codes < 0).any():
         raise ValueError(
-            f"cluster=: column {cluster!r} is missing (NaN) for person {frame.people[int(np.argmax(codes < 0))]!r}. Give "
-            "everyone a cluster."
+            f"cluster=: column {cluster!r} is missing (NaN) for person "
+            f"{frame.people[int(np.argmax(codes < 0))]!r}. Give everyone a cluster."
         )
     return codes
 
@@ -214,7 +225,7 @@ def _notes(frame: Frame, choices: Choices | None) -> tuple[str, ...]:
         )
     if frame.absent:
         notes.append(
-            f"{len(frame.absent)} of {len(frame.people)} people have no row in the person-level frame; their items in it "
-            "are missing"
+            f"{len(frame.absent)} of {len(frame.people)} people have no row in the person-level frame; their "
+            "items in it are missing"
         )
     return tuple(notes)

@@ -100,8 +100,8 @@ def _conventional(spec: Spec, parameter: Parameter) -> Parameter:
             continue
         loadings = [names.loading(latent.name, i.column) for i in spec.indicators if latent.name in i.of]
         loadings = [n for n in loadings if n not in zero]
-        taken = constrained & set(loadings) or loadings[:1] and loadings[0] in {d.name for d in spec.define}
-        if parameter.name in loadings[:1] and not taken:
+        defined = {d.name for d in spec.define} & set(loadings[:1])
+        if parameter.name in loadings[:1] and not (constrained & set(loadings) or defined):
             return replace(parameter, fixed=1.0)
     return parameter
 

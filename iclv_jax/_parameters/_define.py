@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from iclv_jax._spec import Parameter
+from iclv_jax._spec import Block, Parameter
 from iclv_jax._spec._model import Definition, Spec
 from iclv_jax._spec._names import nearest
 
@@ -31,7 +31,7 @@ def defined_order(spec: Spec) -> list[Definition]:
 
 def resolve_definitions(spec: Spec, declared: Sequence[Parameter]) -> list[Parameter]:
     """Parameters that exist only because define= uses them: new free ones, and links of chains."""
-    block = {p.name: p.block for p in declared}
+    block: dict[str, Block] = {p.name: p.block for p in declared}
     targets = {d.name for d in spec.define}
     used = {a for d in spec.define for a in d.arguments}
     known = [*block, *used]
@@ -46,6 +46,8 @@ def resolve_definitions(spec: Spec, declared: Sequence[Parameter]) -> list[Param
         home = block.get(definition.name, "choice")
         for name in (definition.name, *definition.arguments):
             if name not in block:
-                extra[name] = Parameter(name, home, "coefficient", 0.0, f"used by define[{definition.name!r}]")
+                extra[name] = Parameter(
+                    name, home, "coefficient", 0.0, f"used by define[{definition.name!r}]"
+                )
                 block[name] = home
     return list(extra.values())

@@ -2,6 +2,7 @@
 definite. Values given by the user are held against that before anything is computed with them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,16 +30,18 @@ def check_fixed(domains: Sequence[Domain], fixed: Mapping[str, float]) -> None:
 
 def _check_positive(name: str, fixed: Mapping[str, float]) -> None:
     if not fixed.get(name, 1.0) > 0.0:
-        raise ValueError(f"fixed[{name!r}] = {fixed[name]:g} must be positive: it is a variance or an increment.")
+        raise ValueError(
+            f"fixed[{name!r}] = {fixed[name]:g} must be positive: it is a variance or an increment."
+        )
 
 
 def _check_increasing(domain: Increasing, fixed: Mapping[str, float]) -> None:
     held = [n for n in domain.names if n in fixed]
-    for lower, upper in zip(held, held[1:], strict=False):
+    for lower, upper in pairwise(held):
         if not fixed[lower] < fixed[upper]:
             raise ValueError(
-                f"fixed[{lower!r}] = {fixed[lower]:g} is not below fixed[{upper!r}] = {fixed[upper]:g}. Thresholds "
-                "increase."
+                f"fixed[{lower!r}] = {fixed[lower]:g} is not below fixed[{upper!r}] = {fixed[upper]:g}. "
+                "Thresholds increase."
             )
 
 
@@ -57,4 +60,6 @@ def _check_definite(domain: PositiveDefinite, fixed: Mapping[str, float]) -> Non
         np.fill_diagonal(matrix, np.diag(matrix) ** 2)
     if np.linalg.eigvalsh(matrix)[0] <= 0.0:
         names = ", ".join(repr(n) for row in domain.entries for n in row if n is not None)
-        raise ValueError(f"The fixed values of {names} make no positive definite matrix. Fix smaller covariances.")
+        raise ValueError(
+            f"The fixed values of {names} make no positive definite matrix. Fix smaller covariances."
+        )

@@ -17,6 +17,8 @@ def check_identified(spec: Spec, declared: Sequence[Parameter]) -> None:
     for name in dict.fromkeys(shared for item in spec.indicators if (shared := item.shared)):
         _check_shared_thresholds(name, spec, constrained)
     for latent in spec.latents:
+        if latent.scale == "loading":
+            _check_unit(latent.name, spec)
         if latent.intercept:
             _check_location(latent.name, spec, constrained)
 
@@ -38,8 +40,8 @@ def _check_own_thresholds(item: Indicator, declared: Sequence[Parameter], constr
         )
     if open_scale and held < 1 + open_intercept and not loadings & constrained:
         raise ValueError(
-            f"Item {q!r} has free thresholds and a free scale, so its scale is unidentified. Use scale=False, "
-            f"or fix a threshold or {names.variance(q)!r}."
+            f"Item {q!r} has free thresholds and a free scale, so its scale is unidentified. Use "
+            f"scale=False, or fix a threshold or {names.variance(q)!r}."
         )
 
 
@@ -62,16 +64,26 @@ def _check_shared_thresholds(name: str, spec: Spec, constrained: set[str]) -> No
     if not (thresholds or scale or loading):
         first = items[0].column
         raise ValueError(
-            f"All items that share the thresholds {name!r} have a free scale, so the scale is unidentified. Fix one, "
-            f"for example fixed={{{names.variance(first)!r}: 1.0}}."
+            f"All items that share the thresholds {name!r} have a free scale, so the scale is unidentified. "
+            f"Fix one, for example fixed={{{names.variance(first)!r}: 1.0}}."
         )
     symmetric = bool(getattr(getattr(items[0], "thresholds", None), "symmetric", False))
     located = symmetric or any(i.location is None or i.location in constrained for i in items)
     if not (located or thresholds):
         first = items[0].column
         raise ValueError(
-            f"All items that share the thresholds {name!r} have a free intercept, so the location is unidentified. "
-            f"Fix one, for example fixed={{{names.intercept(first)!r}: 0.0}}, or use symmetric=True."
+            f"All items that share the thresholds {name!r} have a free intercept, so the location is "
+            f"unidentified. Fix one, for example fixed={{{names.intercept(first)!r}: 0.0}}, or use "
+            "symmetric=True."
+        )
+
+
+def _check_unit(latent: str, spec: Spec) -> None:
+    zero = {n for n, value in spec.fixed if value == 0.0}
+    if all(names.loading(latent, item.column) in zero for item in spec.indicators if latent in item.of):
+        raise ValueError(
+            f"Latent variable {latent!r} has scale='loading', but every loading of it is fixed at 0, which "
+            "gives no unit. Fix one at another value, or use scale='variance'."
         )
 
 
@@ -83,9 +95,9 @@ def _check_location(latent: str, spec: Spec, constrained: set[str]) -> None:
         return
     first = items[0]
     raise ValueError(
-        f"Latent variable {latent!r} has an intercept, but the location of every item that measures it is free, "
-        f"so the location is unidentified. Use intercept=False, or fix the location of one item, for example "
-        f"fixed={{{(first.location or f'{first.column} | 1')!r}: 0.0}}."
+        f"Latent variable {latent!r} has an intercept, but the location of every item that measures it is "
+        "free, so the location is unidentified. Use intercept=False, or fix the location of one item, for "
+        f"example fixed={{{(first.location or f'{first.column} | 1')!r}: 0.0}}."
     )
 
 

@@ -104,9 +104,26 @@ class ParameterMap:
         return sum(len(a.positions) for a in self.arrays)
 
     @cached_property
+    def live(self) -> tuple[bool, ...]:
+        """For every cell of theta whether it depends on a free parameter."""
+        moving = set(self.free) | {d.position for d in self.definitions}
+        found = [False] * self.cells
+        for row, column in zip(self.rows, self.columns, strict=True):
+            found[row] |= self.representative[column] in moving
+        return tuple(found)
+
+    @cached_property
     def _hash(self) -> int:
         return hash(
-            (self.free, self.representative, self.definitions, self.rows, self.columns, self.weights, self.arrays)
+            (
+                self.free,
+                self.representative,
+                self.definitions,
+                self.rows,
+                self.columns,
+                self.weights,
+                self.arrays,
+            )
         )
 
     def __hash__(self) -> int:

@@ -36,6 +36,11 @@ class Row:
     def name(self) -> str:
         return self.parameter.name
 
+    @property
+    def standing(self) -> str:
+        """The status in words."""
+        return f"tied to {self.tied!r}" if self.tied else self.status
+
 
 @dataclass(frozen=True)
 class ParameterTable:
@@ -64,10 +69,13 @@ class ParameterTable:
         """A start value of a free parameter inside its bounds, or a ValueError."""
         row, number = self.row(name), finite(name, value, "start")
         if row.status != "free":
-            raise ValueError(f"start= gives a value to {name!r}, which is {row.status} and not free. Leave it out.")
+            raise ValueError(
+                f"start= gives a value to {name!r}, which is {row.standing} and not free. Leave it out."
+            )
         if not row.lower <= number <= row.upper:
             raise ValueError(
-                f"start[{name!r}] = {number:g} lies outside its bounds [{row.lower:g}, {row.upper:g}]. Move one of them."
+                f"start[{name!r}] = {number:g} lies outside its bounds [{row.lower:g}, {row.upper:g}]. Move "
+                "one of them."
             )
         return number
 
@@ -77,7 +85,9 @@ class ParameterTable:
         free = [r for r in self.rows if r.status == "free"]
         for i in np.flatnonzero(~np.isfinite(z))[:1]:
             rule = RULES.get(free[i].parameter.role, "it is outside its domain")
-            raise ValueError(f"The start value {params[i]:g} of {free[i].name!r} cannot be: {rule}. Change start=.")
+            raise ValueError(
+                f"The start value {params[i]:g} of {free[i].name!r} cannot be: {rule}. Change start=."
+            )
 
     def row(self, name: str) -> Row:
         for row in self.rows:
@@ -124,7 +134,8 @@ def _check_names(spec: Spec, names: Sequence[str]) -> None:
         for name in used:
             if name not in known:
                 raise ValueError(
-                    f"{argument}= names the parameter {name!r}, which the model does not have. {nearest(name, names)}"
+                    f"{argument}= names the parameter {name!r}, which the model does not have. "
+                    f"{nearest(name, names)}"
                 )
 
 
@@ -142,8 +153,8 @@ def _rows(spec: Spec, parameters: Sequence[Parameter]) -> list[Row]:
         source = ties.get(p.name, p.name)
         if p.name in bounds and (source in fixed or source in defined or source != p.name):
             raise ValueError(
-                f"bounds= names {p.name!r}, which is not free (it is fixed, tied or defined). Leave it out, or bound the "
-                "parameter that it follows."
+                f"bounds= names {p.name!r}, which is not free (it is fixed, tied or defined). Leave it out, "
+                "or bound the parameter that it follows."
             )
         lower, upper = bounds.get(p.name, (-math.inf, math.inf))
         if p.name in fixed:
@@ -164,7 +175,8 @@ def _ties(spec: Spec, fixed: Mapping[str, float], defined: set[str]) -> dict[str
         anchors = [n for n in group if n in fixed or n in defined]
         if len(anchors) > 1:
             raise ValueError(
-                f"equal= ties {anchors[0]!r} to {anchors[1]!r}, but both are fixed or defined. Untie or free one."
+                f"equal= ties {anchors[0]!r} to {anchors[1]!r}, but both are fixed or defined. Untie or free "
+                "one."
             )
         source = anchors[0] if anchors else group[0]
         ties.update({n: source for n in group if n != source})

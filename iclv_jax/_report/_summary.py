@@ -68,6 +68,8 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         facts.append(("Rho-squared of the choices", fixed(parts.rho_squared, 4)))
     facts += [("AIC", fixed(fit.aic, 2)), ("BIC (people)", fixed(fit.bic, 2))]
     facts.append(("Integration", _integration(problem)))
+    if sentence := fit.accuracy.sentence():
+        facts.append(("", sentence))
     facts.append(("Optimiser", f"{report.verdict.value}: {report.message}"))
     facts.append(
         ("", f"{report.iterations} steps in the last stage, Newton decrement {report.decrement:.1e}, {report.seconds:.1f} s")
@@ -78,7 +80,7 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
 
 def _integration(problem: Any) -> str:
     dimension = problem.core.structure.dimension
-    return problem.rule.describe(dimension) if dimension else "none needed"
+    return f"{problem.rule.describe(dimension)} ({problem.reason})" if dimension else "none needed"
 
 
 def _sections(table: pd.DataFrame) -> list[Section]:

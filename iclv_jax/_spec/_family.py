@@ -55,7 +55,7 @@ class Indicator(abc.ABC):
 
     @abc.abstractmethod
     def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
-        """Raise ValueError when the observed (not missing) values of these people cannot be of this family."""
+        """Raise ValueError when these people's observed (not missing) values cannot be of this family."""
 
     @abc.abstractmethod
     def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:

@@ -47,12 +47,20 @@ class Latent:
             )
         if not isinstance(self.intercept, bool):
             raise ValueError(
-                f"Latent variable {self.name!r}: intercept is True or False, not {self.intercept!r}. A value of its own "
-                "goes into fixed=."
+                f"Latent variable {self.name!r}: intercept is True or False, not {self.intercept!r}. A value "
+                "of its own goes into fixed=."
+            )
+        wrong = [p for p in self.on if not isinstance(p, str)]
+        if wrong:
+            raise ValueError(
+                f"Latent variable {self.name!r}: predictors are names of columns and latent variables, not "
+                f"{wrong[0]!r}."
             )
         twice = duplicates(self.on)
         if twice:
-            raise ValueError(f"Latent variable {self.name!r} has the predictor {twice[0]!r} twice.")
+            raise ValueError(
+                f"Latent variable {self.name!r} has the predictor {twice[0]!r} twice. Name it once."
+            )
         if self.name in self.on:
             raise ValueError(f"Latent variable {self.name!r} cannot be a predictor of itself.")
 

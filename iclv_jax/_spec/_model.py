@@ -10,8 +10,8 @@ from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 from iclv_jax._spec._random import Mixing
 from iclv_jax._spec._trace import Traced, check_arguments, record, trace
-from iclv_jax._spec._values import finite
 from iclv_jax._spec._utility import Utility, trace_utility
+from iclv_jax._spec._values import finite
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,9 @@ def _members(parts: Any, kind: type, argument: str) -> tuple:
 
 def _items(given: Any, argument: str) -> list[tuple[str, Any]]:
     if not isinstance(given, Mapping):
-        raise ValueError(f"{argument}= is a mapping from names of parameters, {{'name': ...}}, not {given!r}.")
+        raise ValueError(
+            f"{argument}= is a mapping from names of parameters, {{'name': ...}}, not {given!r}."
+        )
     return list(given.items())
 
 
@@ -122,8 +124,8 @@ def _refuse_duplicates(latents: list[str], columns: list[str], shared: list[str]
     taken = [n for n in shared if n in (*latents, *columns)]
     if taken:
         raise ValueError(
-            f"Thresholds({taken[0]!r}) has the name of a latent variable or an indicator. Rename it: its name begins "
-            "those of its parameters."
+            f"Thresholds({taken[0]!r}) has the name of a latent variable or an indicator. Rename it: its "
+            "name begins those of its parameters."
         )
 
 
@@ -132,8 +134,8 @@ def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
         for name in item.of:
             if name not in latents:
                 raise ValueError(
-                    f"Indicator {item.column!r} measures {name!r}, which is not a latent variable of the model. "
-                    f"{nearest(name, latents)}"
+                    f"Indicator {item.column!r} measures {name!r}, which is not a latent variable of the "
+                    f"model. {nearest(name, latents)}"
                 )
 
 
@@ -144,7 +146,8 @@ def _trace_choice(choice: Any, latents: list[str]) -> Kernel | None:
         raise ValueError(f"choice= is a choice kernel such as iclv.Logit(...), not {choice!r}.")
     if isinstance(choice.utility, Utility):
         return choice
-    return replace(choice, utility=trace_utility(choice.utility, latents))  # pyright: ignore[reportCallIssue]
+    utility = trace_utility(choice.utility, latents)
+    return replace(choice, utility=utility)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def _check_latents_serve(
@@ -170,10 +173,13 @@ def _check_random(random: Mapping[str, Mixing], choice: Kernel | None) -> tuple[
     known = choice.utility.parameters if choice is not None else ()
     for name, mixing in _items(random, "random"):
         if name not in known:
-            raise ValueError(f"random= names {name!r}, which the utility does not use. {nearest(name, known)}")
+            raise ValueError(
+                f"random= names {name!r}, which the utility does not use. {nearest(name, known)}"
+            )
         if not isinstance(mixing, Mixing):
             raise ValueError(
-                f"random[{name!r}] is a distribution such as iclv.Normal() or iclv.LogNormal(sign=-1), not {mixing!r}."
+                f"random[{name!r}] is a distribution such as iclv.Normal() or iclv.LogNormal(sign=-1), not "
+                f"{mixing!r}."
             )
     return tuple(random.items())
 
@@ -192,16 +198,20 @@ def _check_equal(groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]
 
 def _check_bounds(name: str, bounds: Any) -> tuple[float, float]:
     if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
-        raise ValueError(f"bounds[{name!r}] is a pair (lower, upper), None where there is none, not {bounds!r}.")
+        raise ValueError(
+            f"bounds[{name!r}] is a pair (lower, upper), None where there is none, not {bounds!r}."
+        )
     try:
         lower = -math.inf if bounds[0] is None else float(bounds[0])
         upper = math.inf if bounds[1] is None else float(bounds[1])
     except (TypeError, ValueError):
-        raise ValueError(f"bounds[{name!r}] is a pair of numbers, None where there is none, not {bounds!r}.") from None
+        raise ValueError(
+            f"bounds[{name!r}] is a pair of numbers, None where there is none, not {bounds!r}."
+        ) from None
     if not lower < upper:
         raise ValueError(
-            f"bounds[{name!r}]: the lower bound {lower:g} is not below the upper bound {upper:g}. Give them as (lower, "
-            "upper); a single value goes into fixed=."
+            f"bounds[{name!r}]: the lower bound {lower:g} is not below the upper bound {upper:g}. Give them "
+            "as (lower, upper); a single value goes into fixed=."
         )
     return lower, upper
 

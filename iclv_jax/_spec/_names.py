@@ -62,6 +62,8 @@ def as_tuple(value: object) -> tuple:
     """Nothing, a single value (text is one) or several, as a tuple."""
     if value is None:
         return ()
+    if isinstance(value, (set, frozenset)):
+        return tuple(sorted(value, key=str))  # the same order in every run
     if isinstance(value, Iterable) and not isinstance(value, str):
         return tuple(value)
     return (value,)

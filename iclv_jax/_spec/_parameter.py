@@ -5,7 +5,16 @@ from typing import Literal, TypeAlias
 
 Block: TypeAlias = Literal["structural", "measurement", "choice"]
 Role: TypeAlias = Literal[
-    "intercept", "slope", "path", "loading", "threshold", "variance", "covariance", "scale", "coefficient", "spread"
+    "intercept",
+    "slope",
+    "path",
+    "loading",
+    "threshold",
+    "variance",
+    "covariance",
+    "scale",
+    "coefficient",
+    "spread",
 ]
 
 Combination: TypeAlias = tuple[tuple[str, float], ...]

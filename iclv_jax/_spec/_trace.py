@@ -136,8 +136,8 @@ def scalar(value: Any, what: str) -> Array:
         raise ValueError(f"{what} must be a number, not {value!r}.") from error
     if array.shape != ():
         raise ValueError(
-            f"{what} must be one number, but it is an array of shape {array.shape}. "
-            "Write it for one person and one situation; iclv_jax takes it over all of them."
+            f"{what} must be one number, but it is an array of shape {array.shape}. Write it for one person "
+            "and one situation; iclv_jax takes it over all of them."
         )
     if jnp.iscomplexobj(array):
         raise ValueError(f"{what} must be a real number, but it is complex.")

@@ -51,7 +51,8 @@ def trace_utility(function: Callable[..., Any], latents: Sequence[str]) -> Utili
     def known_latent(name: str) -> None:
         if name not in latents:
             raise ValueError(
-                f"{WHAT} uses the latent variable {name!r}, which the model does not have. {nearest(name, latents)}"
+                f"{WHAT} uses the latent variable {name!r}, which the model does not have. "
+                f"{nearest(name, latents)}"
             )
 
     used, result = record(function, [any_name, any_name, known_latent], WHAT)

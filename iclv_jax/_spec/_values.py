@@ -20,5 +20,5 @@ def finite(name: str, value: Any, argument: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{argument}[{name!r}] is a finite number, not {value!r}.")
+        raise ValueError(f"{argument}[{name!r}] must be a finite number, not {value!r}.")
     return number

@@ -1,6 +1,6 @@
 """An artificial survey on sugar substitutes, with known truth: the reference workload of the library."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,9 +128,9 @@ def sugar_substitutes(
     model = Model(
         latent=[Latent(name, on=on) for name, on in LATENTS.items()],
         indicators=[
-            Ordered(names_of_item, of=latent, levels=LEVELS)
+            Ordered(column, of=latent, levels=LEVELS)
             for latent, count in counts.items()
-            for names_of_item in _columns(latent, count)
+            for column in _columns(latent, count)
         ],
         choice=Logit(_utility, chosen="choice"),
     )
@@ -139,12 +139,15 @@ def sugar_substitutes(
     return Survey(model.simulate(truth, frame, seed=seed, person="person"), model, truth)
 
 
-def _utility(b: Any, x: Any, lv: Any) -> dict[str, Any]:
-    price = b.price + b.price_x_perception * lv.price_perception
-    label = b.label + b.label_x_knowledge * lv.knowledge
+def _utility(b: Any, x: Any, lv: Any) -> dict[Hashable, Any]:
+    def drink(constant: Any, price: Any, label: Any, intention: Any) -> Any:
+        by_price = b.price + b.price_x_perception * lv.price_perception
+        by_label = b.label + b.label_x_knowledge * lv.knowledge
+        return constant + by_price * price + by_label * label + intention * lv.intention
+
     return {
-        "sugar": b.asc_sugar + price * x.price_sugar + label * x.label_sugar + b.intention_sugar * lv.intention,
-        "sugar_free": b.asc_free + price * x.price_free + label * x.label_free + b.intention_free * lv.intention,
+        "sugar": drink(b.asc_sugar, x.price_sugar, x.label_sugar, b.intention_sugar),
+        "sugar_free": drink(b.asc_free, x.price_free, x.label_free, b.intention_free),
         "none": 0.0,
     }
 
@@ -192,9 +195,7 @@ def _design(generator: np.random.Generator, people: int, situations: int) -> pd.
 
 def _check_items(items: Sequence[int]) -> dict[str, int]:
     if isinstance(items, str) or len(items) != len(LATENTS):
-        raise ValueError(
-            f"items is five numbers, how many items {', '.join(LATENTS)} have, not {items!r}."
-        )
+        raise ValueError(f"items is five numbers, how many items {', '.join(LATENTS)} have, not {items!r}.")
     for latent, count in zip(LATENTS, items, strict=True):
         _check_count(count, f"the number of items of {latent}")
     return dict(zip(LATENTS, map(int, items), strict=True))

@@ -1,0 +1,92 @@
+"""How accurate the integral is: effective sample sizes, and the spread over randomisations."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._likelihood import Core, log_terms, over_people
+from iclv_jax._problem import Problem
+from iclv_jax._types import Array, Float, Params
+
+SEEDS = 4
+"""Independent randomisations behind a standard error of log L."""
+FIRST_SEED = 7_919
+
+
+@jax.jit
+def effective_sizes(core: Core, params: Params) -> Float[Array, " person"]:
+    """`(sum w)^2 / sum w^2` of every person's importance weights: how many draws from the posterior
+    they are worth (Kong 1992)."""
+    theta = core.theta(params)
+
+    def one(person, nodes) -> Array:
+        shares = jax.nn.softmax(log_terms(core.structure, theta, person, nodes))
+        return 1.0 / jnp.sum(shares**2)
+
+    return over_people(one, core.batch, core.person, core.nodes)
+
+
+@dataclass(frozen=True, eq=False)
+class Accuracy:
+    """What is cheap to know about the integral at given parameters.
+
+    Attributes
+    ----------
+    nodes
+        Nodes per person.
+    sizes
+        Effective sample size of each person; None for quadrature, whose weights differ by design.
+    error
+        Standard error of log L; None for a rule without randomness.
+    """
+
+    nodes: int
+    sizes: np.ndarray | None
+    error: float | None
+
+    def sentence(self) -> str:
+        """One line for a summary."""
+        if self.sizes is None or self.error is None:
+            return ""
+        quarter, half = np.quantile(self.sizes, [0.25, 0.5])
+        return (
+            f"effective sample size {self.sizes.min():.1f} at least, {quarter:.0f} lower quartile, {half:.0f} median "
+            f"of {self.nodes}; log L has a standard error of {self.error:.2g}"
+        )
+
+
+def accuracy(problem: Problem, params: Params) -> Accuracy:
+    """Effective sizes at the problem's nodes, and the error of log L from other seeds."""
+    nodes = problem.core.nodes.log_weights.shape[1]
+    if problem.core.structure.dimension == 0 or problem.rule.reseeded(0) is None:
+        return Accuracy(nodes, None, None)
+    sizes = np.asarray(effective_sizes(problem.core, params))
+    values = [float(p.loglike(params)) for p in randomisations(problem, params)]
+    return Accuracy(nodes, sizes, float(np.std(values, ddof=1)))
+
+
+def randomisations(problem: Problem, params: Params, count: int = SEEDS) -> list[Problem]:
+    """The problem with other seeds, nodes placed at these parameters."""
+    rules = [problem.rule.reseeded(FIRST_SEED + k) for k in range(count)]
+    return [problem.integrate(rule).recentre(params) for rule in rules if rule is not None]
+
+
+def simulation_noise(problem: Problem, params: Params, hessian: Array) -> float:
+    """Squared distance, in standard errors, by which another seed would move the estimates.
+
+    The mean of `g' H^-1 g` over randomisations, g the score that each has at these parameters.
+    """
+    noise = 0.0
+    others = randomisations(problem, params, 2)
+    for other in others:
+        gradient = other.score(params)
+        noise += float(-gradient @ jnp.linalg.solve(hessian, gradient)) / len(others)
+    return noise
+
+
+def doubling_error(problem: Problem, params: Params) -> float:
+    """Change of log L when a rule without randomness takes twice the nodes per dimension."""
+    finer = problem.integrate(problem.rule.finer(2)).recentre(params)
+    return abs(float(finer.loglike(params)) - float(problem.recentre(params).loglike(params)))

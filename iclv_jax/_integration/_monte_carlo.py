@@ -1,0 +1,152 @@
+"""Draws from the prior, and draws from each person's approximate posterior."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from iclv_jax._integration._rule import Points, Rule, check_count, check_target
+from iclv_jax._integration._sequences import Sequence, check_sequence, normal_points
+
+PRIOR_SHARE = 0.05
+FEWEST_FOR_PRIOR = 10
+
+
+@dataclass(frozen=True)
+class MonteCarlo(Rule):
+    """Draws from the prior of the latent variables, as in Biogeme and Apollo.
+
+    With many items nearly all such draws have no weight; `Adaptive` needs a hundredth of them.
+
+    Parameters
+    ----------
+    draws
+        Number of draws per person.
+    sequence
+        `"halton"`, `"sobol"` (scrambled), `"mlhs"` or `"random"`.
+    seed
+        Seed of the scrambling or of the draws.
+    """
+
+    draws: int = 500
+    sequence: Sequence = "halton"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_count(self.draws, "draws")
+        check_sequence(self.sequence)
+
+    @property
+    def centred(self) -> bool:
+        return False
+
+    def standard(self, people: int, dimension: int) -> Points:
+        points = normal_points(self.sequence, people, self.draws, dimension, self.seed)
+        return Points(points, np.full(self.draws, -np.log(self.draws)))
+
+    def describe(self, dimension: int) -> str:
+        return f"{self.draws} {self.sequence} draws per person from the prior"
+
+    def stages(self) -> tuple[Rule, ...]:
+        return (self,)
+
+    def finer(self, factor: int) -> "MonteCarlo":
+        return replace(self, draws=self.draws * factor)
+
+    def reseeded(self, seed: int) -> "MonteCarlo":
+        return replace(self, seed=seed)
+
+    @property
+    def target_error(self) -> float | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Adaptive(Rule):
+    """Importance sampling: draws from the normal approximation of each person's posterior.
+
+    Parameters
+    ----------
+    draws
+        Draws per person in the search.
+    sequence, seed
+        As of `MonteCarlo`.
+    final_draws
+        Draws per person in the last steps and for the Hessian, where standard errors need more than
+        the search does; None: at least 128.
+    target_error
+        When given, the final draws are doubled until the standard error of log L, from independent
+        randomisations, is below it.
+
+    One draw in twenty comes from the prior and all are weighted by the mixture (Owen and Zhou 2000), so
+    that no weight exceeds twenty times the person's largest likelihood, whatever the tails are.
+    """
+
+    draws: int = 20
+    sequence: Sequence = "sobol"
+    seed: int = 0
+    final_draws: int | None = None
+    target_error: float | None = None  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    def __post_init__(self) -> None:
+        check_count(self.draws, "draws")
+        check_sequence(self.sequence)
+        check_target(self.target_error)
+        if self.final_draws is not None:
+            check_count(self.final_draws, "final_draws")
+
+    @property
+    def centred(self) -> bool:
+        return True
+
+    def standard(self, people: int, dimension: int) -> Points:
+        points = normal_points(self.sequence, people, self.draws, dimension, self.seed)
+        enough = self.draws >= FEWEST_FOR_PRIOR
+        from_prior = max(1, round(PRIOR_SHARE * self.draws)) if enough else 0
+        return Points(points, np.full(self.draws, -np.log(self.draws)), from_prior)
+
+    def describe(self, dimension: int) -> str:
+        return f"{self.draws} {self.sequence} draws per person from the approximate posterior"
+
+    def stages(self) -> tuple[Rule, ...]:
+        final = self.final_draws if self.final_draws is not None else max(128, self.draws)
+        if final == self.draws:
+            return (self,)
+        return (self, replace(self, draws=final, final_draws=final))
+
+    def finer(self, factor: int) -> "Adaptive":
+        return replace(self, draws=self.draws * factor, final_draws=self.draws * factor)
+
+    def reseeded(self, seed: int) -> "Adaptive":
+        return replace(self, seed=seed)
+
+
+@dataclass(frozen=True)
+class Laplace(Rule):
+    """The Laplace approximation: one node at each person's posterior mode.
+
+    For quick looks and start values. Its error does not shrink with more people; `Adaptive` and
+    `GaussHermite` are the same with more nodes.
+    """
+
+    @property
+    def centred(self) -> bool:
+        return True
+
+    def standard(self, people: int, dimension: int) -> Points:
+        return Points(np.zeros((1, 1, dimension)), np.zeros(1))
+
+    def describe(self, dimension: int) -> str:
+        return "Laplace approximation"
+
+    def stages(self) -> tuple[Rule, ...]:
+        return (self,)
+
+    def finer(self, factor: int) -> Rule:
+        return Adaptive(20 * factor, final_draws=20 * factor)
+
+    def reseeded(self, seed: int) -> None:
+        return None
+
+    @property
+    def target_error(self) -> float | None:
+        return None

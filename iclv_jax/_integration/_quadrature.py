@@ -1,0 +1,107 @@
+"""Product quadrature: Gauss-Hermite, plain and adaptive, and the trapezoid rule."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import roots_hermitenorm
+
+from iclv_jax._integration._rule import Points, Rule, check_count, check_target, dimensions, product
+
+
+@dataclass(frozen=True)
+class GaussHermite(Rule):
+    """Product Gauss-Hermite quadrature, best in one and two dimensions.
+
+    Parameters
+    ----------
+    nodes
+        Nodes per dimension.
+    adaptive
+        Whether the grid is centred and scaled at each person's posterior (Naylor and Smith 1982).
+        Steep posteriors, such as those of panels with random coefficients, need it; without it the
+        same grid serves everyone.
+    target_error
+        When given, nodes are doubled until doubling them changes log L by less than this.
+    """
+
+    nodes: int = 15
+    adaptive: bool = True
+    target_error: float | None = None  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    def __post_init__(self) -> None:
+        check_count(self.nodes, "nodes")
+        check_target(self.target_error)
+
+    @property
+    def centred(self) -> bool:
+        return self.adaptive
+
+    def standard(self, people: int, dimension: int) -> Points:
+        points, weights = roots_hermitenorm(self.nodes)
+        # The outermost weights of a large rule underflow to zero; their nodes carry nothing.
+        kept = weights > 0.0
+        return product(points[kept], np.log(weights[kept] / weights.sum()), dimension, "Gauss-Hermite")
+
+    def describe(self, dimension: int) -> str:
+        kind = "adaptive Gauss-Hermite" if self.adaptive else "Gauss-Hermite"
+        return f"{kind}, {self.nodes} nodes in {dimensions(dimension)}"
+
+    def stages(self) -> tuple[Rule, ...]:
+        return (self,)
+
+    def finer(self, factor: int) -> "GaussHermite":
+        return replace(self, nodes=self.nodes * factor)
+
+    def reseeded(self, seed: int) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Trapezoid(Rule):
+    """Equally spaced nodes over the prior: slow and sure, for one dimension.
+
+    The error falls exponentially with the number of nodes however steep the integrand is (Trefethen and
+    Weideman 2014), where Gauss-Hermite rules of steep integrands converge slowly: on a mixed logit of
+    6,768 Swissmetro choices 201 nodes are exact to 6e-5 in log L and 301 to 1e-6, 400 adaptive Gauss-Hermite
+    nodes to 4e-4.
+
+    Parameters
+    ----------
+    nodes
+        Number of nodes per dimension.
+    reach
+        The outermost nodes stand at plus and minus this many standard deviations.
+    """
+
+    nodes: int = 401
+    reach: float = 9.5
+
+    def __post_init__(self) -> None:
+        check_count(self.nodes, "nodes")
+        if self.nodes < 3 or not self.reach > 0.0:
+            raise ValueError(f"Trapezoid needs at least 3 nodes and a positive reach, not {self!r}.")
+
+    @property
+    def centred(self) -> bool:
+        return False
+
+    def standard(self, people: int, dimension: int) -> Points:
+        points = np.linspace(-self.reach, self.reach, self.nodes)
+        density = np.exp(-0.5 * points**2)
+        return product(points, np.log(density / density.sum()), dimension, "Trapezoid")
+
+    def describe(self, dimension: int) -> str:
+        return f"trapezoid rule, {self.nodes} nodes in {dimensions(dimension)}"
+
+    def stages(self) -> tuple[Rule, ...]:
+        return (self,)
+
+    def finer(self, factor: int) -> "Trapezoid":
+        return replace(self, nodes=self.nodes * factor)
+
+    def reseeded(self, seed: int) -> None:
+        return None
+
+    @property
+    def target_error(self) -> float | None:
+        return None

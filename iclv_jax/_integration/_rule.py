@@ -1,0 +1,98 @@
+"""What a rule of integration is, and what rules have in common.
+
+A rule gives points `v` and log weights `a` such that `sum_r exp(a_r) g(v_r)` approximates the
+expectation of g(v) under a standard normal v. Rules with `centred` are moved to each person's
+posterior by `_centre.place`; the others are used as they are.
+"""
+
+import abc
+from typing import NamedTuple
+
+import numpy as np
+
+MOST_NODES = 20_000
+NEGLIGIBLE = 1e-12
+"""Nodes of a product rule whose weights add up to less than this are left out."""
+
+
+class Points(NamedTuple):
+    """`points` (people or 1, node, dimension) and `log_weights` (node).
+
+    The last `from_prior` points of a centred rule stay where they are: draws from the prior that keep
+    importance weights bounded.
+    """
+
+    points: np.ndarray
+    log_weights: np.ndarray
+    from_prior: int = 0
+
+
+class Rule(abc.ABC):
+    """How to integrate. A member is a frozen dataclass."""
+
+    @property
+    @abc.abstractmethod
+    def centred(self) -> bool:
+        """Whether nodes are placed at each person's posterior."""
+
+    @abc.abstractmethod
+    def standard(self, people: int, dimension: int) -> Points:
+        """Points and weights for a standard normal of this dimension."""
+
+    @abc.abstractmethod
+    def describe(self, dimension: int) -> str:
+        """The rule in words, with its number of nodes."""
+
+    @abc.abstractmethod
+    def stages(self) -> "tuple[Rule, ...]":
+        """Rules to fit with one after the other: coarse ones for the search, the last for the result."""
+
+    @abc.abstractmethod
+    def finer(self, factor: int) -> "Rule":
+        """The same rule with `factor` times the nodes (per dimension, for a product rule)."""
+
+    @abc.abstractmethod
+    def reseeded(self, seed: int) -> "Rule | None":
+        """An independent randomisation of the same rule; None for a rule without randomness."""
+
+    @property
+    @abc.abstractmethod
+    def target_error(self) -> float | None:
+        """Error of log L below which no more nodes are needed; None: as many as were asked for."""
+
+
+def check_count(count: object, what: str) -> None:
+    if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"{what} is a positive whole number, not {count!r}.")
+
+
+def check_target(target: float | None) -> None:
+    if target is not None and not target > 0.0:
+        raise ValueError(f"target_error is a positive error of log L, or None, not {target!r}.")
+
+
+def product(points: np.ndarray, logs: np.ndarray, dimension: int, name: str) -> Points:
+    """The product of a one-dimensional rule; ValueError when it is too large."""
+    total = len(points) ** dimension
+    if total > MOST_NODES:
+        raise ValueError(
+            f"{name} with {len(points)} nodes in {dimensions(dimension)} has {total:,} nodes per person, more than "
+            f"{MOST_NODES:,}. Use fewer nodes, or iclv.Adaptive(draws=...)."
+        )
+    if dimension == 0:
+        return Points(np.zeros((1, 1, 0)), np.zeros(1))
+    grid = np.stack(np.meshgrid(*[points] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
+    weights = sum(np.meshgrid(*[logs] * dimension, indexing="ij"), start=np.zeros(())).reshape(-1)
+    kept = _heavy(weights) if dimension > 1 else slice(None)
+    return Points(grid[None, kept], weights[kept])
+
+
+def _heavy(log_weights: np.ndarray) -> np.ndarray:
+    """Positions of the nodes that are left when the lightest, `NEGLIGIBLE` in all, are dropped."""
+    order = np.argsort(log_weights)
+    light = np.cumsum(np.exp(log_weights[order])) < NEGLIGIBLE
+    return np.sort(order[~light])
+
+
+def dimensions(count: int) -> str:
+    return "one dimension" if count == 1 else f"each of {count} dimensions"
