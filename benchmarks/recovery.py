@@ -173,7 +173,8 @@ def write(study, samples, people, seed, machine):
 
 
 def heading(study, samples, people, seed, machine):
-    seconds, failed = study.seconds, "; ".join(study.failures)
+    seconds, converged = study.seconds, len(study.estimates)
+    failed = f" (not: {'; '.join(study.failures)})" if study.failures else ""
     return [
         "# Recovery of known truth",
         "",
@@ -186,7 +187,7 @@ def heading(study, samples, people, seed, machine):
         f"Each sample has {people} people. Integration: {iclv.GaussHermite(NODES).describe(2)}.",
         "Start values: the usual ones. Standard errors: from the exact Hessian.",
         "",
-        f"* Samples: {samples}, of which {len(study.estimates)} converged{f' (not: {failed})' if failed else ''}.",
+        f"* Samples: {samples}, of which {converged} converged{failed}.",
         f"* Seconds a fit with standard errors, warm: median {np.median(seconds):.1f}, "
         f"from {seconds.min():.1f} to {seconds.max():.1f}.",
         f"  The first one, with simulation and compilation: {study.first:.1f}.",
@@ -196,28 +197,39 @@ def heading(study, samples, people, seed, machine):
 def findings(study, found):
     """The figures that matter, with what chance alone would give."""
     size, count = len(found), len(study.estimates)
-    bias, coverage, ratio = found["bias_t"], found["coverage"], found["se_ratio"]
-    beyond, chance = {}, {}
-    for limit in (2, 3):
-        beyond[limit] = int((bias.abs() > limit).sum())
-        chance[limit] = 2.0 * norm.sf(limit) * size
-    worst = bias.abs().idxmax()
-    outside = ", ".join(found.index[~coverage.between(0.90, 0.98)]) or "none"
-    rejected = float((study.distances > chi2.ppf(0.95, size)).mean())
     return [
-        f"* Bias beyond 2 Monte-Carlo standard errors: {beyond[2]} of {size} parameters (by chance: "
-        f"{chance[2]:.1f}); beyond 3: {beyond[3]} ({chance[3]:.2f}).",
-        f"  The largest, `{worst}`: {bias[worst]:+.2f}, which is {found['bias'][worst] / found['spread'][worst]:+.2f} "
-        "standard deviations of the estimate.",
-        f"* Coverage of the 95 % interval, on average: {coverage.mean():.1%}; by parameter from {coverage.min():.1%} "
-        f"to {coverage.max():.1%}",
-        f"  (one parameter's Monte-Carlo error: {np.sqrt(0.95 * 0.05 / count):.1%}). Outside 90 to 98 %: {outside}.",
-        f"* Mean standard error over empirical standard deviation: {ratio.mean():.3f} on average, from "
-        f"{ratio.min():.3f} to {ratio.max():.3f}",
-        f"  (one parameter's Monte-Carlo error: {1.0 / np.sqrt(2.0 * (count - 1)):.3f}).",
-        f"* Wald statistic of the whole truth: mean {study.distances.mean():.1f} (expected {size}); beyond its 95 % "
-        f"quantile in {rejected:.1%} of the samples.",
+        *bias_findings(found),
+        *coverage_findings(found["coverage"], np.sqrt(0.95 * 0.05 / count)),
+        f"* Mean standard error over empirical standard deviation: {spread_of(found['se_ratio'], '.3f')}",
+        f"  (Monte-Carlo error of one parameter's: {1.0 / np.sqrt(2.0 * (count - 1)):.3f}).",
+        f"* Wald statistic of the whole truth: mean {study.distances.mean():.1f} (expected {size}), beyond",
+        f"  its 95 % quantile in {(study.distances > chi2.ppf(0.95, size)).mean():.1%} of the samples.",
     ]
+
+
+def bias_findings(found):
+    t, size = found["bias_t"], len(found)
+    two, three = (
+        f"{int((t.abs() > limit).sum())} (by chance: {2.0 * norm.sf(limit) * size:.2f})" for limit in (2, 3)
+    )
+    worst = t.abs().idxmax()
+    share = found["bias"][worst] / found["spread"][worst]
+    return [
+        f"* Of {size} parameters, bias beyond 2 Monte-Carlo standard errors: {two}; beyond 3: {three}.",
+        f"  The largest, `{worst}`: {t[worst]:+.2f}, {share:+.2f} standard deviations of the estimate.",
+    ]
+
+
+def coverage_findings(coverage, error):
+    outside = ", ".join(f"`{name}`" for name in coverage.index[~coverage.between(0.90, 0.98)])
+    return [
+        f"* Coverage of the 95 % interval: {spread_of(coverage, '.1%')}",
+        f"  (Monte-Carlo error of one parameter's: {error:.1%}). Outside 90 to 98 %: {outside or 'none'}.",
+    ]
+
+
+def spread_of(values, style):
+    return f"{values.mean():{style}} on average, from {values.min():{style}} to {values.max():{style}}"
 
 
 COLUMNS = ("parameter", "truth", "bias", "MC error", "bias / MC error", "", "std. dev.", "mean std. error")

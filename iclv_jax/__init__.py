@@ -12,7 +12,14 @@ from iclv_jax import datasets  # noqa: E402
 from iclv_jax._choice import Logit, Probit  # noqa: E402
 from iclv_jax._fit import Fit  # noqa: E402
 from iclv_jax._indicators import Continuous, Ordered  # noqa: E402
-from iclv_jax._integration import Adaptive, GaussHermite, Laplace, MonteCarlo, Trapezoid  # noqa: E402
+from iclv_jax._integration import (  # noqa: E402
+    Adaptive,
+    Conditioned,
+    GaussHermite,
+    Laplace,
+    MonteCarlo,
+    Trapezoid,
+)
 from iclv_jax._long import from_long  # noqa: E402
 from iclv_jax._model import Model  # noqa: E402
 from iclv_jax._optimise import TrustRegion  # noqa: E402
@@ -23,6 +30,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Adaptive",
+    "Conditioned",
     "Continuous",
     "Fit",
     "GaussHermite",

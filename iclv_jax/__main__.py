@@ -76,10 +76,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _heading(survey: Survey, size: str, items: Sequence[int]) -> str:
-    people = survey.data["person"].nunique()
+    people, parameters = survey.data["person"].nunique(), len(survey.truth)
+    choices = len(survey.data) // people
     lines = [
-        f"A simulated survey on sugar substitutes: {people} people with {len(survey.data) // people} choices each,",
-        f"{sum(items)} five-point items {tuple(items)} on five latent variables, {len(survey.truth)} free parameters.",
+        f"A simulated survey on sugar substitutes: {people} people with {choices} choices each,",
+        f"{sum(items)} five-point items {tuple(items)} on five latent variables, {parameters} parameters.",
     ]
     if size != "full":
         lines.append(f"`--items full` runs the reference workload with its {sum(ITEMS['full'])} items.")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._conditioning import Conditional, condition
 from iclv_jax._latent import latent_variables, random_coefficients
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, Stack, section
@@ -17,13 +18,16 @@ from iclv_jax._spec import Kernel, Mixing, Utility
 from iclv_jax._spec._model import Spec
 from iclv_jax._types import Array, Arrays, Float, Scalar, Shocks
 
+MEASUREMENT = "items"
+
 
 @dataclass(frozen=True)
 class Structure:
     """What the kernel needs to know of a model beside numbers; hashable and static in jit.
 
     `seen` are the places of the utilities' latent variables, `random` the places and
-    distributions of random coefficients, `correlated` whether these covary.
+    distributions of random coefficients, `correlated` whether these covary. With `conditioned` the
+    latent variables are integrated out in closed form given the items, but for those that are seen.
     """
 
     map: ParameterMap
@@ -34,13 +38,19 @@ class Structure:
     random: tuple[tuple[int, Mixing], ...]
     correlated: bool
     latents: int
+    conditioned: bool = False
+
+    @property
+    def shocks(self) -> int:
+        """Number of shocks that stand for latent variables; those of random coefficients follow."""
+        return len(self.seen) if self.conditioned else self.latents
 
     @property
     def dimension(self) -> int:
-        return self.latents + len(self.random)
+        return self.shocks + len(self.random)
 
 
-def structure(spec: Spec, table: ParameterTable) -> Structure:
+def structure(spec: Spec, table: ParameterTable, conditioned: bool = False) -> Structure:
     utility, random = spec.utility, dict(spec.random)
     names = utility.parameters if utility else ()
     return Structure(
@@ -52,7 +62,13 @@ def structure(spec: Spec, table: ParameterTable) -> Structure:
         random=tuple((names.index(name), mixing) for name, mixing in random.items()),
         correlated=any(first in random for first, _ in spec.covariances),
         latents=len(spec.latents),
+        conditioned=conditioned,
     )
+
+
+def conditionable(spec: Spec) -> bool:
+    """Whether the latent variables are normal given the items, in closed form."""
+    return bool(spec.latents) and bool(spec.indicators) and all(i.normal for i in spec.indicators)
 
 
 def log_density(structure: Structure, cells: dict[str, Arrays], person: Person, shocks: Shocks) -> Scalar:
@@ -64,16 +80,39 @@ def factors(
     structure: Structure, cells: dict[str, Arrays], person: Person, shocks: Shocks
 ) -> dict[str, Scalar]:
     """The terms of the log density by the section that they come from."""
-    eta = latent_variables(cells[LATENT], person.covariates, shocks[: structure.latents])
     terms = {}
-    for i, stack in enumerate(structure.stacks):
-        each = item_log_densities(stack, cells[section(stack)], person.values[i], eta)
-        # Missing items carry a valid stand-in value, so the masked branch is finite.
-        terms[section(stack)] = jnp.sum(jnp.where(person.observed[i], each, 0.0))
+    if structure.conditioned:
+        given = given_items(structure, cells, person)
+        terms[MEASUREMENT] = given.log_marginal
+        eta = seen_given_items(structure, given, shocks)
+    else:
+        eta = latent_variables(cells[LATENT], person.covariates, shocks[: structure.latents])
+        for i, stack in enumerate(structure.stacks):
+            each = item_log_densities(stack, cells[section(stack)], person.values[i], eta)
+            # Missing items carry a valid stand-in value, so the masked branch is finite.
+            terms[section(stack)] = jnp.sum(jnp.where(person.observed[i], each, 0.0))
     if structure.utility is not None:
         each = choice_log_densities(structure, cells[CHOICE], person, eta, shocks)
         terms[CHOICE] = jnp.sum(jnp.where(person.occurs, each, 0.0))
     return terms
+
+
+def given_items(structure: Structure, cells: dict[str, Arrays], person: Person) -> Conditional:
+    """Latent variables given the items, for a conditioned structure."""
+    items = [
+        (cells[section(stack)], person.values[i], person.observed[i])
+        for i, stack in enumerate(structure.stacks)
+    ]
+    return condition(cells[LATENT], person.covariates, items)
+
+
+def seen_given_items(structure: Structure, given: Conditional, shocks: Shocks) -> Float[Array, " latent"]:
+    """Latent variables with those that the utilities see moved by the shocks, the others at their mean."""
+    at = np.array(structure.seen, int)
+    if not len(at):
+        return given.mean
+    factor = jnp.linalg.cholesky(given.covariance[np.ix_(at, at)])
+    return given.mean.at[at].add(factor @ shocks[: len(at)])
 
 
 def item_log_densities(stack: Stack, cells: Arrays, values: Array, eta: Array) -> Float[Array, " indicator"]:
@@ -95,7 +134,7 @@ def utilities(
 ) -> Float[Array, "situation alternative"]:
     assert structure.utility is not None
     coefficients = random_coefficients(
-        cells, structure.random, structure.correlated, shocks[structure.latents :]
+        cells, structure.random, structure.correlated, shocks[structure.shocks :]
     )
     seen = eta[np.array(structure.seen, int)]
     return jax.vmap(structure.utility, in_axes=(None, 0, None))(coefficients, person.columns, seen)

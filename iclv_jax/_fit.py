@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from iclv_jax._accuracy import Accuracy, accuracy
+from iclv_jax._accuracy import Accuracy, Finer, accuracy, with_more_nodes
 from iclv_jax._inference import Covariance, covariance
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import OptimizerReport, TrustRegion, refine, sequential_start
+from iclv_jax._predict import Posterior, posterior
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress, Report
+from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
 from iclv_jax._spec._model import Spec
 
@@ -191,6 +193,44 @@ class Fit:
         choices = part("choices") if spec.indicators else self.llf
         items = part("items") if spec.indicators else float("nan")
         return Components(self.llf, choices, items, *_naive_choices(self.problem))
+
+    @cached_property
+    def more_nodes(self) -> Finer | None:
+        """Log L and estimates with about four times the nodes, by one Newton step."""
+        return with_more_nodes(
+            self.problem, jnp.asarray(self.estimates), self.hessian.to_numpy(), self.bse.to_numpy()
+        )
+
+    def integration_report(self) -> Report:
+        """How accurate the integral is: rule, nodes, effective sample sizes, the error of log L from
+        other seeds, log L and estimates with four times the nodes, and a verdict."""
+        report = self.optimizer_report
+        return integration_report(
+            self.problem, self.accuracy, report.movement, report.noise, self.llf, self.more_nodes
+        )
+
+    @cached_property
+    def _posterior(self) -> Posterior:
+        return posterior(self.problem.core, jnp.asarray(self.estimates))
+
+    @property
+    def _quantities(self) -> list[str]:
+        spec = self.problem.spec
+        return [*spec.order, *(name for name, _ in spec.random)]
+
+    def latent_scores(self) -> pd.DataFrame:
+        """Posterior means of every person's latent variables and random coefficients, given the
+        person's items and choices, with posterior standard deviations (`name.sd`)."""
+        mean, matrix = (np.asarray(a) for a in self._posterior)
+        spread = np.sqrt(np.diagonal(matrix, axis1=1, axis2=2))
+        columns = [c for name in self._quantities for c in (name, f"{name}.sd")]
+        values = np.stack([mean, spread], axis=2).reshape(len(mean), -1)
+        return pd.DataFrame(values, index=pd.Index(self.problem.panel.people), columns=columns)
+
+    def latent_covariances(self) -> np.ndarray:
+        """Posterior covariance matrices, (people, quantities, quantities), quantities as the means of
+        `latent_scores`."""
+        return np.asarray(self._posterior.covariance)
 
     @cached_property
     def trace(self) -> pd.DataFrame:

@@ -15,19 +15,29 @@ from iclv_jax._spec import Mixing
 from iclv_jax._types import Array, Arrays, Float
 
 
+def reduced_form(
+    cells: Arrays, covariates: Float[Array, " covariate"]
+) -> tuple[Float[Array, " latent"], Float[Array, "latent latent"]]:
+    """Mean and factor such that the latent variables are `mean + factor @ shocks`.
+
+    The Cholesky factor is NaN where Psi is not positive definite.
+    """
+    size = cells["intercepts"].shape[0]
+    if size == 0:
+        return jnp.zeros(0), jnp.zeros((0, 0))
+    root = jnp.linalg.cholesky(cells["disturbance"])
+    right = jnp.concatenate([root, jnp.eye(size)], axis=1)
+    total = solve_triangular(jnp.eye(size) - cells["paths"], right, lower=True)
+    index = cells["intercepts"] + cells["slopes"] @ covariates
+    return total[:, size:] @ index, total[:, :size]
+
+
 def latent_variables(
     cells: Arrays, covariates: Float[Array, " covariate"], shocks: Float[Array, " latent"]
 ) -> Float[Array, " latent"]:
-    """One person's latent variables. The Cholesky factor is NaN where Psi is not positive definite."""
-    size = shocks.shape[0]
-    if size == 0:
-        return shocks
-    factor = jnp.linalg.cholesky(cells["disturbance"])
-    total = solve_triangular(
-        jnp.eye(size) - cells["paths"], jnp.concatenate([factor, jnp.eye(size)], axis=1), lower=True
-    )
-    index = cells["intercepts"] + cells["slopes"] @ covariates
-    return total[:, :size] @ shocks + total[:, size:] @ index
+    """One person's latent variables."""
+    mean, factor = reduced_form(cells, covariates)
+    return mean + factor @ shocks
 
 
 def random_coefficients(

@@ -140,7 +140,8 @@ class Model:
         people
             A frame with one row per person that holds items and covariates, in place of `data`.
         weights
-            Person weights: a column, or one number per person. The log-likelihood is
+            Person weights: a column, or one number per person in the order of their first rows (a
+            Series whose index holds the people is matched by it). The log-likelihood is
             `sum_n w_n log L_n`.
         cluster
             Column of clusters of people.

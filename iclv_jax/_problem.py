@@ -11,8 +11,8 @@ import numpy as np
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax import _likelihood as likelihood
-from iclv_jax._density import choice_log_densities, item_log_densities, log_density, structure
-from iclv_jax._integration import Centre, Nodes, Rule, default_rule, find_centre, place
+from iclv_jax._density import conditionable, choice_log_densities, item_log_densities, log_density, structure
+from iclv_jax._integration import Centre, Conditioned, Nodes, Rule, default_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
 from iclv_jax._latent import latent_variables
 from iclv_jax._likelihood import Core, over_people
@@ -180,12 +180,12 @@ class Problem(eqx.Module):
 
     def integrate(self, rule: Rule) -> "Problem":
         """The same problem with the nodes of another rule, not yet placed at any parameters."""
-        people = len(self.panel.people)
-        standard = rule.standard(people, self.spec.dimension)
+        people, dimension = len(self.panel.people), self.core.structure.dimension
+        standard = rule.standard(people, dimension)
         points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
         nodes = spread_nodes(points, logs, people)
         core = eqx.tree_at(lambda c: c.nodes, self.core, nodes)
-        batch = min(self.core.batch, _batch(core.person, points.shape[1], self.spec.dimension))
+        batch = min(self.core.batch, _batch(core.person, points.shape[1], dimension))
         core = Core(core.structure, batch, core.constants, core.person, core.weights, nodes)
         return Problem(
             core, points, logs, standard.from_prior, self.spec, self.table, self.panel, rule, self.reason
@@ -222,7 +222,7 @@ class Problem(eqx.Module):
         cells = shape.map.dense(self.core.theta(params))
         person = jax.tree.map(lambda a: a[position], self.core.person)
         shocks = jnp.zeros(shape.dimension)
-        eta = latent_variables(cells[LATENT], person.covariates, shocks[: shape.latents])
+        eta = latent_variables(cells[LATENT], person.covariates, jnp.zeros(shape.latents))
         if not np.isfinite(np.asarray(eta)).all():
             return "the structural equations"
         bad = []
@@ -254,27 +254,45 @@ def bind(
     batch_people: int | None = None,
 ) -> Problem:
     """Check the data, build the parameter table, make the nodes."""
-    rule, reason = (integration, "as asked for") if integration is not None else default_rule(spec.dimension)
-    if not isinstance(rule, Rule):
+    if integration is not None and not isinstance(integration, Rule):
         raise ValueError(
-            f"integration= is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {rule!r}."
+            f"integration= is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {integration!r}."
         )
     if batch_people is not None:
         check_count(batch_people, "batch_people")
     panel = read_panel(spec, data, person, people, weights, cluster, levels)
     table = build_table(spec, panel.levels)
-    standard = rule.standard(len(panel.people), spec.dimension)
+    rule, reason = _choose(spec, integration)
+    shape = structure(spec, table, rule.conditions)
+    standard = rule.standard(len(panel.people), shape.dimension)
     points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
     arrays = jax.tree.map(jnp.asarray, panel.person)
     core = Core(
-        structure=structure(spec, table),
-        batch=batch_people or _batch(arrays, points.shape[1], spec.dimension),
+        structure=shape,
+        batch=batch_people or _batch(arrays, points.shape[1], shape.dimension),
         constants=jnp.asarray(table.constants),
         person=arrays,
         weights=jnp.asarray(panel.weights),
         nodes=spread_nodes(points, logs, len(panel.people)),
     )
     return Problem(core, points, logs, standard.from_prior, spec, table, panel, rule, reason)
+
+
+def _choose(spec: Spec, integration: Rule | None) -> tuple[Rule, str]:
+    """The rule of integration, and why."""
+    possible = conditionable(spec)
+    if integration is not None:
+        if integration.conditions and not possible:
+            raise ValueError(
+                "iclv.Conditioned needs latent variables whose items are all continuous. Use iclv.GaussHermite or "
+                "iclv.Adaptive."
+            )
+        return integration, "as asked for"
+    if possible:
+        seen = len(spec.utility.latents) if spec.utility is not None else 0
+        rule, _ = default_rule(seen + len(spec.random))
+        return Conditioned(rule), "chosen because all items are continuous and the equations linear"
+    return default_rule(spec.dimension)
 
 
 def _batch(person: Person, nodes: int, dimension: int) -> int:

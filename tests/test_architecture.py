@@ -23,6 +23,7 @@ ORDER = [
     ["_panel"],
     ["_long"],
     ["_latent"],
+    ["_conditioning"],
     ["_density"],
     ["_integration"],
     ["_likelihood"],

@@ -42,7 +42,7 @@ def test_it_converges(run):
 def test_it_tells_the_size_and_the_reference_workload(run):
     text = run[1]
     assert "150 people with 6 choices each" in text
-    assert "65 free parameters" in text
+    assert "65 parameters" in text
     assert "--items full" in text
     assert "38 items" in text
 

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._density import Structure, log_density
+from iclv_jax._derivatives._basic import hessian_autodiff
 from iclv_jax._derivatives._layout import Layout, layout
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core, in_batches
@@ -27,6 +28,9 @@ find_layout = lru_cache(maxsize=64)(layout)
 
 def hessian_exact(core: Core, params: Params) -> Hessian:
     """Hessian of the weighted log-likelihood, equal to automatic differentiation up to rounding."""
+    if core.structure.conditioned:
+        # Items meet through the posterior mean, so no product can carry several of them.
+        return hessian_autodiff(core, params)
     mapping: ParameterMap = core.structure.map
     parts = find_layout(mapping)
     live = jnp.array(parts.live, int)

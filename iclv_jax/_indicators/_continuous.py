@@ -38,6 +38,7 @@ class Continuous(Indicator):
     intercept: bool = True
     missing: Sequence[Any] = ()
     discrete: ClassVar[bool] = False
+    normal: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _shared.normalise(self)

@@ -56,6 +56,7 @@ class Ordered(Indicator):
     scale: bool | None = None
     missing: Sequence[Any] = ()
     discrete: ClassVar[bool] = True
+    normal: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         _shared.normalise(self)

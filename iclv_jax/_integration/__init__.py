@@ -1,6 +1,7 @@
 """Rules of integration, posterior-centred nodes, sequences."""
 
 from iclv_jax._integration._centre import Centre, Nodes, find_centre, place
+from iclv_jax._integration._conditioned import Conditioned
 from iclv_jax._integration._default import default_rule
 from iclv_jax._integration._monte_carlo import Adaptive, Laplace, MonteCarlo
 from iclv_jax._integration._quadrature import GaussHermite, Trapezoid
@@ -9,6 +10,7 @@ from iclv_jax._integration._rule import Points, Rule
 __all__ = [
     "Adaptive",
     "Centre",
+    "Conditioned",
     "GaussHermite",
     "Laplace",
     "MonteCarlo",

@@ -39,6 +39,10 @@ class MonteCarlo(Rule):
     def centred(self) -> bool:
         return False
 
+    @property
+    def conditions(self) -> bool:
+        return False
+
     def standard(self, people: int, dimension: int) -> Points:
         points = normal_points(self.sequence, people, self.draws, dimension, self.seed)
         return Points(points, np.full(self.draws, -np.log(self.draws)))
@@ -98,6 +102,10 @@ class Adaptive(Rule):
     def centred(self) -> bool:
         return True
 
+    @property
+    def conditions(self) -> bool:
+        return False
+
     def standard(self, people: int, dimension: int) -> Points:
         points = normal_points(self.sequence, people, self.draws, dimension, self.seed)
         enough = self.draws >= FEWEST_FOR_PRIOR
@@ -131,6 +139,10 @@ class Laplace(Rule):
     @property
     def centred(self) -> bool:
         return True
+
+    @property
+    def conditions(self) -> bool:
+        return False
 
     def standard(self, people: int, dimension: int) -> Points:
         return Points(np.zeros((1, 1, dimension)), np.zeros(1))

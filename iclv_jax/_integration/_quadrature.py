@@ -36,6 +36,10 @@ class GaussHermite(Rule):
     def centred(self) -> bool:
         return self.adaptive
 
+    @property
+    def conditions(self) -> bool:
+        return False
+
     def standard(self, people: int, dimension: int) -> Points:
         points, weights = roots_hermitenorm(self.nodes)
         # The outermost weights of a large rule underflow to zero; their nodes carry nothing.
@@ -83,6 +87,10 @@ class Trapezoid(Rule):
 
     @property
     def centred(self) -> bool:
+        return False
+
+    @property
+    def conditions(self) -> bool:
         return False
 
     def standard(self, people: int, dimension: int) -> Points:

@@ -35,6 +35,11 @@ class Rule(abc.ABC):
     def centred(self) -> bool:
         """Whether nodes are placed at each person's posterior."""
 
+    @property
+    @abc.abstractmethod
+    def conditions(self) -> bool:
+        """Whether latent variables are first integrated out in closed form given the items."""
+
     @abc.abstractmethod
     def standard(self, people: int, dimension: int) -> Points:
         """Points and weights for a standard normal of this dimension."""

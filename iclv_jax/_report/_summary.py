@@ -80,7 +80,9 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
 
 def _integration(problem: Any) -> str:
     dimension = problem.core.structure.dimension
-    return f"{problem.rule.describe(dimension)} ({problem.reason})" if dimension else "none needed"
+    if dimension == 0 and not problem.rule.conditions:
+        return "none needed"
+    return f"{problem.rule.describe(dimension)} ({problem.reason})"
 
 
 def _sections(table: pd.DataFrame) -> list[Section]:

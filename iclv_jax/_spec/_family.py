@@ -37,6 +37,8 @@ class Indicator(abc.ABC):
     of: Sequence[str]
     missing: Sequence[Any]
     discrete: ClassVar[bool]
+    normal: ClassVar[bool]
+    """Whether an item is normal given its index, with cells `intercept`, `loadings` and `variance`."""
 
     @property
     @abc.abstractmethod
