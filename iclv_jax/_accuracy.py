@@ -106,7 +106,9 @@ class Finer:
     name: str
 
 
-def with_more_nodes(problem: Problem, params: Params, hessian: np.ndarray, errors: np.ndarray) -> Finer | None:
+def with_more_nodes(
+    problem: Problem, params: Params, hessian: np.ndarray, errors: np.ndarray
+) -> Finer | None:
     """Log L and estimates with four times the nodes; None when nothing is integrated."""
     dimension = problem.core.structure.dimension
     if dimension == 0:

@@ -361,9 +361,7 @@ def _delta_errors(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Standard errors of functions of the estimates; NaN where one needs a variance that is missing,
     and where the function is constant."""
     known = ~np.isnan(np.diag(matrix))
-    variance = np.einsum(
-        "ij,jk,ik->i", jacobian[:, known], matrix[np.ix_(known, known)], jacobian[:, known]
-    )
+    variance = np.einsum("ij,jk,ik->i", jacobian[:, known], matrix[np.ix_(known, known)], jacobian[:, known])
     needs = (jacobian[:, ~known] != 0.0).any(axis=1) | (jacobian == 0.0).all(axis=1)
     return np.where(needs, np.nan, np.sqrt(variance))
 
@@ -388,5 +386,7 @@ def _naive_choices(problem: Problem) -> tuple[float, float]:
 
     start = np.zeros(available.shape[1] - 1)
     # Constants of alternatives that nobody chose run off to minus infinity; the bound ends that.
-    solution = optimize.minimize(negative, start, jac=True, method="L-BFGS-B", bounds=[(-50.0, 50.0)] * len(start))
+    solution = optimize.minimize(
+        negative, start, jac=True, method="L-BFGS-B", bounds=[(-50.0, 50.0)] * len(start)
+    )
     return equal, -float(solution.fun)

@@ -93,7 +93,10 @@ def invert(
     values, vectors = np.linalg.eigh(matrix / np.outer(unit, unit))
     weak = values <= DEFINITE * values[-1]
     involved = (np.abs(vectors[:, weak]) > INVOLVED).any(axis=1)
-    reasons = [_reason(value, v, [names[i] for i in free]) for value, v in zip(values[weak], vectors.T[weak], strict=True)]
+    reasons = [
+        _reason(value, v, [names[int(i)] for i in free])
+        for value, v in zip(values[weak], vectors.T[weak], strict=True)
+    ]
     sound = free[~involved]
     if len(sound):
         pivots = _pivots(vectors[:, weak])

@@ -37,9 +37,7 @@ class Core(eqx.Module):
         return self.structure.map.theta(self.constants, params)
 
 
-def log_terms(
-    structure: Structure, theta: Theta, person: Person, nodes: Nodes
-) -> Float[Array, " node"]:
+def log_terms(structure: Structure, theta: Theta, person: Person, nodes: Nodes) -> Float[Array, " node"]:
     """The log density at every node, weighted: log L_n is their logsumexp."""
     cells = structure.map.dense(theta)
     terms = jax.vmap(lambda u: log_density(structure, cells, person, u))(nodes.shocks)
@@ -72,7 +70,9 @@ def in_batches(function: Callable[..., Any], batch: int, person: Any, nodes: Any
     if people <= batch:
         return function(person, nodes, weights)
     batches, real = _split((person, nodes, weights), people, batch)
-    results = jax.lax.map(lambda part: function(part[0][0], part[0][1], part[0][2] * part[1]), (batches, real))
+    results = jax.lax.map(
+        lambda part: function(part[0][0], part[0][1], part[0][2] * part[1]), (batches, real)
+    )
     return jax.tree.map(lambda a: a.sum(axis=0), results)
 
 

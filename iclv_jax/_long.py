@@ -96,10 +96,8 @@ def from_long(
     optional = ("person", "available")
     roles: dict[str, Any] = {k: v for k, v in given.items() if v is not None or k not in optional}
     attributes = as_tuple(columns)
-    if keep is None:
-        kept = tuple(c for c in data.columns if c not in (*given.values(), *attributes))
-    else:
-        kept = as_tuple(keep)
+    others = tuple(c for c in data.columns if c not in (*given.values(), *attributes))
+    kept = others if keep is None else as_tuple(keep)
     _check_roles(data, roles, attributes, kept)
     situations = _read_situations(data, roles)
     offered = _offered(data, available, situations)

@@ -82,7 +82,9 @@ class Model:
         """The checked model as data."""
         return self._spec
 
-    def describe(self, data: pd.DataFrame | None = None, *, person: str | None = None, people: Any = None) -> Report:
+    def describe(
+        self, data: pd.DataFrame | None = None, *, person: str | None = None, people: Any = None
+    ) -> Report:
         """The parameter table before any fit and, with data, what the data hold."""
         return describe(self._spec, data, person, people)
 

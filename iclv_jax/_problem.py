@@ -11,7 +11,7 @@ import numpy as np
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax import _likelihood as likelihood
-from iclv_jax._density import conditionable, choice_log_densities, item_log_densities, log_density, structure
+from iclv_jax._density import choice_log_densities, conditionable, item_log_densities, log_density, structure
 from iclv_jax._integration import Centre, Conditioned, Nodes, Rule, default_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
 from iclv_jax._latent import latent_variables
@@ -95,6 +95,10 @@ class Problem(eqx.Module):
     panel: Panel = eqx.field(static=True)
     rule: Rule = eqx.field(static=True)
     reason: str = eqx.field(static=True)
+
+    def __hash__(self) -> int:
+        # By identity: `jax.jit(problem.loglike)` asks for the hash of the method, and so of its problem's arrays.
+        return id(self)
 
     @property
     def names(self) -> tuple[str, ...]:

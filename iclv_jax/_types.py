@@ -7,9 +7,12 @@ natural units).
 """
 
 from collections.abc import Hashable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from jaxtyping import Array, Bool, Float, Int
+
+AnyArray: TypeAlias = Any
+"""An array of JAX, or one of numpy on its way there."""
 
 Params: TypeAlias = Float[Array, " param"]
 Theta: TypeAlias = Float[Array, " cell"]
@@ -24,6 +27,7 @@ Named: TypeAlias = Mapping[str, float]
 
 __all__ = [
     "Alternative",
+    "AnyArray",
     "Array",
     "Arrays",
     "Bool",

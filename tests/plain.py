@@ -85,7 +85,9 @@ def read_people(parts, data, person=None, people=None):
         first = (rows.get(i) or [{}])[0] | extra.get(i, {})
         situations = [r for r in rows.get(i, []) if choice is not None and not pd.isna(r[choice.chosen])]
         covariates = {n: float(first[n]) for v in parts.get("latent", ()) for n in v.on if n in first}
-        found.append(SimpleNamespace(id=i, covariates=covariates, answers=_answers(parts, first), rows=situations))
+        found.append(
+            SimpleNamespace(id=i, covariates=covariates, answers=_answers(parts, first), rows=situations)
+        )
     return found
 
 
@@ -304,10 +306,14 @@ def simulate(parts, frame, free: Mapping[str, float], levels, seed, person=None)
         shocks = generator.standard_normal(size + len(parts.get("random", {})))
         eta, random = latent_variables(first, shocks[:size]), random_coefficients(shocks[size:])
         for item in items:
-            columns[item.column].iloc[rows] = _draw_item(item, levels.get(item.column), eta, values, generator)
+            columns[item.column].iloc[rows] = _draw_item(
+                item, levels.get(item.column), eta, values, generator
+            )
         for at in rows if choice is not None else ():
             row = frame.iloc[at].to_dict()
-            chosen.iloc[at] = _draw_choice(choice, utilities(choice, values, random, row, eta), row, generator)
+            chosen.iloc[at] = _draw_choice(
+                choice, utilities(choice, values, random, row, eta), row, generator
+            )
     drawn = {name: column.infer_objects() for name, column in columns.items()}
     return frame.assign(**drawn, **({} if choice is None else {choice.chosen: chosen.infer_objects()}))
 

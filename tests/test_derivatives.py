@@ -40,7 +40,9 @@ def differences(function, params, step=STEP):
     """Central differences of fourth order, along the last axis: one entry per parameter."""
     columns = []
     for direction in step * np.eye(len(params)):
-        near, far = (np.asarray(function(params + k * direction) - function(params - k * direction)) for k in (1, 2))
+        near, far = (
+            np.asarray(function(params + k * direction) - function(params - k * direction)) for k in (1, 2)
+        )
         columns.append((8.0 * near - far) / (12.0 * step))
     return np.stack(columns, axis=-1)
 
@@ -58,7 +60,9 @@ def test_the_score_is_the_slope_of_the_log_likelihood(one):
 def test_scores_of_people_add_up_to_the_score(one):
     scores = one.problem.score_person(one.params)
     assert scores.shape == (len(one.problem.panel.people), len(one.problem.names))
-    np.testing.assert_allclose(one.problem.core.weights @ scores, one.problem.score(one.params), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(
+        one.problem.core.weights @ scores, one.problem.score(one.params), rtol=1e-10, atol=1e-10
+    )
 
 
 def test_the_hessian_is_the_slope_of_the_score(one):
@@ -84,7 +88,16 @@ def test_vectors_and_names_round_trip(one):
 def test_everything_is_finite_far_out(one):
     """Loadings, thresholds and coefficients a few hundred times as large: utilities and bounds of up to
     thousands, probabilities of 0 and 1, tiny and huge weights of nodes."""
-    kept = ("~~", "| ", ".sd", ".delta", "step", "half", "log_price", "time" if one.case.name == "mixed_logit" else "~~")
+    kept = (
+        "~~",
+        "| ",
+        ".sd",
+        ".delta",
+        "step",
+        "half",
+        "log_price",
+        "time" if one.case.name == "mixed_logit" else "~~",
+    )
     kept += ("cost", "time") if one.case.name == "correlated" else ()
     for scale in (30.0, 700.0):
         far = {n: v if any(k in n for k in kept) else v * scale for n, v in one.case.params.items()}
@@ -104,7 +117,9 @@ def test_bhhh_is_minus_the_sum_of_outer_products(name):
     one = bank.bound(name)
     scores = np.asarray(one.problem.score_person(one.params))
     expected = -np.einsum("n,ni,nj->ij", one.problem.core.weights, scores, scores)
-    np.testing.assert_allclose(one.problem.hessian(one.params, method="bhhh"), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        one.problem.hessian(one.params, method="bhhh"), expected, rtol=1e-12, atol=1e-12
+    )
 
 
 def test_an_unknown_hessian_is_answered_with_the_known_ones():
@@ -115,7 +130,9 @@ def test_an_unknown_hessian_is_answered_with_the_known_ones():
 
 def test_derivatives_are_those_at_frozen_centred_nodes():
     one = bank.centred("mimic")
-    np.testing.assert_allclose(one.problem.score(one.params), differences(one.problem.loglike, one.params), rtol=1e-7)
+    np.testing.assert_allclose(
+        one.problem.score(one.params), differences(one.problem.loglike, one.params), rtol=1e-7
+    )
     assert not np.allclose(one.problem.score(one.params), bank.bound("mimic").problem.score(one.params))
 
 
@@ -126,10 +143,16 @@ def test_transformations_from_the_outside():
     same = {"rtol": 1e-11, "atol": 1e-11}
     np.testing.assert_allclose(jax.jit(problem.loglike)(params), problem.loglike(params), **same)
     np.testing.assert_allclose(jax.grad(problem.loglike)(params), problem.score(params), **same)
-    np.testing.assert_allclose(jax.hessian(problem.loglike)(params), problem.hessian(params, "autodiff"), **same)
-    np.testing.assert_allclose(jax.vmap(problem.loglike)(beside), [problem.loglike(p) for p in beside], **same)
+    np.testing.assert_allclose(
+        jax.hessian(problem.loglike)(params), problem.hessian(params, "autodiff"), **same
+    )
+    np.testing.assert_allclose(
+        jax.vmap(problem.loglike)(beside), [problem.loglike(p) for p in beside], **same
+    )
     np.testing.assert_allclose(jax.vmap(problem.score)(beside), [problem.score(p) for p in beside], **same)
-    np.testing.assert_allclose(jax.jacfwd(problem.loglike_person)(params), problem.score_person(params), **same)
+    np.testing.assert_allclose(
+        jax.jacfwd(problem.loglike_person)(params), problem.score_person(params), **same
+    )
     value, slope = jax.jvp(problem.loglike, (params,), (jnp.ones_like(params),))
     assert float(value) == pytest.approx(float(problem.loglike(params)), rel=1e-12)
     assert float(slope) == pytest.approx(float(problem.score(params).sum()), rel=1e-11)
@@ -148,7 +171,9 @@ def test_a_problem_may_be_an_argument():
     """It is a tree of arrays: weights may be differentiated, and mapped over as in a bootstrap."""
     one = bank.bound("plain_logit")
     people = len(one.problem.panel.people)
-    draws = jnp.asarray(np.random.default_rng(1).multinomial(people, np.full(people, 1 / people), size=4), float)
+    draws = jnp.asarray(
+        np.random.default_rng(1).multinomial(people, np.full(people, 1 / people), size=4), float
+    )
     each = jax.jit(jax.vmap(lambda w: one.problem.with_weights(w).loglike(one.params)))(draws)
     np.testing.assert_allclose(each, draws @ one.problem.loglike_person(one.params), rtol=1e-12)
     by_weight = jax.jit(jax.grad(lambda w: one.problem.with_weights(w).loglike(one.params)))(draws[0])
@@ -191,7 +216,9 @@ def test_choices_with_probabilities_of_zero_and_one(kernel):
         assert never == -1000.0
         assert value == pytest.approx(-2000.0 + np.log(1.0 - share), rel=1e-14)
         np.testing.assert_allclose(score, [-share, -2e6 - 0.5 * share], rtol=1e-12)
-        np.testing.assert_allclose(hessian, -share * (1 - share) * np.array([[1, 0.5], [0.5, 0.25]]), rtol=1e-9)
+        np.testing.assert_allclose(
+            hessian, -share * (1 - share) * np.array([[1, 0.5], [0.5, 0.25]]), rtol=1e-9
+        )
     else:
         # Mills' ratio: phi(z) / Phi(-z) is z + 1/z to a relative error of 2/z^4.
         assert never == pytest.approx(-0.5e6 - np.log(1000.0 * np.sqrt(2 * np.pi)), rel=1e-12)
@@ -205,9 +232,19 @@ def test_ordered_items_at_bounds_of_a_thousand(link):
         latent=[iclv.Latent("l", on=["x"])],
         indicators=[iclv.Ordered("q", of="l", link=link), iclv.Ordered("r", of="l", link=link)],
     )
-    data = pd.DataFrame({"x": [1.0, -1.0, 0.5, 0.0, 1.0, 0.1], "q": [1, 2, 3, 4, 1, 2], "r": [1, 2, 2, 1, 2, 1]})
+    data = pd.DataFrame(
+        {"x": [1.0, -1.0, 0.5, 0.0, 1.0, 0.1], "q": [1, 2, 3, 4, 1, 2], "r": [1, 2, 2, 1, 2, 1]}
+    )
     problem = model.bind(data, integration=iclv.GaussHermite(3, adaptive=False))
-    small = {"l ~ x": 1.0, "l =~ q": 1.0, "q | 1": -0.5, "q | 2": 0.2, "q | 3": 1.0, "l =~ r": 0.5, "r | 1": 0.1}
+    small = {
+        "l ~ x": 1.0,
+        "l =~ q": 1.0,
+        "q | 1": -0.5,
+        "q | 2": 0.2,
+        "q | 3": 1.0,
+        "l =~ r": 0.5,
+        "r | 1": 0.1,
+    }
     for changes in (
         {"q | 1": -1000.0, "q | 2": -999.0, "q | 3": 1000.0},
         {"q | 1": 999.5, "q | 2": 999.5 + 1e-9, "q | 3": 1000.0},
@@ -229,12 +266,19 @@ def test_an_alternative_that_is_not_on_offer_leaves_no_trace():
         }
 
     generator = np.random.default_rng(5)
-    data = pd.DataFrame(generator.uniform(0.5, 2.0, (20, 4)), columns=["cost_a", "cost_b", "size_a", "size_b"])
+    data = pd.DataFrame(
+        generator.uniform(0.5, 2.0, (20, 4)), columns=["cost_a", "cost_b", "size_a", "size_b"]
+    )
     data = data.assign(av_a=np.arange(20) % 3 > 0, av_b=np.arange(20) % 4 > 0, choice="c")
     data.loc[data["av_a"] & (np.arange(20) % 2 == 0), "choice"] = "a"
     data.loc[data["av_b"] & (np.arange(20) % 5 == 0), "choice"] = "b"
     model = iclv.Model(choice=iclv.Logit(utility, "choice", available={"a": "av_a", "b": "av_b"}))
-    away = {"cost_a": ~data["av_a"], "size_a": ~data["av_a"], "cost_b": ~data["av_b"], "size_b": ~data["av_b"]}
+    away = {
+        "cost_a": ~data["av_a"],
+        "size_a": ~data["av_a"],
+        "cost_b": ~data["av_b"],
+        "size_b": ~data["av_b"],
+    }
     params = jnp.asarray([-0.5, 0.7, 0.3])
     expected = expansion(model.bind(data.astype({"av_a": int, "av_b": int})), params)
     for filler in (np.nan, 1e200, 1e-300):

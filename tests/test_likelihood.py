@@ -35,7 +35,9 @@ def test_every_person_against_the_plain_implementation(one):
 def test_every_value_by_name_against_the_plain_implementation(one):
     values = plain.Values(one.case.parts, one.case.params)
     found = one.problem.unpack(one.params, everything=True)
-    assert {name: float(v) for name, v in found.items()} == pytest.approx({name: values(name) for name in found})
+    assert {name: float(v) for name, v in found.items()} == pytest.approx(
+        {name: values(name) for name in found}
+    )
 
 
 def test_people_stand_in_the_order_of_the_data(one):
@@ -105,7 +107,9 @@ def test_continuous_items_of_one_latent_variable_are_jointly_normal():
     answers = data[["y1", "y2", "y3", "y4"]].replace(-9.0, np.nan).to_numpy()
     loadings = np.array([1.0, value["health =~ y2"], value["health =~ y3"], value["health =~ y4"]])
     intercepts = np.array([0.25, value["y2 ~ 1"], value["y3 ~ 1"], 0.0])
-    mean = value["health ~ 1"] + value["health ~ age"] * data["age"] + value["health ~ income"] * data["income"]
+    mean = (
+        value["health ~ 1"] + value["health ~ age"] * data["age"] + value["health ~ income"] * data["income"]
+    )
     errors = np.diag([value[f"y{k} ~~ y{k}"] for k in (1, 2, 3, 4)])
     covariance = value["health ~~ health"] * np.outer(loadings, loadings) + errors
     expected = normal_loglike(answers, intercepts + np.outer(mean, loadings), covariance)
@@ -281,7 +285,9 @@ def test_gauss_hermite_is_exact_for_polynomials(dimension):
     assert weights @ np.prod(points**2, axis=1) == pytest.approx(1.0, rel=1e-12)
 
 
-@pytest.mark.parametrize("rule", [MonteCarlo(4), Adaptive(4), GaussHermite(3), GaussHermite(3, adaptive=False)], ids=repr)
+@pytest.mark.parametrize(
+    "rule", [MonteCarlo(4), Adaptive(4), GaussHermite(3), GaussHermite(3, adaptive=False)], ids=repr
+)
 def test_without_dimensions_the_integral_is_the_integrand(rule):
     standard = rule.standard(3, 0)
     assert standard.points.shape[-1] == 0
@@ -315,7 +321,9 @@ def test_proposals_have_the_curvature_of_the_posterior(adaptive):
         mode, factor = np.asarray(centre.mode[n]), np.asarray(centre.factor[n])
         precision = np.empty((size, size))
         for i, j in np.ndindex(size, size):
-            corners = [s * t * posterior(n, mode + s * axes[i] + t * axes[j]) for s in (1, -1) for t in (1, -1)]
+            corners = [
+                s * t * posterior(n, mode + s * axes[i] + t * axes[j]) for s in (1, -1) for t in (1, -1)
+            ]
             precision[i, j] = -sum(corners) / (4 * step**2)
         if centre.log_concave[n]:
             np.testing.assert_allclose(factor @ factor.T, np.linalg.inv(precision), rtol=1e-4, atol=1e-5)
@@ -425,7 +433,9 @@ def test_batches_of_people_do_not_change_the_answer(batch):
     problem = one.case.model.bind(one.case.data, **one.case.bind, batch_people=batch)
     assert problem.core.batch == batch
     same = {"rtol": 1e-12, "atol": 1e-12}
-    np.testing.assert_allclose(problem.loglike_person(one.params), one.problem.loglike_person(one.params), **same)
+    np.testing.assert_allclose(
+        problem.loglike_person(one.params), one.problem.loglike_person(one.params), **same
+    )
     if batch == 7:
         scores = one.problem.score_person(one.params)
         np.testing.assert_allclose(problem.score_person(one.params), scores, rtol=1e-12, atol=1e-11)

@@ -52,7 +52,12 @@ def hessian_exact(core: Core, params: Params) -> Hessian:
 
 
 def _batch(
-    structure: Structure, parts: Layout, cells: dict[str, Arrays], person: Person, nodes: Nodes, weights: Array
+    structure: Structure,
+    parts: Layout,
+    cells: dict[str, Arrays],
+    person: Person,
+    nodes: Nodes,
+    weights: Array,
 ) -> tuple[Array, Array]:
     """Hessian and gradient of a batch of people with respect to the live entries of theta."""
     center = _flatten(parts, cells)
@@ -61,7 +66,9 @@ def _batch(
         return log_density(structure, _unflatten(parts, cells, flat), one, shocks)
 
     def node_scores(one: Person, each: Nodes) -> tuple[Array, Array]:
-        values, scores = jax.vmap(jax.value_and_grad(terms), in_axes=(None, None, 0))(center, one, each.shocks)
+        values, scores = jax.vmap(jax.value_and_grad(terms), in_axes=(None, None, 0))(
+            center, one, each.shocks
+        )
         return jax.nn.softmax(values + each.log_weights), scores[:, parts.flat]
 
     def products(one: Person, each: Nodes, shares: Array) -> Array:

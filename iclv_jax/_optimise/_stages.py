@@ -7,10 +7,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._optimise._objective import Objective
 from iclv_jax._accuracy import accuracy, doubling_error
-from iclv_jax._optimise._trust_region import Outcome, TrustRegion
 from iclv_jax._integration import Rule
+from iclv_jax._optimise._objective import Objective
+from iclv_jax._optimise._trust_region import Outcome, TrustRegion
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array
 
@@ -45,9 +45,7 @@ def stages(problem: Problem) -> list[Stage]:
     ]
 
 
-def sequential_start(
-    problem: Problem, start: Array, watch: Watch
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def sequential_start(problem: Problem, start: Array, watch: Watch) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Run the stages and return where they end, with their traces.
 
     The second stage maximises the joint likelihood over the choice parameters alone, so the latent
@@ -121,5 +119,3 @@ def positive_spreads(problem: Problem, params: np.ndarray) -> np.ndarray:
         ]
     )
     return np.where(turn, -params, params)
-
-

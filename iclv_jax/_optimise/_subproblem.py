@@ -48,9 +48,7 @@ def predicted_decrease(model: Model, step: Array) -> Scalar:
 
 def held_by_bound(model: Model) -> Bool[Array, " param"]:
     """Entries at a bound that the gradient pushes against."""
-    return ((model.lower >= 0.0) & (model.gradient > 0.0)) | (
-        (model.upper <= 0.0) & (model.gradient < 0.0)
-    )
+    return ((model.lower >= 0.0) & (model.gradient > 0.0)) | ((model.upper <= 0.0) & (model.gradient < 0.0))
 
 
 @jax.jit

@@ -192,8 +192,8 @@ class _Run:
         return Model(
             gradient=here.gradient * d,
             hessian=here.hessian * jnp.outer(d, d),
-            lower=(self.lower - z) / d,
-            upper=(self.upper - z) / d,
+            lower=jnp.asarray(self.lower - z) / d,
+            upper=jnp.asarray(self.upper - z) / d,
             free=jnp.asarray(self.objective.free),
         )
 

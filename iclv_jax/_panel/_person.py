@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from iclv_jax._types import Array, Bool, Float, Int
+from iclv_jax._types import AnyArray, Bool, Float, Int
 
 
 class Person(NamedTuple):
@@ -12,10 +12,10 @@ class Person(NamedTuple):
     panel; `occurs` marks the real ones.
     """
 
-    covariates: Float[Array, " covariate"]
-    values: tuple[Array, ...]
-    observed: tuple[Bool[Array, " indicator"], ...]
-    columns: Float[Array, "situation column"]
-    chosen: Int[Array, " situation"]
-    available: Bool[Array, "situation alternative"]
-    occurs: Bool[Array, " situation"]
+    covariates: Float[AnyArray, " covariate"]
+    values: tuple[AnyArray, ...]
+    observed: tuple[Bool[AnyArray, " indicator"], ...]
+    columns: Float[AnyArray, "situation column"]
+    chosen: Int[AnyArray, " situation"]
+    available: Bool[AnyArray, "situation alternative"]
+    occurs: Bool[AnyArray, " situation"]

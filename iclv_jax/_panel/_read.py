@@ -18,9 +18,9 @@ from iclv_jax._spec import Level
 from iclv_jax._spec._model import Spec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Panel:
-    """Checked data of all people.
+    """Checked data of all people. Compared by identity: its arrays have no single truth value.
 
     Attributes
     ----------

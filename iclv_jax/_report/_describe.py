@@ -38,7 +38,11 @@ def describe(spec: Spec, data: Any, person: str | None, people: Any) -> Report:
 
 
 def _report(
-    spec: Spec, table: ParameterTable, starts: dict[str, float], facts: list[tuple[str, str]], notes: list[str]
+    spec: Spec,
+    table: ParameterTable,
+    starts: dict[str, float],
+    facts: list[tuple[str, str]],
+    notes: list[str],
 ) -> Report:
     sections = []
     for block, heading in HEADINGS.items():
@@ -92,7 +96,9 @@ def _items(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str, s
             levels = panel.levels[name]
             if levels:
                 shares = np.bincount(seen, minlength=len(levels)) / len(seen)
-                text = ", ".join(f"{_plain(level)}: {share:.0%}" for level, share in zip(levels, shares, strict=True))
+                text = ", ".join(
+                    f"{_plain(level)}: {share:.0%}" for level, share in zip(levels, shares, strict=True)
+                )
             else:
                 text = f"mean {number(float(seen.mean()))}, standard deviation {number(float(seen.std()))}"
             facts[name] = (f"  {name}", text + missing)

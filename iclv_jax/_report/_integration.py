@@ -25,7 +25,7 @@ def integration_report(
     dimension = problem.core.structure.dimension
     facts = [
         ("Rule", problem.rule.describe(dimension) if dimension else "nothing is integrated"),
-        ("Chosen", problem.reason),
+        ("Why this rule", problem.reason),
         ("Dimensions", str(dimension)),
         ("Nodes per person", f"{accuracy.nodes:,}"),
         ("Log-likelihood", loglike(llf)),
@@ -34,9 +34,13 @@ def integration_report(
         facts.append(("Standard error of it (other seeds)", number(accuracy.error)))
     if finer is not None:
         facts.append((f"Log-likelihood with {finer.nodes:,} nodes", loglike(finer.llf)))
-        facts.append(("Largest shift of an estimate then", f"{fixed(finer.largest, 3)} standard errors ({finer.name})"))
+        facts.append(
+            ("Largest shift of an estimate then", f"{fixed(finer.largest, 3)} standard errors ({finer.name})")
+        )
     if problem.rule.centred and dimension:
-        facts.append(("Movement at the last placement", f"{fixed(float(np.sqrt(movement)), 4)} standard errors"))
+        facts.append(
+            ("Movement at the last placement", f"{fixed(float(np.sqrt(movement)), 4)} standard errors")
+        )
     sections, columns = (), ("", "")
     if accuracy.sizes is not None:
         columns = ("person", "effective sample size")

@@ -72,7 +72,10 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         facts.append(("", sentence))
     facts.append(("Optimiser", f"{report.verdict.value}: {report.message}"))
     facts.append(
-        ("", f"{report.iterations} steps in the last stage, Newton decrement {report.decrement:.1e}, {report.seconds:.1f} s")
+        (
+            "",
+            f"{report.iterations} steps in the last stage, Newton decrement {report.decrement:.1e}, {report.seconds:.1f} s",
+        )
     )
     facts.append(("Standard errors", KINDS[cov]))
     return facts
