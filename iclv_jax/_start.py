@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import least_squares
 
@@ -138,11 +139,12 @@ def _definition_starts(spec: Spec, table: ParameterTable, values: dict[str, floa
     base = np.array([values[n] for n in free])
     targets = np.array([usual[n] for n in usual])
     rows = np.array([position[n] for n in usual])
+    constants = jnp.asarray(table.constants)
 
     def distance(x: np.ndarray) -> np.ndarray:
         trial = base.copy()
         trial[at] = x
-        gap = np.asarray(table.map.full(table.constants, trial))[rows] - targets  # pyright: ignore[reportArgumentType]
+        gap = np.asarray(table.map.full(constants, jnp.asarray(trial)))[rows] - targets
         return np.nan_to_num(gap, nan=1e6, posinf=1e6, neginf=-1e6)
 
     solution = least_squares(distance, np.full(len(new), 0.1))

@@ -54,6 +54,14 @@ def test_the_bank_holds_people_without_items_and_people_without_choices():
     assert (~answered & chose).sum() == 6
 
 
+def test_start_values_are_finite_and_give_a_finite_likelihood(one):
+    """Also those of the parameters that only definitions use."""
+    start = one.problem.start()
+    assert start.shape == one.params.shape
+    assert np.isfinite(start).all()
+    assert np.isfinite(one.problem.loglike_person(start)).all()
+
+
 @pytest.mark.parametrize("name", ["chain", "mixed_logit", "mimic"])
 def test_weights_multiply_the_people(name):
     one = bank.bound(name)
@@ -87,6 +95,13 @@ def test_alternatives_of_any_type_keep_the_order_of_the_mapping(keys):
     v = np.array([0.5, -1.0, 2.0]) * costs
     expected = v[np.arange(30), chosen] - logsumexp(v, axis=1)
     np.testing.assert_allclose(problem.loglike_person(jnp.array([0.5, -1.0, 2.0])), expected, rtol=1e-13)
+
+
+def test_thresholds_out_of_order_make_the_likelihood_nan_where_they_matter():
+    one = bank.bound("scaled")
+    answers = one.case.data.drop_duplicates("id")["w2"].to_numpy()
+    found = one.problem.loglike_person(one.problem.vector(one.case.params | {"w2 | 2": 1.1}))
+    np.testing.assert_array_equal(np.isnan(found), answers == 3)
 
 
 # --- closed forms -----------------------------------------------------------------------------------------------

@@ -110,14 +110,13 @@ def _check_reach(
 
     Which alternatives it reaches is seen by evaluating the utility with the NaN in it.
     """
-    rows = np.flatnonzero(np.isnan(columns).any(axis=1) & needed.any(axis=1))
-    if len(rows) == 0:
+    if not (np.isnan(columns).any(axis=1) & needed.any(axis=1)).any():
         return
-    reached = _is_nan(utility, columns[rows]) & ~_is_nan(utility, filled[rows]) & needed[rows]
+    # All rows, so that data with another number of missing values compile nothing anew.
+    reached = _is_nan(utility, columns) & ~_is_nan(utility, filled) & needed
     if not reached.any():
         return
-    first, j = map(int, np.argwhere(reached)[0])
-    at = int(rows[first])
+    at, j = map(int, np.argwhere(reached)[0])
     guilty = []
     for i in np.flatnonzero(np.isnan(columns[at])):
         probe = filled[at].copy()

@@ -1,0 +1,274 @@
+"""Accuracy of the integral: exact conditioning, honest errors, staged nodes, and hard cases."""
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+import iclv_jax as iclv
+from iclv_jax import Adaptive, Conditioned, Continuous, GaussHermite, Laplace, Latent, Logit, Ordered, Trapezoid
+
+PEOPLE = 120
+
+
+def hybrid(item):
+    def utility(b, x, lv):
+        return {"a": b.asc + b.price * x.price + b.att * lv.one, "b": b.two * lv.two, "c": 0.0}
+
+    latent = [Latent("one", on=["age"]), Latent("two", on=["one"])]
+    items = [item(f"p{i}", of="one") for i in range(3)] + [item(f"q{i}", of="two") for i in range(3)]
+    return iclv.Model(latent, items, Logit(utility, chosen="choice"))
+
+
+def truth(model, frame):
+    """Moderate values for every parameter, by kind."""
+    values = {"asc": 0.3, "price": -0.8, "att": 0.9, "two": -0.6, "one ~ age": 0.5, "two ~ one": 0.4}
+    for i in range(3):
+        values |= {f"one =~ p{i}": 1.0, f"two =~ q{i}": -0.8}
+        for q in (f"p{i}", f"q{i}"):
+            values |= {f"{q} ~ 1": 0.2, f"{q} ~~ {q}": 0.7} | {f"{q} | {k}": float(k - 2) for k in (1, 2, 3)}
+    known = {row.name for row in model_table(model).rows if row.status == "free"}
+    return {name: value for name, value in values.items() if name in known}
+
+
+def model_table(model):
+    from iclv_jax._parameters import build_table
+
+    levels = {i.column: (1, 2, 3, 4) if i.discrete else () for i in model.spec.indicators}
+    return build_table(model.spec, levels)
+
+
+def survey(model, seed=0, situations=3):
+    generator = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "person": np.repeat(np.arange(PEOPLE), situations),
+            "age": np.repeat(generator.normal(size=PEOPLE), situations),
+            "price": generator.normal(size=PEOPLE * situations),
+        }
+    )
+    return model.simulate(truth(model, frame), frame, seed=seed, person="person")
+
+
+def with_gaps(data):
+    """Some answers missing, always the same for all rows of a person."""
+    data = data.copy()
+    for i, column in enumerate(("p0", "p1", "q0", "q2")):
+        data.loc[data.person % 7 == i, column] = np.nan
+    data.loc[data.person % 11 == 3, ["p0", "p1", "p2", "q0", "q1", "q2"]] = np.nan
+    return data
+
+
+@pytest.fixture(scope="module")
+def normal():
+    model = hybrid(Continuous)
+    return model, with_gaps(survey(model))
+
+
+@pytest.fixture(scope="module")
+def ordered():
+    model = hybrid(Ordered)
+    return model, with_gaps(survey(model))
+
+
+# --- exact conditioning ---
+
+
+def test_conditioning_is_chosen_for_continuous_items_and_can_be_turned_off(normal, ordered):
+    model, data = normal
+    assert isinstance(model.bind(data, person="person").rule, Conditioned)
+    assert model.bind(data, person="person", integration=GaussHermite(5)).rule == GaussHermite(5)
+    model, data = ordered
+    assert model.bind(data, person="person").rule == GaussHermite(15)
+    with pytest.raises(ValueError, match="Conditioned needs latent variables whose items are all continuous"):
+        model.bind(data, person="person", integration=Conditioned())
+
+
+def test_conditioning_equals_brute_force_in_two_dimensions(normal):
+    model, data = normal
+    brute = model.bind(data, person="person", integration=Trapezoid(141, reach=8.0))
+    exact = model.bind(data, person="person", integration=Conditioned(GaussHermite(40)))
+    params = brute.vector(truth(model, data))
+    exact = exact.recentre(params)
+    np.testing.assert_allclose(exact.loglike_person(params), brute.loglike_person(params), rtol=0, atol=1e-8)
+    np.testing.assert_allclose(exact.score(params), brute.score(params), rtol=0, atol=1e-6)
+    both = [p.hessian(params, "autodiff") for p in (exact, brute)]
+    np.testing.assert_allclose(*both, rtol=0, atol=1e-5 * np.abs(both[0]).max())
+
+
+def test_items_alone_need_no_nodes(normal):
+    _, data = normal
+    model = iclv.Model([Latent("one", on=["age"])], [Continuous(f"p{i}", of="one") for i in range(3)])
+    people = data.drop_duplicates("person")
+    people = people[people[["p0", "p1", "p2"]].notna().any(axis=1)]
+    exact = model.bind(people, person="person")
+    assert exact.core.nodes.shocks.shape[1:] == (1, 0)
+    brute = model.bind(people, person="person", integration=Trapezoid(401))
+    params = exact.start()
+    np.testing.assert_allclose(exact.loglike_person(params), brute.loglike_person(params), rtol=0, atol=1e-8)
+    assert "exact conditioning" in str(model.fit(people, person="person", progress=False).summary())
+
+
+def test_posterior_moments_are_the_same_with_and_without_conditioning(normal):
+    from iclv_jax._predict import posterior
+
+    model, data = normal
+    brute = model.bind(data, person="person", integration=GaussHermite(30))
+    params = brute.vector(truth(model, data))
+    exact = model.bind(data, person="person", integration=Conditioned(GaussHermite(30))).recentre(params)
+    brute = brute.recentre(params)
+    for a, b in zip(posterior(exact.core, params), posterior(brute.core, params), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-7)
+
+
+def test_estimates_under_conditioning_recover_the_truth(normal):
+    model, data = normal
+    fit = model.fit(data, person="person", progress=False)
+    true = pd.Series(truth(model, data))[list(fit.names)]
+    z = (fit.params - true) / fit.bse
+    assert fit.converged
+    assert (np.abs(z) < 4).all(), z
+    assert 0.3 < (z**2).mean() < 2.5
+
+
+# --- adaptive rules ---
+
+
+def test_few_adaptive_nodes_agree_with_many_plain_ones(ordered):
+    model, data = ordered
+    plain = model.bind(data, person="person", integration=GaussHermite(60, adaptive=False))
+    params = plain.vector(truth(model, data))
+    few = model.bind(data, person="person", integration=GaussHermite(15)).recentre(params)
+    assert float(few.loglike(params)) == pytest.approx(float(plain.loglike(params)), abs=1e-6)
+
+
+def test_product_grids_leave_out_negligible_corners():
+    assert GaussHermite(15).standard(1, 1).points.shape[1] == 15
+    pruned = GaussHermite(15).standard(1, 3)
+    assert pruned.points.shape[1] < 0.7 * 15**3
+    assert np.exp(pruned.log_weights).sum() == pytest.approx(1.0, abs=1e-11)
+
+
+def test_stated_error_of_adaptive_draws_is_honest(ordered):
+    """The spread over seeds against the error that fits state, and against the exact value."""
+    from iclv_jax._accuracy import accuracy
+
+    model, data = ordered
+    exact = model.bind(data, person="person", integration=GaussHermite(25))
+    params = exact.vector(truth(model, data))
+    value = float(exact.recentre(params).loglike(params))
+    first = model.bind(data, person="person", integration=Adaptive(32))
+    values, stated = [], []
+    for seed in range(20):
+        problem = first.integrate(Adaptive(32, seed=seed)).recentre(params)
+        values.append(float(problem.loglike(params)))
+        stated.append(accuracy(problem, params).error if seed < 6 else np.nan)
+    spread = np.std(values, ddof=1)
+    assert 0.7 < np.sqrt(np.nanmean(np.square(stated))) / spread < 1.4
+    assert (np.abs(np.array(values) - value) < 3.5 * spread).all()
+
+
+def test_laplace_is_one_node_and_close(ordered):
+    model, data = ordered
+    one = model.bind(data, person="person", integration=Laplace())
+    params = one.vector(truth(model, data))
+    assert one.core.nodes.shocks.shape[1] == 1
+    single = model.bind(data, person="person", integration=GaussHermite(1))
+    value = float(one.recentre(params).loglike(params))
+    assert value == pytest.approx(float(single.recentre(params).loglike(params)), abs=1e-9)
+    exact = model.bind(data, person="person", integration=GaussHermite(20)).recentre(params)
+    assert abs(value - float(exact.loglike(params))) < 0.1 * PEOPLE
+
+
+def test_search_and_result_have_their_own_nodes(ordered):
+    model, data = ordered
+    fit = model.fit(data, person="person", integration=Adaptive(12, final_draws=48), progress=False)
+    assert fit.converged
+    assert fit.problem.core.nodes.shocks.shape[1] == 48
+    assert {s.split(",")[1] for s in fit.trace.stage if s.startswith("joint")} == {
+        " 12 sobol draws per person from the approximate posterior",
+        " 48 sobol draws per person from the approximate posterior",
+    }
+    exact = model.fit(data, person="person", start=fit, progress=False)
+    assert (np.abs(fit.params - exact.params) < 0.3 * exact.bse).all()
+    report = str(fit.integration_report())
+    assert "Effective" not in report and "effective sample size" in report and "Verdict" in report
+    assert fit.accuracy.error < 0.5 and fit.accuracy.sizes.min() > 1
+    assert "standard error of" in str(fit.summary())
+
+
+def test_nodes_are_doubled_until_the_target_is_met(ordered):
+    model, data = ordered
+    start = model.fit(data, person="person", progress=False)
+    loose = GaussHermite(3, target_error=0.02)
+    fit = model.fit(data, person="person", integration=loose, start=start, progress=False)
+    assert fit.problem.rule.nodes > 3
+    assert fit.llf == pytest.approx(start.llf, abs=0.05)
+
+
+def test_report_says_when_prior_draws_are_too_few(ordered):
+    model, data = ordered
+    rule = iclv.MonteCarlo(40, "halton")
+    fit = model.fit(data, person="person", integration=rule, start="default", progress=False)
+    assert "Not accurate enough" in str(fit.integration_report())
+
+
+def test_latent_scores_follow_the_answers(ordered):
+    model, data = ordered
+    fit = model.fit(data, person="person", progress=False)
+    scores = fit.latent_scores()
+    assert list(scores.columns) == ["one", "one.sd", "two", "two.sd"]
+    sums = data.drop_duplicates("person").set_index("person")[["p0", "p1", "p2"]].sum(axis=1, min_count=3)
+    assert scores.one.corr(sums) > 0.8
+    answered = sums.notna()
+    assert scores["one.sd"][answered].mean() < scores["one.sd"][~answered].mean()
+    covariances = fit.latent_covariances()
+    assert (np.linalg.eigvalsh(covariances) > 0).all()
+    np.testing.assert_allclose(np.sqrt(covariances[:, 0, 0]), scores["one.sd"])
+
+
+# --- hard cases ---
+
+
+def check_finite(model, data, person, params=None):
+    for rule in (GaussHermite(7), Adaptive(20)):
+        problem = model.bind(data, person=person, integration=rule)
+        at = problem.start() if params is None else problem.vector(params)
+        problem = problem.recentre(at)
+        for value in (problem.loglike_person(at), problem.score_person(at), problem.hessian(at)):
+            assert np.isfinite(np.asarray(value)).all()
+
+
+def test_product_of_latent_variables_in_the_utility():
+    def utility(b, x, lv):
+        return {"a": b.asc + b.square * lv.one * lv.two + 4.0 * lv.one, "b": 0.0}
+
+    items = [Ordered("p", of="one", levels=[1, 2, 3]), Ordered("q", of="two", levels=[1, 2, 3])]
+    model = iclv.Model([Latent("one"), Latent("two")], items, Logit(utility, chosen="choice"))
+    frame = pd.DataFrame({"id": np.repeat(np.arange(60), 8)})
+    values = {"asc": 0.5, "square": 6.0, "one =~ p": 1.0, "two =~ q": 1.0}
+    values |= {f"{q} | {k}": k - 1.5 for q in "pq" for k in (1, 2)}
+    data = model.simulate(values, frame, seed=4, person="id")
+    check_finite(model, data, "id", values)
+
+
+def test_loading_near_zero_perfect_prediction_and_top_answers(ordered):
+    model, data = ordered
+    weak = truth(model, data) | {"one =~ p0": 1e-9, "one =~ p1": 0.0}
+    check_finite(model, data, "person", weak)
+    certain = truth(model, data) | {"price": -400.0, "asc": 30.0}
+    check_finite(model, data, "person", certain)
+    model = hybrid(lambda q, of: Ordered(q, of=of, levels=[1, 2, 3, 4]))
+    top = data.copy()
+    items = [f"{a}{i}" for a in "pq" for i in range(3)]
+    top.loc[top.person < 20, items] = 4.0
+    check_finite(model, top, "person", truth(model, data))
+
+
+def test_recentring_does_not_depend_on_where_the_nodes_were(ordered):
+    model, data = ordered
+    problem = model.bind(data, person="person")
+    params = problem.vector(truth(model, data))
+    far = problem.recentre(params * 0.5).recentre(params)
+    near = problem.recentre(params)
+    np.testing.assert_array_equal(jnp.asarray(far.core.nodes.shocks), near.core.nodes.shocks)
