@@ -18,6 +18,9 @@ from iclv_jax.datasets import Survey, sugar_substitutes
 
 ITEMS = {"small": (3, 3, 3, 2, 3), "full": (6, 6, 3, 3, 20)}
 """Numbers of items for each latent variable: a quick look, and the reference workload."""
+RULES = {"small": Adaptive(64, final_draws=64), "full": Adaptive(20)}
+"""How to integrate: with one number of draws throughout, so that everything is compiled once; and with few
+draws for the search and 128 for the result."""
 WITHIN = norm.ppf(0.975)
 
 
@@ -29,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     survey = sugar_substitutes(options.seed, options.people, items=items)
     clock.append(time.perf_counter())
     print(_heading(survey, options.items, items), flush=True)
-    rule = Adaptive(options.draws)
-    fit = survey.model.fit(survey.data, person="person", integration=rule, progress=sys.stderr.isatty())
+    rule, progress = RULES[options.items], sys.stderr.isatty()
+    fit = survey.model.fit(survey.data, person="person", integration=rule, progress=progress)
     clock.append(time.perf_counter())
     print(fit.summary())
     clock.append(time.perf_counter())
@@ -71,7 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     sizes = "14 items, or the 38 of the reference workload (small)"
     parser.add_argument("--items", choices=ITEMS, default="small", help=sizes)
     parser.add_argument("--seed", type=int, default=0, help="seed of the survey (0)")
-    parser.add_argument("--draws", type=int, default=64, metavar="R", help="draws per person (64)")
     return parser
 
 

@@ -146,11 +146,13 @@ class Fit:
                 self.problem.panel.weights,
                 self.names,
                 held,
+                self.problem.panel.clusters,
             )
         return self._covariances[kind]
 
     def cov_params(self, kind: str | None = None) -> pd.DataFrame:
-        """Covariance matrix of the estimates: `"hessian"` (the default), `"bhhh"` or `"robust"`.
+        """Covariance matrix of the estimates: `"hessian"` (the default), `"bhhh"`, `"robust"` or
+        `"cluster"`.
 
         NaN where there is no variance; `fit.covariance(kind).notes` says why, by name.
         """

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-Kind = Literal["hessian", "bhhh", "robust"]
+Kind = Literal["hessian", "bhhh", "robust", "cluster"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 DEFINITE = 1e-12
@@ -38,6 +38,7 @@ def covariance(
     weights: np.ndarray,
     names: Sequence[str],
     held: np.ndarray,
+    clusters: np.ndarray | None = None,
 ) -> Covariance:
     """Covariance of the maximum likelihood estimates.
 
@@ -45,16 +46,23 @@ def covariance(
     ----------
     kind
         `"hessian"`: inverse of the negative Hessian; `"bhhh"`: inverse of the sum of outer products
-        of scores; `"robust"`: `H^-1 (sum w^2 s s') H^-1` (White 1982).
+        of scores; `"robust"`: `H^-1 (sum w^2 s s') H^-1` (White 1982); `"cluster"`: the same with the
+        weighted scores summed within clusters first, without a correction for their number.
     hessian
         Hessian of the log-likelihood, (P, P).
     scores
         Scores of the people, unweighted, (N, P).
     held
         Marks parameters at a bound: they have no variance and count as known.
+    clusters
+        Cluster of each person as integers from 0, for `"cluster"`.
     """
     if kind not in KINDS:
         raise ValueError(f"The kind of covariance is one of {', '.join(map(repr, KINDS))}, not {kind!r}.")
+    if kind == "cluster" and clusters is None:
+        raise ValueError(
+            "Covariances by cluster need the column of the clusters: fit(..., cluster='column')."
+        )
     notes = [f"{n} is at its bound and has no standard error" for n in _named(names, held)]
     if kind == "bhhh":
         information = (scores.T * weights) @ scores
@@ -64,31 +72,45 @@ def covariance(
             )
     else:
         information = -hessian
-    inverse, reasons = invert(information, names, held)
-    if kind == "robust":
-        known = ~np.isnan(np.diag(inverse))
-        bread = inverse[np.ix_(known, known)]
-        weighted = scores[:, known] * weights[:, None]
-        inverse[np.ix_(known, known)] = bread @ (weighted.T @ weighted) @ bread
-    return Covariance(kind, inverse, (*notes, *reasons))
+    inverse = invert(information, names, held)
+    matrix = inverse.matrix
+    if kind in ("robust", "cluster"):
+        weighted = scores[:, inverse.kept] * weights[:, None]
+        if kind == "cluster":
+            sums = np.zeros((int(np.max(clusters)) + 1, weighted.shape[1]))  # pyright: ignore[reportArgumentType, reportCallIssue]
+            np.add.at(sums, clusters, weighted)
+            weighted = sums
+        matrix = matrix @ (weighted.T @ weighted) @ matrix
+    result = np.full((len(names), len(names)), np.nan)
+    sound = np.isin(inverse.kept, inverse.sound)
+    result[np.ix_(inverse.sound, inverse.sound)] = matrix[np.ix_(sound, sound)]
+    return Covariance(kind, result, (*notes, *inverse.reasons))
 
 
-def invert(
-    information: np.ndarray, names: Sequence[str], held: np.ndarray
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Inverse of an information matrix where it exists, NaN elsewhere, with the reasons by name.
+class Inverse(NamedTuple):
+    """Inverse of an information matrix on the parameters `kept`; the variances of those in `sound` do not
+    depend on which others were left out."""
 
-    Where the matrix is flat or curves the wrong way in some direction, the parameters of that
-    direction get NaN; the variances of the others do not depend on them and are given.
+    matrix: np.ndarray
+    kept: np.ndarray
+    sound: np.ndarray
+    reasons: tuple[str, ...]
+
+
+def invert(information: np.ndarray, names: Sequence[str], held: np.ndarray) -> Inverse:
+    """Inverse of an information matrix as far as it exists, with the reasons where it does not.
+
+    Where the matrix is flat or curves the wrong way in some direction, one parameter of it is left
+    out, and none of the direction's parameters is sound.
     """
-    size = len(names)
-    result = np.full((size, size), np.nan)
+    nothing = np.zeros(0, int)
     free = np.flatnonzero(~held)
     if not len(free):
-        return result, ()
+        return Inverse(np.zeros((0, 0)), nothing, nothing, ())
     matrix = information[np.ix_(free, free)]
     if not np.isfinite(matrix).all():
-        return result, ("the Hessian is not finite, so there are no standard errors",)
+        reason = "the Hessian is not finite, so there are no standard errors"
+        return Inverse(np.zeros((0, 0)), nothing, nothing, (reason,))
     unit = np.sqrt(np.where(np.diag(matrix) > 0.0, np.diag(matrix), 1.0))
     values, vectors = np.linalg.eigh(matrix / np.outer(unit, unit))
     weak = values <= DEFINITE * values[-1]
@@ -97,15 +119,9 @@ def invert(
         _reason(value, v, [names[int(i)] for i in free])
         for value, v in zip(values[weak], vectors.T[weak], strict=True)
     ]
-    sound = free[~involved]
-    if len(sound):
-        pivots = _pivots(vectors[:, weak])
-        keep = np.setdiff1d(np.arange(len(free)), pivots)
-        inverse = np.linalg.inv(matrix[np.ix_(keep, keep)])
-        place = {int(free[k]): i for i, k in enumerate(keep)}
-        at = [place[int(s)] for s in sound]
-        result[np.ix_(sound, sound)] = inverse[np.ix_(at, at)]
-    return result, tuple(reasons)
+    kept = np.setdiff1d(np.arange(len(free)), _pivots(vectors[:, weak]))
+    inverse = np.linalg.inv(matrix[np.ix_(kept, kept)])
+    return Inverse(inverse, free[kept], free[~involved], tuple(reasons))
 
 
 def _pivots(directions: np.ndarray) -> list[int]:

@@ -146,7 +146,7 @@ class Model:
             Series whose index holds the people is matched by it). The log-likelihood is
             `sum_n w_n log L_n`.
         cluster
-            Column of clusters of people.
+            Column of clusters of people, for covariances of the kind `"cluster"`.
         integration
             How to integrate over latent variables and random coefficients; None: adaptive
             Gauss-Hermite in one and two dimensions, posterior-centred draws beyond.
@@ -180,7 +180,7 @@ class Model:
         self, params: Mapping[str, float], frame: pd.DataFrame, *, seed: int = 0, person: str | None = None
     ) -> pd.DataFrame:
         """The frame with items and choices drawn from the model at `params` (every free parameter)."""
-        return simulate(self._spec, params, frame, seed, person)
+        return simulate(self._spec, dict(params), frame, seed, person)
 
 
 def _mapping(given: Any) -> Any:

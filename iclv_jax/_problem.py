@@ -113,9 +113,10 @@ class Problem(eqx.Module):
         """Default start values, from the moments of the items."""
         return jnp.asarray(default_start(self.spec, self.table, self.panel))
 
-    def vector(self, mapping: Mapping[str, Any]) -> Params:
-        """Named values as `params`; every free parameter must be named. Entries for parameters that
+    def vector(self, mapping: Mapping[str, Any] | Any) -> Params:
+        """Named values (a mapping or a Series) as `params`; every free parameter must be named. Entries for parameters that
         are fixed, tied or defined are refused unless they agree with the model to 1e-9."""
+        mapping = dict(mapping)
         self._check_known(mapping)
         absent = [n for n in self.names if n not in mapping]
         if absent:

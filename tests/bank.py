@@ -479,7 +479,10 @@ def constraints():
     """Values fixed, tied and defined in every block, also from one block to another and in chains."""
 
     def utility(b, x, lv):
-        return {"go": b.asc + b.cost * x.cost + b.use * lv.use, "stay": b.time * x.time}
+        return {
+            "go": b.asc + b.cost * x.cost + b.use * lv.use,
+            "stay": (b.time + b["use ~ ease"] / 4) * x.time,
+        }
 
     parts = {
         "latent": [Latent("ease", on=["age"]), Latent("use", on=["ease", "age"])],

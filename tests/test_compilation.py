@@ -46,7 +46,9 @@ def survey(seed, people=60):
     lead = 0.3 + 0.8 * warmth + cost + generator.logistic(size=people)
     items = {f"y{k}": 0.8 * warmth + 0.6 * generator.normal(size=people) for k in (1, 2)}
     levels = np.digitize(warmth + generator.normal(size=people), [-0.7, 0.6]) + 1
-    return pd.DataFrame({"age": age, "cost": cost, **items, "q": levels, "choice": np.where(lead > 0, "a", "b")})
+    return pd.DataFrame(
+        {"age": age, "cost": cost, **items, "q": levels, "choice": np.where(lead > 0, "a", "b")}
+    )
 
 
 def attitude():
@@ -102,7 +104,12 @@ def evaluations(problem, params):
     """Everything that a problem computes, from every jitted function of it."""
     vector = problem.vector(params)
     centred = problem.recentre(vector)
-    parts = [centred.loglike(vector), centred.loglike_person(vector), centred.score(vector), centred.score_person(vector)]
+    parts = [
+        centred.loglike(vector),
+        centred.loglike_person(vector),
+        centred.score(vector),
+        centred.score_person(vector),
+    ]
     return parts + [centred.hessian(vector, method) for method in ("exact", "bhhh")]
 
 
@@ -111,7 +118,9 @@ def test_a_problem_of_the_same_shape_compiles_nothing():
 
     def model(asc):
         return iclv.Model(
-            choice=iclv.Logit(lambda b, x, lv: {"a": b.asc, "b": b.cost * x.cost, "c": b.late * x.age}, "choice"),
+            choice=iclv.Logit(
+                lambda b, x, lv: {"a": b.asc, "b": b.cost * x.cost, "c": b.late * x.age}, "choice"
+            ),
             random={"cost": iclv.Normal()},
             fixed={"asc": asc},
         )
@@ -134,7 +143,9 @@ def test_a_problem_of_the_same_shape_compiles_nothing():
 
 def test_another_number_of_missing_attributes_compiles_nothing():
     model = iclv.Model(
-        choice=iclv.Logit(lambda b, x, lv: {"a": b.cost * x.cost, "b": b.asc}, "choice", available={"a": "open"})
+        choice=iclv.Logit(
+            lambda b, x, lv: {"a": b.cost * x.cost, "b": b.asc}, "choice", available={"a": "open"}
+        )
     )
 
     def with_missing(count):
@@ -236,7 +247,9 @@ def test_functions_that_differ_in_a_constant_differ(make, values):
 
 @pytest.mark.parametrize("kernel", [iclv.Logit, iclv.Probit])
 def test_the_order_of_alternatives_belongs_to_the_program(kernel):
-    problems = [iclv.Model(choice=kernel(with_order(names), "choice")).bind(survey(3)) for names in ("ab", "ba")]
+    problems = [
+        iclv.Model(choice=kernel(with_order(names), "choice")).bind(survey(3)) for names in ("ab", "ba")
+    ]
     found = [p.loglike_person(jnp.asarray([0.7])) for p in problems]
     np.testing.assert_allclose(*found, rtol=1e-13)
 
@@ -316,12 +329,12 @@ def test_members_of_a_family_differ():
     """The same names, shapes and parameters throughout."""
     params = {"l =~ q": 0.7, "q | 1": -0.4, "q | 2": 0.5, "b": 0.7, "b.sd": 0.5}
 
-    def value(link="probit", kernel=iclv.Logit, mixing=iclv.Normal()):
+    def value(link="probit", kernel=iclv.Logit, mixing=None):
         model = iclv.Model(
             latent=[iclv.Latent("l")],
             indicators=[iclv.Ordered("q", of="l", link=link)],
             choice=kernel(lambda b, x, lv: {"a": b.b * x.cost + lv.l, "b": 0.0}, "choice"),
-            random={"b": mixing},
+            random={"b": mixing or iclv.Normal()},
         )
         problem = model.bind(survey(3), integration=iclv.MonteCarlo(4))
         return float(problem.loglike(problem.vector(params)))
@@ -334,7 +347,8 @@ def test_members_of_a_family_differ():
 
 def test_a_rule_with_other_draws_gives_other_draws():
     model = iclv.Model(
-        choice=iclv.Logit(lambda b, x, lv: {"a": b.b * x.cost, "b": 0.0}, "choice"), random={"b": iclv.Normal()}
+        choice=iclv.Logit(lambda b, x, lv: {"a": b.b * x.cost, "b": 0.0}, "choice"),
+        random={"b": iclv.Normal()},
     )
     rules = [iclv.MonteCarlo(4, s, seed) for s in ("halton", "sobol", "mlhs", "random") for seed in (0, 1)]
     problems = [model.bind(survey(3), integration=rule) for rule in rules]

@@ -95,7 +95,9 @@ def test_everything_is_finite_far_out(one):
     for scale in (30.0, 700.0):
         small = {n: any(k in n for k in FIXED_SIZE) or n in kept for n in params}
         steep = {n: v if small[n] else v * scale for n, v in params.items()}
-        wide = {n: v * scale if (" | " in n or ".delta" in n) and n not in kept else v for n, v in params.items()}
+        wide = {
+            n: v * scale if (" | " in n or ".delta" in n) and n not in kept else v for n, v in params.items()
+        }
         for values in (steep, wide):
             vector = problem.vector(values)
             for part in (problem.loglike, problem.score, problem.score_person, problem.hessian):
@@ -155,7 +157,9 @@ def test_transformations_from_the_outside():
     np.testing.assert_allclose(
         jax.vmap(problem.loglike)(beside), [problem.loglike(p) for p in beside], **same
     )
-    np.testing.assert_allclose(jax.vmap(jax.jit(problem.score))(beside), [problem.score(p) for p in beside], **same)
+    np.testing.assert_allclose(
+        jax.vmap(jax.jit(problem.score))(beside), [problem.score(p) for p in beside], **same
+    )
     np.testing.assert_allclose(
         jax.jacfwd(problem.loglike_person)(params), problem.score_person(params), **same
     )
@@ -184,7 +188,10 @@ def test_a_problem_may_be_an_argument():
     np.testing.assert_allclose(each, draws @ one.problem.loglike_person(one.params), rtol=1e-12)
     loglike = jax.jit(lambda problem, params: problem.loglike(params))
     again = one.case.model.bind(one.case.data, **one.case.bind)
-    for problem, other in ((one.problem, again), (one.problem.with_weights(draws[0]), again.with_weights(draws[0]))):
+    for problem, other in (
+        (one.problem, again),
+        (one.problem.with_weights(draws[0]), again.with_weights(draws[0])),
+    ):
         assert loglike(problem, one.params) == loglike(other, one.params) == problem.loglike(one.params)
     by_weight = jax.jit(jax.grad(lambda w: one.problem.with_weights(w).loglike(one.params)))(draws[0])
     np.testing.assert_allclose(by_weight, one.problem.loglike_person(one.params), rtol=1e-12)

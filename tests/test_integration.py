@@ -6,25 +6,37 @@ import pandas as pd
 import pytest
 
 import iclv_jax as iclv
-from iclv_jax import Adaptive, Conditioned, Continuous, GaussHermite, Laplace, Latent, Logit, Ordered, Trapezoid
+from iclv_jax import (
+    Adaptive,
+    Conditioned,
+    Continuous,
+    GaussHermite,
+    Laplace,
+    Latent,
+    Logit,
+    Ordered,
+    Trapezoid,
+)
 
-PEOPLE = 120
+PEOPLE = 100
 
 
-def hybrid(item):
+def hybrid(item, chain=False):
+    """One latent variable that the utility sees and, in a chain, another that follows from it."""
+
     def utility(b, x, lv):
-        return {"a": b.asc + b.price * x.price + b.att * lv.one, "b": b.two * lv.two, "c": 0.0}
+        return {"a": b.asc + b.price * x.price + b.att * lv.one, "b": 0.0}
 
-    latent = [Latent("one", on=["age"]), Latent("two", on=["one"])]
-    items = [item(f"p{i}", of="one") for i in range(3)] + [item(f"q{i}", of="two") for i in range(3)]
+    latent = [Latent("one", on=["age"])] + [Latent("two", on=["one"])] * chain
+    items = [item(f"p{i}", of="one") for i in range(3)] + [item(f"q{i}", of="two") for i in range(3)] * chain
     return iclv.Model(latent, items, Logit(utility, chosen="choice"))
 
 
 def truth(model, frame):
     """Moderate values for every parameter, by kind."""
-    values = {"asc": 0.3, "price": -0.8, "att": 0.9, "two": -0.6, "one ~ age": 0.5, "two ~ one": 0.4}
+    values = {"asc": 0.3, "price": -0.8, "att": 0.9, "one ~ age": 0.5, "two ~ one": 0.4}
     for i in range(3):
-        values |= {f"one =~ p{i}": 1.0, f"two =~ q{i}": -0.8}
+        values |= {f"one =~ p{i}": 1.0, f"two =~ q{i}": 0.8}
         for q in (f"p{i}", f"q{i}"):
             values |= {f"{q} ~ 1": 0.2, f"{q} ~~ {q}": 0.7} | {f"{q} | {k}": float(k - 2) for k in (1, 2, 3)}
     known = {row.name for row in model_table(model).rows if row.status == "free"}
@@ -53,16 +65,24 @@ def survey(model, seed=0, situations=3):
 def with_gaps(data):
     """Some answers missing, always the same for all rows of a person."""
     data = data.copy()
-    for i, column in enumerate(("p0", "p1", "q0", "q2")):
-        data.loc[data.person % 7 == i, column] = np.nan
-    data.loc[data.person % 11 == 3, ["p0", "p1", "p2", "q0", "q1", "q2"]] = np.nan
+    items = [c for c in data.columns if c[0] in "pq" and c[1:].isdigit()]
+    for i, column in enumerate(items):
+        data.loc[data.person % 9 == i, column] = np.nan
+    data.loc[data.person % 11 == 3, items] = np.nan
     return data
 
 
 @pytest.fixture(scope="module")
 def normal():
-    model = hybrid(Continuous)
+    model = hybrid(Continuous, chain=True)
     return model, with_gaps(survey(model))
+
+
+@pytest.fixture(scope="module")
+def exact(ordered):
+    """The fit of the ordered model by quadrature."""
+    model, data = ordered
+    return model.fit(data, person="person", progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +106,15 @@ def test_conditioning_is_chosen_for_continuous_items_and_can_be_turned_off(norma
 
 def test_conditioning_equals_brute_force_in_two_dimensions(normal):
     model, data = normal
-    brute = model.bind(data, person="person", integration=Trapezoid(141, reach=8.0))
-    exact = model.bind(data, person="person", integration=Conditioned(GaussHermite(40)))
+    brute = model.bind(data, person="person", integration=GaussHermite(24))
     params = brute.vector(truth(model, data))
-    exact = exact.recentre(params)
+    brute = brute.recentre(params)
+    exact = model.bind(data, person="person", integration=Conditioned(GaussHermite(24))).recentre(params)
+    assert exact.core.structure.dimension == 1 and brute.core.structure.dimension == 2
     np.testing.assert_allclose(exact.loglike_person(params), brute.loglike_person(params), rtol=0, atol=1e-8)
     np.testing.assert_allclose(exact.score(params), brute.score(params), rtol=0, atol=1e-6)
-    both = [p.hessian(params, "autodiff") for p in (exact, brute)]
-    np.testing.assert_allclose(*both, rtol=0, atol=1e-5 * np.abs(both[0]).max())
+    both = [np.asarray(p.hessian(params)) for p in (exact, brute)]
+    np.testing.assert_allclose(*both, rtol=0, atol=1e-6 * np.abs(both[0]).max())
 
 
 def test_items_alone_need_no_nodes(normal):
@@ -113,9 +134,9 @@ def test_posterior_moments_are_the_same_with_and_without_conditioning(normal):
     from iclv_jax._predict import posterior
 
     model, data = normal
-    brute = model.bind(data, person="person", integration=GaussHermite(30))
+    brute = model.bind(data, person="person", integration=GaussHermite(24))
     params = brute.vector(truth(model, data))
-    exact = model.bind(data, person="person", integration=Conditioned(GaussHermite(30))).recentre(params)
+    exact = model.bind(data, person="person", integration=Conditioned(GaussHermite(24))).recentre(params)
     brute = brute.recentre(params)
     for a, b in zip(posterior(exact.core, params), posterior(brute.core, params), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-7)
@@ -144,8 +165,8 @@ def test_few_adaptive_nodes_agree_with_many_plain_ones(ordered):
 
 def test_product_grids_leave_out_negligible_corners():
     assert GaussHermite(15).standard(1, 1).points.shape[1] == 15
-    pruned = GaussHermite(15).standard(1, 3)
-    assert pruned.points.shape[1] < 0.7 * 15**3
+    pruned = GaussHermite(20).standard(1, 3)
+    assert pruned.points.shape[1] < 0.6 * 20**3
     assert np.exp(pruned.log_weights).sum() == pytest.approx(1.0, abs=1e-11)
 
 
@@ -180,49 +201,47 @@ def test_laplace_is_one_node_and_close(ordered):
     assert abs(value - float(exact.loglike(params))) < 0.1 * PEOPLE
 
 
-def test_search_and_result_have_their_own_nodes(ordered):
+def test_search_and_result_have_their_own_nodes(ordered, exact):
     model, data = ordered
-    fit = model.fit(data, person="person", integration=Adaptive(12, final_draws=48), progress=False)
+    fit = model.fit(data, person="person", integration=Adaptive(12, final_draws=256), progress=False)
     assert fit.converged
-    assert fit.problem.core.nodes.shocks.shape[1] == 48
+    assert fit.problem.core.nodes.shocks.shape[1] == 256
     assert {s.split(",")[1] for s in fit.trace.stage if s.startswith("joint")} == {
         " 12 sobol draws per person from the approximate posterior",
-        " 48 sobol draws per person from the approximate posterior",
+        " 256 sobol draws per person from the approximate posterior",
     }
-    exact = model.fit(data, person="person", start=fit, progress=False)
     assert (np.abs(fit.params - exact.params) < 0.3 * exact.bse).all()
+    np.testing.assert_allclose(fit.bse, exact.bse, rtol=0.05)
     report = str(fit.integration_report())
-    assert "Effective" not in report and "effective sample size" in report and "Verdict" in report
+    assert "effective sample size" in report and "Verdict" in report
     assert fit.accuracy.error < 0.5 and fit.accuracy.sizes.min() > 1
     assert "standard error of" in str(fit.summary())
 
 
-def test_nodes_are_doubled_until_the_target_is_met(ordered):
+def test_nodes_are_doubled_until_the_target_is_met(ordered, exact):
     model, data = ordered
-    start = model.fit(data, person="person", progress=False)
-    loose = GaussHermite(3, target_error=0.02)
-    fit = model.fit(data, person="person", integration=loose, start=start, progress=False)
+    loose = GaussHermite(3, target_error=0.01)
+    fit = model.fit(data, person="person", integration=loose, start=exact, progress=False)
     assert fit.problem.rule.nodes > 3
-    assert fit.llf == pytest.approx(start.llf, abs=0.05)
+    assert fit.llf == pytest.approx(exact.llf, abs=0.02)
 
 
-def test_report_says_when_prior_draws_are_too_few(ordered):
+def test_report_says_when_prior_draws_are_too_few(ordered, exact):
     model, data = ordered
-    rule = iclv.MonteCarlo(40, "halton")
-    fit = model.fit(data, person="person", integration=rule, start="default", progress=False)
+    rule = iclv.MonteCarlo(20, "random")
+    fit = model.fit(data, person="person", integration=rule, start=exact, progress=False)
     assert "Not accurate enough" in str(fit.integration_report())
 
 
-def test_latent_scores_follow_the_answers(ordered):
-    model, data = ordered
-    fit = model.fit(data, person="person", progress=False)
-    scores = fit.latent_scores()
-    assert list(scores.columns) == ["one", "one.sd", "two", "two.sd"]
+def test_latent_scores_follow_the_answers(ordered, exact):
+    _, data = ordered
+    scores = exact.latent_scores()
+    assert list(scores.columns) == ["one", "one.sd"]
     sums = data.drop_duplicates("person").set_index("person")[["p0", "p1", "p2"]].sum(axis=1, min_count=3)
     assert scores.one.corr(sums) > 0.8
     answered = sums.notna()
     assert scores["one.sd"][answered].mean() < scores["one.sd"][~answered].mean()
-    covariances = fit.latent_covariances()
+    covariances = exact.latent_covariances()
     assert (np.linalg.eigvalsh(covariances) > 0).all()
     np.testing.assert_allclose(np.sqrt(covariances[:, 0, 0]), scores["one.sd"])
 
@@ -254,14 +273,13 @@ def test_product_of_latent_variables_in_the_utility():
 
 def test_loading_near_zero_perfect_prediction_and_top_answers(ordered):
     model, data = ordered
-    weak = truth(model, data) | {"one =~ p0": 1e-9, "one =~ p1": 0.0}
+    weak = truth(model, data) | {"one =~ p0": 1e-9, "one =~ p1": 0.0, "one =~ p2": 0.0}
     check_finite(model, data, "person", weak)
     certain = truth(model, data) | {"price": -400.0, "asc": 30.0}
     check_finite(model, data, "person", certain)
     model = hybrid(lambda q, of: Ordered(q, of=of, levels=[1, 2, 3, 4]))
     top = data.copy()
-    items = [f"{a}{i}" for a in "pq" for i in range(3)]
-    top.loc[top.person < 20, items] = 4.0
+    top.loc[top.person < 20, ["p0", "p1", "p2"]] = 4.0
     check_finite(model, top, "person", truth(model, data))
 
 

@@ -455,7 +455,7 @@ def test_batches_of_people_do_not_change_the_answer(batch):
         scores = one.problem.score_person(one.params)
         np.testing.assert_allclose(problem.score_person(one.params), scores, rtol=1e-12, atol=1e-11)
         np.testing.assert_allclose(problem.score(one.params), scores.sum(axis=0), rtol=1e-11, atol=1e-11)
-        hessians = (p.hessian(one.params, "autodiff") for p in (problem, one.problem))
+        hessians = (p.hessian(one.params) for p in (problem, one.problem))
         np.testing.assert_allclose(*hessians, rtol=1e-11, atol=1e-10)
         centres, whole = problem.centres(one.params), one.problem.centres(one.params)
         np.testing.assert_allclose(centres.mode, whole.mode, **same)

@@ -7,29 +7,28 @@ import numpy as np
 import pytest
 
 from iclv_jax import __main__ as demonstration
+from iclv_jax._integration import Adaptive
 from iclv_jax._optimise import Verdict
 from iclv_jax.datasets import sugar_substitutes
 
-ARGUMENTS = ["--people", "150", "--seed", "2", "--draws", "32"]
-ITEMS = {**demonstration.ITEMS, "small": (2, 2, 2, 2, 2)}
+ARGUMENTS = ["--people", "200", "--seed", "1"]
+ITEMS = demonstration.ITEMS["small"]
+RULES = {**demonstration.RULES, "small": Adaptive(32, final_draws=32)}
+against_truth = demonstration.against_truth
 
 
 @pytest.fixture(scope="module")
 def run():
-    """One tiny run: its exit code, what it printed, and its fit."""
-    fits = []
+    """One small run: its exit code, what it printed, and its fit."""
+    fits, lines = [], []
     with pytest.MonkeyPatch.context() as patch:
-        lines = []
-        patch.setattr(demonstration, "ITEMS", ITEMS)
+        patch.setattr(demonstration, "RULES", RULES)
         patch.setattr("builtins.print", lambda *parts, **_: lines.append(" ".join(map(str, parts))))
         patch.setattr(
             demonstration, "against_truth", lambda fit, truth: fits.append(fit) or against_truth(fit, truth)
         )
         code = demonstration.main(ARGUMENTS)
     return code, "\n".join(lines), fits[0]
-
-
-against_truth = demonstration.against_truth
 
 
 def test_it_converges(run):
@@ -41,8 +40,9 @@ def test_it_converges(run):
 
 def test_it_tells_the_size_and_the_reference_workload(run):
     text = run[1]
-    assert "150 people with 6 choices each" in text
-    assert "65 parameters" in text
+    assert "200 people with 6 choices each" in text
+    assert "14 five-point items (3, 3, 3, 2, 3)" in text
+    assert "85 parameters" in text
     assert "--items full" in text
     assert "38 items" in text
 
@@ -57,7 +57,7 @@ def test_it_prints_the_summary_and_every_parameter_beside_the_truth(run):
 
 def test_the_comparison_is_right(run):
     fit = run[2]
-    truth = sugar_substitutes(2, 150, items=ITEMS["small"]).truth
+    truth = sugar_substitutes(1, 200, items=ITEMS).truth
     report = against_truth(fit, truth)
     rows = {row[0]: row for section in report.sections for row in section.rows}
     t = (fit.params["benefit ~ concern"] - 0.5) / fit.bse["benefit ~ concern"]
@@ -65,7 +65,7 @@ def test_the_comparison_is_right(run):
     assert float(rows["benefit ~ concern"][4]) == pytest.approx(t, abs=0.006)
     bounds = fit.conf_int()
     inside = sum(bounds["lower"][n] <= truth[n] <= bounds["upper"][n] for n in fit.names)
-    assert report.facts[0][1] == f"{inside} of 65 ({inside / 65:.1%})"
+    assert report.facts[0][1] == f"{inside} of 85 ({inside / 85:.1%})"
 
 
 def test_it_prints_its_times(run):
@@ -82,8 +82,7 @@ def test_a_fit_that_did_not_converge_ends_with_1(run, monkeypatch, capsys):
         fit.optimizer_report, verdict=Verdict.ITERATION_LIMIT, message=Verdict.ITERATION_LIMIT.sentence
     )
     stopped = dataclasses.replace(fit, optimizer_report=report)
-    survey = sugar_substitutes(2, 150, items=ITEMS["small"])
-    monkeypatch.setattr(demonstration, "ITEMS", ITEMS)
+    survey = sugar_substitutes(1, 200, items=ITEMS)
     monkeypatch.setattr(demonstration, "sugar_substitutes", lambda *args, **kwargs: survey)
     monkeypatch.setattr(type(survey.model), "fit", lambda *args, **kwargs: stopped)
     assert demonstration.main(ARGUMENTS) == 1

@@ -217,3 +217,21 @@ def test_weights_are_copies_of_people(choices):
     assert twice.llf == pytest.approx(2 * once.llf)
     np.testing.assert_allclose(twice.bse * np.sqrt(2), once.bse, rtol=1e-6)
     np.testing.assert_allclose(twice.standard_errors("robust"), once.standard_errors("robust"), rtol=1e-6)
+
+
+def test_clusters_of_people_against_statsmodels(choices):
+    import statsmodels.api as sm
+
+    groups = np.repeat(np.arange(60), 5)
+    fit = logit().fit(choices.assign(group=groups), cluster="group", progress=False)
+    model = sm.Logit((choices.choice == "a").astype(float), sm.add_constant(choices.price))
+    other = model.fit(
+        disp=0,
+        cov_type="cluster",
+        cov_kwds={"groups": groups, "use_correction": False, "df_correction": False},
+    )
+    np.testing.assert_allclose(fit.standard_errors("cluster"), other.bse, rtol=1e-6)
+    robust = model.fit(disp=0, cov_type="HC0")
+    np.testing.assert_allclose(fit.standard_errors("robust"), robust.bse, rtol=1e-6)
+    with pytest.raises(ValueError, match="need the column of the clusters"):
+        logit().fit(choices, progress=False).cov_params("cluster")

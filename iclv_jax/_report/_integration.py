@@ -35,7 +35,10 @@ def integration_report(
     if finer is not None:
         facts.append((f"Log-likelihood with {finer.nodes:,} nodes", loglike(finer.llf)))
         facts.append(
-            ("Largest shift of an estimate then", f"{fixed(finer.largest, 3)} standard errors ({finer.name})")
+            (
+                "Largest shift of an estimate then",
+                f"{fixed(abs(finer.largest), 3)} standard errors ({finer.name})",
+            )
         )
     if problem.rule.centred and dimension:
         facts.append(

@@ -17,6 +17,7 @@ KINDS = {
     "hessian": "inverse of the negative Hessian",
     "bhhh": "outer product of the scores (BHHH)",
     "robust": "robust (sandwich)",
+    "cluster": "robust to correlation within clusters",
 }
 
 
@@ -68,6 +69,8 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         facts.append(("Rho-squared of the choices", fixed(parts.rho_squared, 4)))
     facts += [("AIC", fixed(fit.aic, 2)), ("BIC (people)", fixed(fit.bic, 2))]
     facts.append(("Integration", _integration(problem)))
+    if problem.reason != "as asked for":
+        facts.append(("", problem.reason))
     if sentence := fit.accuracy.sentence():
         facts.append(("", sentence))
     facts.append(("Optimiser", f"{report.verdict.value}: {report.message}"))
@@ -85,7 +88,7 @@ def _integration(problem: Any) -> str:
     dimension = problem.core.structure.dimension
     if dimension == 0 and not problem.rule.conditions:
         return "none needed"
-    return f"{problem.rule.describe(dimension)} ({problem.reason})"
+    return problem.rule.describe(dimension)
 
 
 def _sections(table: pd.DataFrame) -> list[Section]:

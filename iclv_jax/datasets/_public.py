@@ -160,7 +160,8 @@ def _ready_optima(raw: pd.DataFrame) -> pd.DataFrame:
     ratings = ratings.mask(ratings.isin(_NO_RATING))
     others = kept.drop(columns=ratings.columns).assign(NbCar=kept["NbCar"].clip(upper=3))
     added = _added_to_optima(kept)
-    return pd.concat([others, ratings, added], axis=1)[[*raw.columns, *added.columns]]
+    # A copy in one piece: pandas warns of the many blocks when a column is added later.
+    return pd.concat([others, ratings, added], axis=1)[[*raw.columns, *added.columns]].copy()
 
 
 def _added_to_optima(kept: pd.DataFrame) -> pd.DataFrame:
