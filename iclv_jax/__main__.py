@@ -16,7 +16,7 @@ from iclv_jax._report import Report, Section, fixed, number
 from iclv_jax._report._summary import HEADINGS
 from iclv_jax.datasets import Survey, sugar_substitutes
 
-ITEMS = {"small": (3, 3, 3, 2, 3), "full": (6, 6, 3, 3, 20)}
+ITEMS = {"small": (3, 3, 3, 3, 3), "full": (6, 6, 3, 3, 20)}
 """Numbers of items for each latent variable: a quick look, and the reference workload."""
 RULES = {"small": Adaptive(64, final_draws=64), "full": Adaptive(20)}
 """How to integrate: with one number of draws throughout, so that everything is compiled once; and with few
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Simulate a survey with five attitudes, fit the joint model, compare with the truth.",
     )
     parser.add_argument("--people", type=int, default=328, metavar="N", help="number of people (328)")
-    sizes = "14 items, or the 38 of the reference workload (small)"
+    sizes = "15 items, or the 38 of the reference workload (small)"
     parser.add_argument("--items", choices=ITEMS, default="small", help=sizes)
     parser.add_argument("--seed", type=int, default=0, help="seed of the survey (0)")
     return parser

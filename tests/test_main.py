@@ -41,8 +41,8 @@ def test_it_converges(run):
 def test_it_tells_the_size_and_the_reference_workload(run):
     text = run[1]
     assert "200 people with 6 choices each" in text
-    assert "14 five-point items (3, 3, 3, 2, 3)" in text
-    assert "85 parameters" in text
+    assert "15 five-point items (3, 3, 3, 3, 3)" in text
+    assert "90 parameters" in text
     assert "--items full" in text
     assert "38 items" in text
 
@@ -65,7 +65,7 @@ def test_the_comparison_is_right(run):
     assert float(rows["benefit ~ concern"][4]) == pytest.approx(t, abs=0.006)
     bounds = fit.conf_int()
     inside = sum(bounds["lower"][n] <= truth[n] <= bounds["upper"][n] for n in fit.names)
-    assert report.facts[0][1] == f"{inside} of 85 ({inside / 85:.1%})"
+    assert report.facts[0][1] == f"{inside} of 90 ({inside / 90:.1%})"
 
 
 def test_it_prints_its_times(run):
