@@ -19,7 +19,7 @@ import pandas as pd
 import iclv_jax as iclv
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import public  # noqa: E402
+import public
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = 5
@@ -37,7 +37,14 @@ FAMILIES = {
 
 def problems(quick):
     survey = iclv.datasets.sugar_substitutes()
-    yield "reference workload", survey.model, survey.data, "person", survey.truth, iclv.Adaptive(4096, seed=99)
+    yield (
+        "reference workload",
+        survey.model,
+        survey.data,
+        "person",
+        survey.truth,
+        iclv.Adaptive(4096, seed=99),
+    )
     optima = iclv.datasets.optima(download=True)
     model = public.optima(probit=True)
     params = dict(model.fit(optima, progress=False).params)
@@ -102,7 +109,9 @@ def run(quick):
                 "rms_error": float(np.sqrt(np.mean(errors**2))),
                 "loglike_ms": 1000 * seconds,
             }
-            print("  {rule:24s} {nodes:6d} nodes: error {rms_error:12.4g}, {loglike_ms:9.1f} ms".format(**row))
+            print(
+                "  {rule:24s} {nodes:6d} nodes: error {rms_error:12.4g}, {loglike_ms:9.1f} ms".format(**row)
+            )
             sys.stdout.flush()
             rows.append(row)
     return pd.DataFrame(rows)
@@ -117,7 +126,13 @@ def write_table(frame, machine):
         "Parameters are fixed: the truth for the reference workload, the estimates for the others.",
     ]
     for name, part in frame.groupby("problem", sort=False):
-        header = ["", f"## {name}", "", "| rule | nodes | rms error | bias | ms |", "|---|---:|---:|---:|---:|"]
+        header = [
+            "",
+            f"## {name}",
+            "",
+            "| rule | nodes | rms error | bias | ms |",
+            "|---|---:|---:|---:|---:|",
+        ]
         lines += header
         lines += [
             f"| {r.rule} | {r.nodes:,} | {r.rms_error:.3g} | {r.bias:.3g} | {r.loglike_ms:.1f} |"

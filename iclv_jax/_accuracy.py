@@ -1,5 +1,6 @@
 """How accurate the integral is: effective sample sizes, and the spread over randomisations."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import jax
@@ -40,11 +41,17 @@ class Accuracy:
         Effective sample size of each person; None for quadrature, whose weights differ by design.
     error
         Standard error of log L; None for a rule without randomness.
+    lost
+        People whose posterior mode was not found.
+    bent
+        People whose posterior is not log-concave at its mode, so that their nodes were spread wider.
     """
 
     nodes: int
     sizes: np.ndarray | None
     error: float | None
+    lost: tuple[Hashable, ...] = ()
+    bent: tuple[Hashable, ...] = ()
 
     def sentence(self) -> str:
         """One line for a summary."""
@@ -60,11 +67,23 @@ class Accuracy:
 def accuracy(problem: Problem, params: Params) -> Accuracy:
     """Effective sizes at the problem's nodes, and the error of log L from other seeds."""
     nodes = problem.core.nodes.log_weights.shape[1]
-    if problem.core.structure.dimension == 0 or problem.rule.reseeded(0) is None:
+    if problem.core.structure.dimension == 0:
         return Accuracy(nodes, None, None)
+    lost, bent = _troubled(problem, params) if problem.rule.centred else ((), ())
+    if problem.rule.reseeded(0) is None:
+        return Accuracy(nodes, None, None, lost, bent)
     sizes = np.asarray(effective_sizes(problem.core, params))
     values = [float(p.loglike(params)) for p in randomisations(problem, params)]
-    return Accuracy(nodes, sizes, float(np.std(values, ddof=1)))
+    return Accuracy(nodes, sizes, float(np.std(values, ddof=1)), lost, bent)
+
+
+def _troubled(problem: Problem, params: Params) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:
+    """People whose mode was not found, and people whose posterior is not log-concave there."""
+    centre = problem.centres(params)
+    people = problem.panel.people
+    lost = np.flatnonzero(~np.asarray(centre.found))
+    bent = np.flatnonzero(~np.asarray(centre.log_concave))
+    return tuple(people[i] for i in lost), tuple(people[i] for i in bent)
 
 
 def randomisations(problem: Problem, params: Params, count: int = SEEDS) -> list[Problem]:

@@ -76,8 +76,8 @@ def covariance(
     matrix = inverse.matrix
     if kind in ("robust", "cluster"):
         weighted = scores[:, inverse.kept] * weights[:, None]
-        if kind == "cluster":
-            sums = np.zeros((int(np.max(clusters)) + 1, weighted.shape[1]))  # pyright: ignore[reportArgumentType, reportCallIssue]
+        if kind == "cluster" and clusters is not None:
+            sums = np.zeros((int(clusters.max()) + 1, weighted.shape[1]))
             np.add.at(sums, clusters, weighted)
             weighted = sums
         matrix = matrix @ (weighted.T @ weighted) @ matrix

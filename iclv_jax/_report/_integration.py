@@ -44,12 +44,20 @@ def integration_report(
         facts.append(
             ("Movement at the last placement", f"{fixed(float(np.sqrt(movement)), 4)} standard errors")
         )
+    for what, who in (("Modes not found", accuracy.lost), ("Not log-concave at the mode", accuracy.bent)):
+        if who:
+            facts.append((what, f"{len(who)} people: {named(who)}"))
     sections, columns = (), ("", "")
     if accuracy.sizes is not None:
         columns = ("person", "effective sample size")
         sections = (_sizes(problem.panel.people, accuracy.sizes),)
     verdict = _verdict(problem, accuracy, movement, noise, finer)
     return Report("Integration", (*facts, ("Verdict", verdict)), columns, sections)
+
+
+def named(people: Sequence[Any]) -> str:
+    """The first few identifiers."""
+    return ", ".join(repr(p) for p in people[:WORST]) + (", ..." if len(people) > WORST else "")
 
 
 def _sizes(people: Sequence[Any], sizes: np.ndarray) -> Section:
@@ -73,6 +81,8 @@ def _verdict(problem: Any, accuracy: Any, movement: float, noise: float, finer: 
         troubles.append(f"half of the people have an effective sample size below {FEW:g}")
     if accuracy.error is not None and accuracy.error > SMALL_ERROR:
         troubles.append(f"log L is uncertain by {accuracy.error:.2g}")
+    if accuracy.lost:
+        troubles.append(f"the posterior mode of {len(accuracy.lost)} people was not found")
     if finer is not None and abs(finer.largest) > SMALL_SHIFT:
         troubles.append(f"{finer.name} moves by {abs(finer.largest):.2f} standard errors with more nodes")
     if problem.rule.centred and movement > max(0.01, noise):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._report._format import fixed, loglike, number, probability
+from iclv_jax._report._integration import named
 from iclv_jax._report._table import Report, Section
 
 HEADINGS = {
@@ -122,6 +123,9 @@ def _notes(fit: Any) -> list[str]:
     if defined:
         notes.append(f"Defined by other parameters: {', '.join(defined)}")
     notes += [f"{name} ended at its bound {value:g}" for name, value in report.active.items()]
+    if fit.accuracy.lost:
+        who = named(fit.accuracy.lost)
+        notes.append(f"The posterior mode of {len(fit.accuracy.lost)} people was not found: {who}")
     if report.unscaled:
         notes.append(f"No one's likelihood depends on {', '.join(report.unscaled)} at the estimates")
     for direction in report.flat:
