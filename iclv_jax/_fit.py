@@ -9,48 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import stats
 
 from iclv_jax._accuracy import Accuracy, Finer, accuracy, with_more_nodes
+from iclv_jax._components import Components, components
+from iclv_jax._fingerprint import fingerprints
 from iclv_jax._inference import Covariance, covariance
 from iclv_jax._integration import Rule
-from iclv_jax._optimise import OptimizerReport, TrustRegion, refine, sequential_start
+from iclv_jax._optimise import Checkpoint, Optimizer, OptimizerReport, TrustRegion, refine, sequential_start
 from iclv_jax._predict import Posterior, posterior
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress, Report
 from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
 from iclv_jax._spec._model import Spec
-
-
-@dataclass(frozen=True, eq=False)
-class Components:
-    """Parts of the log-likelihood.
-
-    Attributes
-    ----------
-    joint
-        Of items and choices together: what was maximised.
-    choices, items
-        Marginal log-likelihoods of the choices and of the items alone at the joint estimates, each with
-        its own nodes. They add up to less or more than `joint`, because both depend on the latent
-        variables. NaN where the model has no such part.
-    equal_shares
-        Of the choices when all available alternatives are equally likely.
-    constants
-        Of the choices with alternative-specific constants only, maximised.
-    """
-
-    joint: float
-    choices: float
-    items: float
-    equal_shares: float
-    constants: float
-
-    @property
-    def rho_squared(self) -> float:
-        """1 - choices / equal_shares: McFadden's, for the choice part."""
-        return 1.0 - self.choices / self.equal_shares if self.equal_shares else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,16 +157,7 @@ class Fit:
     @cached_property
     def components(self) -> Components:
         """The log-likelihood of the parts, and of simpler models of the choice."""
-        spec, params = self.problem.spec, jnp.asarray(self.estimates)
-
-        def part(keep: Any) -> float:
-            return float(self.problem.part(keep).recentre(params).loglike(params))
-
-        if spec.choice is None:
-            return Components(self.llf, float("nan"), self.llf, float("nan"), float("nan"))
-        choices = part("choices") if spec.indicators else self.llf
-        items = part("items") if spec.indicators else float("nan")
-        return Components(self.llf, choices, items, *_naive_choices(self.problem))
+        return components(self.problem, jnp.asarray(self.estimates), self.llf)
 
     @cached_property
     def more_nodes(self) -> Finer | None:
@@ -295,24 +258,38 @@ def fit(
     weights: Any = None,
     cluster: str | None = None,
     integration: Rule | None = None,
-    optimizer: TrustRegion | None = None,
+    optimizer: Optimizer | None = None,
     start: Any = "sequential",
     progress: bool = True,
+    checkpoint: Any = None,
+    memory: str | float = "2GB",
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
     optimizer = TrustRegion() if optimizer is None else optimizer
-    if not isinstance(optimizer, TrustRegion):
+    if not isinstance(optimizer, Optimizer):
         raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
     problem = bind(
-        spec, data, person=person, people=people, weights=weights, cluster=cluster, integration=integration
+        spec,
+        data,
+        person=person,
+        people=people,
+        weights=weights,
+        cluster=cluster,
+        integration=integration,
+        memory=memory,
     )
     first, staged = start_values(problem, start)
     problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
+    file = (
+        None
+        if checkpoint is None
+        else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged))
+    )
     with Progress(progress) as bar:
         rows: list[dict[str, Any]] = []
         if staged:
-            first, rows = sequential_start(problem, jnp.asarray(first), bar)
-        outcome, more = refine(problem, np.asarray(first), optimizer, bar)
+            first, rows = sequential_start(problem, jnp.asarray(first), bar, file)
+        outcome, more = refine(problem, np.asarray(first), optimizer, bar, file)
     problem, params = outcome.objective.problem, outcome.params
     precision = accuracy(problem, jnp.asarray(params))
     return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more))
@@ -366,29 +343,3 @@ def _delta_errors(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     variance = np.einsum("ij,jk,ik->i", jacobian[:, known], matrix[np.ix_(known, known)], jacobian[:, known])
     needs = (jacobian[:, ~known] != 0.0).any(axis=1) | (jacobian == 0.0).all(axis=1)
     return np.where(needs, np.nan, np.sqrt(variance))
-
-
-def _naive_choices(problem: Problem) -> tuple[float, float]:
-    """Log-likelihoods of the choices with equal shares, and with constants only."""
-    person, weights = problem.panel.person, problem.panel.weights
-    occurs = np.asarray(person.occurs)
-    available = np.asarray(person.available)[occurs]
-    chosen = np.asarray(person.chosen)[occurs]
-    weight = np.repeat(weights[:, None], occurs.shape[1], axis=1)[occurs]
-    equal = float(-(weight * np.log(available.sum(axis=1))).sum())
-
-    def negative(constants: np.ndarray) -> tuple[float, np.ndarray]:
-        v = np.where(available, np.append(constants, 0.0), -np.inf)
-        logs = v - np.log(np.exp(v - v.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True))
-        logs -= v.max(axis=1, keepdims=True)
-        taken = np.zeros(available.shape)
-        taken[np.arange(len(chosen)), chosen] = 1.0
-        gradient = ((np.exp(logs) - taken) * weight[:, None]).sum(axis=0)[:-1]
-        return -float((weight * logs[np.arange(len(chosen)), chosen]).sum()), gradient
-
-    start = np.zeros(available.shape[1] - 1)
-    # Constants of alternatives that nobody chose run off to minus infinity; the bound ends that.
-    solution = optimize.minimize(
-        negative, start, jac=True, method="L-BFGS-B", bounds=[(-50.0, 50.0)] * len(start)
-    )
-    return equal, -float(solution.fun)

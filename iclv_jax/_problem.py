@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import equinox as eqx
 import jax
@@ -24,18 +24,21 @@ from iclv_jax._spec._values import finite
 from iclv_jax._start import default_start
 from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores
 
-WORKING_MEMORY = 512e6
-"""Bytes that one batch of people may take in a gradient, about."""
+MEMORY = "2GB"
+PER_ITEM, PER_CHOICE = 40, 20
+"""Numbers held per person, node and item (or alternative of a situation) in an exact Hessian; measured."""
+UNITS = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 loglike = jax.jit(likelihood.loglike)
 loglike_person = jax.jit(likelihood.loglike_person)
-score = jax.jit(derivatives.score)
-score_person = jax.jit(derivatives.score_person)
-hessians = {
-    "exact": jax.jit(derivatives.hessian_exact),
-    "autodiff": jax.jit(derivatives.hessian_autodiff),
-    "bhhh": jax.jit(derivatives.hessian_bhhh),
-}
+value_and_score = jax.jit(derivatives.value_and_score)
+person_scores = jax.jit(derivatives.person_scores)
+expand_exact = jax.jit(derivatives.expand_exact)
+expand_bhhh = jax.jit(derivatives.expand_bhhh)
+hessian_autodiff = jax.jit(derivatives.hessian_autodiff)
+hessian_numerical = jax.jit(derivatives.hessian_numerical, static_argnames="difference")
+
+HessianMethod = Literal["exact", "autodiff", "numerical", "bhhh"]
 
 
 @jax.jit
@@ -95,6 +98,7 @@ class Problem(eqx.Module):
     panel: Panel = eqx.field(static=True)
     rule: Rule = eqx.field(static=True)
     reason: str = eqx.field(static=True)
+    memory: float = eqx.field(static=True)
 
     def __hash__(self) -> int:
         # By identity: `jax.jit(problem.loglike)` asks for the hash of the method, and so of its problem's arrays.
@@ -151,24 +155,83 @@ class Problem(eqx.Module):
 
     def score(self, params: Params) -> Params:
         """Gradient of `loglike`."""
-        return score(self.core, params)
+        return value_and_score(self.core, params)[1]
 
     def score_person(self, params: Params) -> Scores:
         """Gradient of every person's log L_n, unweighted: shape (people, parameters)."""
-        return score_person(self.core, params)
+        return person_scores(self.core, params)[1]
 
-    def hessian(self, params: Params, method: Literal["exact", "autodiff", "bhhh"] = "exact") -> Hessian:
-        """Hessian of `loglike`.
+    def hessian(
+        self,
+        params: Params,
+        method: HessianMethod = "exact",
+        *,
+        people: Any = None,
+        difference: derivatives.Difference = "central",
+    ) -> Hessian:
+        """Hessian of `loglike`, (parameters, parameters) in natural units.
 
-        `"exact"` uses the structure of the model; `"autodiff"` is `jax.hessian` in chunks, the cross-check;
-        `"bhhh"` is minus the outer product of the scores.
+        Parameters
+        ----------
+        method
+            `"exact"` uses the structure of the model; `"autodiff"` is `jax.hessian` in chunks, the
+            cross-check; `"numerical"` differences of the gradient (`numerical_hessian` also says how far
+            they can be trusted); `"bhhh"` minus the outer product of the scores.
+        people
+            Positions of a subsample of people for `"bhhh"`, which is then multiplied by the total weight
+            over that of the subsample.
+        difference
+            `"central"` or `"forward"`, for `"numerical"`.
         """
-        if method not in hessians:
+        _check_choice("method", method, get_args(HessianMethod))
+        if people is not None and method != "bhhh":
+            raise ValueError(f"people= is a subsample for method='bhhh', not for {method!r}. Leave it out.")
+        if method == "exact":
+            return self.expansion(params).hessian
+        if method == "autodiff":
+            return hessian_autodiff(self.core, params)
+        if method == "numerical":
+            return self.numerical_hessian(params, difference).hessian
+        problem = self if people is None else self.subsample(people)
+        return expand_bhhh(problem.core, params).hessian
+
+    def expansion(self, params: Params, method: Literal["exact", "bhhh"] = "exact") -> derivatives.Expansion:
+        """Value, gradient and Hessian of `loglike` in one pass."""
+        return (expand_exact if method == "exact" else expand_bhhh)(self.core, params)
+
+    def value_and_score(self, params: Params) -> tuple[Scalar, Params]:
+        """`loglike` and its gradient in one pass."""
+        return value_and_score(self.core, params)
+
+    def numerical_hessian(
+        self, params: Params, difference: derivatives.Difference = "central"
+    ) -> derivatives.Differences:
+        """Hessian by differences of the gradient, with an estimate of the error of every entry and the
+        steps that were taken."""
+        _check_choice("difference", difference, get_args(derivatives.Difference))
+        return hessian_numerical(self.core, params, difference=difference)
+
+    def subsample(self, people: Any) -> "Problem":
+        """The same problem with the likelihood of some people (by position) only, weighted up to the
+        total weight."""
+        at = np.asarray(people)
+        size = len(self.panel.people)
+        if at.ndim != 1 or not len(at) or not np.issubdtype(at.dtype, np.integer):
+            raise ValueError(f"people= is a list of positions of people (whole numbers), not {people!r}.")
+        if at.min() < 0 or at.max() >= size:
             raise ValueError(
-                f"method is one of {', '.join(map(repr, hessians))}, not {method!r}. "
-                f"{nearest(method, hessians)}"
+                f"people= has positions from {at.min()} to {at.max()}; there are {size} people, from 0."
             )
-        return hessians[method](self.core, params)
+        kept = self.core.weights[at]
+        core = Core(
+            self.core.structure,
+            min(self.core.batch, len(at)),
+            self.core.constants,
+            jax.tree.map(lambda a: a[at], self.core.person),
+            kept * (self.core.weights.sum() / kept.sum()),
+            jax.tree.map(lambda a: a[at], self.core.nodes),
+        )
+        return eqx.tree_at(lambda p: p.core, self, core)
 
     def centres(self, params: Params) -> Centre:
         """Mode and curvature of every person's posterior of the shocks, with flags."""
@@ -190,10 +253,19 @@ class Problem(eqx.Module):
         points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
         nodes = spread_nodes(points, logs, people)
         core = eqx.tree_at(lambda c: c.nodes, self.core, nodes)
-        batch = min(self.core.batch, _batch(core.person, points.shape[1], dimension))
+        batch = min(self.core.batch, _batch(core, points.shape[1], self.memory))
         core = Core(core.structure, batch, core.constants, core.person, core.weights, nodes)
         return Problem(
-            core, points, logs, standard.from_prior, self.spec, self.table, self.panel, rule, self.reason
+            core,
+            points,
+            logs,
+            standard.from_prior,
+            self.spec,
+            self.table,
+            self.panel,
+            rule,
+            self.reason,
+            self.memory,
         )
 
     def part(self, keep: Literal["items", "choices"]) -> "Problem":
@@ -246,6 +318,13 @@ class Problem(eqx.Module):
             self.table.row(name)
 
 
+def _check_choice(argument: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(
+            f"{argument} is one of {', '.join(map(repr, known))}, not {value!r}. {nearest(str(value), known)}"
+        )
+
+
 def bind(
     spec: Spec,
     data: Any,
@@ -257,6 +336,7 @@ def bind(
     integration: Rule | None = None,
     levels: Mapping[str, Any] | None = None,
     batch_people: int | None = None,
+    memory: str | float = MEMORY,
 ) -> Problem:
     """Check the data, build the parameter table, make the nodes."""
     if integration is not None and not isinstance(integration, Rule):
@@ -265,6 +345,7 @@ def bind(
         )
     if batch_people is not None:
         check_count(batch_people, "batch_people")
+    bytes_allowed = parse_memory(memory)
     panel = read_panel(spec, data, person, people, weights, cluster, levels)
     table = build_table(spec, panel.levels)
     rule, reason = _choose(spec, integration)
@@ -274,13 +355,19 @@ def bind(
     arrays = jax.tree.map(jnp.asarray, panel.person)
     core = Core(
         structure=shape,
-        batch=batch_people or _batch(arrays, points.shape[1], shape.dimension),
+        batch=batch_people or len(panel.people),
         constants=jnp.asarray(table.constants),
         person=arrays,
         weights=jnp.asarray(panel.weights),
         nodes=spread_nodes(points, logs, len(panel.people)),
     )
-    return Problem(core, points, logs, standard.from_prior, spec, table, panel, rule, reason)
+    if batch_people is None:
+        core = replace_batch(core, _batch(core, points.shape[1], bytes_allowed))
+    return Problem(core, points, logs, standard.from_prior, spec, table, panel, rule, reason, bytes_allowed)
+
+
+def replace_batch(core: Core, batch: int) -> Core:
+    return Core(core.structure, batch, core.constants, core.person, core.weights, core.nodes)
 
 
 def _choose(spec: Spec, integration: Rule | None) -> tuple[Rule, str]:
@@ -300,10 +387,32 @@ def _choose(spec: Spec, integration: Rule | None) -> tuple[Rule, str]:
     return default_rule(spec.dimension)
 
 
-def _batch(person: Person, nodes: int, dimension: int) -> int:
-    """People per batch such that a gradient takes about `WORKING_MEMORY`."""
+def parse_memory(memory: Any) -> float:
+    """Bytes, from a number or from a text such as "500MB"."""
+    if isinstance(memory, str):
+        text = memory.strip().upper()
+        unit = next((u for u in sorted(UNITS, key=len, reverse=True) if text.endswith(u)), "")
+        try:
+            value = float(text.removesuffix(unit)) * UNITS[unit]
+        except (ValueError, KeyError):
+            value = float("nan")
+    else:
+        value = (
+            float(memory)
+            if isinstance(memory, (int, float)) and not isinstance(memory, bool)
+            else float("nan")
+        )
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f'memory= is a size such as "500MB" or "2GB", or a number of bytes, not {memory!r}.')
+    return value
+
+
+def _batch(core: Core, nodes: int, memory: float) -> int:
+    """People per batch such that the exact Hessian, which takes the most, stays within `memory`."""
+    person, shape = core.person, core.structure
     people, situations = person.occurs.shape
     items = sum(v.shape[1] for v in person.values)
-    per_node = 12 * items + 12 * situations * (person.available.shape[2] + person.columns.shape[2])
-    bytes_per_person = 8.0 * nodes * (per_node + 8 * dimension + 8)
-    return int(np.clip(WORKING_MEMORY / bytes_per_person, 1, people))
+    choice = situations * person.available.shape[2]
+    coefficients = len(shape.utility.parameters) if shape.utility is not None else 0
+    numbers = PER_ITEM * items + choice * (PER_CHOICE + 3 * coefficients) + 3 * shape.map.cells
+    return int(np.clip(memory / (8.0 * nodes * numbers), 1, people))

@@ -16,16 +16,17 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import logsumexp
 
 from iclv_jax._density import Structure, choice_log_densities, item_log_densities_at
-from iclv_jax._derivatives._basic import hessian_autodiff
+from iclv_jax._derivatives._basic import Expansion, hessian_autodiff, value_and_score
 from iclv_jax._derivatives._layout import Layout, Places, StackLayout, layout
 from iclv_jax._integration import Nodes
 from iclv_jax._latent import reduced_form
 from iclv_jax._likelihood import Core, in_batches
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT, Stack, section
-from iclv_jax._types import Array, Arrays, Hessian, Params
+from iclv_jax._types import Array, Arrays, Params
 
 
 @lru_cache(maxsize=64)
@@ -33,19 +34,19 @@ def _layout_of(structure: Structure) -> Layout:
     return layout(structure.map, tuple(section(s) for s in structure.stacks))
 
 
-def hessian_exact(core: Core, params: Params) -> Hessian:
-    """Hessian of the weighted log-likelihood, equal to automatic differentiation up to rounding."""
+def expand_exact(core: Core, params: Params) -> Expansion:
+    """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding."""
     if core.structure.conditioned:
         # Items meet through the posterior mean, so they cannot be taken one by one.
-        return hessian_autodiff(core, params)
+        return Expansion(*value_and_score(core, params), hessian_autodiff(core, params))
     parts = _layout_of(core.structure)
     mapping = core.structure.map
     cells = mapping.dense(core.theta(params))
 
-    def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, Array]:
+    def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, Array, Array]:
         return _batch(core.structure, parts, cells, person, nodes, weights)
 
-    curvature, gradient = in_batches(batch, core.batch, core.person, core.nodes, core.weights)
+    value, gradient, curvature = in_batches(batch, core.batch, core.person, core.nodes, core.weights)
 
     def live_theta(p: Params) -> Array:
         return core.theta(p)[parts.live]
@@ -54,13 +55,14 @@ def hessian_exact(core: Core, params: Params) -> Hessian:
     # theta is linear in the parameters but where define= is used.
     bend = jax.hessian(lambda p: jnp.dot(gradient, live_theta(p)))(params) if mapping.definitions else 0.0
     matrix = jacobian.T @ curvature @ jacobian + bend
-    return 0.5 * (matrix + matrix.T)
+    return Expansion(value, jacobian.T @ gradient, 0.5 * (matrix + matrix.T))
 
 
 class Parts(NamedTuple):
     """One person's derivatives, by place rather than by live entry (`node`, `place` of the structural
     part, `item`, `slot`, `coefficient` of the choice; the items' arrays are a list over stacks)."""
 
+    value: Array
     shares: Array  # node
     structural_scores: Array  # node place
     item_scores: list[Array]  # node item slot
@@ -86,8 +88,8 @@ def _batch(
     person: Person,
     nodes: Nodes,
     weights: Array,
-) -> tuple[Array, Array]:
-    """Hessian and gradient of a batch of people with respect to the live entries of theta."""
+) -> tuple[Array, Array, Array]:
+    """Value, gradient and Hessian of a batch of people with respect to the live entries of theta."""
     each = jax.vmap(lambda one, at: _person(structure, parts, cells, one, at))(person, nodes)
     factors = jnp.concatenate([jnp.ones((weights.shape[0], 1)), person.covariates], axis=1)[
         :, parts.covariate
@@ -106,7 +108,8 @@ def _batch(
     )
     mean_scores = jnp.einsum("nr,nrc->nc", each.shares, scores)
     matrix = _outer(scores, each.shares * weights[:, None], mean_scores, weights)
-    return matrix + _assemble(parts, each, factors, weights), weights @ mean_scores
+    matrix = matrix + _assemble(parts, each, factors, weights)
+    return weights @ each.value, weights @ mean_scores, matrix
 
 
 def _outer(scores: Array, node_weights: Array, mean_scores: Array, weights: Array) -> Array:
@@ -168,7 +171,8 @@ def _person(
     choice = _Choice(structure, parts.choice, cells.get(CHOICE, {}), person, nodes.shocks)
     first = jax.lax.optimization_barrier([s.first(eta) for s in stacks])
     values, (coefficients, pull) = jax.lax.optimization_barrier(choice.first(eta))
-    shares = jax.nn.softmax(sum((f.value for f in first), values) + nodes.log_weights)
+    terms = sum((f.value for f in first), values) + nodes.log_weights
+    shares = jax.nn.softmax(terms)
 
     # What the latent variables feel: slopes and curvatures of the log density along eta, by node.
     for s, f in zip(stacks, first, strict=True):
@@ -190,6 +194,7 @@ def _person(
 
     curved = jnp.einsum("rls,rlm,rmt->st", slopes, bend, slopes)
     return Parts(
+        logsumexp(terms),
         shares,
         jnp.einsum("rl,rls->rs", pull, slopes),
         [s.scores(f, eta) for s, f in zip(stacks, first, strict=True)],

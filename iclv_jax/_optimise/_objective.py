@@ -1,26 +1,56 @@
 """The mean negative log-likelihood as a function of unconstrained parameters z."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from functools import cached_property
+from typing import Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._accuracy import simulation_noise
 from iclv_jax._likelihood import Core
 from iclv_jax._parameters._transform import Exponential
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array, Float
 
-Method = Literal["exact", "bhhh"]
+Supplied = Literal["exact", "bhhh", "none"]
+"""Which Hessian an objective has to give: exact, outer products of scores, or none."""
 
 
 class Derivatives(NamedTuple):
-    """Value, gradient and Hessian at a point."""
+    """Value, gradient and Hessian at a point; the Hessian is zero where none was asked for."""
 
     value: Array
     gradient: Float[Array, " param"]
     hessian: Float[Array, "param param"]
+
+
+class Objective(Protocol):
+    """What an optimiser minimises: a smooth function of unconstrained parameters z.
+
+    `size` turns differences of the objective into those of the log-likelihood; `free` marks the parameters
+    that may move. `moves` says whether nodes are placed at the posterior, and so depend on the parameters.
+    """
+
+    @property
+    def free(self) -> np.ndarray: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def size(self) -> float: ...
+    @property
+    def moves(self) -> bool: ...
+    def params(self, z: Array) -> Array: ...
+    def z(self, params: Array) -> Array: ...
+    def value(self, z: Array) -> float: ...
+    def slope(self, z: Array) -> tuple[Array, Array]: ...
+    def derivatives(self, z: Array, supplied: Supplied) -> Derivatives: ...
+    def mean_squared_scores(self, z: Array) -> np.ndarray: ...
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]: ...
+    def recentred(self, z: Array) -> "Objective": ...
+    def noise(self, z: Array) -> float: ...
 
 
 @jax.jit
@@ -44,16 +74,21 @@ def bend(core: Core, z: Array, gradient: Array) -> Array:
     return jax.hessian(lambda v: jnp.dot(gradient, core.structure.map.natural(core.constants, v)))(z)
 
 
-@dataclass(frozen=True)
-class Objective:
-    """What an optimiser minimises: `-loglike / total weight` of a problem, in z.
+def carried(j: Array, gradient: Array, hessian: Array, curved: Array) -> tuple[Array, Array]:
+    """Gradient and Hessian in z from those in natural units, with the Jacobian j."""
+    return j.T @ gradient, j.T @ hessian @ j + curved
 
-    `free` marks the parameters that may move; `method` is how the Hessian is computed.
-    """
+
+@dataclass(frozen=True)
+class Likelihood:
+    """`-loglike / total weight` of a problem, in z."""
 
     problem: Problem
     free: np.ndarray
-    method: Method = "exact"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.problem.names
 
     @property
     def size(self) -> float:
@@ -69,25 +104,33 @@ class Objective:
     def value(self, z: Array) -> float:
         return -float(self.problem.loglike(self.params(z))) / self.size
 
-    def derivatives(self, z: Array) -> Derivatives:
+    def slope(self, z: Array) -> tuple[Array, Array]:
+        value, gradient = self.problem.value_and_score(self.params(z))
+        return -value / self.size, -(jacobian(self.problem.core, z).T @ gradient) / self.size
+
+    def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
+        if supplied == "none":
+            return Derivatives(*self.slope(z), jnp.zeros((len(z), len(z))))
         core, params = self.problem.core, self.params(z)
-        j = jacobian(core, z)
-        if self.method == "bhhh":
-            scores = self.problem.score_person(params)
-            gradient = core.weights @ scores
-            hessian = j.T @ -((scores.T * core.weights) @ scores) @ j
-        else:
-            gradient = self.problem.score(params)
-            hessian = j.T @ self.problem.hessian(params, "exact") @ j + bend(core, z, gradient)
-        value = self.problem.loglike(params)
-        return Derivatives(-value / self.size, -(j.T @ gradient) / self.size, -hessian / self.size)
+        found = self.problem.expansion(params, supplied)
+        # Outer products transform like scores: the bend of the transforms is no part of them.
+        curved = bend(core, z, found.gradient) if supplied == "exact" else jnp.zeros(())
+        gradient, hessian = carried(jacobian(core, z), found.gradient, found.hessian, curved)
+        return Derivatives(-found.value / self.size, -gradient / self.size, -hessian / self.size)
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         core = self.problem.core
         scores = self.problem.score_person(self.params(z)) @ jacobian(core, z)
         return np.asarray(core.weights @ scores**2) / self.size
 
-    def recentred(self, z: Array) -> "Objective":
+    def noise(self, z: Array) -> float:
+        """Squared distance in standard errors by which other seeds of the nodes would move the maximum."""
+        if self.problem.rule.reseeded(0) is None:
+            return 0.0
+        params = self.params(z)
+        return simulation_noise(self.problem, params, self.problem.hessian(params, "exact"))
+
+    def recentred(self, z: Array) -> "Likelihood":
         return replace(self, problem=self.problem.recentre(self.params(z)))
 
     @property
@@ -104,3 +147,73 @@ class Objective:
                 with np.errstate(divide="ignore"):
                     lower[at], upper[at] = np.log(np.maximum(lower[at], 0.0)), np.log(upper[at])
         return lower, upper
+
+
+@dataclass(frozen=True)
+class Function:
+    """Any smooth function to be minimised: `function` maps a vector to a number."""
+
+    function: Callable[[Array], Array]
+    lower: np.ndarray
+    upper: np.ndarray
+
+    @property
+    def free(self) -> np.ndarray:
+        return np.ones(len(self.lower), bool)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"x{i + 1}" for i in range(len(self.lower)))
+
+    @property
+    def size(self) -> float:
+        return 1.0
+
+    @property
+    def moves(self) -> bool:
+        return False
+
+    @cached_property
+    def _value(self) -> Callable[[Array], Array]:
+        return jax.jit(self.function)
+
+    @cached_property
+    def _slope(self) -> Callable[[Array], tuple[Array, Array]]:
+        return jax.jit(jax.value_and_grad(self.function))
+
+    @cached_property
+    def _hessian(self) -> Callable[[Array], Array]:
+        return jax.jit(jax.hessian(self.function))
+
+    def params(self, z: Array) -> Array:
+        return z
+
+    def z(self, params: Array) -> Array:
+        return jnp.asarray(params, float)
+
+    def value(self, z: Array) -> float:
+        return float(self._value(z))
+
+    def slope(self, z: Array) -> tuple[Array, Array]:
+        return self._slope(z)
+
+    def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
+        if supplied == "bhhh":
+            raise ValueError("A function that is not a sum over people has no outer products of scores.")
+        value, gradient = self._slope(z)
+        return Derivatives(
+            value, gradient, self._hessian(z) if supplied == "exact" else jnp.zeros((len(z),) * 2)
+        )
+
+    def mean_squared_scores(self, z: Array) -> np.ndarray:
+        """The curvature stands in for the scores."""
+        return np.abs(np.diag(np.asarray(self._hessian(z))))
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.lower, self.upper
+
+    def recentred(self, z: Array) -> "Function":
+        return self
+
+    def noise(self, z: Array) -> float:
+        return 0.0
