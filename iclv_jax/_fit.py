@@ -41,6 +41,10 @@ class Fit:
         Where the joint stage started.
     accuracy
         What is cheap to know about the accuracy of the integral.
+    rows
+        The trace.
+    curvature
+        The Hessian, where the optimiser has left it.
     """
 
     problem: Problem
@@ -49,6 +53,7 @@ class Fit:
     start: np.ndarray
     accuracy: Accuracy
     rows: tuple[dict[str, Any], ...] = field(repr=False)
+    curvature: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def converged(self) -> bool:
@@ -99,7 +104,8 @@ class Fit:
     @cached_property
     def hessian(self) -> pd.DataFrame:
         """Hessian of the log-likelihood at the estimates."""
-        matrix = np.asarray(self.problem.hessian(jnp.asarray(self.estimates)))
+        known = self.curvature
+        matrix = np.asarray(self.problem.hessian(jnp.asarray(self.estimates)) if known is None else known)
         return pd.DataFrame(matrix, index=list(self.names), columns=list(self.names))
 
     @cached_property
@@ -292,7 +298,8 @@ def fit(
         outcome, more = refine(problem, np.asarray(first), optimizer, bar, file)
     problem, params = outcome.objective.problem, outcome.params
     precision = accuracy(problem, jnp.asarray(params))
-    return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more))
+    known = outcome.objective.known.get(params.tobytes())
+    return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more), known)
 
 
 def start_values(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:

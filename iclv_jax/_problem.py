@@ -29,12 +29,10 @@ PER_ITEM, PER_CHOICE = 40, 20
 """Numbers held per person, node and item (or alternative of a situation) in an exact Hessian; measured."""
 UNITS = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
-loglike = jax.jit(likelihood.loglike)
-loglike_person = jax.jit(likelihood.loglike_person)
+person_values = jax.jit(likelihood.person_values)
 value_and_score = jax.jit(derivatives.value_and_score)
 person_scores = jax.jit(derivatives.person_scores)
 expand_exact = jax.jit(derivatives.expand_exact)
-expand_bhhh = jax.jit(derivatives.expand_bhhh)
 hessian_autodiff = jax.jit(derivatives.hessian_autodiff)
 hessian_numerical = jax.jit(derivatives.hessian_numerical, static_argnames="difference")
 
@@ -43,7 +41,8 @@ HessianMethod = Literal["exact", "autodiff", "numerical", "bhhh"]
 
 @jax.jit
 def centres(core: Core, params: Params) -> Centre:
-    """Mode and curvature of every person's posterior."""
+    """Mode and curvature of every person's posterior; the core comes without nodes, so that any number of
+    them shares what is compiled."""
     cells = core.structure.map.dense(core.theta(params))
 
     def one(person: Person) -> Centre:
@@ -147,11 +146,16 @@ class Problem(eqx.Module):
 
     def loglike(self, params: Params) -> Scalar:
         """The weighted log-likelihood."""
-        return loglike(self.core, params)
+        return jnp.dot(self.core.weights, self.loglike_person(params))
 
     def loglike_person(self, params: Params) -> Float[Array, " person"]:
         """log L_n of every person, unweighted, in the order of `panel.people`."""
-        return loglike_person(self.core, params)
+        return person_values(self.core, params)[0]
+
+    def effective_sizes(self, params: Params) -> Float[Array, " person"]:
+        """How many draws from the posterior every person's nodes are worth: `(sum w)^2 / sum w^2` of the
+        importance weights (Kong 1992)."""
+        return person_values(self.core, params)[1]
 
     def score(self, params: Params) -> Params:
         """Gradient of `loglike`."""
@@ -193,11 +197,13 @@ class Problem(eqx.Module):
         if method == "numerical":
             return self.numerical_hessian(params, difference).hessian
         problem = self if people is None else self.subsample(people)
-        return expand_bhhh(problem.core, params).hessian
+        return problem.expansion(params, "bhhh").hessian
 
     def expansion(self, params: Params, method: Literal["exact", "bhhh"] = "exact") -> derivatives.Expansion:
         """Value, gradient and Hessian of `loglike` in one pass."""
-        return (expand_exact if method == "exact" else expand_bhhh)(self.core, params)
+        if method == "exact":
+            return expand_exact(self.core, params)
+        return derivatives.outer_products(self.core.weights, *person_scores(self.core, params))
 
     def value_and_score(self, params: Params) -> tuple[Scalar, Params]:
         """`loglike` and its gradient in one pass."""
@@ -233,16 +239,22 @@ class Problem(eqx.Module):
         )
         return eqx.tree_at(lambda p: p.core, self, core)
 
+    @property
+    def _bare(self) -> Core:
+        """The core without its nodes."""
+        none = Nodes(jnp.zeros((self.core.people, 0, 0)), jnp.zeros((self.core.people, 0)))
+        return replace_batch(eqx.tree_at(lambda c: c.nodes, self.core, none), self.core.people)
+
     def centres(self, params: Params) -> Centre:
         """Mode and curvature of every person's posterior of the shocks, with flags."""
-        return centres(self.core, params)
+        return centres(self._bare, params)
 
     def recentre(self, params: Params) -> "Problem":
         """The problem with its nodes placed at these parameters' posteriors (itself for a rule
         without centres). Not differentiable, by design."""
         if not self.rule.centred or self.core.structure.dimension == 0:
             return self
-        centre = centres(self.core, jax.lax.stop_gradient(jnp.asarray(params)))
+        centre = self.centres(jax.lax.stop_gradient(jnp.asarray(params)))
         nodes = centred_nodes(self.points, self.log_weights, centre, self.from_prior)
         return eqx.tree_at(lambda p: p.core.nodes, self, nodes)
 

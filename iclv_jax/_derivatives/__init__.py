@@ -4,9 +4,9 @@ from iclv_jax._derivatives._basic import (
     Difference,
     Differences,
     Expansion,
-    expand_bhhh,
     hessian_autodiff,
     hessian_numerical,
+    outer_products,
     person_scores,
     value_and_score,
 )
@@ -16,10 +16,10 @@ __all__ = [
     "Difference",
     "Differences",
     "Expansion",
-    "expand_bhhh",
     "expand_exact",
     "hessian_autodiff",
     "hessian_numerical",
+    "outer_products",
     "person_scores",
     "value_and_score",
 ]

@@ -63,11 +63,11 @@ def hessian_autodiff(core: Core, params: Params) -> Hessian:
     return 0.5 * (matrix + matrix.T)
 
 
-def expand_bhhh(core: Core, params: Params) -> Expansion:
+@jax.jit
+def outer_products(weights: Array, values: Array, scores: Scores) -> Expansion:
     """With minus the weighted sum of outer products of the scores in the Hessian's place (Berndt, Hall, Hall
     and Hausman 1974)."""
-    values, scores = person_scores(core, params)
-    return Expansion(core.weights @ values, core.weights @ scores, -(scores.T * core.weights) @ scores)
+    return Expansion(weights @ values, weights @ scores, -(scores.T * weights) @ scores)
 
 
 def hessian_numerical(core: Core, params: Params, difference: Difference = "central") -> Differences:

@@ -27,6 +27,10 @@ class BHHHSteps:
         return "bhhh"
 
     @property
+    def pure(self) -> "BHHHSteps":
+        return self
+
+    @property
     def slopes(self) -> bool:
         return True
 

@@ -14,7 +14,7 @@ from iclv_jax._optimise._checkpoint import Slot
 from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Method, Trial
 from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
-from iclv_jax._optimise._scaling import find_scale, uneven
+from iclv_jax._optimise._scaling import Scale, find_scale, uneven
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._types import Array
@@ -22,6 +22,11 @@ from iclv_jax._types import Array
 CLOSED = 0.01
 """Newton decrement right after placing nodes anew that counts as standing still: a tenth of a
 standard error."""
+NEAR = 0.1
+"""Newton decrement below which the Hessian of the last point serves for the next one: the steps that are left
+are short, and the result is checked with a new one."""
+SLOW = 0.1
+"""Share of the decrement that may be left after such a step."""
 PATIENCE = 5
 """Steps between two looks at the scales."""
 Watch = Callable[[dict[str, Any]], None]
@@ -49,6 +54,7 @@ class Outcome:
     params: np.ndarray
     objective: Any
     report: OptimizerReport
+    scale: Scale
     trace: tuple[dict[str, Any], ...]
 
 
@@ -59,20 +65,29 @@ def minimise(
     watch: Watch = lambda row: None,
     slot: Slot | None = None,
     verify: bool = True,
+    scale: Scale | None = None,
 ) -> Outcome:
     """Minimise from `start` (natural units) and say how it ended.
 
-    With `verify`, convergence by approximate second derivatives is checked with exact ones.
+    With `verify`, convergence by approximate second derivatives is checked with exact ones. `scale` holds
+    the scales to begin with; None: found at the start.
     """
-    return Run(options, objective, watch, slot or Slot(), verify).minimise(start)
+    return Run(options, objective, watch, slot or Slot(), verify, scale).minimise(start)
 
 
 class Run:
     """One optimisation. Everything that a checkpoint holds is in `state`."""
 
     def __init__(
-        self, options: Optimizer, objective: Objective, watch: Watch, slot: Slot, verify: bool
+        self,
+        options: Optimizer,
+        objective: Objective,
+        watch: Watch,
+        slot: Slot,
+        verify: bool,
+        scale: Scale | None,
     ) -> None:
+        self.given = scale
         self.options, self.objective, self.watch, self.slot = options, objective, watch, slot
         self.method = options.method
         self.verify = verify and self.method.supplied != "exact"
@@ -81,7 +96,7 @@ class Run:
         self.evaluations = self.recentrings = self.quiet = 0
         self.movement, self.tolerance = 0.0, options.tolerance
         self.noise: float | None = None
-        self.frozen = self.bad = False
+        self.frozen = self.bad = self.lagged = False
         self.unscaled: tuple[str, ...] = ()
         self.placed: Array | None = None
 
@@ -93,9 +108,13 @@ class Run:
                 self._save(z, memory)
                 verdict = self._finished(z, here, memory, shape)
                 if verdict is Verdict.CONVERGED and self._must_recentre(z):
-                    here = self._place_anew(z)
-                    memory, shape = plan(self.method, memory, self._model(here, z))
+                    here = self._place_anew(z, here)
+                    memory, shape = plan(self.method.pure, memory, self._model(here, z))
                     self.movement = self._true_decrement(z, shape)
+                    continue
+                if verdict in (Verdict.CONVERGED, Verdict.SINGULAR) and self.lagged:
+                    here = self._derivatives(z)
+                    memory, shape = plan(self.method.pure, memory, self._model(here, z))
                     continue
                 if verdict is not None:
                     return self._outcome(z, here, verdict)
@@ -107,46 +126,54 @@ class Run:
         z = jnp.clip(self.objective.z(start), self.lower, self.upper)
         if self.objective.moves:
             self._place(z)
-        found = find_scale(self.objective, self.options.scaling, z)
+        found = self.given or find_scale(self.objective, self.options.scaling, z)
         self.scale, self.zero = jnp.asarray(found.values), found.unscaled
         self.unscaled = tuple(n for n, u in zip(self.objective.names, found.unscaled, strict=True) if u)
         here = self._derivatives(z)
-        return z, here, *plan(self.method, self.method.begin(len(z)), self._model(here, z))
+        return z, here, *plan(self.method.pure, self.method.begin(len(z)), self._model(here, z))
 
     def _turn(
         self, z: Array, here: Derivatives, memory: Memory, shape: Curvature
     ) -> tuple[Array, Derivatives, Memory, Curvature]:
         """One trial point: judged, and taken or not."""
         model = self._model(here, z)
-        step = propose(self.method, memory, model)
+        step = propose(self.method.pure, memory, model)
         there = jnp.clip(z + self.scale * step, self.lower, self.upper)
         step = (there - z) / self.scale
         value, gradient = self._tried(there)
-        judged = judge(self.method, memory, model, Trial(step, here.value, value, gradient))
+        judged = judge(self.method.pure, memory, model, Trial(step, here.value, value, gradient))
         accepted = bool(judged.accepted)
         place = accepted and self._must_follow(shape)
         following = None
         if accepted:
-            following = self._derivatives(there)
+            before = self.objective, self.placed
+            if place:
+                self._place(there)
+            following = self._derivatives(there, here.hessian if self._near(shape) and not place else None)
             if not self._usable(following):
                 # The value is finite but its derivatives are not: the step is refused after all.
                 worse = Trial(step, here.value, jnp.asarray(jnp.nan), jnp.full_like(gradient, jnp.nan))
-                judged, accepted = judge(self.method, memory, model, worse), False
+                judged, accepted = judge(self.method.pure, memory, model, worse), False
+                self.objective, self.placed = before
         self.bad = not np.isfinite(float(value)) or (following is not None and not accepted)
         self._record(z, here, memory, shape, judged, step, following if accepted else None, accepted)
         if not accepted:
             if _restarts(judged.memory):
-                return z, here, *plan(self.method, judged.memory, model)
+                return z, here, *plan(self.method.pure, judged.memory, model)
             return z, here, judged.memory, shape
         assert following is not None
         memory = judged.memory
-        if place:
-            self._place(there)
-            following = self._derivatives(there)
-        elif self.objective.moves:
-            self.frozen = True
+        self.frozen |= self.objective.moves and not place
         memory = self._rescaled(there, following, memory)
-        return there, following, *plan(self.method, memory, self._model(following, there))
+        after = plan(self.method.pure, memory, self._model(following, there))
+        if self.lagged and float(after[1].decrement) > SLOW * float(shape.decrement):
+            following = self._derivatives(there)
+            after = plan(self.method.pure, memory, self._model(following, there))
+        return there, following, *after
+
+    def _near(self, shape: Curvature) -> bool:
+        """Whether second derivatives change so little that those of the last point do."""
+        return self.method.supplied == "exact" and float(shape.decrement) * self.objective.size < NEAR
 
     def _tried(self, there: Array) -> tuple[Array, Array]:
         self.evaluations += 1
@@ -209,19 +236,23 @@ class Run:
             self.noise = self.objective.noise(z)
         return self.movement <= self.noise
 
-    def _place_anew(self, z: Array) -> Derivatives:
+    def _place_anew(self, z: Array, here: Derivatives) -> Derivatives:
         """Nodes at the present parameters; values before and after are never compared."""
         self.frozen, self.tolerance = True, self.options.tolerance
         self.recentrings += 1
         self._place(z)
-        return self._derivatives(z)
+        return self._derivatives(z, here.hessian if self.method.supplied == "exact" else None)
 
     def _place(self, z: Array) -> None:
         self.objective, self.placed = self.objective.recentred(z), z
 
-    def _derivatives(self, z: Array) -> Derivatives:
+    def _derivatives(self, z: Array, hessian: Array | None = None) -> Derivatives:
+        """Value and derivatives; with `hessian`, that of a point close by stands in."""
         self.evaluations += 1
-        return self.objective.derivatives(z, self.method.supplied)
+        self.lagged = hessian is not None
+        if hessian is None:
+            return self.objective.derivatives(z, self.method.supplied)
+        return Derivatives(*self.objective.slope(z), hessian)
 
     @staticmethod
     def _usable(here: Derivatives) -> bool:
@@ -319,7 +350,8 @@ class Run:
             unscaled=self.unscaled,
             flat=flat_directions(model, names) if self.verify or self.method.supplied == "exact" else (),
         )
-        return Outcome(params, self.objective, report, tuple(self.trace))
+        scale = Scale(np.asarray(self.scale), self.zero)
+        return Outcome(params, self.objective, report, scale, tuple(self.trace))
 
     def _save(self, z: Array, memory: Memory) -> None:
         if not self.slot.wanted:
@@ -351,11 +383,11 @@ class Run:
         leaves = [jnp.asarray(arrays[f"memory{i}"]) for i in range(shape_of.num_leaves)]
         memory = jax.tree.unflatten(shape_of, leaves)
         # What was planned is in the memory; only the shape at this point is worked out again.
-        return z, here, memory, plan(self.method, memory, self._model(here, z))[1]
+        return z, here, memory, plan(self.method.pure, memory, self._model(here, z))[1]
 
 
 KEPT = (
-    "evaluations", "recentrings", "quiet", "movement", "tolerance", "noise", "frozen", "bad", "unscaled",
+    "lagged", "evaluations", "recentrings", "quiet", "movement", "tolerance", "noise", "frozen", "bad", "unscaled",
 )  # fmt: skip
 """Attributes of a run that a checkpoint keeps."""
 

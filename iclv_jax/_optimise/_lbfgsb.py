@@ -47,6 +47,10 @@ class LBFGSBSteps:
         return "none"
 
     @property
+    def pure(self) -> "LBFGSBSteps":
+        return self
+
+    @property
     def slopes(self) -> bool:
         return True
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from iclv_jax._derivatives import expand_exact
 from iclv_jax._likelihood import Core
 from iclv_jax._optimise._method import Trial
-from iclv_jax._optimise._objective import Derivatives, bend, carried, jacobian
+from iclv_jax._optimise._objective import Derivatives, bend, carried, jacobian, natural
 from iclv_jax._optimise._subproblem import Model
 from iclv_jax._optimise._trust_region import Region, TrustRegionSteps
 from iclv_jax._types import Array, Bool, Float, Int, Scalar
@@ -28,10 +28,11 @@ class Ended(NamedTuple):
 def derivatives(core: Core, z: Array) -> Derivatives:
     """Of the mean negative log-likelihood in z: pure, so that it may be mapped over z and core."""
     size = core.weights.sum()
-    params = core.structure.map.natural(core.constants, z)
+    parts = core.structure.map, core.constants
+    params = natural(*parts, z)
     found = expand_exact(core, params)
     gradient, hessian = carried(
-        jacobian(core, z), found.gradient, found.hessian, bend(core, z, found.gradient)
+        jacobian(*parts, z), found.gradient, found.hessian, bend(*parts, z, found.gradient)
     )
     return Derivatives(-found.value / size, -gradient / size, -hessian / size)
 

@@ -47,6 +47,11 @@ class Method(Protocol):
         ...
 
     @property
+    def pure(self) -> "Method":
+        """What compiled functions are keyed by: equal for methods whose pure functions are."""
+        ...
+
+    @property
     def slopes(self) -> bool:
         """Whether a trial point is judged by its gradient too."""
         ...

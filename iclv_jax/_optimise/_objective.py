@@ -1,8 +1,8 @@
 """The mean negative log-likelihood as a function of unconstrained parameters z."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Literal, NamedTuple, Protocol
 
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._accuracy import simulation_noise
-from iclv_jax._likelihood import Core
+from iclv_jax._parameters import ParameterMap
 from iclv_jax._parameters._transform import Exponential
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array, Float
@@ -53,25 +53,25 @@ class Objective(Protocol):
     def noise(self, z: Array) -> float: ...
 
 
-@jax.jit
-def natural(core: Core, z: Array) -> Array:
-    return core.structure.map.natural(core.constants, z)
+@partial(jax.jit, static_argnums=0)
+def natural(mapping: ParameterMap, constants: Array, z: Array) -> Array:
+    return mapping.natural(constants, z)
 
 
-@jax.jit
-def unconstrained(core: Core, params: Array) -> Array:
-    return core.structure.map.unconstrained(core.constants, params)
+@partial(jax.jit, static_argnums=0)
+def unconstrained(mapping: ParameterMap, constants: Array, params: Array) -> Array:
+    return mapping.unconstrained(constants, params)
 
 
-@jax.jit
-def jacobian(core: Core, z: Array) -> Array:
-    return jax.jacfwd(lambda v: core.structure.map.natural(core.constants, v))(z)
+@partial(jax.jit, static_argnums=0)
+def jacobian(mapping: ParameterMap, constants: Array, z: Array) -> Array:
+    return jax.jacfwd(lambda v: mapping.natural(constants, v))(z)
 
 
-@jax.jit
-def bend(core: Core, z: Array, gradient: Array) -> Array:
+@partial(jax.jit, static_argnums=0)
+def bend(mapping: ParameterMap, constants: Array, z: Array, gradient: Array) -> Array:
     """`sum_i g_i d2 params_i / dz2`: what the curvature of the transforms adds to the Hessian."""
-    return jax.hessian(lambda v: jnp.dot(gradient, core.structure.map.natural(core.constants, v)))(z)
+    return jax.hessian(lambda v: jnp.dot(gradient, mapping.natural(constants, v)))(z)
 
 
 def carried(j: Array, gradient: Array, hessian: Array, curved: Array) -> tuple[Array, Array]:
@@ -85,6 +85,8 @@ class Likelihood:
 
     problem: Problem
     free: np.ndarray
+    known: dict[bytes, Array] = field(default_factory=dict, compare=False, repr=False)
+    """The last exact Hessian in natural units, by the parameters' bytes."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,32 +97,40 @@ class Likelihood:
         """The total weight: differences of the objective times this are those of the log-likelihood."""
         return float(self.problem.core.weights.sum())
 
+    @property
+    def _map(self) -> tuple[ParameterMap, Array]:
+        core = self.problem.core
+        return core.structure.map, core.constants
+
     def params(self, z: Array) -> Array:
-        return natural(self.problem.core, z)
+        return natural(*self._map, z)
 
     def z(self, params: Array) -> Array:
-        return unconstrained(self.problem.core, jnp.asarray(params))
+        return unconstrained(*self._map, jnp.asarray(params))
 
     def value(self, z: Array) -> float:
         return -float(self.problem.loglike(self.params(z))) / self.size
 
     def slope(self, z: Array) -> tuple[Array, Array]:
         value, gradient = self.problem.value_and_score(self.params(z))
-        return -value / self.size, -(jacobian(self.problem.core, z).T @ gradient) / self.size
+        return -value / self.size, -(jacobian(*self._map, z).T @ gradient) / self.size
 
     def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
         if supplied == "none":
             return Derivatives(*self.slope(z), jnp.zeros((len(z), len(z))))
-        core, params = self.problem.core, self.params(z)
+        params = self.params(z)
         found = self.problem.expansion(params, supplied)
+        if supplied == "exact":
+            self.known.clear()
+            self.known[np.asarray(params).tobytes()] = found.hessian
         # Outer products transform like scores: the bend of the transforms is no part of them.
-        curved = bend(core, z, found.gradient) if supplied == "exact" else jnp.zeros(())
-        gradient, hessian = carried(jacobian(core, z), found.gradient, found.hessian, curved)
+        curved = bend(*self._map, z, found.gradient) if supplied == "exact" else jnp.zeros(())
+        gradient, hessian = carried(jacobian(*self._map, z), found.gradient, found.hessian, curved)
         return Derivatives(-found.value / self.size, -gradient / self.size, -hessian / self.size)
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         core = self.problem.core
-        scores = self.problem.score_person(self.params(z)) @ jacobian(core, z)
+        scores = self.problem.score_person(self.params(z)) @ jacobian(*self._map, z)
         return np.asarray(core.weights @ scores**2) / self.size
 
     def noise(self, z: Array) -> float:
@@ -131,7 +141,7 @@ class Likelihood:
         return simulation_noise(self.problem, params, self.problem.hessian(params, "exact"))
 
     def recentred(self, z: Array) -> "Likelihood":
-        return replace(self, problem=self.problem.recentre(self.params(z)))
+        return replace(self, problem=self.problem.recentre(self.params(z)), known={})
 
     @property
     def moves(self) -> bool:

@@ -65,7 +65,7 @@ class _Rounds:
             time.perf_counter() - self.began, {names[i]: float(params[i]) for i in np.flatnonzero(held)},
             unscaled, flat_directions(model, names),
         )  # fmt: skip
-        return Outcome(params, self.objective, report, tuple(self.trace))
+        return Outcome(params, self.objective, report, found, tuple(self.trace))
 
     def _round(self, z: Array, lower: np.ndarray, upper: np.ndarray) -> tuple[Array, Verdict | None]:
         scale, free = self.scale, self.objective.free

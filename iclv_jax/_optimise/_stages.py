@@ -13,6 +13,7 @@ from iclv_jax._optimise._checkpoint import Checkpoint
 from iclv_jax._optimise._driver import Outcome, minimise
 from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._options import Optimizer, Scipy, TrustRegion
+from iclv_jax._optimise._scaling import Scale
 from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array
@@ -56,13 +57,14 @@ def run(
     watch: Callable[[dict[str, Any]], None],
     checkpoint: Checkpoint | None,
     verify: bool = True,
+    scale: Scale | None = None,
 ) -> Outcome:
     """One optimisation of a problem over the parameters marked `free`."""
     objective = Likelihood(problem, free)
     if isinstance(options, Scipy):
         return minimise_scipy(options, objective, start, watch, verify)
     slot = None if checkpoint is None else checkpoint.slot()
-    return minimise(options, objective, start, watch, slot, verify)
+    return minimise(options, objective, start, watch, slot, verify, scale)
 
 
 def sequential_start(
@@ -102,30 +104,46 @@ def refine(
     rules = problem.rule.stages()
     rows: list[dict[str, Any]] = []
 
-    def joint(rule: Rule, params: np.ndarray, options: Optimizer, verify: bool = True) -> Outcome:
+    def joint(
+        rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool = True
+    ) -> Outcome:
         stage = f"joint, {rule.describe(problem.spec.dimension)}" if len(rules) > 1 else "joint"
         target = problem if rule == problem.rule else problem.integrate(rule)
         free = np.ones(len(params), bool)
         outcome = run(
-            options, target, free, jnp.asarray(params), lambda row: watch(stage, row), checkpoint, verify
+            options,
+            target,
+            free,
+            jnp.asarray(params),
+            lambda row: watch(stage, row),
+            checkpoint,
+            verify,
+            scale,
         )
         rows.extend({"stage": stage, **row} for row in outcome.trace)
         turned = positive_spreads(target, outcome.params)
         if np.array_equal(turned, outcome.params):
             return outcome
-        return joint(rule, turned, options, verify)
+        return joint(rule, turned, options, None, verify)
 
-    # A coarse stage only has to come close; the finer one that follows moves by more than it could tell.
-    coarse = replace(optimizer, tolerance=max(optimizer.tolerance, 0.1), recentrings=0)
-    params = start
+    params, scale = start, None
     for rule in rules[:-1]:
-        params = joint(rule, params, coarse, verify=False).params
-    outcome = joint(rules[-1], params, optimizer)
+        outcome = joint(rule, params, _coarse(optimizer), scale, verify=False)
+        params, scale = outcome.params, outcome.scale
+    outcome = joint(rules[-1], params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
         if not _too_coarse(outcome):
             break
-        outcome = joint(outcome.objective.problem.rule.finer(2), outcome.params, optimizer)
+        finer = outcome.objective.problem.rule.finer(2)
+        outcome = joint(finer, outcome.params, optimizer, outcome.scale)
     return outcome, rows
+
+
+def _coarse(optimizer: Optimizer) -> Optimizer:
+    """A coarse stage only has to come close; the finer one that follows moves by more than it could tell."""
+    if isinstance(optimizer, TrustRegion) and optimizer.hessian == "exact":
+        return replace(optimizer, hessian="bhhh", tolerance=max(optimizer.tolerance, 0.5), recentrings=0)
+    return replace(optimizer, tolerance=max(optimizer.tolerance, 0.1), recentrings=0)
 
 
 def _too_coarse(outcome: Outcome) -> bool:

@@ -32,12 +32,17 @@ class TrustRegionSteps:
         return self.hessian if self.hessian in ("exact", "bhhh") else "none"
 
     @property
+    def pure(self) -> "TrustRegionSteps":
+        """Steps with supplied second derivatives do not depend on where these come from."""
+        return TrustRegionSteps("exact" if self.supplied != "none" else self.hessian, 1.0)
+
+    @property
     def slopes(self) -> bool:
         return self.supplied == "none"
 
     def begin(self, size: int) -> Region:
         # Scaled parameters have unit mean squared scores, so the unit matrix is the outer products' diagonal.
-        return Region(jnp.asarray(self.radius), jnp.eye(size) if self.slopes else jnp.zeros((0, 0)))
+        return Region(jnp.full((), self.radius), jnp.eye(size) if self.slopes else jnp.zeros((0, 0)))
 
     def plan(self, memory: Region, model: Model) -> tuple[Region, Curvature]:
         return memory, curvature(self._curved(memory, model))
