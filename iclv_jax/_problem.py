@@ -266,7 +266,7 @@ def bind(
     if batch_people is not None:
         check_count(batch_people, "batch_people")
     panel = read_panel(spec, data, person, people, weights, cluster, levels)
-    table = build_table(spec, panel.levels)
+    table = build_table(spec, panel.levels, panel.moments)
     rule, reason = _choose(spec, integration)
     shape = structure(spec, table, rule.conditions)
     standard = rule.standard(len(panel.people), shape.dimension)
