@@ -18,6 +18,7 @@ from iclv_jax._optimise import OptimizerReport, TrustRegion, refine, sequential_
 from iclv_jax._predict import Posterior, posterior
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress, Report
+from iclv_jax._report._diagnosis import Diagnosis
 from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
 from iclv_jax._spec._model import Spec
@@ -202,6 +203,10 @@ class Fit:
         return with_more_nodes(
             self.problem, jnp.asarray(self.estimates), self.hessian.to_numpy(), self.bse.to_numpy()
         )
+
+    def diagnose(self) -> Diagnosis:
+        """What could be wrong with these estimates or with the model; see `Problem.diagnose`."""
+        return self.problem.diagnose(jnp.asarray(self.estimates))
 
     def integration_report(self) -> Report:
         """How accurate the integral is: rule, nodes, effective sample sizes, the error of log L from

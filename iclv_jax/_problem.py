@@ -18,6 +18,7 @@ from iclv_jax._latent import latent_variables
 from iclv_jax._likelihood import Core, over_people
 from iclv_jax._panel import Panel, Person, read_panel
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
+from iclv_jax._report._diagnosis import Diagnosis, diagnose
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._values import finite
@@ -169,6 +170,18 @@ class Problem(eqx.Module):
                 f"{nearest(method, hessians)}"
             )
         return hessians[method](self.core, params)
+
+    def diagnose(self, params: Params, previous: Params | None = None) -> Diagnosis:
+        """What one asks when a fit is stuck, at any parameters: tables and plain sentences.
+
+        Gradients by block before and after scaling; parameters that nobody's likelihood depends on, with the
+        likely cause; combinations that the data do not tell apart; signs and scales of latent variables;
+        columns on very different scales. With `previous`, the parameters one step earlier, also the curvature
+        |y| / |s| of that step. Not to be transformed by JAX.
+
+        Raises ValueError for a vector of another length, and where the log-likelihood is not finite.
+        """
+        return diagnose(self, params, previous)
 
     def centres(self, params: Params) -> Centre:
         """Mode and curvature of every person's posterior of the shocks, with flags."""
