@@ -303,21 +303,37 @@ def test_what_the_items_reveal_is_the_reliability():
     assert share == pytest.approx(1.0 - 1.0 / (1.0 + 3 * 0.64 / 0.36), abs=0.02)
 
 
-def test_a_saddle_is_named():
-    """At zero loadings the scores of a factor model vanish although it is no maximum."""
+def test_loadings_that_hide_each_other_are_named():
+    """At zero loadings every score of a loading vanishes, although it is no maximum."""
     data = travel()
     problem = attitude(None, on=()).bind(data[["y1", "y2", "y3"]])
-    moments = {f"y{k} ~ 1": data[f"y{k}"].mean() for k in (1, 2, 3)}
-    moments |= {f"y{k} ~~ y{k}": data[f"y{k}"].var(ddof=0) for k in (1, 2, 3)}
-    diagnosis = problem.diagnose(problem.vector(moments | {f"green =~ y{k}": 0.0 for k in (1, 2, 3)}))
-    assert not diagnosis.healthy
+    values = {f"y{k} ~ 1": data[f"y{k}"].mean() for k in (1, 2, 3)}
+    values |= {f"y{k} ~~ y{k}": data[f"y{k}"].var(ddof=0) for k in (1, 2, 3)}
+    diagnosis = problem.diagnose(problem.vector(values | {f"green =~ y{k}": 0.0 for k in (1, 2, 3)}))
+    assert "by symmetry (a saddle)" in sentence(diagnosis, "depends on 'green =~ y1'")
+    assert "hidden while 'green =~ y1' is zero" in sentence(diagnosis, "depends on 'green =~ y2'")
+    assert set(diagnosis.parameters.query("people == 0").index) == {f"green =~ y{k}" for k in (1, 2, 3)}
 
 
-@pytest.mark.parametrize(
-    ("people", "word"), [(40, "overstates standard errors by about 1.2"), (11, "singular")]
-)
-def test_many_parameters_for_few_people_are_said(people, word):
-    assert word in sentence(at(attitude(), travel(people=people)), "P / N")
+def test_a_saddle_is_named():
+    """Everyone stands there twice, once with either sign of `turn`: the score of `bend` sums to zero."""
+
+    def utility(b, x, lv):
+        return {"car": 5.0 * b.bend**2 * x.price_car + b.bend * x.turn, "bus": 0.0}
+
+    one = travel().assign(choice=lambda d: np.where(d["price_car"] + 0.5 * d["time"] > 0, "car", "bus"))
+    both = pd.concat([one.assign(turn=1.0), one.assign(turn=-1.0)], ignore_index=True)
+    problem = logit(utility).bind(both)
+    assert "bend (+1.00)" in sentence(problem.diagnose(problem.vector({"bend": 0.0})), "saddle")
+    assert not [s for s in problem.diagnose(problem.vector({"bend": 0.5})).sentences if "saddle" in s]
+
+
+@pytest.mark.parametrize(("people", "words"), [(40, "by about 1.15 times"), (10, "singular")])
+def test_many_parameters_for_few_people_are_said(people, words):
+    """10 parameters: sqrt(40 / (40 - 10)) = 1.15."""
+    diagnosis = at(attitude(None), travel(people=people))
+    (note,) = [n for n in diagnosis.notes if "P / N" in n]
+    assert words in note
 
 
 # --- bad input --------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def find(problem: Any, params: Any, previous: Any = None) -> Findings:
     table, uneven = columns(point)
     flat, unidentified = directions(point)
     sentences = [
-        *score_sentences(point), *unidentified, *measurement_sentences(point), *unbalanced, *uneven, *_crowded(point)
+        *score_sentences(point), *unidentified, *measurement_sentences(point), *unbalanced, *uneven
     ]  # fmt: skip
     return Findings(
         names=point.names,
@@ -67,7 +67,7 @@ def find(problem: Any, params: Any, previous: Any = None) -> Findings:
         size=len(point.weights),
         settled=point.settled,
         sentences=tuple(sentences),
-        notes=tuple(sign_notes(point)),
+        notes=(*sign_notes(point), *_crowded(point)),
     )
 
 
@@ -85,6 +85,7 @@ def _vector(problem: Any, values: Any, what: str) -> np.ndarray:
 
 
 def _crowded(point: Point) -> list[str]:
+    """No worry in itself: nothing here uses outer products of scores unless asked to."""
     count, people = len(point.params), len(point.scores)
     if count <= CROWDED * people:
         return []

@@ -133,7 +133,7 @@ class Point:
     def silent(self) -> np.ndarray:
         """Marks parameters on which no one's likelihood depends here, up to rounding."""
         size = np.abs(self.scores).max(axis=0)
-        return size <= 1e-13 * max(float(np.median(size)), 1e-300)
+        return size <= 1e-13 * float(np.median(size[size > 0.0], axis=0)) if size.any() else size == 0.0
 
     @cached_property
     def units(self) -> np.ndarray:

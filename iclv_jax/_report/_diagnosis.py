@@ -41,7 +41,8 @@ class Diagnosis:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know, without being wrong: signs that follow a convention."""
+        """What to know, without anything being wrong: signs that follow a convention, and what many parameters
+        for few people mean for BHHH."""
         return self.findings.notes
 
     @cached_property
@@ -109,7 +110,7 @@ class Diagnosis:
             what = "Hessian" if f.curved else "outer products of scores"
             facts.append((f"Smallest eigenvalue of the scaled {what}", number(least)))
         columns = (
-            "", "parameters", "mean |gradient|", "ratio", "ratio scaled", "typical score", "ratio", "|y|/|s|",
+            "", "parameters", "mean |gradient|", "ratio", "ratio scaled", "typical score", "ratio of scores", "|y|/|s|",
             "|y|/|s| scaled",
         )  # fmt: skip
         rows = tuple(_row(b) for b in f.blocks)
