@@ -24,7 +24,7 @@ from iclv_jax._long import from_long  # noqa: E402
 from iclv_jax._model import Model  # noqa: E402
 from iclv_jax._optimise import BHHH, LBFGSB, Scipy, TrustRegion  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
-from iclv_jax._spec import Latent, LogNormal, Normal, Thresholds  # noqa: E402
+from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
 
 __version__ = "0.1.0"
 
@@ -47,6 +47,7 @@ __all__ = [
     "Probit",
     "Problem",
     "Scipy",
+    "Standardized",
     "Thresholds",
     "Trapezoid",
     "TrustRegion",

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from iclv_jax._accuracy import Accuracy, Finer, accuracy, with_more_nodes
 from iclv_jax._components import Components, components
@@ -20,9 +21,15 @@ from iclv_jax._optimise import Checkpoint, Optimizer, OptimizerReport, TrustRegi
 from iclv_jax._predict import Posterior, posterior
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress, Report
+from iclv_jax._report._diagnosis import Diagnosis
 from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
 from iclv_jax._spec._model import Spec
+
+
+one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
+"""Matrices here are small: threads of the linear algebra would only wait for each other, and where the cores are
+shared an eigendecomposition that takes 6 ms takes 300."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +119,7 @@ class Fit:
     def _covariances(self) -> dict[str, Covariance]:
         return {}
 
+    @one_thread
     def covariance(self, kind: str | None = None) -> Covariance:
         """The covariance of a kind with its notes; computed once."""
         kind = kind or "hessian"
@@ -166,11 +174,16 @@ class Fit:
         return components(self.problem, jnp.asarray(self.estimates), self.llf)
 
     @cached_property
+    @one_thread
     def more_nodes(self) -> Finer | None:
         """Log L and estimates with about four times the nodes, by one Newton step."""
         return with_more_nodes(
             self.problem, jnp.asarray(self.estimates), self.hessian.to_numpy(), self.bse.to_numpy()
         )
+
+    def diagnose(self) -> Diagnosis:
+        """What could be wrong with these estimates or with the model; see `Problem.diagnose`."""
+        return self.problem.diagnose(jnp.asarray(self.estimates))
 
     def integration_report(self) -> Report:
         """How accurate the integral is: rule, nodes, effective sample sizes, the error of log L from
@@ -255,6 +268,7 @@ class Fit:
         return pd.Series(np.asarray(values), index=list(self.names), name=name)
 
 
+@one_thread
 def fit(
     spec: Spec,
     data: Any,

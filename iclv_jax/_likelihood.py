@@ -18,13 +18,14 @@ from iclv_jax._types import Array, Float, Params, Scalar, Theta
 class Core(eqx.Module):
     """Everything that compiled functions see; two cores of equal structure and shapes share them.
 
-    `constants` are the fixed parameters at their places in the full table; `batch` people are
+    `constants` are the fixed parameters at their places in the full table, and the moments of
+    standardised covariates behind them; `batch` people are
     evaluated at a time.
     """
 
     structure: Structure = eqx.field(static=True)
     batch: int = eqx.field(static=True)
-    constants: Float[Array, " full"]
+    constants: Float[Array, " constant"]
     person: Person
     weights: Float[Array, " person"]
     nodes: Nodes

@@ -16,18 +16,15 @@ from iclv_jax._integration import Centre, Conditioned, Nodes, Rule, default_rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._latent import latent_variables
 from iclv_jax._likelihood import Core, over_people
+from iclv_jax._memory import MEMORY, batch_size, in_batches_of, parse_memory
 from iclv_jax._panel import Panel, Person, read_panel
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
+from iclv_jax._report._diagnosis import Diagnosis, diagnose
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._values import finite
 from iclv_jax._start import default_start
 from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores
-
-MEMORY = "2GB"
-PER_ITEM, PER_CHOICE = 40, 20
-"""Numbers held per person, node and item (or alternative of a situation) in an exact Hessian; measured."""
-UNITS = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 person_values = jax.jit(likelihood.person_values)
 value_and_score = jax.jit(derivatives.value_and_score)
@@ -243,7 +240,19 @@ class Problem(eqx.Module):
     def _bare(self) -> Core:
         """The core without its nodes."""
         none = Nodes(jnp.zeros((self.core.people, 0, 0)), jnp.zeros((self.core.people, 0)))
-        return replace_batch(eqx.tree_at(lambda c: c.nodes, self.core, none), self.core.people)
+        return eqx.tree_at(lambda c: c.nodes, self.core, none)
+
+    def diagnose(self, params: Params, previous: Params | None = None) -> Diagnosis:
+        """What one asks when a fit is stuck, at any parameters: tables and plain sentences.
+
+        Gradients by block before and after scaling; parameters that nobody's likelihood depends on, with the
+        likely cause; combinations that the data do not tell apart; signs and scales of latent variables;
+        columns on very different scales. With `previous`, the parameters one step earlier, also the curvature
+        |y| / |s| of that step. Not to be transformed by JAX.
+
+        Raises ValueError for a vector of another length, and where the log-likelihood is not finite.
+        """
+        return diagnose(self, params, previous)
 
     def centres(self, params: Params) -> Centre:
         """Mode and curvature of every person's posterior of the shocks, with flags."""
@@ -265,20 +274,9 @@ class Problem(eqx.Module):
         points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
         nodes = spread_nodes(points, logs, people)
         core = eqx.tree_at(lambda c: c.nodes, self.core, nodes)
-        batch = min(self.core.batch, _batch(core, points.shape[1], self.memory))
-        core = Core(core.structure, batch, core.constants, core.person, core.weights, nodes)
-        return Problem(
-            core,
-            points,
-            logs,
-            standard.from_prior,
-            self.spec,
-            self.table,
-            self.panel,
-            rule,
-            self.reason,
-            self.memory,
-        )
+        core = in_batches_of(core, min(core.batch, batch_size(core, points.shape[1], self.memory)))
+        new = core, points, logs, standard.from_prior
+        return Problem(*new, self.spec, self.table, self.panel, rule, self.reason, self.memory)
 
     def part(self, keep: Literal["items", "choices"]) -> "Problem":
         """The same problem with only the items, or only the choices, in the likelihood."""
@@ -359,7 +357,7 @@ def bind(
         check_count(batch_people, "batch_people")
     bytes_allowed = parse_memory(memory)
     panel = read_panel(spec, data, person, people, weights, cluster, levels)
-    table = build_table(spec, panel.levels)
+    table = build_table(spec, panel.levels, panel.moments)
     rule, reason = _choose(spec, integration)
     shape = structure(spec, table, rule.conditions)
     standard = rule.standard(len(panel.people), shape.dimension)
@@ -374,12 +372,8 @@ def bind(
         nodes=spread_nodes(points, logs, len(panel.people)),
     )
     if batch_people is None:
-        core = replace_batch(core, _batch(core, points.shape[1], bytes_allowed))
+        core = in_batches_of(core, batch_size(core, points.shape[1], bytes_allowed))
     return Problem(core, points, logs, standard.from_prior, spec, table, panel, rule, reason, bytes_allowed)
-
-
-def replace_batch(core: Core, batch: int) -> Core:
-    return Core(core.structure, batch, core.constants, core.person, core.weights, core.nodes)
 
 
 def _choose(spec: Spec, integration: Rule | None) -> tuple[Rule, str]:
@@ -397,34 +391,3 @@ def _choose(spec: Spec, integration: Rule | None) -> tuple[Rule, str]:
         rule, _ = default_rule(seen + len(spec.random))
         return Conditioned(rule), "chosen because all items are continuous and the equations linear"
     return default_rule(spec.dimension)
-
-
-def parse_memory(memory: Any) -> float:
-    """Bytes, from a number or from a text such as "500MB"."""
-    if isinstance(memory, str):
-        text = memory.strip().upper()
-        unit = next((u for u in sorted(UNITS, key=len, reverse=True) if text.endswith(u)), "")
-        try:
-            value = float(text.removesuffix(unit)) * UNITS[unit]
-        except (ValueError, KeyError):
-            value = float("nan")
-    else:
-        value = (
-            float(memory)
-            if isinstance(memory, (int, float)) and not isinstance(memory, bool)
-            else float("nan")
-        )
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f'memory= is a size such as "500MB" or "2GB", or a number of bytes, not {memory!r}.')
-    return value
-
-
-def _batch(core: Core, nodes: int, memory: float) -> int:
-    """People per batch such that the exact Hessian, which takes the most, stays within `memory`."""
-    person, shape = core.person, core.structure
-    people, situations = person.occurs.shape
-    items = sum(v.shape[1] for v in person.values)
-    choice = situations * person.available.shape[2]
-    coefficients = len(shape.utility.parameters) if shape.utility is not None else 0
-    numbers = PER_ITEM * items + choice * (PER_CHOICE + 3 * coefficients) + 3 * shape.map.cells
-    return int(np.clip(memory / (8.0 * nodes * numbers), 1, people))

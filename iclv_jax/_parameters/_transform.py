@@ -59,6 +59,34 @@ class Cumulative(Transform):
 
 
 @dataclass(frozen=True)
+class Standard(Transform):
+    """Slopes of one equation on covariates in standard units: `z = slope * unit`; its intercept, if it has a free
+    one, where the covariates are at their centres. `units` and `centres` are places in `constants`."""
+
+    slopes: tuple[int, ...]
+    units: tuple[int, ...]
+    centres: tuple[int, ...]
+    intercept: int | None
+
+    def forward(self, z: Array, params: Array, constants: Array) -> Array:
+        at = np.array(self.slopes)
+        slopes = z[at] / constants[np.array(self.units)]
+        params = params.at[at].set(slopes)
+        if self.intercept is None:
+            return params
+        shift = jnp.dot(slopes, constants[np.array(self.centres)])
+        return params.at[self.intercept].set(z[self.intercept] - shift)
+
+    def inverse(self, params: Array, z: Array, constants: Array) -> Array:
+        at = np.array(self.slopes)
+        z = z.at[at].set(params[at] * constants[np.array(self.units)])
+        if self.intercept is None:
+            return z
+        shift = jnp.dot(params[at], constants[np.array(self.centres)])
+        return z.at[self.intercept].set(params[self.intercept] + shift)
+
+
+@dataclass(frozen=True)
 class Entry:
     """A diagonal entry of a covariance matrix: a free parameter, or a constant of the full table."""
 
