@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ from iclv_jax._fingerprint import fingerprints
 from iclv_jax._inference import Covariance, covariance
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Checkpoint, Optimizer, OptimizerReport, TrustRegion, refine, sequential_start
+from iclv_jax._parameters import ParameterMap
 from iclv_jax._predict import Posterior, posterior
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress, Report
@@ -25,7 +26,7 @@ from iclv_jax._report._diagnosis import Diagnosis
 from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
 from iclv_jax._spec._model import Spec
-
+from iclv_jax._types import Array
 
 one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 """Matrices here are small: threads of the linear algebra would only wait for each other, and where the cores are
@@ -128,7 +129,7 @@ class Fit:
             self._covariances[kind] = covariance(
                 kind,
                 self.hessian.to_numpy(),
-                self.scores.to_numpy(),
+                np.zeros((self.nobs, 0)) if kind == "hessian" else self.scores.to_numpy(),
                 self.problem.panel.weights,
                 self.names,
                 held,
@@ -225,8 +226,7 @@ class Fit:
         """Every parameter, free or not: block, estimate, standard error, t, p, and t against 1 where
         a modeller would ask. Standard errors of defined ones follow by the delta method."""
         params = jnp.asarray(self.estimates)
-        mapping, constants = self.problem.table.map, self.problem.core.constants
-        j = np.asarray(jax.jacfwd(lambda p: mapping.full(constants, p))(params))
+        j = np.asarray(_full_jacobian(self.problem.table.map, self.problem.core.constants, params))
         errors = _delta_errors(j, self.covariance(cov).matrix)
         rows = self.problem.table.rows
         frame = pd.DataFrame(
@@ -266,6 +266,12 @@ class Fit:
 
     def _series(self, values: Any, name: str) -> pd.Series:
         return pd.Series(np.asarray(values), index=list(self.names), name=name)
+
+
+@partial(jax.jit, static_argnums=0)
+def _full_jacobian(mapping: ParameterMap, constants: Array, params: Array) -> Array:
+    """Derivatives of all parameters of the table with respect to the free ones."""
+    return jax.jacfwd(lambda p: mapping.full(constants, p))(params)
 
 
 @one_thread

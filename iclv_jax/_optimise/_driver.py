@@ -32,6 +32,23 @@ PATIENCE = 5
 Watch = Callable[[dict[str, Any]], None]
 
 
+@jax.jit
+def scaled(here: Derivatives, z: Array, scale: Array, lower: Array, upper: Array, free: Array) -> Model:
+    """The quadratic model in scaled parameters, its bounds relative to the present point."""
+    return Model(
+        gradient=here.gradient * scale,
+        hessian=here.hessian * jnp.outer(scale, scale),
+        lower=(lower - z) / scale,
+        upper=(upper - z) / scale,
+        free=free,
+    )
+
+
+@jax.jit
+def finite(here: Derivatives) -> Array:
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(a)) for a in here]))
+
+
 @partial(jax.jit, static_argnums=0)
 def plan(method: Method, memory: Memory, model: Model) -> tuple[Memory, Curvature]:
     return method.plan(memory, model)
@@ -256,7 +273,7 @@ class Run:
 
     @staticmethod
     def _usable(here: Derivatives) -> bool:
-        return all(bool(jnp.all(jnp.isfinite(a))) for a in here)
+        return bool(finite(here))
 
     def _rescaled(self, z: Array, here: Derivatives, memory: Memory) -> Memory:
         """Scales are taken again once scores that were zero are not, and when they have become wrong."""
@@ -275,14 +292,7 @@ class Run:
         return self.method.rescaled(memory, jnp.asarray(ratio))
 
     def _model(self, here: Derivatives, z: Array) -> Model:
-        d = self.scale
-        return Model(
-            gradient=here.gradient * d,
-            hessian=here.hessian * jnp.outer(d, d),
-            lower=jnp.asarray(self.lower - z) / d,
-            upper=jnp.asarray(self.upper - z) / d,
-            free=jnp.asarray(self.objective.free),
-        )
+        return scaled(here, z, self.scale, self.lower, self.upper, self.objective.free)
 
     def _record(
         self,

@@ -69,7 +69,7 @@ class LBFGSBSteps:
         first = jnp.where(memory.used == 0, jnp.minimum(1.0, 1.0 / jnp.where(size > 0.0, size, 1.0)), 1.0)
         longest = jnp.maximum(line.longest_step(goal, model.lower, model.upper), 1.0)
         search = line.begin(goal, gradient, first, longest)
-        nothing = jnp.asarray(jnp.nan)
+        nothing = jnp.full((), jnp.nan, float)
         shape = Curvature(
             -jnp.dot(gradient, goal), nothing, nothing, jnp.zeros((), int), model.free & held_by_bound(model)
         )

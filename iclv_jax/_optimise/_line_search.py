@@ -35,7 +35,14 @@ def begin(direction: Array, gradient: Array, length: Array, longest: Array) -> S
     zero = jnp.zeros(())
     start = jnp.minimum(length, longest)
     return Search(
-        direction, start, longest, zero, jnp.asarray(jnp.nan), slope, jnp.asarray(jnp.inf), jnp.zeros((), int)
+        direction,
+        start,
+        longest,
+        zero,
+        jnp.full((), jnp.nan, float),
+        slope,
+        jnp.full((), jnp.inf, float),
+        jnp.zeros((), int),
     )
 
 

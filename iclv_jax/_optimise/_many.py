@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from iclv_jax._derivatives import expand_exact
 from iclv_jax._likelihood import Core
 from iclv_jax._optimise._method import Trial
-from iclv_jax._optimise._objective import Derivatives, bend, carried, jacobian, natural
+from iclv_jax._optimise._objective import Derivatives, in_z
 from iclv_jax._optimise._subproblem import Model
 from iclv_jax._optimise._trust_region import Region, TrustRegionSteps
 from iclv_jax._types import Array, Bool, Float, Int, Scalar
@@ -27,14 +27,10 @@ class Ended(NamedTuple):
 
 def derivatives(core: Core, z: Array) -> Derivatives:
     """Of the mean negative log-likelihood in z: pure, so that it may be mapped over z and core."""
+    mapping, constants = core.structure.map, core.constants
+    found = expand_exact(core, mapping.natural(constants, z))
     size = core.weights.sum()
-    parts = core.structure.map, core.constants
-    params = natural(*parts, z)
-    found = expand_exact(core, params)
-    gradient, hessian = carried(
-        jacobian(*parts, z), found.gradient, found.hessian, bend(*parts, z, found.gradient)
-    )
-    return Derivatives(-found.value / size, -gradient / size, -hessian / size)
+    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, True)))
 
 
 class _State(NamedTuple):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._accuracy import simulation_noise
+from iclv_jax._derivatives import Expansion
 from iclv_jax._parameters import ParameterMap
 from iclv_jax._parameters._transform import Exponential
 from iclv_jax._problem import Problem
@@ -63,20 +64,39 @@ def unconstrained(mapping: ParameterMap, constants: Array, params: Array) -> Arr
     return mapping.unconstrained(constants, params)
 
 
-@partial(jax.jit, static_argnums=0)
-def jacobian(mapping: ParameterMap, constants: Array, z: Array) -> Array:
-    return jax.jacfwd(lambda v: mapping.natural(constants, v))(z)
+def in_z(mapping: ParameterMap, constants: Array, z: Array, found: Expansion, curved: bool) -> Derivatives:
+    """Value, gradient and Hessian of the negative log-likelihood in z; `curved` adds the curvature of the
+    transforms (outer products of scores transform like scores, and have none of it)."""
+
+    def params(z: Array) -> Array:
+        return mapping.natural(constants, z)
+
+    j = jax.jacfwd(params)(z)
+    hessian = j.T @ found.hessian @ j
+    if curved:
+        hessian = hessian + jax.hessian(lambda v: jnp.dot(found.gradient, params(v)))(z)
+    return Derivatives(-found.value, -(j.T @ found.gradient), -hessian)
+
+
+@partial(jax.jit, static_argnums=(0, 5))
+def mean_in_z(
+    mapping: ParameterMap, constants: Array, z: Array, found: Expansion, size: float, curved: bool
+) -> Derivatives:
+    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, curved)))
 
 
 @partial(jax.jit, static_argnums=0)
-def bend(mapping: ParameterMap, constants: Array, z: Array, gradient: Array) -> Array:
-    """`sum_i g_i d2 params_i / dz2`: what the curvature of the transforms adds to the Hessian."""
-    return jax.hessian(lambda v: jnp.dot(gradient, mapping.natural(constants, v)))(z)
+def mean_slope(
+    mapping: ParameterMap, constants: Array, z: Array, value: Array, gradient: Array, size: float
+) -> tuple[Array, Array]:
+    pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
+    return -value / size, -pull(gradient)[0] / size
 
 
-def carried(j: Array, gradient: Array, hessian: Array, curved: Array) -> tuple[Array, Array]:
-    """Gradient and Hessian in z from those in natural units, with the Jacobian j."""
-    return j.T @ gradient, j.T @ hessian @ j + curved
+@partial(jax.jit, static_argnums=0)
+def squares_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
+    j = jax.jacfwd(lambda v: mapping.natural(constants, v))(z)
+    return weights @ (scores @ j) ** 2 / weights.sum()
 
 
 @dataclass(frozen=True)
@@ -95,7 +115,7 @@ class Likelihood:
     @property
     def size(self) -> float:
         """The total weight: differences of the objective times this are those of the log-likelihood."""
-        return float(self.problem.core.weights.sum())
+        return float(self.problem.panel.weights.sum())
 
     @property
     def _map(self) -> tuple[ParameterMap, Array]:
@@ -113,7 +133,7 @@ class Likelihood:
 
     def slope(self, z: Array) -> tuple[Array, Array]:
         value, gradient = self.problem.value_and_score(self.params(z))
-        return -value / self.size, -(jacobian(*self._map, z).T @ gradient) / self.size
+        return mean_slope(*self._map, z, value, gradient, self.size)
 
     def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
         if supplied == "none":
@@ -123,15 +143,11 @@ class Likelihood:
         if supplied == "exact":
             self.known.clear()
             self.known[np.asarray(params).tobytes()] = found.hessian
-        # Outer products transform like scores: the bend of the transforms is no part of them.
-        curved = bend(*self._map, z, found.gradient) if supplied == "exact" else jnp.zeros(())
-        gradient, hessian = carried(jacobian(*self._map, z), found.gradient, found.hessian, curved)
-        return Derivatives(-found.value / self.size, -gradient / self.size, -hessian / self.size)
+        return mean_in_z(*self._map, z, found, self.size, supplied == "exact")
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
-        core = self.problem.core
-        scores = self.problem.score_person(self.params(z)) @ jacobian(*self._map, z)
-        return np.asarray(core.weights @ scores**2) / self.size
+        scores = self.problem.score_person(self.params(z))
+        return np.asarray(squares_in_z(*self._map, z, scores, self.problem.core.weights))
 
     def noise(self, z: Array) -> float:
         """Squared distance in standard errors by which other seeds of the nodes would move the maximum."""

@@ -42,7 +42,7 @@ class TrustRegionSteps:
 
     def begin(self, size: int) -> Region:
         # Scaled parameters have unit mean squared scores, so the unit matrix is the outer products' diagonal.
-        return Region(jnp.full((), self.radius), jnp.eye(size) if self.slopes else jnp.zeros((0, 0)))
+        return Region(jnp.full((), self.radius, float), jnp.eye(size) if self.slopes else jnp.zeros((0, 0)))
 
     def plan(self, memory: Region, model: Model) -> tuple[Region, Curvature]:
         return memory, curvature(self._curved(memory, model))

@@ -209,13 +209,15 @@ def _transforms(
 
     positive = [place(d.name) for d in domains if isinstance(d, Positive)]
     blocks: list[Transform] = [Exponential(tuple(p for p in positive if p is not None))]
+    increasing: dict[int, list[tuple[int, ...]]] = {}
     for domain in domains:
         if isinstance(domain, Increasing):
             places = [place(n) for n in domain.names]
             if None not in places and not any(map(bounded, domain.names)):
-                blocks.append(Cumulative(tuple(p for p in places if p is not None)))
+                increasing.setdefault(len(places), []).append(tuple(p for p in places if p is not None))
         elif isinstance(domain, PositiveDefinite):
             blocks.extend(_covariance(domain, rows, position, free, bounded))
+    blocks.extend(Cumulative(tuple(group)) for length, group in increasing.items() if length)
     return tuple(b for b in blocks if not isinstance(b, Exponential) or b.positions)
 
 

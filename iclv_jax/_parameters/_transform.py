@@ -43,19 +43,21 @@ class Exponential(Transform):
 
 @dataclass(frozen=True)
 class Cumulative(Transform):
-    """Increasing parameters: the first as it is, then the logs of the increments."""
+    """Blocks of increasing parameters, all of one length: the first as it is, then the logs of the
+    increments. Blocks of one length are one operation, so that more items do not make a longer program."""
 
-    positions: tuple[int, ...]
+    blocks: tuple[tuple[int, ...], ...]
 
     def forward(self, z: Array, params: Array, constants: Array) -> Array:
-        at = np.array(self.positions)
-        steps = jnp.concatenate([z[at[:1]], jnp.exp(z[at[1:]])])
-        return params.at[at].set(jnp.cumsum(steps))
+        at = np.array(self.blocks)
+        steps = jnp.concatenate([z[at[:, :1]], jnp.exp(z[at[:, 1:]])], axis=1)
+        return params.at[at].set(jnp.cumsum(steps, axis=1), unique_indices=True)
 
     def inverse(self, params: Array, z: Array, constants: Array) -> Array:
-        at = np.array(self.positions)
+        at = np.array(self.blocks)
         values = params[at]
-        return z.at[at].set(jnp.concatenate([values[:1], jnp.log(jnp.diff(values))]))
+        steps = jnp.concatenate([values[:, :1], jnp.log(jnp.diff(values, axis=1))], axis=1)
+        return z.at[at].set(steps, unique_indices=True)
 
 
 @dataclass(frozen=True)
