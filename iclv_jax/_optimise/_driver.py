@@ -27,6 +27,8 @@ NEAR = 0.1
 are short, and the result is checked with a new one."""
 SLOW = 0.1
 """Share of the decrement that may be left after such a step."""
+CLOSER = 1e-6
+"""With the last point's Hessian the approach is not quadratic: a few cheap steps more make up for it."""
 PATIENCE = 5
 """Steps between two looks at the scales."""
 Watch = Callable[[dict[str, Any]], None]
@@ -207,7 +209,7 @@ class Run:
         if not self._usable(here):
             return Verdict.NOT_FINITE
         decrement = float(shape.decrement) * self.objective.size
-        if decrement <= self.tolerance:
+        if decrement <= self.tolerance * (CLOSER if self.lagged else 1.0):
             if self.verify and self._true_decrement(z, shape) > self.options.tolerance:
                 # The approximation is too optimistic: go on, and ask for more.
                 self.tolerance = min(self.tolerance, max(decrement, 1e-300)) * 1e-2
