@@ -124,7 +124,7 @@ class Run:
         z, here, memory, shape = self._resumed() if self.slot.saved else self._begun(start)
         try:
             while True:
-                self._save(z, memory)
+                self._save(z, here, memory)
                 verdict = self._finished(z, here, memory, shape)
                 if verdict is Verdict.CONVERGED and self._must_recentre(z):
                     here = self._place_anew(z, here)
@@ -365,13 +365,15 @@ class Run:
         scale = Scale(np.asarray(self.scale), self.zero)
         return Outcome(params, self.objective, report, scale, tuple(self.trace))
 
-    def _save(self, z: Array, memory: Memory) -> None:
+    def _save(self, z: Array, here: Derivatives, memory: Memory) -> None:
         if not self.slot.wanted:
             return
         leaves = jax.tree.leaves(memory)
         arrays = {"z": z, "scale": self.scale, "zero": self.zero}
         if self.placed is not None:
             arrays["placed"] = self.placed
+        if self.lagged:
+            arrays["hessian"] = here.hessian
         arrays |= {f"memory{i}": leaf for i, leaf in enumerate(leaves)}
         facts = {name: getattr(self, name) for name in KEPT}
         self.slot.save({k: np.asarray(v) for k, v in arrays.items()}, {**facts, "trace": self.trace})
@@ -389,7 +391,7 @@ class Run:
         if "placed" in arrays:
             self._place(jnp.asarray(arrays["placed"]))
         evaluations = self.evaluations
-        here = self._derivatives(z)
+        here = self._derivatives(z, jnp.asarray(arrays["hessian"]) if "hessian" in arrays else None)
         self.evaluations = evaluations
         shape_of = jax.tree.structure(self.method.begin(len(z)))
         leaves = [jnp.asarray(arrays[f"memory{i}"]) for i in range(shape_of.num_leaves)]
