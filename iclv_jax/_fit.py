@@ -1,5 +1,6 @@
 """`fit`: from data to estimates in a straight line; `Fit`: what one reads off afterwards."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -315,6 +316,8 @@ def fit(
         outcome, more = refine(problem, np.asarray(first), optimizer, bar)
     problem, params = outcome.objective.problem, outcome.params
     precision = accuracy(problem, jnp.asarray(params))
+    if few := precision.warning():
+        warnings.warn(few, UserWarning, stacklevel=3)  # At the line that called `Model.fit`.
     return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more))
 
 

@@ -234,11 +234,25 @@ def test_nodes_are_doubled_until_the_target_is_met(ordered, exact):
     assert fit.llf == pytest.approx(exact.llf, abs=0.02)
 
 
-def test_report_says_when_prior_draws_are_too_few(ordered, exact):
+def test_a_fit_with_too_few_prior_draws_says_so(ordered, exact):
     model, data = ordered
-    rule = iclv.MonteCarlo(20, "random")
+    rule = iclv.MonteCarlo(14, "random")
+    with pytest.warns(UserWarning, match="of the 14 draws carry weight") as caught:
+        fit = model.fit(data, person="person", integration=rule, start=exact, progress=False)
+    assert [w.filename for w in caught] == [__file__]
+    assert str(fit.summary()).startswith("*** TOO FEW DRAWS: For half of the people at most")
+    report = str(fit.integration_report())
+    assert "Not accurate enough: half of the people have an effective sample size below 10" in report
+    assert "Take iclv.Adaptive or adaptive quadrature" in report
+
+
+def test_a_fit_with_enough_prior_draws_says_nothing(ordered, exact):
+    model, data = ordered
+    rule = iclv.MonteCarlo(250)
     fit = model.fit(data, person="person", integration=rule, start=exact, progress=False)
-    assert "Not accurate enough" in str(fit.integration_report())
+    assert np.median(fit.accuracy.sizes) > 10
+    assert not str(fit.summary()).startswith("***")
+    assert "effective sample size below" not in str(fit.integration_report())
 
 
 def test_latent_scores_follow_the_answers(ordered, exact):

@@ -15,7 +15,8 @@ FEWEST_FOR_PRIOR = 10
 class MonteCarlo(Rule):
     """Draws from the prior of the latent variables, as in Biogeme and Apollo.
 
-    With many items nearly all such draws have no weight; `Adaptive` needs a hundredth of them.
+    With many items nearly all such draws have no weight; `Adaptive` needs a hundredth of them. A fit
+    warns when half of the people have an effective sample size below 10.
 
     Parameters
     ----------
