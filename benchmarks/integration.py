@@ -239,16 +239,20 @@ def draw(frame: pd.DataFrame) -> None:
         axes[1, column].set_xlabel("seconds per Newton step")
     axes[0, 0].set_ylabel("error of the log-likelihood (points)")
     axes[1, 0].set_ylabel("largest error of an estimate (standard errors)")
-    explain(axes[0, -1], MATTERS["loglike"], "half the 5 % step of a likelihood-ratio test")
-    explain(axes[1, -1], MATTERS["estimates"], "a tenth of a standard error")
+    explain(
+        axes[0, 0],
+        f"shaded: below {MATTERS['loglike']:g} point, half the 5 % step\nof a likelihood-ratio test",
+    )
+    explain(axes[1, 0], f"shaded: below {MATTERS['estimates']:g} standard errors")
     handles = [
         plt.Line2D([], [], color=c, marker=m, lw=1.8, label=n, ls=style(n)) for n, (c, m) in FAMILIES.items()
     ]
-    figure.suptitle("How wrong the integral is", x=0.01, ha="left", fontsize=16, fontweight="bold")
-    figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0, 0.965), ncol=4, frameon=False, fontsize=10.5
-    )
-    figure.tight_layout(rect=(0, 0, 1, 0.915), h_pad=2.0)
+    title = "Error of the integral: nodes from the prior (dashed), nodes at each person's posterior (solid)"
+    figure.suptitle(title, x=0.012, ha="left", fontsize=14.5, fontweight="bold")
+    place = {"loc": "upper left", "bbox_to_anchor": (0, 0.968), "ncol": 4}
+    figure.legend(handles=handles, frameon=False, fontsize=10.5, **place)
+    figure.text(0.99, 0.93, "Beyond an axis: drawn at its end.", ha="right", fontsize=9.5, color="0.35")
+    figure.tight_layout(rect=(0, 0, 1, 0.925), h_pad=2.0)
     figure.savefig(RESULTS / "integration.png", dpi=130)
 
 
@@ -260,29 +264,20 @@ def panel(ax: Any, part: pd.DataFrame, x: str, y: str, limits: tuple[float, floa
     """Errors beyond the limits are drawn at them."""
     low, high = limits
     for family, (colour, marker) in FAMILIES.items():
-        line = part[part["rule"] == family].sort_values(x)
+        line = part[part["rule"] == family].sort_values("nodes")
         shown = line[y].clip(low, high)
-        options = {"lw": 1.7, "ms": 11 if marker == "*" else 6, "clip_on": False, "zorder": 3}
+        options = {"lw": 1.7, "ms": 11 if marker == "*" else 6, "zorder": 3}
         ax.plot(line[x], shown, color=colour, marker=marker, ls=style(family), **options)
-    ax.set(xscale="log", yscale="log", ylim=limits)
-    ax.axhspan(low, matters, color="#009E73", alpha=0.08, lw=0)
+    ax.set(xscale="log", yscale="log", ylim=(0.7 * low, 1.5 * high))
+    ax.xaxis.set_minor_formatter("")
+    ax.axhspan(0.7 * low, matters, color="#009E73", alpha=0.08, lw=0)
     ax.grid(alpha=0.25, lw=0.6)
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def explain(ax: Any, matters: float, text: str) -> None:
-    """What the shaded region means, at its edge."""
-    ax.annotate(
-        f"below: {text}",
-        (1.0, matters),
-        (0, -3),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        fontsize=9,
-        color="#00664B",
-    )
+def explain(ax: Any, text: str) -> None:
+    """What the shaded region means, in its lower corner."""
+    ax.text(0.02, 0.02, text, transform=ax.transAxes, fontsize=9.5, color="#00664B")
 
 
 def store(table: pd.DataFrame, machine: str) -> None:
