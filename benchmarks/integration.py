@@ -48,7 +48,7 @@ SIZES = {
     "Optima hybrid": "one latent variable, 9 items, 1 choice",
 }
 MATTERS = {"loglike": 1.0, "estimates": 0.1}
-"""Errors that matter: half the 5 % step of a likelihood ratio test, about; a tenth of a standard error."""
+"""Errors that matter: about half of what a likelihood-ratio test at 5 % asks for; a tenth of a standard error."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def write_table(frame: pd.DataFrame, machine: str) -> None:
         "from 2,500 draws).",
         "* *ms*: of one log-likelihood with the nodes in place, compiled.",
         "* *largest* and *median shift*: of the estimates when the model is fitted with the rule from the accurate "
-        "estimates, in standard errors; one seed. A star marks fits that did not converge by the library's rule.",
+        "estimates, in standard errors; one seed; what is below a thirtieth means nothing. A star marks fits that did not converge by the library's rule.",
         "* *step*: milliseconds of a Newton step (log-likelihood, gradient and exact Hessian), compiled.",
         "* *prior* rules ignore what a person answered; the others are placed at each person's posterior.",
     ]
@@ -241,7 +241,7 @@ def draw(frame: pd.DataFrame) -> None:
     axes[1, 0].set_ylabel("largest error of an estimate (standard errors)")
     explain(
         axes[0, 0],
-        f"shaded: below {MATTERS['loglike']:g} point, half the 5 % step\nof a likelihood-ratio test",
+        f"shaded: below {MATTERS['loglike']:g} point, half of what a\nlikelihood-ratio test at 5 % asks for",
     )
     explain(axes[1, 0], f"shaded: below {MATTERS['estimates']:g} standard errors")
     handles = [
