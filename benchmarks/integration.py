@@ -195,7 +195,8 @@ def write_table(frame: pd.DataFrame, machine: str) -> None:
         "from 2,500 draws).",
         "* *ms*: of one log-likelihood with the nodes in place, compiled.",
         "* *largest* and *median shift*: of the estimates when the model is fitted with the rule from the accurate "
-        "estimates, in standard errors; one seed; what is below a thirtieth means nothing. A star marks fits that did not converge by the library's rule.",
+        "estimates, in standard errors; one seed; what is below a thirtieth means nothing. A star marks fits that did "
+        "not converge by the library's rule.",
         "* *step*: milliseconds of a Newton step (log-likelihood, gradient and exact Hessian), compiled.",
         "* *prior* rules ignore what a person answered; the others are placed at each person's posterior.",
     ]
