@@ -22,13 +22,15 @@ from iclv_jax._integration import (  # noqa: E402
 )
 from iclv_jax._long import from_long  # noqa: E402
 from iclv_jax._model import Model  # noqa: E402
-from iclv_jax._optimise import TrustRegion  # noqa: E402
+from iclv_jax._optimise import BHHH, LBFGSB, Scipy, TrustRegion  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
-from iclv_jax._spec import Latent, LogNormal, Normal, Thresholds  # noqa: E402
+from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BHHH",
+    "LBFGSB",
     "Adaptive",
     "Conditioned",
     "Continuous",
@@ -44,6 +46,8 @@ __all__ = [
     "Ordered",
     "Probit",
     "Problem",
+    "Scipy",
+    "Standardized",
     "Thresholds",
     "Trapezoid",
     "TrustRegion",

@@ -3,32 +3,17 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._likelihood import Core, log_terms, over_people
 from iclv_jax._problem import Problem
-from iclv_jax._types import Array, Float, Params
+from iclv_jax._types import Array, Params
 
 SEEDS = 4
 """Independent randomisations behind a standard error of log L."""
 FIRST_SEED = 7_919
 FEW = 10.0
 """Effective sample sizes below this are poor: a person's integral then rests on a handful of draws."""
-
-
-@jax.jit
-def effective_sizes(core: Core, params: Params) -> Float[Array, " person"]:
-    """`(sum w)^2 / sum w^2` of every person's importance weights: how many draws from the posterior
-    they are worth (Kong 1992)."""
-    theta = core.theta(params)
-
-    def one(person, nodes) -> Array:
-        shares = jax.nn.softmax(log_terms(core.structure, theta, person, nodes))
-        return 1.0 / jnp.sum(shares**2)
-
-    return over_people(one, core.batch, core.person, core.nodes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +54,11 @@ class Accuracy:
         )
 
     @property
-    def poor(self) -> bool:
-        """Whether half of the people or more have an effective sample size below `FEW`."""
-        return self.sizes is not None and float(np.median(self.sizes)) < FEW
+    def poor(self) -> str:
+        """What is wrong with the effective sample sizes; empty when nothing is."""
+        if self.sizes is None or float(np.median(self.sizes)) >= FEW:
+            return ""
+        return f"half of the people have an effective sample size below {FEW:g}"
 
     def warning(self) -> str:
         """What a reader of results from poor draws of the prior must know; empty for all others."""
@@ -92,7 +79,7 @@ def accuracy(problem: Problem, params: Params) -> Accuracy:
     lost, bent = _troubled(problem, params) if problem.rule.centred else ((), ())
     if problem.rule.reseeded(0) is None:
         return Accuracy(nodes, None, None, lost, bent)
-    sizes = np.asarray(effective_sizes(problem.core, params))
+    sizes = np.asarray(problem.effective_sizes(params))
     values = [float(p.loglike(params)) for p in randomisations(problem, params)]
     return Accuracy(nodes, sizes, float(np.std(values, ddof=1)), lost, bent, problem.rule.centred)
 

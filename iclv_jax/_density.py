@@ -116,7 +116,14 @@ def seen_given_items(structure: Structure, given: Conditional, shocks: Shocks) -
 
 
 def item_log_densities(stack: Stack, cells: Arrays, values: Array, eta: Array) -> Float[Array, " indicator"]:
-    return stack.family.log_density(stack.key, cells, values, cells["loadings"] @ eta)  # pyright: ignore[reportArgumentType]
+    return item_log_densities_at(stack, cells, values, cells["loadings"] @ eta)
+
+
+def item_log_densities_at(
+    stack: Stack, cells: Arrays, values: Array, index: Array
+) -> Float[Array, " indicator"]:
+    """Log densities of a stack's items at their indices `loadings @ eta`."""
+    return stack.family.log_density(stack.key, cells, values, index)  # pyright: ignore[reportArgumentType]
 
 
 def choice_log_densities(

@@ -3,55 +3,35 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from iclv_jax._accuracy import Accuracy, Finer, accuracy, with_more_nodes
+from iclv_jax._components import Components, components
+from iclv_jax._fingerprint import fingerprints
 from iclv_jax._inference import Covariance, covariance
 from iclv_jax._integration import Rule
-from iclv_jax._optimise import OptimizerReport, TrustRegion, refine, sequential_start
+from iclv_jax._optimise import Checkpoint, Optimizer, OptimizerReport, TrustRegion, refine, sequential_start
+from iclv_jax._parameters import ParameterMap
 from iclv_jax._predict import Posterior, posterior
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress, Report
+from iclv_jax._report._diagnosis import Diagnosis
 from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
 from iclv_jax._spec._model import Spec
+from iclv_jax._types import Array
 
-
-@dataclass(frozen=True, eq=False)
-class Components:
-    """Parts of the log-likelihood.
-
-    Attributes
-    ----------
-    joint
-        Of items and choices together: what was maximised.
-    choices, items
-        Marginal log-likelihoods of the choices and of the items alone at the joint estimates, each with
-        its own nodes. They add up to less or more than `joint`, because both depend on the latent
-        variables. NaN where the model has no such part.
-    equal_shares
-        Of the choices when all available alternatives are equally likely.
-    constants
-        Of the choices with alternative-specific constants only, maximised.
-    """
-
-    joint: float
-    choices: float
-    items: float
-    equal_shares: float
-    constants: float
-
-    @property
-    def rho_squared(self) -> float:
-        """1 - choices / equal_shares: McFadden's, for the choice part."""
-        return 1.0 - self.choices / self.equal_shares if self.equal_shares else float("nan")
+one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
+"""Matrices here are small: threads of the linear algebra would only wait for each other, and where the cores are
+shared an eigendecomposition that takes 6 ms takes 300."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +50,10 @@ class Fit:
         Where the joint stage started.
     accuracy
         What is cheap to know about the accuracy of the integral.
+    rows
+        The trace.
+    curvature
+        The Hessian, where the optimiser has left it.
     """
 
     problem: Problem
@@ -78,6 +62,7 @@ class Fit:
     start: np.ndarray
     accuracy: Accuracy
     rows: tuple[dict[str, Any], ...] = field(repr=False)
+    curvature: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def converged(self) -> bool:
@@ -128,13 +113,15 @@ class Fit:
     @cached_property
     def hessian(self) -> pd.DataFrame:
         """Hessian of the log-likelihood at the estimates."""
-        matrix = np.asarray(self.problem.hessian(jnp.asarray(self.estimates)))
+        known = self.curvature
+        matrix = np.asarray(self.problem.hessian(jnp.asarray(self.estimates)) if known is None else known)
         return pd.DataFrame(matrix, index=list(self.names), columns=list(self.names))
 
     @cached_property
     def _covariances(self) -> dict[str, Covariance]:
         return {}
 
+    @one_thread
     def covariance(self, kind: str | None = None) -> Covariance:
         """The covariance of a kind with its notes; computed once."""
         kind = kind or "hessian"
@@ -143,7 +130,7 @@ class Fit:
             self._covariances[kind] = covariance(
                 kind,
                 self.hessian.to_numpy(),
-                self.scores.to_numpy(),
+                np.zeros((self.nobs, 0)) if kind == "hessian" else self.scores.to_numpy(),
                 self.problem.panel.weights,
                 self.names,
                 held,
@@ -186,23 +173,19 @@ class Fit:
     @cached_property
     def components(self) -> Components:
         """The log-likelihood of the parts, and of simpler models of the choice."""
-        spec, params = self.problem.spec, jnp.asarray(self.estimates)
-
-        def part(keep: Any) -> float:
-            return float(self.problem.part(keep).recentre(params).loglike(params))
-
-        if spec.choice is None:
-            return Components(self.llf, float("nan"), self.llf, float("nan"), float("nan"))
-        choices = part("choices") if spec.indicators else self.llf
-        items = part("items") if spec.indicators else float("nan")
-        return Components(self.llf, choices, items, *_naive_choices(self.problem))
+        return components(self.problem, jnp.asarray(self.estimates), self.llf)
 
     @cached_property
+    @one_thread
     def more_nodes(self) -> Finer | None:
         """Log L and estimates with about four times the nodes, by one Newton step."""
         return with_more_nodes(
             self.problem, jnp.asarray(self.estimates), self.hessian.to_numpy(), self.bse.to_numpy()
         )
+
+    def diagnose(self) -> Diagnosis:
+        """What could be wrong with these estimates or with the model; see `Problem.diagnose`."""
+        return self.problem.diagnose(jnp.asarray(self.estimates))
 
     def integration_report(self) -> Report:
         """How accurate the integral is: rule, nodes, effective sample sizes, the error of log L from
@@ -244,8 +227,7 @@ class Fit:
         """Every parameter, free or not: block, estimate, standard error, t, p, and t against 1 where
         a modeller would ask. Standard errors of defined ones follow by the delta method."""
         params = jnp.asarray(self.estimates)
-        mapping, constants = self.problem.table.map, self.problem.core.constants
-        j = np.asarray(jax.jacfwd(lambda p: mapping.full(constants, p))(params))
+        j = np.asarray(_full_jacobian(self.problem.table.map, self.problem.core.constants, params))
         errors = _delta_errors(j, self.covariance(cov).matrix)
         rows = self.problem.table.rows
         frame = pd.DataFrame(
@@ -287,6 +269,13 @@ class Fit:
         return pd.Series(np.asarray(values), index=list(self.names), name=name)
 
 
+@partial(jax.jit, static_argnums=0)
+def _full_jacobian(mapping: ParameterMap, constants: Array, params: Array) -> Array:
+    """Derivatives of all parameters of the table with respect to the free ones."""
+    return jax.jacfwd(lambda p: mapping.full(constants, p))(params)
+
+
+@one_thread
 def fit(
     spec: Spec,
     data: Any,
@@ -296,29 +285,45 @@ def fit(
     weights: Any = None,
     cluster: str | None = None,
     integration: Rule | None = None,
-    optimizer: TrustRegion | None = None,
+    optimizer: Optimizer | None = None,
     start: Any = "sequential",
     progress: bool = True,
+    checkpoint: Any = None,
+    memory: str | float = "2GB",
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
     optimizer = TrustRegion() if optimizer is None else optimizer
-    if not isinstance(optimizer, TrustRegion):
+    if not isinstance(optimizer, Optimizer):
         raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
     problem = bind(
-        spec, data, person=person, people=people, weights=weights, cluster=cluster, integration=integration
+        spec,
+        data,
+        person=person,
+        people=people,
+        weights=weights,
+        cluster=cluster,
+        integration=integration,
+        memory=memory,
     )
     first, staged = start_values(problem, start)
     problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
+    file = (
+        None
+        if checkpoint is None
+        else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged))
+    )
     with Progress(progress) as bar:
         rows: list[dict[str, Any]] = []
         if staged:
-            first, rows = sequential_start(problem, jnp.asarray(first), bar)
-        outcome, more = refine(problem, np.asarray(first), optimizer, bar)
+            first, rows = sequential_start(problem, jnp.asarray(first), bar, file)
+        outcome, more = refine(problem, np.asarray(first), optimizer, bar, file)
     problem, params = outcome.objective.problem, outcome.params
     precision = accuracy(problem, jnp.asarray(params))
     if few := precision.warning():
-        warnings.warn(few, UserWarning, stacklevel=3)  # At the line that called `Model.fit`.
-    return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more))
+        # At the line that called `Model.fit`, past the wrapper of `one_thread`.
+        warnings.warn(few, UserWarning, stacklevel=4)
+    known = outcome.objective.known.get(params.tobytes())
+    return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more), known)
 
 
 def start_values(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
@@ -369,29 +374,3 @@ def _delta_errors(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     variance = np.einsum("ij,jk,ik->i", jacobian[:, known], matrix[np.ix_(known, known)], jacobian[:, known])
     needs = (jacobian[:, ~known] != 0.0).any(axis=1) | (jacobian == 0.0).all(axis=1)
     return np.where(needs, np.nan, np.sqrt(variance))
-
-
-def _naive_choices(problem: Problem) -> tuple[float, float]:
-    """Log-likelihoods of the choices with equal shares, and with constants only."""
-    person, weights = problem.panel.person, problem.panel.weights
-    occurs = np.asarray(person.occurs)
-    available = np.asarray(person.available)[occurs]
-    chosen = np.asarray(person.chosen)[occurs]
-    weight = np.repeat(weights[:, None], occurs.shape[1], axis=1)[occurs]
-    equal = float(-(weight * np.log(available.sum(axis=1))).sum())
-
-    def negative(constants: np.ndarray) -> tuple[float, np.ndarray]:
-        v = np.where(available, np.append(constants, 0.0), -np.inf)
-        logs = v - np.log(np.exp(v - v.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True))
-        logs -= v.max(axis=1, keepdims=True)
-        taken = np.zeros(available.shape)
-        taken[np.arange(len(chosen)), chosen] = 1.0
-        gradient = ((np.exp(logs) - taken) * weight[:, None]).sum(axis=0)[:-1]
-        return -float((weight * logs[np.arange(len(chosen)), chosen]).sum()), gradient
-
-    start = np.zeros(available.shape[1] - 1)
-    # Constants of alternatives that nobody chose run off to minus infinity; the bound ends that.
-    solution = optimize.minimize(
-        negative, start, jac=True, method="L-BFGS-B", bounds=[(-50.0, 50.0)] * len(start)
-    )
-    return equal, -float(solution.fun)

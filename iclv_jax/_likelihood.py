@@ -18,13 +18,14 @@ from iclv_jax._types import Array, Float, Params, Scalar, Theta
 class Core(eqx.Module):
     """Everything that compiled functions see; two cores of equal structure and shapes share them.
 
-    `constants` are the fixed parameters at their places in the full table; `batch` people are
+    `constants` are the fixed parameters at their places in the full table, and the moments of
+    standardised covariates behind them; `batch` people are
     evaluated at a time.
     """
 
     structure: Structure = eqx.field(static=True)
     batch: int = eqx.field(static=True)
-    constants: Float[Array, " full"]
+    constants: Float[Array, " constant"]
     person: Person
     weights: Float[Array, " person"]
     nodes: Nodes
@@ -86,16 +87,26 @@ def _split(arrays: Any, people: int, batch: int) -> tuple[Any, Array]:
     return batches, jnp.asarray(np.arange(count * size) < people, float).reshape(count, size)
 
 
-def loglike_person(core: Core, params: Params) -> Float[Array, " person"]:
+def person_values(core: Core, params: Params) -> tuple[Float[Array, " person"], Float[Array, " person"]]:
+    """log L_n of every person, and the effective number `(sum w)^2 / sum w^2` of the nodes behind it (Kong
+    1992)."""
     theta = core.theta(params)
-    return over_people(
+
+    def one(person: Person, nodes: Nodes) -> tuple[Scalar, Scalar]:
+        terms = log_terms(core.structure, theta, person, nodes)
+        value = logsumexp(terms)
+        return value, jnp.exp(2.0 * value - logsumexp(2.0 * terms))
+
+    return over_people(one, core.batch, core.person, core.nodes)
+
+
+def loglike(core: Core, params: Params) -> Scalar:
+    """The weighted sum over people."""
+    theta = core.theta(params)
+    each = over_people(
         lambda person, nodes: log_likelihood(core.structure, theta, person, nodes),
         core.batch,
         core.person,
         core.nodes,
     )
-
-
-def loglike(core: Core, params: Params) -> Scalar:
-    """The weighted sum over people."""
-    return jnp.dot(core.weights, loglike_person(core, params))
+    return jnp.dot(core.weights, each)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from iclv_jax._fit import Fit, fit
 from iclv_jax._integration import Rule
-from iclv_jax._optimise import TrustRegion
+from iclv_jax._optimise import Optimizer
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Report
 from iclv_jax._report._describe import describe
@@ -99,6 +99,7 @@ class Model:
         integration: Rule | None = None,
         levels: Mapping[str, Any] | None = None,
         batch_people: int | None = None,
+        memory: str | float = "2GB",
     ) -> Problem:
         """Model, data and nodes as a pure function of the parameters; arguments as of `fit`.
 
@@ -115,6 +116,7 @@ class Model:
             integration=integration,
             levels=levels,
             batch_people=batch_people,
+            memory=memory,
         )
 
     def fit(
@@ -126,9 +128,11 @@ class Model:
         weights: Any = None,
         cluster: str | None = None,
         integration: Rule | None = None,
-        optimizer: TrustRegion | None = None,
+        optimizer: Optimizer | None = None,
         start: Any = "sequential",
         progress: bool = True,
+        checkpoint: Any = None,
+        memory: str | float = "2GB",
     ) -> Fit:
         """Estimate by simultaneous maximum likelihood.
 
@@ -151,12 +155,18 @@ class Model:
             How to integrate over latent variables and random coefficients; None: adaptive
             Gauss-Hermite in one and two dimensions, posterior-centred draws beyond.
         optimizer
-            None: `TrustRegion()`.
+            `TrustRegion`, `LBFGSB`, `BHHH` or `Scipy`; None: `TrustRegion()`.
         start
             `"sequential"` (items and structure, then the choice, then everything), `"default"`, a
             mapping of some names to values, or an earlier fit.
         progress
             Whether to show a progress bar.
+        checkpoint
+            Path of a file that holds the state after every step. A fit that was killed goes on from it, to the
+            same answer; the file of another model, other data or other settings is refused. None: no file.
+        memory
+            What the arrays of a batch of people may take, as "500MB" or "2GB", or in bytes. Fewer people are
+            evaluated at a time where memory is short; the answer is the same.
 
         Raises
         ------
@@ -180,6 +190,8 @@ class Model:
             optimizer=optimizer,
             start=start,
             progress=progress,
+            checkpoint=checkpoint,
+            memory=memory,
         )
 
     def simulate(

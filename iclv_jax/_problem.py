@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import equinox as eqx
 import jax
@@ -16,31 +16,30 @@ from iclv_jax._integration import Centre, Conditioned, Nodes, Rule, default_rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._latent import latent_variables
 from iclv_jax._likelihood import Core, over_people
+from iclv_jax._memory import MEMORY, batch_size, in_batches_of, parse_memory
 from iclv_jax._panel import Panel, Person, read_panel
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
+from iclv_jax._report._diagnosis import Diagnosis, diagnose
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._values import finite
 from iclv_jax._start import default_start
 from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores
 
-WORKING_MEMORY = 512e6
-"""Bytes that one batch of people may take in a gradient, about."""
+person_values = jax.jit(likelihood.person_values)
+value_and_score = jax.jit(derivatives.value_and_score)
+person_scores = jax.jit(derivatives.person_scores)
+expand_exact = jax.jit(derivatives.expand_exact)
+hessian_autodiff = jax.jit(derivatives.hessian_autodiff)
+hessian_numerical = jax.jit(derivatives.hessian_numerical, static_argnames="difference")
 
-loglike = jax.jit(likelihood.loglike)
-loglike_person = jax.jit(likelihood.loglike_person)
-score = jax.jit(derivatives.score)
-score_person = jax.jit(derivatives.score_person)
-hessians = {
-    "exact": jax.jit(derivatives.hessian_exact),
-    "autodiff": jax.jit(derivatives.hessian_autodiff),
-    "bhhh": jax.jit(derivatives.hessian_bhhh),
-}
+HessianMethod = Literal["exact", "autodiff", "numerical", "bhhh"]
 
 
 @jax.jit
 def centres(core: Core, params: Params) -> Centre:
-    """Mode and curvature of every person's posterior."""
+    """Mode and curvature of every person's posterior; the core comes without nodes, so that any number of
+    them shares what is compiled."""
     cells = core.structure.map.dense(core.theta(params))
 
     def one(person: Person) -> Centre:
@@ -95,6 +94,7 @@ class Problem(eqx.Module):
     panel: Panel = eqx.field(static=True)
     rule: Rule = eqx.field(static=True)
     reason: str = eqx.field(static=True)
+    memory: float = eqx.field(static=True)
 
     def __hash__(self) -> int:
         # By identity: `jax.jit(problem.loglike)` asks for the hash of the method, and so of its problem's arrays.
@@ -143,43 +143,127 @@ class Problem(eqx.Module):
 
     def loglike(self, params: Params) -> Scalar:
         """The weighted log-likelihood."""
-        return loglike(self.core, params)
+        return jnp.dot(self.core.weights, self.loglike_person(params))
 
     def loglike_person(self, params: Params) -> Float[Array, " person"]:
         """log L_n of every person, unweighted, in the order of `panel.people`."""
-        return loglike_person(self.core, params)
+        return person_values(self.core, params)[0]
+
+    def effective_sizes(self, params: Params) -> Float[Array, " person"]:
+        """How many draws from the posterior every person's nodes are worth: `(sum w)^2 / sum w^2` of the
+        importance weights (Kong 1992)."""
+        return person_values(self.core, params)[1]
 
     def score(self, params: Params) -> Params:
         """Gradient of `loglike`."""
-        return score(self.core, params)
+        return value_and_score(self.core, params)[1]
 
     def score_person(self, params: Params) -> Scores:
         """Gradient of every person's log L_n, unweighted: shape (people, parameters)."""
-        return score_person(self.core, params)
+        return person_scores(self.core, params)[1]
 
-    def hessian(self, params: Params, method: Literal["exact", "autodiff", "bhhh"] = "exact") -> Hessian:
-        """Hessian of `loglike`.
+    def hessian(
+        self,
+        params: Params,
+        method: HessianMethod = "exact",
+        *,
+        people: Any = None,
+        difference: derivatives.Difference = "central",
+    ) -> Hessian:
+        """Hessian of `loglike`, (parameters, parameters) in natural units.
 
-        `"exact"` uses the structure of the model; `"autodiff"` is `jax.hessian` in chunks, the cross-check;
-        `"bhhh"` is minus the outer product of the scores.
+        Parameters
+        ----------
+        method
+            `"exact"` uses the structure of the model; `"autodiff"` is `jax.hessian` in chunks, the
+            cross-check; `"numerical"` differences of the gradient (`numerical_hessian` also says how far
+            they can be trusted); `"bhhh"` minus the outer product of the scores.
+        people
+            Positions of a subsample of people for `"bhhh"`, which is then multiplied by the total weight
+            over that of the subsample.
+        difference
+            `"central"` or `"forward"`, for `"numerical"`.
         """
-        if method not in hessians:
+        _check_choice("method", method, get_args(HessianMethod))
+        if people is not None and method != "bhhh":
+            raise ValueError(f"people= is a subsample for method='bhhh', not for {method!r}. Leave it out.")
+        if method == "exact":
+            return self.expansion(params).hessian
+        if method == "autodiff":
+            return hessian_autodiff(self.core, params)
+        if method == "numerical":
+            return self.numerical_hessian(params, difference).hessian
+        problem = self if people is None else self.subsample(people)
+        return problem.expansion(params, "bhhh").hessian
+
+    def expansion(self, params: Params, method: Literal["exact", "bhhh"] = "exact") -> derivatives.Expansion:
+        """Value, gradient and Hessian of `loglike` in one pass."""
+        if method == "exact":
+            return expand_exact(self.core, params)
+        return derivatives.outer_products(self.core.weights, *person_scores(self.core, params))
+
+    def value_and_score(self, params: Params) -> tuple[Scalar, Params]:
+        """`loglike` and its gradient in one pass."""
+        return value_and_score(self.core, params)
+
+    def numerical_hessian(
+        self, params: Params, difference: derivatives.Difference = "central"
+    ) -> derivatives.Differences:
+        """Hessian by differences of the gradient, with an estimate of the error of every entry and the
+        steps that were taken."""
+        _check_choice("difference", difference, get_args(derivatives.Difference))
+        return hessian_numerical(self.core, params, difference=difference)
+
+    def subsample(self, people: Any) -> "Problem":
+        """The same problem with the likelihood of some people (by position) only, weighted up to the
+        total weight."""
+        at = np.asarray(people)
+        size = len(self.panel.people)
+        if at.ndim != 1 or not len(at) or not np.issubdtype(at.dtype, np.integer):
+            raise ValueError(f"people= is a list of positions of people (whole numbers), not {people!r}.")
+        if at.min() < 0 or at.max() >= size:
             raise ValueError(
-                f"method is one of {', '.join(map(repr, hessians))}, not {method!r}. "
-                f"{nearest(method, hessians)}"
+                f"people= has positions from {at.min()} to {at.max()}; there are {size} people, from 0."
             )
-        return hessians[method](self.core, params)
+        kept = self.core.weights[at]
+        core = Core(
+            self.core.structure,
+            min(self.core.batch, len(at)),
+            self.core.constants,
+            jax.tree.map(lambda a: a[at], self.core.person),
+            kept * (self.core.weights.sum() / kept.sum()),
+            jax.tree.map(lambda a: a[at], self.core.nodes),
+        )
+        return eqx.tree_at(lambda p: p.core, self, core)
+
+    @property
+    def _bare(self) -> Core:
+        """The core without its nodes."""
+        none = Nodes(jnp.zeros((self.core.people, 0, 0)), jnp.zeros((self.core.people, 0)))
+        return eqx.tree_at(lambda c: c.nodes, self.core, none)
+
+    def diagnose(self, params: Params, previous: Params | None = None) -> Diagnosis:
+        """What one asks when a fit is stuck, at any parameters: tables and plain sentences.
+
+        Gradients by block before and after scaling; parameters that nobody's likelihood depends on, with the
+        likely cause; combinations that the data do not tell apart; signs and scales of latent variables;
+        columns on very different scales. With `previous`, the parameters one step earlier, also the curvature
+        |y| / |s| of that step. Not to be transformed by JAX.
+
+        Raises ValueError for a vector of another length, and where the log-likelihood is not finite.
+        """
+        return diagnose(self, params, previous)
 
     def centres(self, params: Params) -> Centre:
         """Mode and curvature of every person's posterior of the shocks, with flags."""
-        return centres(self.core, params)
+        return centres(self._bare, params)
 
     def recentre(self, params: Params) -> "Problem":
         """The problem with its nodes placed at these parameters' posteriors (itself for a rule
         without centres). Not differentiable, by design."""
         if not self.rule.centred or self.core.structure.dimension == 0:
             return self
-        centre = centres(self.core, jax.lax.stop_gradient(jnp.asarray(params)))
+        centre = self.centres(jax.lax.stop_gradient(jnp.asarray(params)))
         nodes = centred_nodes(self.points, self.log_weights, centre, self.from_prior)
         return eqx.tree_at(lambda p: p.core.nodes, self, nodes)
 
@@ -190,11 +274,9 @@ class Problem(eqx.Module):
         points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
         nodes = spread_nodes(points, logs, people)
         core = eqx.tree_at(lambda c: c.nodes, self.core, nodes)
-        batch = min(self.core.batch, _batch(core.person, points.shape[1], dimension))
-        core = Core(core.structure, batch, core.constants, core.person, core.weights, nodes)
-        return Problem(
-            core, points, logs, standard.from_prior, self.spec, self.table, self.panel, rule, self.reason
-        )
+        core = in_batches_of(core, min(core.batch, batch_size(core, points.shape[1], self.memory)))
+        new = core, points, logs, standard.from_prior
+        return Problem(*new, self.spec, self.table, self.panel, rule, self.reason, self.memory)
 
     def part(self, keep: Literal["items", "choices"]) -> "Problem":
         """The same problem with only the items, or only the choices, in the likelihood."""
@@ -246,6 +328,13 @@ class Problem(eqx.Module):
             self.table.row(name)
 
 
+def _check_choice(argument: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(
+            f"{argument} is one of {', '.join(map(repr, known))}, not {value!r}. {nearest(str(value), known)}"
+        )
+
+
 def bind(
     spec: Spec,
     data: Any,
@@ -257,6 +346,7 @@ def bind(
     integration: Rule | None = None,
     levels: Mapping[str, Any] | None = None,
     batch_people: int | None = None,
+    memory: str | float = MEMORY,
 ) -> Problem:
     """Check the data, build the parameter table, make the nodes."""
     if integration is not None and not isinstance(integration, Rule):
@@ -265,8 +355,9 @@ def bind(
         )
     if batch_people is not None:
         check_count(batch_people, "batch_people")
+    bytes_allowed = parse_memory(memory)
     panel = read_panel(spec, data, person, people, weights, cluster, levels)
-    table = build_table(spec, panel.levels)
+    table = build_table(spec, panel.levels, panel.moments)
     rule, reason = _choose(spec, integration)
     shape = structure(spec, table, rule.conditions)
     standard = rule.standard(len(panel.people), shape.dimension)
@@ -274,13 +365,15 @@ def bind(
     arrays = jax.tree.map(jnp.asarray, panel.person)
     core = Core(
         structure=shape,
-        batch=batch_people or _batch(arrays, points.shape[1], shape.dimension),
+        batch=batch_people or len(panel.people),
         constants=jnp.asarray(table.constants),
         person=arrays,
         weights=jnp.asarray(panel.weights),
         nodes=spread_nodes(points, logs, len(panel.people)),
     )
-    return Problem(core, points, logs, standard.from_prior, spec, table, panel, rule, reason)
+    if batch_people is None:
+        core = in_batches_of(core, batch_size(core, points.shape[1], bytes_allowed))
+    return Problem(core, points, logs, standard.from_prior, spec, table, panel, rule, reason, bytes_allowed)
 
 
 def _choose(spec: Spec, integration: Rule | None) -> tuple[Rule, str]:
@@ -298,12 +391,3 @@ def _choose(spec: Spec, integration: Rule | None) -> tuple[Rule, str]:
         rule, _ = default_rule(seen + len(spec.random))
         return Conditioned(rule), "chosen because all items are continuous and the equations linear"
     return default_rule(spec.dimension)
-
-
-def _batch(person: Person, nodes: int, dimension: int) -> int:
-    """People per batch such that a gradient takes about `WORKING_MEMORY`."""
-    people, situations = person.occurs.shape
-    items = sum(v.shape[1] for v in person.values)
-    per_node = 12 * items + 12 * situations * (person.available.shape[2] + person.columns.shape[2])
-    bytes_per_person = 8.0 * nodes * (per_node + 8 * dimension + 8)
-    return int(np.clip(WORKING_MEMORY / bytes_per_person, 1, people))

@@ -1,6 +1,25 @@
 """Scores and Hessians of the log-likelihood at frozen nodes."""
 
-from iclv_jax._derivatives._basic import hessian_autodiff, hessian_bhhh, score, score_person
-from iclv_jax._derivatives._exact import hessian_exact
+from iclv_jax._derivatives._basic import (
+    Difference,
+    Differences,
+    Expansion,
+    hessian_autodiff,
+    hessian_numerical,
+    outer_products,
+    person_scores,
+    value_and_score,
+)
+from iclv_jax._derivatives._exact import expand_exact
 
-__all__ = ["hessian_autodiff", "hessian_bhhh", "hessian_exact", "score", "score_person"]
+__all__ = [
+    "Difference",
+    "Differences",
+    "Expansion",
+    "expand_exact",
+    "hessian_autodiff",
+    "hessian_numerical",
+    "outer_products",
+    "person_scores",
+    "value_and_score",
+]

@@ -1,37 +1,59 @@
 """Derivatives of the log-likelihood with respect to the free parameters, at frozen nodes."""
 
+from typing import Literal, NamedTuple
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from iclv_jax._likelihood import Core, log_likelihood, loglike, over_people
-from iclv_jax._types import Hessian, Params, Scores
+from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores
 
 COLUMNS = 8
 """Columns of the Hessian that are differentiated at a time."""
 
-
-def score(core: Core, params: Params) -> Params:
-    return jax.grad(loglike, argnums=1)(core, params)
+Difference = Literal["central", "forward"]
 
 
-def score_person(core: Core, params: Params) -> Scores:
-    """Scores of all people: gradients with respect to theta, times the Jacobian of theta."""
+class Expansion(NamedTuple):
+    """Log-likelihood, gradient and Hessian at a point."""
+
+    value: Scalar
+    gradient: Params
+    hessian: Hessian
+
+
+class Differences(NamedTuple):
+    """A Hessian from differences of the gradient.
+
+    `error` estimates the error of every entry, from steps of two sizes; `steps` are those of the
+    parameters, in natural units.
+    """
+
+    hessian: Hessian
+    error: Hessian
+    steps: Params
+
+
+def value_and_score(core: Core, params: Params) -> tuple[Scalar, Params]:
+    return jax.value_and_grad(loglike, argnums=1)(core, params)
+
+
+def person_scores(core: Core, params: Params) -> tuple[Float[Array, " person"], Scores]:
+    """log L_n and its gradient for all people: gradients with respect to theta, times the Jacobian of theta."""
     theta = core.theta(params)
-    gradient = jax.grad(log_likelihood, argnums=1)
-    each = over_people(
-        lambda person, nodes: gradient(core.structure, theta, person, nodes),
-        core.batch,
-        core.person,
-        core.nodes,
+    each = jax.value_and_grad(log_likelihood, argnums=1)
+    values, scores = over_people(
+        lambda person, nodes: each(core.structure, theta, person, nodes), core.batch, core.person, core.nodes
     )
-    return each @ jax.jacfwd(core.theta)(params)
+    return values, scores @ jax.jacfwd(core.theta)(params)
 
 
 def hessian_autodiff(core: Core, params: Params) -> Hessian:
     """The Hessian by forward over reverse differentiation, `COLUMNS` columns at a time."""
 
     def column(direction: Params) -> Params:
-        return jax.jvp(lambda p: score(core, p), (params,), (direction,))[1]
+        return jax.jvp(lambda p: value_and_score(core, p)[1], (params,), (direction,))[1]
 
     size = params.shape[0]
     # Zero directions fill the last chunk: a remainder of its own would be compiled a second time.
@@ -41,7 +63,46 @@ def hessian_autodiff(core: Core, params: Params) -> Hessian:
     return 0.5 * (matrix + matrix.T)
 
 
-def hessian_bhhh(core: Core, params: Params) -> Hessian:
-    """Minus the weighted sum of outer products of the scores (Berndt, Hall, Hall and Hausman 1974)."""
-    scores = score_person(core, params)
-    return -(scores.T * core.weights) @ scores
+@jax.jit
+def outer_products(weights: Array, values: Array, scores: Scores) -> Expansion:
+    """With minus the weighted sum of outer products of the scores in the Hessian's place (Berndt, Hall, Hall
+    and Hausman 1974)."""
+    return Expansion(weights @ values, weights @ scores, -(scores.T * weights) @ scores)
+
+
+def hessian_numerical(core: Core, params: Params, difference: Difference = "central") -> Differences:
+    """Differences of the gradient.
+
+    A parameter's step is `eps**(1/3)` (central) or `eps**(1/2)` (forward) of the distance over which its
+    scores change by about their own size, `1 / root mean squared score`, at most of max(1, |value|).
+    Differences over twice the step give the estimate of the error.
+    """
+    _, scores = person_scores(core, params)
+    squares = core.weights @ scores**2 / core.weights.sum()
+    reach = jnp.minimum(
+        1.0 / jnp.sqrt(jnp.where(squares > 0.0, squares, 1.0)), jnp.maximum(1.0, jnp.abs(params))
+    )
+    eps = float(np.finfo(float).eps)
+    steps = reach * (eps ** (1 / 3) if difference == "central" else eps**0.5)
+    # The step that is taken is the one that floating point can represent.
+    steps = (params + steps) - params
+
+    def score(p: Params) -> Params:
+        return value_and_score(core, p)[1]
+
+    centre = score(params)
+
+    def column(i: Array) -> tuple[Params, Params]:
+        direction = jnp.zeros_like(params).at[i].set(steps[i])
+        ups = [score(params + k * direction) for k in (1.0, 2.0)]
+        downs = (
+            [score(params - k * direction) for k in (1.0, 2.0)] if difference == "central" else [centre] * 2
+        )
+        width = 2.0 if difference == "central" else 1.0
+        fine, coarse = (
+            (u - d) / (k * width * steps[i]) for u, d, k in zip(ups, downs, (1.0, 2.0), strict=True)
+        )
+        return fine, jnp.abs(coarse - fine) / (3.0 if difference == "central" else 1.0)
+
+    matrix, error = jax.lax.map(column, jnp.arange(params.shape[0]))
+    return Differences(0.5 * (matrix + matrix.T), 0.5 * (error + error.T), steps)

@@ -1,54 +1,84 @@
-"""The exact Hessian for the price of about a dozen gradients.
+"""The exact Hessian for the price of a few gradients.
 
 With `w_nr` the share of node r in person n's likelihood and `s_nr` the score of the log density there,
 
     H_n = sum_r w_nr d2 l_nr + sum_r w_nr s_nr s_nr' - s_n s_n',    s_n = sum_r w_nr s_nr
 
-(Louis 1982). The outer products are one matrix product. In the first term the entries of theta are
-differentiated in the groups of `_layout`. Then `H = J' H_theta J + sum_i g_i d2 theta_i`.
+(Louis 1982). The outer products are one matrix product. In the first term every item is a function of its
+own parameters and one index, `loadings @ eta`, and the choice one of its coefficients and eta: their small
+second derivatives are taken at every node and carried to the loadings and the structural parameters by
+the chain rule. Then `H = J' H_theta J + sum_i g_i d2 theta_i`.
 """
 
 from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import logsumexp
 
-from iclv_jax._density import Structure, log_density
-from iclv_jax._derivatives._basic import hessian_autodiff
-from iclv_jax._derivatives._layout import Layout, layout
+from iclv_jax._density import Structure, choice_log_densities, item_log_densities_at
+from iclv_jax._derivatives._basic import Expansion, hessian_autodiff, value_and_score
+from iclv_jax._derivatives._layout import Layout, Places, StackLayout, layout
 from iclv_jax._integration import Nodes
+from iclv_jax._latent import reduced_form
 from iclv_jax._likelihood import Core, in_batches
 from iclv_jax._panel import Person
-from iclv_jax._parameters._map import ParameterMap
-from iclv_jax._types import Array, Arrays, Hessian, Params
-
-find_layout = lru_cache(maxsize=64)(layout)
+from iclv_jax._parameters import CHOICE, LATENT, Stack, section
+from iclv_jax._types import Array, Arrays, Params
 
 
-def hessian_exact(core: Core, params: Params) -> Hessian:
-    """Hessian of the weighted log-likelihood, equal to automatic differentiation up to rounding."""
+@lru_cache(maxsize=64)
+def _layout_of(structure: Structure) -> Layout:
+    return layout(structure.map, tuple(section(s) for s in structure.stacks))
+
+
+def expand_exact(core: Core, params: Params) -> Expansion:
+    """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding."""
     if core.structure.conditioned:
-        # Items meet through the posterior mean, so no product can carry several of them.
-        return hessian_autodiff(core, params)
-    mapping: ParameterMap = core.structure.map
-    parts = find_layout(mapping)
-    live = jnp.array(parts.live, int)
+        # Items meet through the posterior mean, so they cannot be taken one by one.
+        return Expansion(*value_and_score(core, params), hessian_autodiff(core, params))
+    parts = _layout_of(core.structure)
+    mapping = core.structure.map
     cells = mapping.dense(core.theta(params))
 
-    def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, Array]:
+    def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, Array, Array]:
         return _batch(core.structure, parts, cells, person, nodes, weights)
 
-    curvature, gradient = in_batches(batch, core.batch, core.person, core.nodes, core.weights)
+    value, gradient, curvature = in_batches(batch, core.batch, core.person, core.nodes, core.weights)
 
     def live_theta(p: Params) -> Array:
-        return core.theta(p)[live]
+        return core.theta(p)[parts.live]
 
     jacobian = jax.jacfwd(live_theta)(params)
     # theta is linear in the parameters but where define= is used.
     bend = jax.hessian(lambda p: jnp.dot(gradient, live_theta(p)))(params) if mapping.definitions else 0.0
     matrix = jacobian.T @ curvature @ jacobian + bend
-    return 0.5 * (matrix + matrix.T)
+    return Expansion(value, jacobian.T @ gradient, 0.5 * (matrix + matrix.T))
+
+
+class Parts(NamedTuple):
+    """One person's derivatives, by place rather than by live entry (`node`, `place` of the structural
+    part, `item`, `slot`, `coefficient` of the choice; the items' arrays are a list over stacks)."""
+
+    value: Array
+    shares: Array  # node
+    structural_scores: Array  # node place
+    item_scores: list[Array]  # node item slot
+    choice_scores: Array  # node coefficient
+    structural: Array  # place place
+    structural_items: list[Array]  # place item slot
+    structural_choice: Array  # place coefficient
+    items: list[Array]  # item slot slot
+    choice: Array  # coefficient coefficient
+
+
+class First(NamedTuple):
+    """Value and first derivatives at a node, by the arguments of the items and of the choice."""
+
+    value: Array
+    arguments: Array
 
 
 def _batch(
@@ -58,35 +88,28 @@ def _batch(
     person: Person,
     nodes: Nodes,
     weights: Array,
-) -> tuple[Array, Array]:
-    """Hessian and gradient of a batch of people with respect to the live entries of theta."""
-    center = _flatten(parts, cells)
-
-    def terms(flat: Array, one: Person, shocks: Array) -> Array:
-        return log_density(structure, _unflatten(parts, cells, flat), one, shocks)
-
-    def node_scores(one: Person, each: Nodes) -> tuple[Array, Array]:
-        values, scores = jax.vmap(jax.value_and_grad(terms), in_axes=(None, None, 0))(
-            center, one, each.shocks
-        )
-        return jax.nn.softmax(values + each.log_weights), scores[:, parts.flat]
-
-    def products(one: Person, each: Nodes, shares: Array) -> Array:
-        def mean(flat: Array) -> Array:
-            return jnp.dot(shares, jax.vmap(terms, in_axes=(None, None, 0))(flat, one, each.shocks))
-
-        def product(seed: Array) -> Array:
-            return jax.jvp(jax.grad(mean), (center,), (seed,))[1]
-
-        return jax.vmap(product)(jnp.asarray(parts.seeds))
-
-    covariates = jnp.concatenate([jnp.ones((weights.shape[0], 1)), person.covariates], axis=1)
-    factors = covariates[:, parts.covariates]
-    shares, scores = jax.vmap(node_scores)(person, nodes)
-    mean_scores = jnp.einsum("nr,nrc->nc", shares, scores) * factors
-    outer = _outer(scores * factors[:, None, :], shares * weights[:, None], mean_scores, weights)
-    seconds = jax.vmap(products)(person, nodes, shares)
-    return outer + _assemble(parts, seconds, factors, weights), weights @ mean_scores
+) -> tuple[Array, Array, Array]:
+    """Value, gradient and Hessian of a batch of people with respect to the live entries of theta."""
+    each = jax.vmap(lambda one, at: _person(structure, parts, cells, one, at))(person, nodes)
+    factors = jnp.concatenate([jnp.ones((weights.shape[0], 1)), person.covariates], axis=1)[
+        :, parts.covariate
+    ]
+    people, count = each.shares.shape
+    scores = jnp.concatenate(
+        [
+            each.structural_scores[:, :, parts.place] * factors[:, None, :],
+            *(
+                s.reshape(people, count, -1)[:, :, stack.columns]
+                for s, stack in zip(each.item_scores, parts.stacks, strict=True)
+            ),
+            each.choice_scores,
+        ],
+        axis=2,
+    )
+    mean_scores = jnp.einsum("nr,nrc->nc", each.shares, scores)
+    matrix = _outer(scores, each.shares * weights[:, None], mean_scores, weights)
+    matrix = matrix + _assemble(parts, each, factors, weights)
+    return weights @ each.value, weights @ mean_scores, matrix
 
 
 def _outer(scores: Array, node_weights: Array, mean_scores: Array, weights: Array) -> Array:
@@ -96,32 +119,233 @@ def _outer(scores: Array, node_weights: Array, mean_scores: Array, weights: Arra
     return within - (mean_scores * weights[:, None]).T @ mean_scores
 
 
-def _assemble(parts: Layout, seconds: Array, factors: Array, weights: Array) -> Array:
-    """The mean second derivatives from the products (person, seed, flat)."""
-    entries = seconds[:, :, parts.flat] * factors[:, None, :]
-    matrix = jnp.zeros((len(parts.live), len(parts.live)))
-    for row, place in enumerate(parts.structural_seeds):
-        columns = jnp.array([i for i, f in enumerate(parts.flat) if f == place and parts.slots[i] < 0])
-        block = entries[:, row, :].T @ (factors[:, columns] * weights[:, None])
-        matrix = matrix.at[:, columns].set(block)
-        own = jnp.array([i for i, slot in enumerate(parts.slots) if slot >= 0], int)
-        matrix = matrix.at[columns[:, None], own[None, :]].set(block[own].T)
-    first, second, seed = parts.pairs
-    summed = jnp.einsum("n,nsc->sc", weights, entries[:, len(parts.structural_seeds) :, :])
-    shared = summed[seed - len(parts.structural_seeds), first]
-    return matrix.at[first, second].set(shared) if len(first) else matrix
+def _assemble(parts: Layout, each: Parts, factors: Array, weights: Array) -> Array:
+    """The weighted sum over people of the mean second derivatives, by live entry."""
+    place, size = parts.place, len(parts.live)
+    weighted = factors * weights[:, None]
+    top = jnp.einsum("ns,nst,nt->st", weighted, each.structural[:, place[:, None], place[None, :]], factors)
+    matrix = jnp.zeros((size, size)).at[: len(place), : len(place)].set(top)
+    start = len(place)
+    blocks = [
+        (
+            cross.reshape(*cross.shape[:2], -1)[:, :, stack.columns],
+            _packed(stack, jnp.tensordot(weights, own, 1)),
+        )
+        for stack, cross, own in zip(parts.stacks, each.structural_items, each.items, strict=True)
+    ]
+    blocks.append((each.structural_choice, jnp.tensordot(weights, each.choice, 1)))
+    for cross, own in blocks:
+        stop = start + own.shape[0]
+        side = jnp.einsum("ns,nsc->sc", weighted, cross[:, place])
+        matrix = matrix.at[: len(place), start:stop].set(side).at[start:stop, : len(place)].set(side.T)
+        matrix = matrix.at[start:stop, start:stop].set(own)
+        start = stop
+    return matrix
 
 
-def _flatten(parts: Layout, cells: dict[str, Arrays]) -> Array:
-    pieces = [cells[section][key].reshape(-1) for section, key, _ in parts.arrays]
-    return jnp.concatenate(pieces) if pieces else jnp.zeros(0)
+def _packed(stack: StackLayout, blocks: Array) -> Array:
+    """Blocks (item, slot, slot) as a matrix over the live entries of a stack."""
+    item, slot = np.divmod(stack.columns, max(stack.slots, 1))
+    same = item[:, None] == item[None, :]
+    return jnp.where(same, blocks[item[:, None], slot[:, None], slot[None, :]], 0.0)
 
 
-def _unflatten(parts: Layout, cells: dict[str, Arrays], flat: Array) -> dict[str, Any]:
-    """The arrays of the density with the differentiated ones taken from `flat`."""
-    replaced: dict[str, Any] = {section: dict(arrays) for section, arrays in cells.items()}
-    for section, key, shape in parts.arrays:
-        start = parts.offsets[section, key]
-        stop = start + cells[section][key].size
-        replaced[section][key] = flat[start:stop].reshape(shape)
-    return replaced
+def _person(
+    structure: Structure, parts: Layout, cells: dict[str, Arrays], person: Person, nodes: Nodes
+) -> Parts:
+    latent, shocks = cells[LATENT], nodes.shocks[:, : structure.latents]
+
+    def form(values: Array) -> tuple[Array, Array]:
+        return reduced_form(_replaced(latent, parts.structural, values), person.covariates)
+
+    centre = _taken(latent, parts.structural)
+    mean, factor = form(centre)
+    eta = mean + shocks @ factor.T
+    mean_slopes, factor_slopes = jax.jacfwd(form)(centre)
+    slopes = mean_slopes + jnp.einsum("lms,rm->rls", factor_slopes, shocks)
+
+    stacks = [
+        _Items(stack, place, cells[section(stack)], person.values[i], person.observed[i])
+        for i, (stack, place) in enumerate(zip(structure.stacks, parts.stacks, strict=True))
+    ]
+    choice = _Choice(structure, parts.choice, cells.get(CHOICE, {}), person, nodes.shocks)
+    first = jax.lax.optimization_barrier([s.first(eta) for s in stacks])
+    values, (coefficients, pull) = jax.lax.optimization_barrier(choice.first(eta))
+    terms = sum((f.value for f in first), values) + nodes.log_weights
+    shares = jax.nn.softmax(terms)
+
+    # What the latent variables feel: slopes and curvatures of the log density along eta, by node.
+    for s, f in zip(stacks, first, strict=True):
+        pull = pull + f.arguments[:, :, -1] @ s.loadings
+    second, bend, cross = jax.lax.optimization_barrier(choice.second(eta, shares))
+    own, sides = [], []
+    for s, f in zip(stacks, first, strict=True):
+        block, index = jax.lax.optimization_barrier(s.second(eta, shares))
+        bend = bend + jnp.einsum("rk,kl,km->rlm", index[:, :, -1], s.loadings, s.loadings)
+        own.append(s.with_loadings(block, index, eta))
+        sides.append(s.along(index, f.arguments[:, :, -1] * shares[:, None], eta, slopes))
+
+    weighted = pull * shares[:, None]
+    along, across = weighted.sum(axis=0), weighted.T @ shocks
+
+    def moved(values: Array) -> Array:
+        mean, factor = form(values)
+        return jnp.dot(along, mean) + jnp.sum(across * factor)
+
+    curved = jnp.einsum("rls,rlm,rmt->st", slopes, bend, slopes)
+    return Parts(
+        logsumexp(terms),
+        shares,
+        jnp.einsum("rl,rls->rs", pull, slopes),
+        [s.scores(f, eta) for s, f in zip(stacks, first, strict=True)],
+        coefficients,
+        curved + jax.hessian(moved)(centre),
+        sides,
+        jnp.einsum("rcl,rls->sc", cross, slopes),
+        own,
+        second,
+    )
+
+
+class _Items:
+    """Derivatives of one person's items of a stack, by own slot and index, and then by loading."""
+
+    def __init__(
+        self, stack: Stack, place: StackLayout, cells: Arrays, values: Array, observed: Array
+    ) -> None:
+        self.stack, self.place, self.cells, self.values, self.observed = stack, place, cells, values, observed
+        self.loadings = cells["loadings"]
+        self.rows = {key: cells[key] for key in place.keys}
+
+    def first(self, eta: Array) -> First:
+        """Value by node, and derivatives (node, item, own slots and index)."""
+        each = jax.vmap(jax.value_and_grad(self._sum, argnums=(0, 1)), in_axes=(None, 0))
+        value, (rows, index) = each(self.rows, eta @ self.loadings.T)
+        return First(value, jnp.concatenate([self._own(rows, 1), index[:, :, None]], axis=2))
+
+    def second(self, eta: Array, shares: Array) -> tuple[Array, Array]:
+        """Second derivatives of the mean over nodes: (item, own, own), and by the index at every node
+        (node, item, own slots and index)."""
+
+        def mean(rows: Arrays, index: Array) -> Array:
+            return jnp.dot(shares, jax.vmap(self._sum, in_axes=(None, 0))(rows, index))
+
+        at = (self.rows, eta @ self.loadings.T)
+        _, push = jax.linearize(jax.grad(mean, argnums=(0, 1)), *at)
+        still = jnp.zeros_like(at[1])
+        blocks, sides = [], []
+        for slot in range(self.place.own.shape[1]):
+            rows, index = push(self._seed(slot), still)
+            blocks.append(self._own(rows, 0))
+            sides.append(index)
+        none = jax.tree.map(jnp.zeros_like, self.rows)
+        sides.append(push(none, jnp.ones_like(at[1]))[1])
+        items = self.place.own.shape[0]
+        own = jnp.stack(blocks, axis=2) if blocks else jnp.zeros((items, 0, 0))
+        return own, jnp.stack(sides, axis=2)
+
+    def scores(self, first: First, eta: Array) -> Array:
+        """(node, item, slot): own parameters, then loadings."""
+        by_loading = first.arguments[:, :, -1:] * eta[:, self.place.loaded]
+        return jnp.concatenate([first.arguments[:, :, :-1], by_loading], axis=2)
+
+    def with_loadings(self, own: Array, index: Array, eta: Array) -> Array:
+        """(item, slot, slot): own parameters, then loadings."""
+        at = eta[:, self.place.loaded]
+        mixed = jnp.einsum("rka,rkl->kal", index[:, :, :-1], at)
+        loadings = jnp.einsum("rk,rkl,rkm->klm", index[:, :, -1], at, at)
+        upper = jnp.concatenate([own, mixed], axis=2)
+        lower = jnp.concatenate([jnp.swapaxes(mixed, 1, 2), loadings], axis=2)
+        return jnp.concatenate([upper, lower], axis=1)
+
+    def along(self, index: Array, pull: Array, eta: Array, slopes: Array) -> Array:
+        """(place, item, slot): structural parameters against own ones and loadings."""
+        moves = jnp.einsum("kl,rls->rks", self.loadings, slopes)
+        own = jnp.einsum("rka,rks->ska", index[:, :, :-1], moves)
+        curved = jnp.einsum("rk,rkl,rks->skl", index[:, :, -1], eta[:, self.place.loaded], moves)
+        turned = jnp.einsum("rk,rls->skl", pull, slopes)
+        turned = jnp.take_along_axis(turned, jnp.asarray(self.place.loaded)[None], axis=2)
+        return jnp.concatenate([own, curved + turned], axis=2)
+
+    def _sum(self, rows: Arrays, index: Array) -> Array:
+        each = item_log_densities_at(self.stack, {**self.cells, **rows}, self.values, index)
+        return jnp.sum(jnp.where(self.observed, each, 0.0))
+
+    def _own(self, rows: Arrays, lead: int) -> Array:
+        """Entries of the slots, from arrays of the shapes of `rows` with `lead` axes before."""
+        items, slots = self.place.own.shape
+        if not slots:
+            first = next(iter(rows.values())).shape[:lead] if rows else self.values.shape[:0]
+            return jnp.zeros((*first, items, 0))
+        flat = jnp.concatenate([a.reshape(*a.shape[:lead], items, -1) for a in rows.values()], axis=-1)
+        return jnp.where(self.place.own_used, flat[..., np.arange(items)[:, None], self.place.own], 0.0)
+
+    def _seed(self, slot: int) -> Arrays:
+        """Ones at this slot of every item, in the shapes of `rows`."""
+        items = self.place.own.shape[0]
+        widths = [int(np.prod(a.shape[1:], initial=1)) for a in self.rows.values()]
+        flat = np.zeros((items, sum(widths)))
+        flat[np.arange(items), self.place.own[:, slot]] = self.place.own_used[:, slot]
+        pieces = np.split(flat, np.cumsum(widths)[:-1], axis=1)
+        return {
+            k: jnp.asarray(p.reshape(a.shape)) for p, (k, a) in zip(pieces, self.rows.items(), strict=True)
+        }
+
+
+class _Choice:
+    """Derivatives of one person's choices by live coefficient and by latent variable."""
+
+    def __init__(
+        self, structure: Structure, places: Places, cells: Arrays, person: Person, shocks: Array
+    ) -> None:
+        self.structure, self.places, self.cells = structure, places, cells
+        self.person, self.shocks = person, shocks
+        self.centre = _taken(cells, places)
+
+    def first(self, eta: Array) -> tuple[Array, tuple[Array, Array]]:
+        """Value by node, and derivatives (node, coefficient) and (node, latent)."""
+        if self.structure.utility is None:
+            nodes = self.shocks.shape[0]
+            return jnp.zeros(nodes), (jnp.zeros((nodes, len(self.places))), jnp.zeros_like(eta))
+        each = jax.vmap(jax.value_and_grad(self._sum, argnums=(0, 1)), in_axes=(None, 0, 0))
+        return each(self.centre, eta, self.shocks)
+
+    def second(self, eta: Array, shares: Array) -> tuple[Array, Array, Array]:
+        """Second derivatives of the mean over nodes: (coefficient, coefficient), and at every node
+        (node, latent, latent) and (node, coefficient, latent)."""
+        count, (nodes, latents) = len(self.places), eta.shape
+        bend, cross = jnp.zeros((nodes, latents, latents)), jnp.zeros((nodes, count, latents))
+        if self.structure.utility is None:
+            return jnp.zeros((count, count)), bend, cross
+        seen = np.array(self.structure.seen, int)
+
+        def by_node(arguments: Array, eta: Array, shocks: Array) -> Array:
+            return self._sum(arguments[:count], eta.at[seen].set(arguments[count:]), shocks)
+
+        arguments = jnp.concatenate([jnp.broadcast_to(self.centre, (nodes, count)), eta[:, seen]], axis=1)
+        matrices = jax.vmap(jax.hessian(by_node))(arguments, eta, self.shocks) * shares[:, None, None]
+        bend = bend.at[:, seen[:, None], seen[None, :]].set(matrices[:, count:, count:])
+        cross = cross.at[:, :, seen].set(matrices[:, :count, count:])
+        return matrices[:, :count, :count].sum(axis=0), bend, cross
+
+    def _sum(self, coefficients: Array, eta: Array, shocks: Array) -> Array:
+        cells = _replaced(self.cells, self.places, coefficients)
+        each = choice_log_densities(self.structure, cells, self.person, eta, shocks)
+        return jnp.sum(jnp.where(self.person.occurs, each, 0.0))
+
+
+def _taken(arrays: Arrays, places: Places) -> Array:
+    """The entries at these places as one vector."""
+    entries = [arrays[k].reshape(-1)[p] for k, p in zip(places.keys, places.positions, strict=True)]
+    return jnp.stack(entries) if entries else jnp.zeros(0)
+
+
+def _replaced(arrays: Arrays, places: Places, values: Array) -> Arrays:
+    """The arrays with the entries at these places replaced."""
+    found = dict(arrays)
+    for key in dict.fromkeys(places.keys):
+        at = np.array([i for i, k in enumerate(places.keys) if k == key], int)
+        positions = np.array(places.positions, int)[at]
+        flat = arrays[key].reshape(-1).at[positions].set(values[at], unique_indices=True)
+        found[key] = flat.reshape(arrays[key].shape)
+    return found

@@ -1,148 +1,155 @@
-"""Which entries of theta meet in the Hessian of the log density, and how to seed them together.
+"""Which entries of theta meet in the Hessian of the log density.
 
-Given the latent variables, an item's own parameters meet neither another item's nor the choice's. So
-one Hessian-vector product can carry a parameter of every item, and one of the choice, at once. The
-structural parameters meet everything and get a product each; intercepts and slopes enter through
-one index per latent variable, so that forty covariates cost no more than one.
+Given the latent variables, an item's own parameters meet neither another item's nor the choice's. So one
+seed can carry a parameter of every item at once. The structural parameters meet everything, but only
+through the latent variables; intercepts and slopes enter through one index per latent variable, so that
+forty covariates cost no more than one.
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from iclv_jax._parameters import CHOICE, LATENT
 from iclv_jax._parameters._map import ParameterMap
 
-INDEX = ("latent", "intercepts")
+INDEX = "intercepts"
 """The array through which a person's index is differentiated: `intercepts + slopes @ covariates`."""
+LOADINGS = "loadings"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where one entry of theta stands: an entry of an array of the density, and the covariate that
-    multiplies it (None: none)."""
+class Places:
+    """Entries of the arrays of one section: array and flat position of each."""
 
-    section: str
-    key: str
-    position: int
-    covariate: int | None
+    keys: tuple[str, ...]
+    positions: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.keys)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class StackLayout:
+    """The live parameters of the items of a stack, packed: every item has the same number of slots.
+
+    Attributes
+    ----------
+    keys
+        Arrays with live entries beside the loadings, each of shape (items, ...).
+    own
+        (items, own slots): column in an item's concatenated rows of these arrays; 0 where unused.
+    own_used
+        Which of these slots are in use.
+    loaded
+        (items, loading slots): latent variable of each live loading; 0 where unused.
+    columns
+        For every live entry of the stack its place among (items, own slots + loading slots), flat.
+    """
+
+    keys: tuple[str, ...]
+    own: np.ndarray
+    own_used: np.ndarray
+    loaded: np.ndarray
+    columns: np.ndarray
+
+    @property
+    def slots(self) -> int:
+        return self.own.shape[1] + self.loaded.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
 class Layout:
     """Static description of the Hessian's structure, from the map of the parameters.
+
+    Live entries (those of theta that depend on a free parameter) come in the order structural,
+    items stack by stack, choice.
 
     Attributes
     ----------
     live
-        Positions in theta of the entries that depend on a free parameter.
-    places
-        Where each of them stands.
-    arrays
-        Section, key and shape of the arrays that are differentiated.
+        Position in theta of every live entry.
+    structural
+        Distinct places of the structural part.
+    place, covariate
+        For every live structural entry its place among these, and the column of (1, covariates) that
+        multiplies it.
+    stacks
+        One for each stack of items.
+    choice
+        Places of the choice's live entries.
     """
 
-    live: tuple[int, ...]
-    places: tuple[Place, ...]
-    arrays: tuple[tuple[str, str, tuple[int, ...]], ...]
-
-    @cached_property
-    def offsets(self) -> dict[tuple[str, str], int]:
-        found, total = {}, 0
-        for section, key, shape in self.arrays:
-            found[section, key] = total
-            total += int(np.prod(shape))
-        return found
-
-    @cached_property
-    def size(self) -> int:
-        """Length of the flat vector of all differentiated arrays."""
-        return sum(int(np.prod(shape)) for *_, shape in self.arrays)
-
-    @cached_property
-    def flat(self) -> np.ndarray:
-        """Place of every live entry in the flat vector."""
-        return np.array([self.offsets[p.section, p.key] + p.position for p in self.places], int)
-
-    @cached_property
-    def covariates(self) -> np.ndarray:
-        """Column of (1, covariates) that multiplies every live entry."""
-        return np.array([0 if p.covariate is None else 1 + p.covariate for p in self.places], int)
-
-    @cached_property
-    def owners(self) -> list[Hashable]:
-        """Whose parameter each live entry is: an item, the choice, or None for the structural part."""
-        sizes = {(section, key): shape for section, key, shape in self.arrays}
-        found: list[Hashable] = []
-        for p in self.places:
-            if p.section == LATENT:
-                found.append(None)
-            elif p.section == CHOICE:
-                found.append(CHOICE)
-            else:
-                found.append((p.section, p.position // int(np.prod(sizes[p.section, p.key][1:], initial=1))))
-        return found
-
-    @cached_property
-    def structural_seeds(self) -> tuple[int, ...]:
-        """Distinct flat places of the structural part: one Hessian-vector product each."""
-        return tuple(dict.fromkeys(int(f) for f, o in zip(self.flat, self.owners, strict=True) if o is None))
-
-    @cached_property
-    def slots(self) -> np.ndarray:
-        """For every live entry its number among its owner's; -1 in the structural part."""
-        seen: dict[Hashable, int] = {}
-        numbers = []
-        for owner in self.owners:
-            numbers.append(-1 if owner is None else seen.get(owner, 0))
-            seen[owner] = seen.get(owner, 0) + 1
-        return np.array(numbers, int)
-
-    @cached_property
-    def seeds(self) -> np.ndarray:
-        """Tangents (seed, flat): the structural ones first, then the shared ones by slot."""
-        shared = int(self.slots.max(initial=-1)) + 1
-        tangents = np.zeros((len(self.structural_seeds) + shared, self.size))
-        for row, place in enumerate(self.structural_seeds):
-            tangents[row, place] = 1.0
-        for place, slot in zip(self.flat, self.slots, strict=True):
-            if slot >= 0:
-                tangents[len(self.structural_seeds) + slot, place] = 1.0
-        return tangents
-
-    @cached_property
-    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pairs of live entries with one owner, and the shared seed that carries the second."""
-        members: dict[Hashable, list[int]] = {}
-        for i, owner in enumerate(self.owners):
-            if owner is not None:
-                members.setdefault(owner, []).append(i)
-        first = [i for group in members.values() for i in group for _ in group]
-        second = [j for group in members.values() for _ in group for j in group]
-        seed = [len(self.structural_seeds) + int(self.slots[j]) for j in second]
-        return np.array(first, int), np.array(second, int), np.array(seed, int)
+    live: np.ndarray
+    structural: Places
+    place: np.ndarray
+    covariate: np.ndarray
+    stacks: tuple[StackLayout, ...]
+    choice: Places
 
 
-def layout(mapping: ParameterMap) -> Layout:
-    places, live = [], []
-    arrays: dict[tuple[str, str], tuple[int, ...]] = {}
-    shapes = {(a.section, a.key): a.shape for a in mapping.arrays}
+def layout(mapping: ParameterMap, sections: tuple[str, ...]) -> Layout:
+    """The layout of a map whose items stand in these sections, one for each stack."""
+    found: dict[str, list[tuple[str, int, int]]] = {}
     for cells in mapping.arrays:
         for row, position in enumerate(cells.positions):
-            if not mapping.live[cells.offset + row]:
-                continue
-            place = _place(cells.section, cells.key, position, cells.shape)
-            arrays[place.section, place.key] = shapes[place.section, place.key]
-            places.append(place)
-            live.append(cells.offset + row)
-    return Layout(tuple(live), tuple(places), tuple((s, k, shape) for (s, k), shape in arrays.items()))
+            if mapping.live[cells.offset + row]:
+                found.setdefault(cells.section, []).append((cells.key, position, cells.offset + row))
+    shapes = {(a.section, a.key): a.shape for a in mapping.arrays}
+    structural, place, covariate = _structural(found.get(LATENT, []), shapes)
+    choice = found.get(CHOICE, [])
+    entries = [found.get(LATENT, []), *(found.get(s, []) for s in sections), choice]
+    return Layout(
+        live=np.array([cell for part in entries for *_, cell in part], int),
+        structural=structural,
+        place=place,
+        covariate=covariate,
+        stacks=tuple(_stack(s, found.get(s, []), shapes) for s in sections),
+        choice=Places(tuple(k for k, *_ in choice), tuple(p for _, p, _ in choice)),
+    )
 
 
-def _place(section: str, key: str, position: int, shape: tuple[int, ...]) -> Place:
+def _structural(entries: list, shapes: dict) -> tuple[Places, np.ndarray, np.ndarray]:
     """A slope stands at its latent variable's index, times its covariate."""
-    if section == LATENT and key == "slopes":
-        latent, covariate = divmod(position, shape[1])
-        return Place(*INDEX, latent, covariate)
-    return Place(section, key, position, None)
+    places, covariates = [], []
+    for key, position, _ in entries:
+        if key == "slopes":
+            latent, column = divmod(position, shapes[LATENT, key][1])
+            places.append((INDEX, latent))
+            covariates.append(1 + column)
+        else:
+            places.append((key, position))
+            covariates.append(0)
+    distinct = list(dict.fromkeys(places))
+    return (
+        Places(tuple(k for k, _ in distinct), tuple(p for _, p in distinct)),
+        np.array([distinct.index(p) for p in places], int),
+        np.array(covariates, int),
+    )
+
+
+def _stack(section: str, entries: list, shapes: dict) -> StackLayout:
+    items = shapes[section, LOADINGS][0]
+    keys = tuple(dict.fromkeys(key for key, *_ in entries if key != LOADINGS))
+    widths = {key: int(np.prod(shapes[section, key][1:], initial=1)) for key in (*keys, LOADINGS)}
+    starts = dict(zip(keys, np.cumsum([0, *(widths[k] for k in keys)]), strict=False))
+    own: list[list[int]] = [[] for _ in range(items)]
+    loaded: list[list[int]] = [[] for _ in range(items)]
+    slots = []
+    for key, position, _ in entries:
+        item, column = divmod(position, widths[key])
+        mine = loaded[item] if key == LOADINGS else own[item]
+        slots.append((item, key == LOADINGS, len(mine)))
+        mine.append(column if key == LOADINGS else int(starts[key]) + column)
+    own_columns, own_used = _padded(own)
+    loaded_columns, _ = _padded(loaded)
+    first, width = own_columns.shape[1], own_columns.shape[1] + loaded_columns.shape[1]
+    columns = [item * width + slot + (first if loading else 0) for item, loading, slot in slots]
+    return StackLayout(keys, own_columns, own_used, loaded_columns, np.array(columns, int))
+
+
+def _padded(lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    width = max((len(one) for one in lists), default=0)
+    values = np.array([one + [0] * (width - len(one)) for one in lists], int).reshape(len(lists), width)
+    used = np.array([[i < len(one) for i in range(width)] for one in lists], bool).reshape(len(lists), width)
+    return values, used

@@ -1,18 +1,34 @@
-"""The objective, trust-region Newton, and the stages of a sequential start."""
+"""The objective, the optimisers, one pure step and two loops, and the stages of a sequential start."""
 
-from iclv_jax._optimise._objective import Objective
-from iclv_jax._optimise._stages import positive_spreads, refine, sequential_start, stages
-from iclv_jax._optimise._trust_region import Outcome, TrustRegion
+from iclv_jax._optimise._checkpoint import Checkpoint
+from iclv_jax._optimise._driver import Outcome, minimise
+from iclv_jax._optimise._many import Ended, minimise_frozen
+from iclv_jax._optimise._objective import Function, Likelihood, Objective
+from iclv_jax._optimise._options import BHHH, LBFGSB, Optimizer, Scipy, TrustRegion
+from iclv_jax._optimise._scipy import minimise_scipy
+from iclv_jax._optimise._stages import positive_spreads, refine, run, sequential_start, stages
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 
 __all__ = [
+    "BHHH",
+    "LBFGSB",
+    "Checkpoint",
+    "Ended",
+    "Function",
+    "Likelihood",
     "Objective",
+    "Optimizer",
     "OptimizerReport",
     "Outcome",
+    "Scipy",
     "TrustRegion",
     "Verdict",
+    "minimise",
+    "minimise_frozen",
+    "minimise_scipy",
     "positive_spreads",
     "refine",
+    "run",
     "sequential_start",
     "stages",
 ]

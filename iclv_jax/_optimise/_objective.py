@@ -1,94 +1,163 @@
 """The mean negative log-likelihood as a function of unconstrained parameters z."""
 
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._likelihood import Core
+from iclv_jax._accuracy import simulation_noise
+from iclv_jax._derivatives import Expansion
+from iclv_jax._parameters import ParameterMap
 from iclv_jax._parameters._transform import Exponential
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array, Float
 
-Method = Literal["exact", "bhhh"]
+Supplied = Literal["exact", "bhhh", "none"]
+"""Which Hessian an objective has to give: exact, outer products of scores, or none."""
 
 
 class Derivatives(NamedTuple):
-    """Value, gradient and Hessian at a point."""
+    """Value, gradient and Hessian at a point; the Hessian is zero where none was asked for."""
 
     value: Array
     gradient: Float[Array, " param"]
     hessian: Float[Array, "param param"]
 
 
-@jax.jit
-def natural(core: Core, z: Array) -> Array:
-    return core.structure.map.natural(core.constants, z)
+class Objective(Protocol):
+    """What an optimiser minimises: a smooth function of unconstrained parameters z.
+
+    `size` turns differences of the objective into those of the log-likelihood; `free` marks the parameters
+    that may move. `moves` says whether nodes are placed at the posterior, and so depend on the parameters.
+    """
+
+    @property
+    def free(self) -> np.ndarray: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def size(self) -> float: ...
+    @property
+    def moves(self) -> bool: ...
+    def params(self, z: Array) -> Array: ...
+    def z(self, params: Array) -> Array: ...
+    def value(self, z: Array) -> float: ...
+    def slope(self, z: Array) -> tuple[Array, Array]: ...
+    def derivatives(self, z: Array, supplied: Supplied) -> Derivatives: ...
+    def mean_squared_scores(self, z: Array) -> np.ndarray: ...
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]: ...
+    def recentred(self, z: Array) -> "Objective": ...
+    def noise(self, z: Array) -> float: ...
 
 
-@jax.jit
-def unconstrained(core: Core, params: Array) -> Array:
-    return core.structure.map.unconstrained(core.constants, params)
+@partial(jax.jit, static_argnums=0)
+def natural(mapping: ParameterMap, constants: Array, z: Array) -> Array:
+    return mapping.natural(constants, z)
 
 
-@jax.jit
-def jacobian(core: Core, z: Array) -> Array:
-    return jax.jacfwd(lambda v: core.structure.map.natural(core.constants, v))(z)
+@partial(jax.jit, static_argnums=0)
+def unconstrained(mapping: ParameterMap, constants: Array, params: Array) -> Array:
+    return mapping.unconstrained(constants, params)
 
 
-@jax.jit
-def bend(core: Core, z: Array, gradient: Array) -> Array:
-    """`sum_i g_i d2 params_i / dz2`: what the curvature of the transforms adds to the Hessian."""
-    return jax.hessian(lambda v: jnp.dot(gradient, core.structure.map.natural(core.constants, v)))(z)
+def in_z(mapping: ParameterMap, constants: Array, z: Array, found: Expansion, curved: bool) -> Derivatives:
+    """Value, gradient and Hessian of the negative log-likelihood in z; `curved` adds the curvature of the
+    transforms (outer products of scores transform like scores, and have none of it)."""
+
+    def params(z: Array) -> Array:
+        return mapping.natural(constants, z)
+
+    j = jax.jacfwd(params)(z)
+    hessian = j.T @ found.hessian @ j
+    if curved:
+        hessian = hessian + jax.hessian(lambda v: jnp.dot(found.gradient, params(v)))(z)
+    return Derivatives(-found.value, -(j.T @ found.gradient), -hessian)
+
+
+@partial(jax.jit, static_argnums=(0, 5))
+def mean_in_z(
+    mapping: ParameterMap, constants: Array, z: Array, found: Expansion, size: float, curved: bool
+) -> Derivatives:
+    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, curved)))
+
+
+@partial(jax.jit, static_argnums=0)
+def mean_slope(
+    mapping: ParameterMap, constants: Array, z: Array, value: Array, gradient: Array, size: float
+) -> tuple[Array, Array]:
+    pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
+    return -value / size, -pull(gradient)[0] / size
+
+
+@partial(jax.jit, static_argnums=0)
+def squares_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
+    j = jax.jacfwd(lambda v: mapping.natural(constants, v))(z)
+    return weights @ (scores @ j) ** 2 / weights.sum()
 
 
 @dataclass(frozen=True)
-class Objective:
-    """What an optimiser minimises: `-loglike / total weight` of a problem, in z.
-
-    `free` marks the parameters that may move; `method` is how the Hessian is computed.
-    """
+class Likelihood:
+    """`-loglike / total weight` of a problem, in z."""
 
     problem: Problem
     free: np.ndarray
-    method: Method = "exact"
+    known: dict[bytes, Array] = field(default_factory=dict, compare=False, repr=False)
+    """The last exact Hessian in natural units, by the parameters' bytes."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.problem.names
 
     @property
     def size(self) -> float:
         """The total weight: differences of the objective times this are those of the log-likelihood."""
-        return float(self.problem.core.weights.sum())
+        return float(self.problem.panel.weights.sum())
+
+    @property
+    def _map(self) -> tuple[ParameterMap, Array]:
+        core = self.problem.core
+        return core.structure.map, core.constants
 
     def params(self, z: Array) -> Array:
-        return natural(self.problem.core, z)
+        return natural(*self._map, z)
 
     def z(self, params: Array) -> Array:
-        return unconstrained(self.problem.core, jnp.asarray(params))
+        return unconstrained(*self._map, jnp.asarray(params))
 
     def value(self, z: Array) -> float:
         return -float(self.problem.loglike(self.params(z))) / self.size
 
-    def derivatives(self, z: Array) -> Derivatives:
-        core, params = self.problem.core, self.params(z)
-        j = jacobian(core, z)
-        if self.method == "bhhh":
-            scores = self.problem.score_person(params)
-            gradient = core.weights @ scores
-            hessian = j.T @ -((scores.T * core.weights) @ scores) @ j
-        else:
-            gradient = self.problem.score(params)
-            hessian = j.T @ self.problem.hessian(params, "exact") @ j + bend(core, z, gradient)
-        value = self.problem.loglike(params)
-        return Derivatives(-value / self.size, -(j.T @ gradient) / self.size, -hessian / self.size)
+    def slope(self, z: Array) -> tuple[Array, Array]:
+        value, gradient = self.problem.value_and_score(self.params(z))
+        return mean_slope(*self._map, z, value, gradient, self.size)
+
+    def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
+        if supplied == "none":
+            return Derivatives(*self.slope(z), jnp.zeros((len(z), len(z))))
+        params = self.params(z)
+        found = self.problem.expansion(params, supplied)
+        if supplied == "exact":
+            self.known.clear()
+            self.known[np.asarray(params).tobytes()] = found.hessian
+        return mean_in_z(*self._map, z, found, self.size, supplied == "exact")
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
-        core = self.problem.core
-        scores = self.problem.score_person(self.params(z)) @ jacobian(core, z)
-        return np.asarray(core.weights @ scores**2) / self.size
+        scores = self.problem.score_person(self.params(z))
+        return np.asarray(squares_in_z(*self._map, z, scores, self.problem.core.weights))
 
-    def recentred(self, z: Array) -> "Objective":
-        return replace(self, problem=self.problem.recentre(self.params(z)))
+    def noise(self, z: Array) -> float:
+        """Squared distance in standard errors by which other seeds of the nodes would move the maximum."""
+        if self.problem.rule.reseeded(0) is None:
+            return 0.0
+        params = self.params(z)
+        return simulation_noise(self.problem, params, self.problem.hessian(params, "exact"))
+
+    def recentred(self, z: Array) -> "Likelihood":
+        return replace(self, problem=self.problem.recentre(self.params(z)), known={})
 
     @property
     def moves(self) -> bool:
@@ -104,3 +173,73 @@ class Objective:
                 with np.errstate(divide="ignore"):
                     lower[at], upper[at] = np.log(np.maximum(lower[at], 0.0)), np.log(upper[at])
         return lower, upper
+
+
+@dataclass(frozen=True)
+class Function:
+    """Any smooth function to be minimised: `function` maps a vector to a number."""
+
+    function: Callable[[Array], Array]
+    lower: np.ndarray
+    upper: np.ndarray
+
+    @property
+    def free(self) -> np.ndarray:
+        return np.ones(len(self.lower), bool)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"x{i + 1}" for i in range(len(self.lower)))
+
+    @property
+    def size(self) -> float:
+        return 1.0
+
+    @property
+    def moves(self) -> bool:
+        return False
+
+    @cached_property
+    def _value(self) -> Callable[[Array], Array]:
+        return jax.jit(self.function)
+
+    @cached_property
+    def _slope(self) -> Callable[[Array], tuple[Array, Array]]:
+        return jax.jit(jax.value_and_grad(self.function))
+
+    @cached_property
+    def _hessian(self) -> Callable[[Array], Array]:
+        return jax.jit(jax.hessian(self.function))
+
+    def params(self, z: Array) -> Array:
+        return z
+
+    def z(self, params: Array) -> Array:
+        return jnp.asarray(params, float)
+
+    def value(self, z: Array) -> float:
+        return float(self._value(z))
+
+    def slope(self, z: Array) -> tuple[Array, Array]:
+        return self._slope(z)
+
+    def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
+        if supplied == "bhhh":
+            raise ValueError("A function that is not a sum over people has no outer products of scores.")
+        value, gradient = self._slope(z)
+        return Derivatives(
+            value, gradient, self._hessian(z) if supplied == "exact" else jnp.zeros((len(z),) * 2)
+        )
+
+    def mean_squared_scores(self, z: Array) -> np.ndarray:
+        """The curvature stands in for the scores."""
+        return np.abs(np.diag(np.asarray(self._hessian(z))))
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.lower, self.upper
+
+    def recentred(self, z: Array) -> "Function":
+        return self
+
+    def noise(self, z: Array) -> float:
+        return 0.0

@@ -9,12 +9,16 @@ import numpy as np
 
 from iclv_jax._accuracy import accuracy, doubling_error
 from iclv_jax._integration import Rule
-from iclv_jax._optimise._objective import Objective
-from iclv_jax._optimise._trust_region import Outcome, TrustRegion
+from iclv_jax._optimise._checkpoint import Checkpoint
+from iclv_jax._optimise._driver import Outcome, minimise
+from iclv_jax._optimise._objective import Likelihood
+from iclv_jax._optimise._options import Optimizer, Scipy, TrustRegion
+from iclv_jax._optimise._scaling import Scale
+from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array
 
-ROUGH = TrustRegion(hessian="bhhh", tolerance=0.5, max_iterations=40, recentrings=0)
+ROUGH = TrustRegion("bhhh", tolerance=0.5, max_iterations=40, recentrings=0)
 """Stages only have to come close; outer products of scores are cheap and never indefinite."""
 
 MOST_REFINEMENTS = 6
@@ -45,7 +49,27 @@ def stages(problem: Problem) -> list[Stage]:
     ]
 
 
-def sequential_start(problem: Problem, start: Array, watch: Watch) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def run(
+    options: Optimizer,
+    problem: Problem,
+    free: np.ndarray,
+    start: Array,
+    watch: Callable[[dict[str, Any]], None],
+    checkpoint: Checkpoint | None,
+    verify: bool = True,
+    scale: Scale | None = None,
+) -> Outcome:
+    """One optimisation of a problem over the parameters marked `free`."""
+    objective = Likelihood(problem, free)
+    if isinstance(options, Scipy):
+        return minimise_scipy(options, objective, start, watch, verify)
+    slot = None if checkpoint is None else checkpoint.slot()
+    return minimise(options, objective, start, watch, slot, verify, scale)
+
+
+def sequential_start(
+    problem: Problem, start: Array, watch: Watch, checkpoint: Checkpoint | None = None
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Run the stages and return where they end, with their traces.
 
     The second stage maximises the joint likelihood over the choice parameters alone, so the latent
@@ -54,43 +78,72 @@ def sequential_start(problem: Problem, start: Array, watch: Watch) -> tuple[np.n
     params = np.asarray(start)
     rows: list[dict[str, Any]] = []
     for stage in stages(problem):
-        objective = Objective(stage.problem, stage.free)
-        outcome = ROUGH.minimise(objective, jnp.asarray(params), lambda row, s=stage: watch(s.name, row))
+        outcome = run(
+            ROUGH,
+            stage.problem,
+            stage.free,
+            jnp.asarray(params),
+            lambda row, s=stage: watch(s.name, row),
+            checkpoint,
+            verify=False,
+        )
         params = outcome.params
         rows += [{"stage": stage.name, **row} for row in outcome.trace]
     return params, rows
 
 
 def refine(
-    problem: Problem, start: np.ndarray, optimizer: TrustRegion, watch: Watch
+    problem: Problem,
+    start: np.ndarray,
+    optimizer: Optimizer,
+    watch: Watch,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Outcome, list[dict[str, Any]]]:
     """The joint fit with each stage of the rule of integration, coarse to fine, then with more nodes
     until the rule's `target_error` is met."""
     rules = problem.rule.stages()
     rows: list[dict[str, Any]] = []
 
-    def run(rule: Rule, params: np.ndarray, options: TrustRegion) -> Outcome:
+    def joint(
+        rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool = True
+    ) -> Outcome:
         stage = f"joint, {rule.describe(problem.spec.dimension)}" if len(rules) > 1 else "joint"
         target = problem if rule == problem.rule else problem.integrate(rule)
-        objective = Objective(target, np.ones(len(params), bool))
-        outcome = options.minimise(objective, jnp.asarray(params), lambda row: watch(stage, row))
+        free = np.ones(len(params), bool)
+        outcome = run(
+            options,
+            target,
+            free,
+            jnp.asarray(params),
+            lambda row: watch(stage, row),
+            checkpoint,
+            verify,
+            scale,
+        )
         rows.extend({"stage": stage, **row} for row in outcome.trace)
         turned = positive_spreads(target, outcome.params)
         if np.array_equal(turned, outcome.params):
             return outcome
-        return run(rule, turned, options)
+        return joint(rule, turned, options, None, verify)
 
-    # A coarse stage only has to come close; the finer one that follows moves by more than it could tell.
-    coarse = replace(optimizer, tolerance=max(optimizer.tolerance, 0.1), recentrings=0)
-    params = start
+    params, scale = start, None
     for rule in rules[:-1]:
-        params = run(rule, params, coarse).params
-    outcome = run(rules[-1], params, optimizer)
+        outcome = joint(rule, params, _coarse(optimizer), scale, verify=False)
+        params, scale = outcome.params, outcome.scale
+    outcome = joint(rules[-1], params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
         if not _too_coarse(outcome):
             break
-        outcome = run(outcome.objective.problem.rule.finer(2), outcome.params, optimizer)
+        finer = outcome.objective.problem.rule.finer(2)
+        outcome = joint(finer, outcome.params, optimizer, outcome.scale)
     return outcome, rows
+
+
+def _coarse(optimizer: Optimizer) -> Optimizer:
+    """A coarse stage only has to come close; the finer one that follows moves by more than it could tell."""
+    if isinstance(optimizer, TrustRegion) and optimizer.hessian == "exact":
+        return replace(optimizer, hessian="bhhh", tolerance=max(optimizer.tolerance, 0.5), recentrings=0)
+    return replace(optimizer, tolerance=max(optimizer.tolerance, 0.1), recentrings=0)
 
 
 def _too_coarse(outcome: Outcome) -> bool:

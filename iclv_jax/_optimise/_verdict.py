@@ -17,6 +17,7 @@ class Verdict(enum.Enum):
     ITERATION_LIMIT = "iteration limit"
     TIME_LIMIT = "time limit"
     INTERRUPTED = "interrupted"
+    NOT_FINITE = "not finite"
 
     @property
     def success(self) -> bool:
@@ -53,6 +54,10 @@ SENTENCES: Mapping[Verdict, str] = {
         "The iteration limit was reached first. Raise max_iterations, or start from these values."
     ),
     Verdict.TIME_LIMIT: "The time limit was reached first. Raise time_limit, or start from these values.",
+    Verdict.NOT_FINITE: (
+        "The log-likelihood or its derivatives are not finite at every point that the optimiser can reach from here. "
+        "Bound the parameters that run away, or start elsewhere."
+    ),
     Verdict.INTERRUPTED: "Interrupted from the keyboard; these are the best values so far.",
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._panel._choices import Choices, read_choices
+from iclv_jax._panel._covariates import Moments, read_covariates
 from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frame
 from iclv_jax._panel._items import read_items
 from iclv_jax._panel._numbers import complete, counted, numbers
@@ -31,13 +32,15 @@ class Panel:
     weights
         One per person.
     levels
-        Levels of the items, () for continuous ones.
+        Levels of the items, () for continuous ones, and of nominal covariates.
     rows
         (people, situations): position of the data's row of every situation, -1 where padded.
     clusters
         Cluster of each person as integers, None when there are none.
     notes
         What was left out, in words.
+    moments
+        Centre and unit of each standardised covariate, over people.
     """
 
     people: tuple[Hashable, ...]
@@ -47,6 +50,7 @@ class Panel:
     rows: np.ndarray
     clusters: np.ndarray | None
     notes: tuple[str, ...]
+    moments: Moments
 
     @property
     def situations(self) -> int:
@@ -69,9 +73,10 @@ def read_panel(
     simulation. Raises ValueError for every kind of bad input, naming column, row or person.
     """
     frame = read_frame(data, person, people)
-    covariates = _read_covariates(spec, frame)
+    covariates, nominal, moments = read_covariates(spec, frame, levels)
     items = spec.indicators if outcomes else ()
-    found, values = read_items(items, frame, levels)
+    of_items = None if levels is None else {n: v for n, v in levels.items() if n not in nominal}
+    found, values = read_items(items, frame, of_items)
     choices = None if spec.choice is None else read_choices(spec.choice, frame, outcomes)
     rows = _situations(frame, choices)
     arrays = _arrange(stacks(spec) if outcomes else (), covariates, values, choices, rows)
@@ -81,28 +86,12 @@ def read_panel(
         people=frame.people,
         person=arrays,
         weights=_read_weights(weights, frame),
-        levels=found,
+        levels=found | nominal,
         rows=rows,
         clusters=_read_clusters(cluster, frame),
         notes=_notes(frame, choices),
+        moments=moments,
     )
-
-
-def _read_covariates(spec: Spec, frame: Frame) -> np.ndarray:
-    columns = []
-    for name in spec.covariates:
-        latent = next(v.name for v in spec.latents if name in v.on)
-        what = f"The structural equation of {latent!r}"
-        series = frame.people_of(name, what, everyone=True)
-        values = numbers(series, name, what, frame.people, "person")
-        complete(values, name, what, frame.people, "person")
-        if np.ptp(values) == 0.0 and len(values) > 1:
-            raise ValueError(
-                f"{what}: the covariate {name!r} is constant ({values[0]:g} for everyone), so its "
-                "coefficient is unidentified. Remove it; for an intercept use intercept=True."
-            )
-        columns.append(values)
-    return np.stack(columns, axis=1) if columns else np.zeros((len(frame.people), 0))
 
 
 def _situations(frame: Frame, choices: Choices | None) -> np.ndarray:

@@ -18,6 +18,7 @@ from iclv_jax._spec import (
 )
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._standardized import Predictor, Standardized, all_terms, terms
 
 LATENT, CHOICE = "latent", "choice"
 Levels = Mapping[str, tuple[Level, ...]]
@@ -49,7 +50,7 @@ def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], 
     choice = _declare_choice(spec)
     parameters: dict[str, Parameter] = {}
     for parameter in (
-        *_structural_parameters(spec),
+        *_structural_parameters(spec, levels),
         *(p for declared in items.values() for p in declared.parameters),
         *choice.parameters,
     ):
@@ -60,34 +61,44 @@ def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], 
         *(d for declared in items.values() for d in declared.domains),
         *choice.domains,
     ]
-    arrays = {LATENT: list(_structural_cells(spec)), CHOICE: list(choice.cells)}
+    arrays = {LATENT: list(_structural_cells(spec, levels)), CHOICE: list(choice.cells)}
     for stack in stacks(spec):
         arrays[section(stack)] = _stacked([items[name] for name in stack.items])
     return [_conventional(spec, p) for p in parameters.values()], list(dict.fromkeys(domains)), arrays
 
 
-def _structural_parameters(spec: Spec) -> Iterable[Parameter]:
+def _structural_parameters(spec: Spec, levels: Levels) -> Iterable[Parameter]:
     for latent in spec.latents:
-        yield from _equation(latent, spec.order)
+        yield from _equation(latent, spec.order, levels)
     for first, second in spec.covariances:
         if first in spec.order:
             meaning = f"covariance of the disturbances of {first} and {second}"
             yield Parameter(names.covariance(first, second), "structural", "covariance", 0.0, meaning)
 
 
-def _equation(latent: Latent, latents: tuple[str, ...]) -> Iterable[Parameter]:
+def _equation(latent: Latent, latents: tuple[str, ...], levels: Levels) -> Iterable[Parameter]:
     name = latent.name
     if latent.intercept:
         yield Parameter(names.intercept(name), "structural", "intercept", 0.0, f"intercept of {name}")
     for predictor in latent.on:
         role = "path" if predictor in latents else "slope"
-        yield Parameter(
-            names.slope(name, predictor), "structural", role, 0.0, f"effect of {predictor} on {name}"
-        )
+        for term in terms(predictor, levels):
+            meaning = f"effect of {term} on {name}{_in_words(predictor, latent, levels)}"
+            yield Parameter(names.slope(name, term), "structural", role, 0.0, meaning)
     fixed = 1.0 if latent.scale == "variance" else None
     yield Parameter(
         names.variance(name), "structural", "variance", 1.0, f"disturbance variance of {name}", fixed
     )
+
+
+def _in_words(predictor: Predictor, latent: Latent, levels: Levels) -> str:
+    """How a standardised predictor is estimated and reported."""
+    if not isinstance(predictor, Standardized):
+        return ""
+    if predictor.nominal:
+        return f", against {predictor.reference(levels[predictor.column])}"
+    unit = "standard deviation" if predictor.how == "z" else "range"
+    return f" (estimated per {unit}{', centred' if latent.intercept else ''}; given per unit)"
 
 
 def _conventional(spec: Spec, parameter: Parameter) -> Parameter:
@@ -106,9 +117,9 @@ def _conventional(spec: Spec, parameter: Parameter) -> Parameter:
     return parameter
 
 
-def _structural_cells(spec: Spec) -> Iterable[Cells]:
+def _structural_cells(spec: Spec, levels: Levels) -> Iterable[Cells]:
     position, size = spec.positions, len(spec.order)
-    covariates = {name: i for i, name in enumerate(spec.covariates)}
+    covariates = {name: i for i, name in enumerate(all_terms(spec.covariates, levels))}
     intercepts: list[Cell] = [0.0] * size
     slopes: list[Cell] = [0.0] * (size * len(covariates))
     paths: list[Cell] = [0.0] * size**2
@@ -117,11 +128,12 @@ def _structural_cells(spec: Spec) -> Iterable[Cells]:
         if latent.intercept:
             intercepts[row] = one(names.intercept(latent.name))
         for predictor in latent.on:
-            cell = one(names.slope(latent.name, predictor))
-            if predictor in position:
-                paths[row * size + position[predictor]] = cell
-            else:
-                slopes[row * len(covariates) + covariates[predictor]] = cell
+            for term in terms(predictor, levels):
+                cell = one(names.slope(latent.name, term))
+                if term in position:
+                    paths[row * size + position[term]] = cell
+                else:
+                    slopes[row * len(covariates) + covariates[term]] = cell
     yield Cells("intercepts", (size,), tuple(intercepts))
     yield Cells("slopes", (size, len(covariates)), tuple(slopes))
     yield Cells("paths", (size, size), tuple(paths))

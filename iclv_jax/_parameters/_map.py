@@ -60,15 +60,15 @@ class ParameterMap:
     arrays: tuple[ArrayCells, ...]
     transforms: tuple[Transform, ...]
 
-    def full(self, constants: Float[Array, " full"], params: Params) -> Float[Array, " full"]:
-        """Values of all parameters of the table; `constants` holds the fixed ones."""
+    def full(self, constants: Float[Array, " constant"], params: Params) -> Float[Array, " full"]:
+        """Values of all parameters of the table; `constants` holds the fixed ones, then what transforms need."""
         values = constants.at[np.array(self.free, int)].set(params)
         for definition in self.definitions:
             (value,) = definition.program(*(values[i] for i in definition.arguments))
             values = values.at[definition.position].set(value)
         return values[np.array(self.representative, int)]
 
-    def theta(self, constants: Float[Array, " full"], params: Params) -> Theta:
+    def theta(self, constants: Float[Array, " constant"], params: Params) -> Theta:
         """The expanded vector: one entry per cell of the density's arrays that is not constant."""
         terms = np.array(self.weights) * self.full(constants, params)[np.array(self.columns, int)]
         return jnp.zeros(self.cells).at[np.array(self.rows, int)].add(terms)
@@ -84,14 +84,14 @@ class ParameterMap:
             sections.setdefault(cells.section, {})[cells.key] = values.reshape(cells.shape)
         return sections
 
-    def natural(self, constants: Float[Array, " full"], z: Array) -> Params:
+    def natural(self, constants: Float[Array, " constant"], z: Array) -> Params:
         """Free parameters in natural units from the unconstrained vector."""
         params = z
         for transform in self.transforms:
             params = transform.forward(z, params, constants)
         return params
 
-    def unconstrained(self, constants: Float[Array, " full"], params: Params) -> Array:
+    def unconstrained(self, constants: Float[Array, " constant"], params: Params) -> Array:
         """The inverse of `natural`; NaN where a block lies outside its domain."""
         z = params
         for transform in self.transforms:

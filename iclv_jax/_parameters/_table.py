@@ -13,6 +13,8 @@ from iclv_jax._parameters._define import defined_order, resolve_definitions
 from iclv_jax._parameters._domain import RULES, check_fixed
 from iclv_jax._parameters._identify import check_identified
 from iclv_jax._parameters._map import ArrayCells, Defined, ParameterMap
+from iclv_jax._parameters._row import Row
+from iclv_jax._parameters._standard import Moments, standard_units
 from iclv_jax._parameters._transform import Covariance, Cumulative, Entry, Exponential, Transform
 from iclv_jax._spec import Cells, Domain, Increasing, Parameter, Positive, PositiveDefinite
 from iclv_jax._spec._model import Spec
@@ -21,34 +23,14 @@ from iclv_jax._spec._values import finite
 
 
 @dataclass(frozen=True)
-class Row:
-    """A parameter with its standing: `status` is free, fixed, equal or defined; `value` is the
-    fixed value, `tied` the parameter whose value it takes."""
-
-    parameter: Parameter
-    status: str
-    lower: float = -math.inf
-    upper: float = math.inf
-    value: float = math.nan
-    tied: str | None = None
-
-    @property
-    def name(self) -> str:
-        return self.parameter.name
-
-    @property
-    def standing(self) -> str:
-        """The status in words."""
-        return f"tied to {self.tied!r}" if self.tied else self.status
-
-
-@dataclass(frozen=True)
 class ParameterTable:
-    """Rows in the order of the report, and the map from free parameters to arrays."""
+    """Rows in the order of the report, the map from free parameters to arrays, and the centres and units of
+    standardised covariates."""
 
     rows: tuple[Row, ...]
     map: ParameterMap
     stacks: tuple[Stack, ...]
+    moments: tuple[float, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,8 +39,9 @@ class ParameterTable:
 
     @property
     def constants(self) -> np.ndarray:
-        """Values of the fixed parameters at their places in the full table, zeros elsewhere."""
-        return np.array([r.value if r.status == "fixed" else 0.0 for r in self.rows])
+        """Values of the fixed parameters at their places in the full table, zeros elsewhere; then the moments."""
+        # The moments are data: in the map, which is static, other data would compile everything again.
+        return np.array([*(r.value if r.status == "fixed" else 0.0 for r in self.rows), *self.moments])
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -98,8 +81,12 @@ class ParameterTable:
         )
 
 
-def build_table(spec: Spec, levels: Levels) -> ParameterTable:
-    """Apply the user's constraints to what the model declares; ValueError names what does not fit."""
+def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> ParameterTable:
+    """Apply the user's constraints to what the model declares; ValueError names what does not fit.
+
+    `levels` are those of the items and of nominal covariates, `moments` the centre and unit of each
+    standardised covariate (none before data are seen).
+    """
     declared, domains, arrays = declare(spec, levels)
     parameters = [*declared, *resolve_definitions(spec, declared)]
     names = [p.name for p in parameters]
@@ -116,8 +103,9 @@ def build_table(spec: Spec, levels: Levels) -> ParameterTable:
     free = tuple(i for i, r in enumerate(rows) if r.status == "free")
     cells, terms = _cells(arrays, position)
     transforms = _transforms(domains, rows, position, {p: i for i, p in enumerate(free)})
-    mapping = ParameterMap(free, representative, definitions, *terms, cells, transforms)
-    table = ParameterTable(tuple(rows), mapping, stacks(spec))
+    standard, numbers = standard_units(spec, moments or {}, rows)
+    mapping = ParameterMap(free, representative, definitions, *terms, cells, (*transforms, *standard))
+    table = ParameterTable(tuple(rows), mapping, stacks(spec), numbers)
     for name, value in spec.start:
         table.check_start(name, value)
     return table
@@ -221,13 +209,15 @@ def _transforms(
 
     positive = [place(d.name) for d in domains if isinstance(d, Positive)]
     blocks: list[Transform] = [Exponential(tuple(p for p in positive if p is not None))]
+    increasing: dict[int, list[tuple[int, ...]]] = {}
     for domain in domains:
         if isinstance(domain, Increasing):
             places = [place(n) for n in domain.names]
             if None not in places and not any(map(bounded, domain.names)):
-                blocks.append(Cumulative(tuple(p for p in places if p is not None)))
+                increasing.setdefault(len(places), []).append(tuple(p for p in places if p is not None))
         elif isinstance(domain, PositiveDefinite):
             blocks.extend(_covariance(domain, rows, position, free, bounded))
+    blocks.extend(Cumulative(tuple(group)) for length, group in increasing.items() if length)
     return tuple(b for b in blocks if not isinstance(b, Exponential) or b.positions)
 
 

@@ -43,19 +43,49 @@ class Exponential(Transform):
 
 @dataclass(frozen=True)
 class Cumulative(Transform):
-    """Increasing parameters: the first as it is, then the logs of the increments."""
+    """Blocks of increasing parameters, all of one length: the first as it is, then the logs of the
+    increments. Blocks of one length are one operation, so that more items do not make a longer program."""
 
-    positions: tuple[int, ...]
+    blocks: tuple[tuple[int, ...], ...]
 
     def forward(self, z: Array, params: Array, constants: Array) -> Array:
-        at = np.array(self.positions)
-        steps = jnp.concatenate([z[at[:1]], jnp.exp(z[at[1:]])])
-        return params.at[at].set(jnp.cumsum(steps))
+        at = np.array(self.blocks)
+        steps = jnp.concatenate([z[at[:, :1]], jnp.exp(z[at[:, 1:]])], axis=1)
+        return params.at[at].set(jnp.cumsum(steps, axis=1), unique_indices=True)
 
     def inverse(self, params: Array, z: Array, constants: Array) -> Array:
-        at = np.array(self.positions)
+        at = np.array(self.blocks)
         values = params[at]
-        return z.at[at].set(jnp.concatenate([values[:1], jnp.log(jnp.diff(values))]))
+        steps = jnp.concatenate([values[:, :1], jnp.log(jnp.diff(values, axis=1))], axis=1)
+        return z.at[at].set(steps, unique_indices=True)
+
+
+@dataclass(frozen=True)
+class Standard(Transform):
+    """Slopes of one equation on covariates in standard units: `z = slope * unit`; its intercept, if it has a free
+    one, where the covariates are at their centres. `units` and `centres` are places in `constants`."""
+
+    slopes: tuple[int, ...]
+    units: tuple[int, ...]
+    centres: tuple[int, ...]
+    intercept: int | None
+
+    def forward(self, z: Array, params: Array, constants: Array) -> Array:
+        at = np.array(self.slopes)
+        slopes = z[at] / constants[np.array(self.units)]
+        params = params.at[at].set(slopes)
+        if self.intercept is None:
+            return params
+        shift = jnp.dot(slopes, constants[np.array(self.centres)])
+        return params.at[self.intercept].set(z[self.intercept] - shift)
+
+    def inverse(self, params: Array, z: Array, constants: Array) -> Array:
+        at = np.array(self.slopes)
+        z = z.at[at].set(params[at] * constants[np.array(self.units)])
+        if self.intercept is None:
+            return z
+        shift = jnp.dot(params[at], constants[np.array(self.centres)])
+        return z.at[self.intercept].set(params[self.intercept] + shift)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def describe(spec: Spec, data: Any, person: str | None, people: Any) -> Report:
             )
         return _report(spec, table, {}, [], notes)
     panel = read_panel(spec, data, person, people)
-    table = build_table(spec, panel.levels)
+    table = build_table(spec, panel.levels, panel.moments)
     starts = dict(zip(table.names, default_start(spec, table, panel), strict=True))
     facts = [("People", f"{len(panel.people):,}")]
     if spec.choice is not None:
@@ -74,6 +74,11 @@ def _assumed_levels(spec: Spec) -> tuple[dict[str, tuple], list[str]]:
         else:
             levels[item.column] = tuple(range(1, ASSUMED + 1))
             unknown.append(item.column)
+    for predictor in spec.nominal:
+        first = "baseline" if predictor.baseline is None else predictor.baseline
+        levels[predictor.column] = tuple(predictor.levels or (first, "other"))
+        if predictor.levels is None:
+            unknown.append(predictor.column)
     return levels, unknown
 
 

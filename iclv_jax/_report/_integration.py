@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from iclv_jax._accuracy import FEW
 from iclv_jax._report._format import fixed, loglike, number
 from iclv_jax._report._table import Report, Section
 
@@ -78,7 +77,7 @@ def _verdict(problem: Any, accuracy: Any, movement: float, noise: float, finer: 
         return "Exact: the model has nothing to integrate."
     troubles = []
     if accuracy.poor:
-        troubles.append(f"half of the people have an effective sample size below {FEW:g}")
+        troubles.append(accuracy.poor)
     if accuracy.error is not None and accuracy.error > SMALL_ERROR:
         troubles.append(f"log L is uncertain by {accuracy.error:.2g}")
     if accuracy.lost:

@@ -16,6 +16,7 @@ from iclv_jax._spec._parameter import (
     one,
 )
 from iclv_jax._spec._random import LogNormal, Mixing, Normal
+from iclv_jax._spec._standardized import Standardized
 from iclv_jax._spec._thresholds import Thresholds
 from iclv_jax._spec._trace import Namespace, Traced, record, scalar, trace
 from iclv_jax._spec._utility import Utility, trace_utility
@@ -40,6 +41,7 @@ __all__ = [
     "Positive",
     "PositiveDefinite",
     "Role",
+    "Standardized",
     "Thresholds",
     "Traced",
     "Utility",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
+from iclv_jax._spec._standardized import Predictor, Standardized, column_of
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,8 @@ class Latent:
     name
         Its name, as utilities (`lv.name`), indicators (`of=`) and other latent variables use it.
     on
-        Predictors of its structural equation: columns that are constant within a person, and
-        other latent variables. Their coefficients are called `name ~ predictor`.
+        Predictors of its structural equation: columns that are constant within a person, as they are or
+        `Standardized(...)`, and other latent variables. Their coefficients are called `name ~ predictor`.
     scale
         What gives the latent variable its unit. `"variance"`: its disturbance has variance 1 and
         every loading is free. `"loading"`: its first loading is 1 (or the loading named in the
@@ -33,7 +34,7 @@ class Latent:
     """
 
     name: str
-    on: Sequence[str] = ()
+    on: Sequence[Predictor] = ()
     scale: Literal["variance", "loading"] = "variance"
     intercept: bool = False
 
@@ -50,18 +51,19 @@ class Latent:
                 f"Latent variable {self.name!r}: intercept is True or False, not {self.intercept!r}. A value "
                 "of its own goes into fixed=."
             )
-        wrong = [p for p in self.on if not isinstance(p, str)]
+        wrong = [p for p in self.on if not isinstance(p, (str, Standardized))]
         if wrong:
             raise ValueError(
                 f"Latent variable {self.name!r}: predictors are names of columns and latent variables, not "
                 f"{wrong[0]!r}."
             )
-        twice = duplicates(self.on)
+        columns = [column_of(p) for p in self.on]
+        twice = duplicates(columns)
         if twice:
             raise ValueError(
                 f"Latent variable {self.name!r} has the predictor {twice[0]!r} twice. Name it once."
             )
-        if self.name in self.on:
+        if self.name in columns:
             raise ValueError(f"Latent variable {self.name!r} cannot be a predictor of itself.")
 
 
@@ -70,7 +72,8 @@ def causal_order(latents: Sequence[Latent]) -> tuple[str, ...]:
 
     Raises ValueError, naming the cycle, when the paths are cyclic.
     """
-    parents = {v.name: [p for p in v.on if any(p == w.name for w in latents)] for v in latents}
+    names = {v.name for v in latents}
+    parents = {v.name: [p for p in v.on if isinstance(p, str) and p in names] for v in latents}
     order: list[str] = []
 
     def visit(name: str, trail: tuple[str, ...]) -> None:

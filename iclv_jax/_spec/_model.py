@@ -9,6 +9,7 @@ from iclv_jax._spec._family import Indicator, Kernel
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 from iclv_jax._spec._random import Mixing
+from iclv_jax._spec._standardized import Predictor, Standardized
 from iclv_jax._spec._trace import Traced, check_arguments, record, trace
 from iclv_jax._spec._utility import Utility, trace_utility
 from iclv_jax._spec._values import finite
@@ -44,10 +45,15 @@ class Spec:
         return None if self.choice is None else self.choice.utility
 
     @property
-    def covariates(self) -> tuple[str, ...]:
-        """Columns that predict latent variables, in order of first use."""
+    def covariates(self) -> tuple[Predictor, ...]:
+        """Columns that predict latent variables, as they are or standardised, in order of first use."""
         found = [p for latent in self.latents for p in latent.on if p not in self.order]
         return tuple(dict.fromkeys(found))
+
+    @property
+    def nominal(self) -> tuple[Standardized, ...]:
+        """Those of them that become dummies."""
+        return tuple(p for p in self.covariates if isinstance(p, Standardized) and p.nominal)
 
     @property
     def dimension(self) -> int:
@@ -82,6 +88,7 @@ def build_spec(
     if traced is None and not items:
         raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
     _check_latents_serve(latents, items, traced)
+    _check_standardized(latents, items)
     return Spec(
         latents=latents,
         order=causal_order(latents),
@@ -167,6 +174,25 @@ def _check_latents_serve(
                 f"Latent variable {latent.name!r} has no indicator, so scale='loading' leaves its scale "
                 "unidentified. Use scale='variance'."
             )
+
+
+def _check_standardized(latents: tuple[Latent, ...], items: tuple[Indicator, ...]) -> None:
+    used = dict.fromkeys(p for v in latents for p in v.on if isinstance(p, Standardized))
+    for predictor in used:
+        what = f"Standardized({predictor.column!r})"
+        if any(predictor.column == v.name for v in latents):
+            raise ValueError(
+                f"{what} names a latent variable; only columns are standardised. Use its bare name."
+            )
+        if predictor.nominal and any(predictor.column == i.column for i in items):
+            raise ValueError(
+                f"{what} makes dummies of a column that is an indicator as well. Give it a copy under another name."
+            )
+    twice = duplicates(p.column for p in used if p.nominal)
+    if twice:
+        raise ValueError(
+            f"Standardized({twice[0]!r}) makes dummies in two different ways. Use one declaration everywhere."
+        )
 
 
 def _check_random(random: Mapping[str, Mixing], choice: Kernel | None) -> tuple[tuple[str, Mixing], ...]:

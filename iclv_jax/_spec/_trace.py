@@ -56,6 +56,11 @@ class Traced:
     def __call__(self, *arguments: Array) -> tuple[Array, ...]:
         return tuple(self._call(*arguments))
 
+    @property
+    def text(self) -> str:
+        """The program as text, equal in any process."""
+        return f"{self._program.jaxpr}; {[np.asarray(c).tolist() for c in self._program.consts]}"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Traced) and self._key == other._key
 

@@ -1,0 +1,5 @@
+"""What is wrong with a model, its data or a point: findings as numbers and as sentences."""
+
+from iclv_jax._diagnose._findings import Findings, find
+
+__all__ = ["Findings", "find"]

@@ -1,0 +1,99 @@
+"""All checks at one point."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from iclv_jax._diagnose._blocks import Block, block_names, gradient_blocks
+from iclv_jax._diagnose._columns import Column, columns
+from iclv_jax._diagnose._directions import Direction, directions
+from iclv_jax._diagnose._latents import measured, measurement_sentences, sign_notes
+from iclv_jax._diagnose._point import Point
+from iclv_jax._diagnose._scores import informed, score_sentences
+
+CROWDED = 0.2
+"""Parameters per person above which outer products of scores misstate standard errors."""
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What the checks found: numbers by free parameter, block, direction and column; sentences on what to
+    worry about; notes on what to know."""
+
+    names: tuple[str, ...]
+    block: tuple[str, ...]
+    params: np.ndarray
+    gradient: np.ndarray
+    scaled_gradient: np.ndarray
+    score: np.ndarray
+    people: np.ndarray
+    blocks: tuple[Block, ...]
+    directions: tuple[Direction, ...]
+    columns: tuple[Column, ...]
+    measured: dict[str, float]
+    curved: bool
+    size: int
+    settled: bool
+    sentences: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def find(problem: Any, params: Any, previous: Any = None) -> Findings:
+    """Run every check on a bound problem at `params`; see `Problem.diagnose`."""
+    point = Point(problem, _vector(problem, params, "params"))
+    if not np.isfinite(point.scores).all():
+        problem.check_start(point.params)
+    before = None if previous is None else _vector(problem, previous, "previous")
+    blocks, unbalanced = gradient_blocks(point, before)
+    table, uneven = columns(point)
+    flat, unidentified = directions(point)
+    sentences = [
+        *score_sentences(point), *unidentified, *measurement_sentences(point), *unbalanced, *uneven
+    ]  # fmt: skip
+    return Findings(
+        names=point.names,
+        block=block_names(point),
+        params=point.params,
+        gradient=point.mean_gradient,
+        scaled_gradient=point.mean_gradient / point.units,
+        score=point.typical_scores,
+        people=informed(point),
+        blocks=tuple(blocks),
+        directions=tuple(flat),
+        columns=tuple(table),
+        measured=measured(point),
+        curved=point.curved,
+        size=len(point.weights),
+        settled=point.settled,
+        sentences=tuple(sentences),
+        notes=(*sign_notes(point), *_crowded(point)),
+    )
+
+
+def _vector(problem: Any, values: Any, what: str) -> np.ndarray:
+    found = np.asarray(values, float)
+    if found.shape != (len(problem.names),) or not len(problem.names):
+        raise ValueError(
+            f"{what} is the vector of the {len(problem.names)} free parameters in the order of problem.names, not "
+            f"of shape {found.shape}. Use problem.vector({{name: value}})."
+        )
+    if not np.isfinite(found).all():
+        name = problem.names[int(np.argmin(np.isfinite(found)))]
+        raise ValueError(f"{what} holds a value for {name!r} that is not finite. Give finite parameters.")
+    return found
+
+
+def _crowded(point: Point) -> list[str]:
+    """No worry in itself: nothing here uses outer products of scores unless asked to."""
+    count, people = len(point.params), len(point.scores)
+    if count <= CROWDED * people:
+        return []
+    if count >= people:
+        effect = "they are singular, so BHHH has no standard errors and its steps no direction in some combinations"
+    else:
+        effect = f"BHHH overstates standard errors by about {np.sqrt(people / (people - count)):.2f} times"
+    return [
+        f"There are {count} parameters for {people:,} people (P / N = {count / people:.2f}). Outer products of scores are "
+        f"a poor guide to curvature then: {effect}. Use the Hessian (the default), not 'bhhh'."
+    ]

@@ -1,0 +1,97 @@
+"""Signs and scales of latent variables: what only a convention gives, and what nothing measures."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._diagnose._point import Point, quoted
+from iclv_jax._latent import reduced_form
+from iclv_jax._parameters import LATENT, section
+from iclv_jax._spec import _names as names
+from iclv_jax._types import Array
+
+LEAST = 0.05
+"""Share of a latent variable's variance that its items must reveal to measure it at all."""
+
+
+def sign_notes(point: Point) -> list[str]:
+    """Latent variables whose sign follows a convention only."""
+    loose = [v.name for v in point.spec.latents if _sign_is_free(point, v.name)]
+    if not loose:
+        return []
+    first = next((i.column for i in point.spec.indicators if i.of[0] == loose[0]), None)
+    hint = (
+        f", for example fixed={{{names.loading(loose[0], first)!r}: 1.0}} with scale='loading'"
+        if first
+        else ""
+    )
+    return [
+        f"The sign of {quoted(loose)} follows a convention only (at the start the first item loads positively): "
+        f"turning loadings, paths and effects around gives the same log-likelihood. A fixed loading settles it{hint}."
+    ]
+
+
+def _sign_is_free(point: Point, latent: str) -> bool:
+    """Whether no constraint on a loading, path or effect of a latent variable tells its sign."""
+    spec = point.spec
+    bound = {n for group in spec.equal for n in group}
+    bound |= {n for d in spec.define for n in (d.name, *d.arguments)}
+    effects = point.latent_effects.get(latent, ())
+    for row in point.table.rows:
+        mine = row.name.startswith((f"{latent} =~ ", f"{latent} ~ ")) or row.name.endswith(f" ~ {latent}")
+        if not (mine or row.name in effects):
+            continue
+        held = row.status == "fixed" and row.value != 0.0
+        if row.name in bound or held or row.lower >= 0.0 or row.upper <= 0.0:
+            return False
+    return True
+
+
+def measured(point: Point) -> dict[str, float]:
+    """Share of each latent variable's variance that its items reveal here, `i / (1 + i)` with
+    `i = Var(eta) sum_k lambda_k^2 E[(d log f_k / d index)^2]`; only those with items."""
+    problem = point.problem
+    found = np.asarray(_information(problem.core, jnp.asarray(point.params)))
+    shares = found / (1.0 + found)
+    position = point.spec.positions
+    with_items = {name for item in point.spec.indicators for name in item.of}
+    return {name: float(shares[position[name]]) for name in position if name in with_items}
+
+
+@jax.jit
+def _information(core: Any, params: Array) -> Array:
+    structure = core.structure
+    cells = structure.map.dense(core.theta(params))
+    means, factors = jax.vmap(lambda x: reduced_form(cells[LATENT], x))(core.person.covariates)
+    variances = jnp.sum(factors[0] ** 2, axis=1) + jnp.var(means, axis=0)
+    total = jnp.zeros(structure.latents)
+    for stack, values, observed in zip(
+        structure.stacks, core.person.values, core.person.observed, strict=True
+    ):
+        own = cells[section(stack)]
+
+        def slopes(value: Array, eta: Array, stack=stack, own=own) -> Array:
+            index = own["loadings"] @ eta
+            # Items do not meet, so one product gives every item's own derivative.
+            return jax.jvp(
+                lambda i: stack.family.log_density(stack.key, own, value, i),
+                (index,),
+                (jnp.ones_like(index),),
+            )[1]
+
+        squares = jnp.where(observed, jax.vmap(slopes)(values, means) ** 2, 0.0)
+        information = squares.sum(axis=0) / jnp.maximum(observed.sum(axis=0), 1)
+        total = total + variances * jnp.sum(own["loadings"] ** 2 * information[:, None], axis=0)
+    return total
+
+
+def measurement_sentences(point: Point) -> list[str]:
+    return [
+        f"The items of {name!r} reveal only {100.0 * share:.2g} % of its variance: all of its loadings are near zero (or "
+        "its variance is), so its scale, its sign and its effects are not determined. Check the coding of its "
+        "items and `of=`, start its loadings away from zero, or leave it out."
+        for name, share in measured(point).items()
+        if share < LEAST
+    ]

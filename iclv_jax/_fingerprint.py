@@ -1,0 +1,52 @@
+"""Fingerprints of what a fit depends on: equal for equal models, data and settings, in any process."""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from iclv_jax._problem import Problem
+
+LIMITS = ("max_iterations", "time_limit", "trace_parameters")
+"""Settings of an optimiser that may differ when a fit is resumed."""
+
+
+def digest(*parts: Any) -> str:
+    """SHA-256 over texts and arrays."""
+    found = hashlib.sha256()
+    for part in parts:
+        array = isinstance(part, (np.ndarray, jax.Array))
+        data = np.ascontiguousarray(part).tobytes() if array else repr(part).encode()
+        found.update(f"{np.shape(part) if array else ''}:{len(data)}:".encode() + data)
+    return found.hexdigest()
+
+
+def of_model(problem: Problem) -> str:
+    spec = problem.spec
+    rows = [(r.name, r.status, r.lower, r.upper, r.value, r.tied) for r in problem.table.rows]
+    programs = [d.program.text for d in problem.table.map.definitions]
+    utility = spec.utility
+    if utility is not None:
+        programs += [utility.program.text, repr((utility.alternatives, utility.parameters, utility.columns))]
+    return digest(rows, programs, spec.random, spec.covariances, [repr(s) for s in problem.table.stacks])
+
+
+def of_data(problem: Problem) -> str:
+    people = [repr(p) for p in problem.panel.people]
+    return digest(people, *jax.tree.leaves(problem.core.person), problem.core.weights)
+
+
+def fingerprints(problem: Problem, optimizer: Any, first: np.ndarray, staged: bool) -> dict[str, str]:
+    """What a checkpoint has to agree with."""
+    settings = {
+        f.name: getattr(optimizer, f.name) for f in dataclasses.fields(optimizer) if f.name not in LIMITS
+    }
+    return {
+        "model": of_model(problem),
+        "data": of_data(problem),
+        "integration": digest(problem.rule),
+        "optimizer": digest(type(optimizer).__name__, settings),
+        "start": digest(np.asarray(first), staged),
+    }

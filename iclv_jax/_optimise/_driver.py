@@ -1,0 +1,421 @@
+"""The host's loop around the pure steps: progress, trace, checkpoint, time limit, interruption."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._optimise._checkpoint import Slot
+from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Method, Trial
+from iclv_jax._optimise._objective import Derivatives, Objective
+from iclv_jax._optimise._options import Optimizer
+from iclv_jax._optimise._scaling import Scale, find_scale, uneven
+from iclv_jax._optimise._subproblem import Curvature, Model, curvature
+from iclv_jax._optimise._verdict import OptimizerReport, Verdict
+from iclv_jax._types import Array
+
+CLOSED = 0.01
+"""Newton decrement right after placing nodes anew that counts as standing still: a tenth of a
+standard error."""
+NEAR = 0.1
+"""Newton decrement below which the Hessian of the last point serves for the next one: the steps that are left
+are short, and the result is checked with a new one."""
+SLOW = 0.1
+"""Share of the decrement that may be left after such a step."""
+PATIENCE = 5
+"""Steps between two looks at the scales."""
+Watch = Callable[[dict[str, Any]], None]
+
+
+@jax.jit
+def scaled(here: Derivatives, z: Array, scale: Array, lower: Array, upper: Array, free: Array) -> Model:
+    """The quadratic model in scaled parameters, its bounds relative to the present point."""
+    return Model(
+        gradient=here.gradient * scale,
+        hessian=here.hessian * jnp.outer(scale, scale),
+        lower=(lower - z) / scale,
+        upper=(upper - z) / scale,
+        free=free,
+    )
+
+
+@jax.jit
+def finite(here: Derivatives) -> Array:
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(a)) for a in here]))
+
+
+@partial(jax.jit, static_argnums=0)
+def plan(method: Method, memory: Memory, model: Model) -> tuple[Memory, Curvature]:
+    return method.plan(memory, model)
+
+
+@partial(jax.jit, static_argnums=0)
+def propose(method: Method, memory: Memory, model: Model) -> Array:
+    return method.propose(memory, model)
+
+
+@partial(jax.jit, static_argnums=0)
+def judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgement:
+    return method.judge(memory, model, trial)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where an optimisation ended: `params` in natural units, and the objective with its last nodes."""
+
+    params: np.ndarray
+    objective: Any
+    report: OptimizerReport
+    scale: Scale
+    trace: tuple[dict[str, Any], ...]
+
+
+def minimise(
+    options: Optimizer,
+    objective: Objective,
+    start: Array,
+    watch: Watch = lambda row: None,
+    slot: Slot | None = None,
+    verify: bool = True,
+    scale: Scale | None = None,
+) -> Outcome:
+    """Minimise from `start` (natural units) and say how it ended.
+
+    With `verify`, convergence by approximate second derivatives is checked with exact ones. `scale` holds
+    the scales to begin with; None: found at the start.
+    """
+    return Run(options, objective, watch, slot or Slot(), verify, scale).minimise(start)
+
+
+class Run:
+    """One optimisation. Everything that a checkpoint holds is in `state`."""
+
+    def __init__(
+        self,
+        options: Optimizer,
+        objective: Objective,
+        watch: Watch,
+        slot: Slot,
+        verify: bool,
+        scale: Scale | None,
+    ) -> None:
+        self.given = scale
+        self.options, self.objective, self.watch, self.slot = options, objective, watch, slot
+        self.method = options.method
+        self.verify = verify and self.method.supplied != "exact"
+        self.began = time.perf_counter()
+        self.trace: list[dict[str, Any]] = []
+        self.evaluations = self.recentrings = self.quiet = 0
+        self.movement, self.tolerance = 0.0, options.tolerance
+        self.noise: float | None = None
+        self.frozen = self.bad = self.lagged = False
+        self.unscaled: tuple[str, ...] = ()
+        self.placed: Array | None = None
+
+    def minimise(self, start: Array) -> Outcome:
+        self.lower, self.upper = self.objective.bounds()
+        z, here, memory, shape = self._resumed() if self.slot.saved else self._begun(start)
+        try:
+            while True:
+                self._save(z, memory)
+                verdict = self._finished(z, here, memory, shape)
+                if verdict is Verdict.CONVERGED and self._must_recentre(z):
+                    here = self._place_anew(z, here)
+                    memory, shape = plan(self.method.pure, memory, self._model(here, z))
+                    self.movement = self._true_decrement(z, shape)
+                    continue
+                if verdict in (Verdict.CONVERGED, Verdict.SINGULAR) and self.lagged:
+                    here = self._derivatives(z)
+                    memory, shape = plan(self.method.pure, memory, self._model(here, z))
+                    continue
+                if verdict is not None:
+                    return self._outcome(z, here, verdict)
+                z, here, memory, shape = self._turn(z, here, memory, shape)
+        except KeyboardInterrupt:
+            return self._outcome(z, here, Verdict.INTERRUPTED)
+
+    def _begun(self, start: Array) -> tuple[Array, Derivatives, Memory, Curvature]:
+        z = jnp.clip(self.objective.z(start), self.lower, self.upper)
+        if self.objective.moves:
+            self._place(z)
+        found = self.given or find_scale(self.objective, self.options.scaling, z)
+        self.scale, self.zero = jnp.asarray(found.values), found.unscaled
+        self.unscaled = tuple(n for n, u in zip(self.objective.names, found.unscaled, strict=True) if u)
+        here = self._derivatives(z)
+        return z, here, *plan(self.method.pure, self.method.begin(len(z)), self._model(here, z))
+
+    def _turn(
+        self, z: Array, here: Derivatives, memory: Memory, shape: Curvature
+    ) -> tuple[Array, Derivatives, Memory, Curvature]:
+        """One trial point: judged, and taken or not."""
+        model = self._model(here, z)
+        step = propose(self.method.pure, memory, model)
+        there = jnp.clip(z + self.scale * step, self.lower, self.upper)
+        step = (there - z) / self.scale
+        value, gradient = self._tried(there)
+        judged = judge(self.method.pure, memory, model, Trial(step, here.value, value, gradient))
+        accepted = bool(judged.accepted)
+        place = accepted and self._must_follow(shape)
+        following = None
+        if accepted:
+            before = self.objective, self.placed
+            if place:
+                self._place(there)
+            following = self._derivatives(there, here.hessian if self._near(shape) and not place else None)
+            if not self._usable(following):
+                # The value is finite but its derivatives are not: the step is refused after all.
+                worse = Trial(step, here.value, jnp.asarray(jnp.nan), jnp.full_like(gradient, jnp.nan))
+                judged, accepted = judge(self.method.pure, memory, model, worse), False
+                self.objective, self.placed = before
+        self.bad = not np.isfinite(float(value)) or (following is not None and not accepted)
+        self._record(z, here, memory, shape, judged, step, following if accepted else None, accepted)
+        if not accepted:
+            if _restarts(judged.memory):
+                return z, here, *plan(self.method.pure, judged.memory, model)
+            return z, here, judged.memory, shape
+        assert following is not None
+        memory = judged.memory
+        self.frozen |= self.objective.moves and not place
+        memory = self._rescaled(there, following, memory)
+        after = plan(self.method.pure, memory, self._model(following, there))
+        if self.lagged and float(after[1].decrement) > SLOW * float(shape.decrement):
+            following = self._derivatives(there)
+            after = plan(self.method.pure, memory, self._model(following, there))
+        return there, following, *after
+
+    def _near(self, shape: Curvature) -> bool:
+        """Whether second derivatives change so little that those of the last point do."""
+        return self.method.supplied == "exact" and float(shape.decrement) * self.objective.size < NEAR
+
+    def _tried(self, there: Array) -> tuple[Array, Array]:
+        self.evaluations += 1
+        if self.method.slopes:
+            value, gradient = self.objective.slope(there)
+            return jnp.asarray(value), gradient * self.scale
+        return jnp.asarray(self.objective.value(there)), jnp.zeros_like(there)
+
+    def _must_follow(self, shape: Curvature) -> bool:
+        """Nodes follow the parameters as long as these are far from the maximum."""
+        return self.objective.moves and not self.frozen and float(shape.decrement) * self.objective.size > 1.0
+
+    def _finished(self, z: Array, here: Derivatives, memory: Memory, shape: Curvature) -> Verdict | None:
+        if not self._usable(here):
+            return Verdict.NOT_FINITE
+        decrement = float(shape.decrement) * self.objective.size
+        if decrement <= self.tolerance:
+            if self.verify and self._true_decrement(z, shape) > self.options.tolerance:
+                # The approximation is too optimistic: go on, and ask for more.
+                self.tolerance = min(self.tolerance, max(decrement, 1e-300)) * 1e-2
+            else:
+                return (
+                    Verdict.SINGULAR
+                    if int(self._exact(z).flat if self.verify else shape.flat)
+                    else Verdict.CONVERGED
+                )
+        if bool(self.method.spent(memory)):
+            if self.bad:
+                return Verdict.NOT_FINITE
+            exact = self._true_decrement(z, shape)
+            if exact <= self.options.tolerance:
+                return Verdict.CONVERGED
+            tiny = 0.5 * exact / self.objective.size < ROUNDING * (1.0 + abs(float(here.value)))
+            return Verdict.RELATIVE_FUNCTION if tiny else Verdict.FALSE_CONVERGENCE
+        if len(self.trace) >= self.options.max_iterations:
+            return Verdict.ITERATION_LIMIT
+        if time.perf_counter() - self.began > self.options.time_limit:
+            return Verdict.TIME_LIMIT
+        return None
+
+    def _exact(self, z: Array) -> Curvature:
+        return curvature(self._model(self.objective.derivatives(z, "exact"), z))
+
+    def _true_decrement(self, z: Array, shape: Curvature) -> float:
+        found = self._exact(z) if self.method.supplied != "exact" and self.verify else shape
+        return float(found.decrement) * self.objective.size
+
+    def _must_recentre(self, z: Array) -> bool:
+        """After converging at frozen nodes: whether they still have to be placed at the result."""
+        if not self.objective.moves or self.recentrings >= self.options.recentrings:
+            return False
+        return not (self.recentrings and self._closed(z))
+
+    def _closed(self, z: Array) -> bool:
+        """Whether the last placement moved the maximum by less than a tenth of a standard error, or by
+        less than another seed would."""
+        if self.movement <= CLOSED:
+            return True
+        if self.noise is None:
+            self.noise = self.objective.noise(z)
+        return self.movement <= self.noise
+
+    def _place_anew(self, z: Array, here: Derivatives) -> Derivatives:
+        """Nodes at the present parameters; values before and after are never compared."""
+        self.frozen, self.tolerance = True, self.options.tolerance
+        self.recentrings += 1
+        self._place(z)
+        return self._derivatives(z, here.hessian if self.method.supplied == "exact" else None)
+
+    def _place(self, z: Array) -> None:
+        self.objective, self.placed = self.objective.recentred(z), z
+
+    def _derivatives(self, z: Array, hessian: Array | None = None) -> Derivatives:
+        """Value and derivatives; with `hessian`, that of a point close by stands in."""
+        self.evaluations += 1
+        self.lagged = hessian is not None
+        if hessian is None:
+            return self.objective.derivatives(z, self.method.supplied)
+        return Derivatives(*self.objective.slope(z), hessian)
+
+    @staticmethod
+    def _usable(here: Derivatives) -> bool:
+        return bool(finite(here))
+
+    def _rescaled(self, z: Array, here: Derivatives, memory: Memory) -> Memory:
+        """Scales are taken again once scores that were zero are not, and when they have become wrong."""
+        self.quiet += 1
+        if self.options.scaling != "scores":
+            return memory
+        stale = self.quiet >= PATIENCE and uneven(np.asarray(here.gradient * self.scale)[self.objective.free])
+        if not (self.zero.any() or stale):
+            return memory
+        found = find_scale(self.objective, self.options.scaling, z)
+        ratio = np.asarray(self.scale) / found.values
+        self.quiet, self.zero = 0, found.unscaled
+        if np.all((ratio > 0.1) & (ratio < 10.0)):
+            return memory
+        self.scale = jnp.asarray(found.values)
+        return self.method.rescaled(memory, jnp.asarray(ratio))
+
+    def _model(self, here: Derivatives, z: Array) -> Model:
+        return scaled(here, z, self.scale, self.lower, self.upper, self.objective.free)
+
+    def _record(
+        self,
+        z: Array,
+        here: Derivatives,
+        memory: Memory,
+        shape: Curvature,
+        judged: Judgement,
+        step: Array,
+        following: Derivatives | None,
+        accepted: bool,
+    ) -> None:
+        length = float(jnp.linalg.norm(step))
+        progress = {k: np.asarray(v).item() for k, v in self.method.progress(memory).items()}
+        row = {
+            "iteration": len(self.trace) + 1,
+            "value": float(here.value),
+            "loglike": -float(here.value) * self.objective.size,
+            "decrement": float(shape.decrement) * self.objective.size,
+            "gradient": float(
+                jnp.max(jnp.abs(jnp.where(self.objective.free, here.gradient * self.scale, 0.0)))
+            ),
+            "smallest_eigenvalue": float(shape.smallest),
+            **progress,
+            "step": length,
+            "ratio": float(judged.ratio),
+            "accepted": accepted,
+            "evaluations": self.evaluations,
+            "seconds": time.perf_counter() - self.began,
+        }
+        if following is not None and length > 0.0:
+            change = jnp.linalg.norm((following.gradient - here.gradient) * self.scale)
+            row["curvature"] = float(change) / length
+        if "reset" in row:
+            after = self.method.progress(judged.memory)["reset"]
+            row["reset"] = RESETS[int(after)]
+        if self.options.trace_parameters:
+            names = self.objective.names
+            values = np.asarray(self.objective.params(z))
+            row |= {f"param:{n}": float(v) for n, v in zip(names, values, strict=True)}
+            row |= {f"gradient:{n}": float(v) for n, v in zip(names, np.asarray(here.gradient), strict=True)}
+        self.trace.append(row)
+        self.watch(row)
+
+    def _outcome(self, z: Array, here: Derivatives, verdict: Verdict) -> Outcome:
+        if verdict is Verdict.CONVERGED and self.recentrings and not self._closed(z):
+            verdict = Verdict.NOT_SETTLED
+        if self.verify and verdict is not Verdict.NOT_FINITE:
+            here = self.objective.derivatives(z, "exact")
+        model = self._model(here, z)
+        shape = curvature(model)
+        params = np.asarray(self.objective.params(z))
+        at_bound = np.asarray(shape.active) & self.objective.free
+        names = self.objective.names
+        report = OptimizerReport(
+            verdict=verdict,
+            message=verdict.sentence,
+            iterations=len(self.trace),
+            evaluations=self.evaluations,
+            decrement=float(shape.decrement) * self.objective.size,
+            movement=self.movement,
+            noise=self.noise or 0.0,
+            seconds=time.perf_counter() - self.began,
+            active={names[i]: float(params[i]) for i in np.flatnonzero(at_bound)},
+            unscaled=self.unscaled,
+            flat=flat_directions(model, names) if self.verify or self.method.supplied == "exact" else (),
+        )
+        scale = Scale(np.asarray(self.scale), self.zero)
+        return Outcome(params, self.objective, report, scale, tuple(self.trace))
+
+    def _save(self, z: Array, memory: Memory) -> None:
+        if not self.slot.wanted:
+            return
+        leaves = jax.tree.leaves(memory)
+        arrays = {"z": z, "scale": self.scale, "zero": self.zero}
+        if self.placed is not None:
+            arrays["placed"] = self.placed
+        arrays |= {f"memory{i}": leaf for i, leaf in enumerate(leaves)}
+        facts = {name: getattr(self, name) for name in KEPT}
+        self.slot.save({k: np.asarray(v) for k, v in arrays.items()}, {**facts, "trace": self.trace})
+
+    def _resumed(self) -> tuple[Array, Derivatives, Memory, Curvature]:
+        """The state at the last turn: nodes, scales, memory and counters as they were."""
+        arrays, facts = self.slot.restored()
+        for name in KEPT:
+            setattr(self, name, facts[name])
+        self.unscaled, self.trace = tuple(facts["unscaled"]), facts["trace"]
+        spent = self.trace[-1]["seconds"] if self.trace else 0.0
+        self.began = time.perf_counter() - spent
+        z = jnp.asarray(arrays["z"])
+        self.scale, self.zero = jnp.asarray(arrays["scale"]), arrays["zero"]
+        if "placed" in arrays:
+            self._place(jnp.asarray(arrays["placed"]))
+        evaluations = self.evaluations
+        here = self._derivatives(z)
+        self.evaluations = evaluations
+        shape_of = jax.tree.structure(self.method.begin(len(z)))
+        leaves = [jnp.asarray(arrays[f"memory{i}"]) for i in range(shape_of.num_leaves)]
+        memory = jax.tree.unflatten(shape_of, leaves)
+        # What was planned is in the memory; only the shape at this point is worked out again.
+        return z, here, memory, plan(self.method.pure, memory, self._model(here, z))[1]
+
+
+KEPT = (
+    "lagged", "evaluations", "recentrings", "quiet", "movement", "tolerance", "noise", "frozen", "bad", "unscaled",
+)  # fmt: skip
+"""Attributes of a run that a checkpoint keeps."""
+
+
+def _restarts(memory: Memory) -> bool:
+    """Whether the history was dropped after a failed search, so that a new direction is due."""
+    return hasattr(memory, "reset") and int(memory.reset) == 2
+
+
+def flat_directions(model: Model, names: tuple[str, ...]) -> tuple[dict[str, float], ...]:
+    """Eigenvectors of the scaled Hessian without curvature, as weights of the parameters they mix."""
+    free = np.asarray(model.free)
+    matrix = np.asarray(model.hessian)[np.ix_(free, free)]
+    kept = [n for n, f in zip(names, free, strict=True) if f]
+    if not len(kept) or not np.isfinite(matrix).all():
+        return ()
+    values, vectors = np.linalg.eigh(matrix)
+    flat = np.abs(values) <= 1e-11 * np.abs(values).max()
+    return tuple(
+        {kept[i]: float(v[i]) for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1} for v in vectors.T[flat]
+    )

@@ -1,0 +1,96 @@
+"""Many fits at once: the same pure steps inside `lax.while_loop`, mapped over starts, weights or data."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from iclv_jax._derivatives import expand_exact
+from iclv_jax._likelihood import Core
+from iclv_jax._optimise._method import Trial
+from iclv_jax._optimise._objective import Derivatives, in_z
+from iclv_jax._optimise._subproblem import Model
+from iclv_jax._optimise._trust_region import Region, TrustRegionSteps
+from iclv_jax._types import Array, Bool, Float, Int, Scalar
+
+
+class Ended(NamedTuple):
+    """Where a fit at frozen nodes ended; `converged` by the Newton decrement."""
+
+    z: Float[Array, " param"]
+    value: Scalar
+    decrement: Scalar
+    converged: Bool[Array, ""]
+    iterations: Int[Array, ""]
+
+
+def derivatives(core: Core, z: Array) -> Derivatives:
+    """Of the mean negative log-likelihood in z: pure, so that it may be mapped over z and core."""
+    mapping, constants = core.structure.map, core.constants
+    found = expand_exact(core, mapping.natural(constants, z))
+    size = core.weights.sum()
+    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, True)))
+
+
+class _State(NamedTuple):
+    z: Array
+    here: Derivatives
+    memory: Region
+    decrement: Scalar
+    iterations: Array
+
+
+@partial(jax.jit, static_argnames=("method", "max_iterations"))
+def minimise_frozen(
+    core: Core,
+    z: Array,
+    scale: Array,
+    lower: Array,
+    upper: Array,
+    tolerance: float,
+    method: TrustRegionSteps,
+    max_iterations: int,
+) -> Ended:
+    """Trust-region Newton at frozen nodes, as one compiled loop. Bounds are in z."""
+    size = core.weights.sum()
+    free = jnp.ones(z.shape, bool)
+
+    def model(here: Derivatives, z: Array) -> Model:
+        return Model(
+            here.gradient * scale,
+            here.hessian * jnp.outer(scale, scale),
+            (lower - z) / scale,
+            (upper - z) / scale,
+            free,
+        )
+
+    def unfinished(state: _State) -> Array:
+        more = (state.decrement > tolerance) & (state.iterations < max_iterations)
+        return more & ~method.spent(state.memory)
+
+    def turn(state: _State) -> _State:
+        at = model(state.here, state.z)
+        step = method.propose(state.memory, at)
+        there = jnp.clip(state.z + scale * step, lower, upper)
+        tried = derivatives(core, there)
+        finite = jnp.isfinite(tried.value) & jnp.all(jnp.isfinite(tried.hessian))
+        trial = Trial(
+            (there - state.z) / scale,
+            state.here.value,
+            jnp.where(finite, tried.value, jnp.nan),
+            tried.gradient,
+        )
+        judged = method.judge(state.memory, at, trial)
+        taken = judged.accepted & finite
+        z = jnp.where(taken, there, state.z)
+        here = jax.tree.map(lambda a, b: jnp.where(taken, a, b), tried, state.here)
+        memory, shape = method.plan(judged.memory, model(here, z))
+        return _State(z, here, memory, shape.decrement * size, state.iterations + 1)
+
+    z = jnp.clip(z, lower, upper)
+    here = derivatives(core, z)
+    memory, shape = method.plan(method.begin(z.shape[0]), model(here, z))
+    first = _State(z, here, memory, shape.decrement * size, jnp.zeros((), int))
+    end = jax.lax.while_loop(unfinished, turn, first)
+    return Ended(end.z, end.here.value, end.decrement, end.decrement <= tolerance, end.iterations)

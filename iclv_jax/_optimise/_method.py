@@ -1,0 +1,84 @@
+"""What a method of optimisation is: pure functions of its memory and of a model at the present point.
+
+A turn of the driver evaluates one trial point. `plan` is called once at every new point, `propose` gives the
+next trial step from it, `judge` says whether the trial is taken and what is remembered. All quantities are in
+scaled parameters, all shapes are fixed, so a turn may be compiled and mapped over many fits.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import jax.numpy as jnp
+
+from iclv_jax._optimise._objective import Supplied
+from iclv_jax._optimise._subproblem import Curvature, Model
+from iclv_jax._types import Array, Scalar
+
+ROUNDING = 1e-13
+"""Relative changes of the objective below this are rounding."""
+SHORTEST = 1e-12
+"""Steps, in scaled units, that cannot be told from rounding."""
+
+Memory = Any
+
+
+class Trial(NamedTuple):
+    """A judged step: objective here and there, gradient there (zero if the method asks for none)."""
+
+    step: Array
+    value: Scalar
+    trial: Scalar
+    gradient: Array
+
+
+class Judgement(NamedTuple):
+    """`ratio` of actual to predicted decrease; `memory` for the next turn."""
+
+    accepted: Array
+    ratio: Scalar
+    memory: Memory
+
+
+class Method(Protocol):
+    """Hashable, so that compiled functions may take it as a static argument."""
+
+    @property
+    def supplied(self) -> Supplied:
+        """The Hessian that it wants at accepted points."""
+        ...
+
+    @property
+    def pure(self) -> "Method":
+        """What compiled functions are keyed by: equal for methods whose pure functions are."""
+        ...
+
+    @property
+    def slopes(self) -> bool:
+        """Whether a trial point is judged by its gradient too."""
+        ...
+
+    def begin(self, size: int) -> Memory: ...
+
+    def plan(self, memory: Memory, model: Model) -> tuple[Memory, Curvature]: ...
+
+    def propose(self, memory: Memory, model: Model) -> Array: ...
+
+    def judge(self, memory: Memory, model: Model, trial: Trial) -> Judgement: ...
+
+    def rescaled(self, memory: Memory, ratio: Array) -> Memory:
+        """After a change of scale: old scaled parameters times `ratio` are the new ones."""
+        ...
+
+    def spent(self, memory: Memory) -> Array:
+        """Whether no step is left that could be told from rounding."""
+        ...
+
+    def progress(self, memory: Memory) -> dict[str, Array]:
+        """Columns for the trace; `reset` is a code of `RESETS`."""
+        ...
+
+
+RESETS = {0: "", 1: "periodic reset", 2: "reset: the line search failed", 3: "pair left out: no curvature"}
+
+
+def rounding(value: Array) -> Array:
+    return ROUNDING * (1.0 + jnp.abs(value))

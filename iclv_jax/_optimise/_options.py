@@ -1,0 +1,167 @@
+"""The optimisers as users name them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from iclv_jax._optimise._bhhh import BHHHSteps
+from iclv_jax._optimise._lbfgsb import LBFGSBSteps
+from iclv_jax._optimise._method import Method
+from iclv_jax._optimise._scaling import check_scaling
+from iclv_jax._optimise._trust_region import Curved, TrustRegionSteps
+from iclv_jax._spec._names import nearest
+
+Scaling = Literal["scores", "start", "none"] | Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """What all optimisers share.
+
+    Parameters
+    ----------
+    tolerance
+        Bound on the Newton decrement `g' H^-1 g` of the log-likelihood: the squared distance to the
+        maximum in standard errors. 1e-9 is 3e-5 standard errors. Optimisers without exact second derivatives
+        compute them once they believe to be there, and go on if that is wrong.
+    max_iterations
+        Trial points, over all placements of the nodes.
+    time_limit
+        Seconds.
+    recentrings
+        How often nodes may be placed anew after the first convergence.
+    scaling
+        `"scores"`: parameters are divided by one over their root mean squared score, so that one unit is
+        about sqrt(people) standard errors; `"start"`: by their start values, as Apollo does; `"none"`; or a
+        mapping of names to usual sizes. Everything reported is in natural units.
+    trace_parameters
+        Whether the trace has every parameter and every gradient (`"param:NAME"`, `"gradient:NAME"`, natural
+        and unconstrained scale).
+    """
+
+    tolerance: float = 1e-9
+    max_iterations: int = 200
+    time_limit: float = float("inf")
+    recentrings: int = 3
+    scaling: Scaling = field(default="scores", hash=False)
+    trace_parameters: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("tolerance", "max_iterations", "time_limit"):
+            _check_positive(self, name)
+        if not (isinstance(self.recentrings, int) and self.recentrings >= 0):
+            raise ValueError(
+                f"{type(self).__name__}: recentrings is a whole number from 0, not {self.recentrings!r}."
+            )
+        check_scaling(self.scaling)
+
+    @property
+    def method(self) -> Method:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class TrustRegion(Optimizer):
+    """Newton's method in a trust region (the default), with bounds inside the step.
+
+    Parameters
+    ----------
+    hessian
+        `"exact"`: second derivatives, the default at all sizes (a step costs about a dozen gradients, and a dozen
+        steps suffice); `"bhhh"`: outer products of the scores; `"sr1"` and `"bfgs"`: updated from gradients.
+    radius
+        First radius in scaled parameters.
+    """
+
+    hessian: Curved = "exact"
+    radius: float = field(default=1.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hessian not in get_args(Curved):
+            known = ", ".join(map(repr, get_args(Curved)))
+            raise ValueError(
+                f"hessian is one of {known}, not {self.hessian!r}. {nearest(str(self.hessian), get_args(Curved))}"
+            )
+        _check_positive(self, "radius")
+
+    @property
+    def method(self) -> TrustRegionSteps:
+        return TrustRegionSteps(self.hessian, float(self.radius))
+
+
+@dataclass(frozen=True)
+class LBFGSB(Optimizer):
+    """Limited-memory BFGS with bounds and a Wolfe line search.
+
+    Parameters
+    ----------
+    memory
+        Pairs of steps and gradient changes that are kept.
+    reset_every
+        Drop the history after so many steps; None: never. The trace says when it was dropped, and why.
+    """
+
+    memory: int = 10
+    reset_every: int | None = None
+    max_iterations: int = field(default=5000, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("memory", "reset_every"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int) and value >= 1):
+                raise ValueError(f"LBFGSB: {name} is a whole number from 1, not {value!r}.")
+
+    @property
+    def method(self) -> LBFGSBSteps:
+        return LBFGSBSteps(self.memory, self.reset_every)
+
+
+@dataclass(frozen=True)
+class BHHH(Optimizer):
+    """The method of Berndt, Hall, Hall and Hausman (1974): outer products of scores and a line search."""
+
+    max_iterations: int = field(default=1000, kw_only=True)
+
+    @property
+    def method(self) -> BHHHSteps:
+        return BHHHSteps()
+
+
+@dataclass(frozen=True)
+class Scipy(Optimizer):
+    """A bounded method of `scipy.optimize.minimize` on the same scaled objective, for comparison.
+
+    Parameters
+    ----------
+    method_name
+        Such as `"L-BFGS-B"`, `"TNC"`, `"SLSQP"`, `"trust-constr"`.
+    options
+        Passed on; its iteration limit is `max_iterations`.
+    """
+
+    method_name: str = "L-BFGS-B"
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    max_iterations: int = field(default=5000, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method_name not in BOUNDED:
+            raise ValueError(
+                f"Scipy takes a method with gradients and bounds: {', '.join(map(repr, BOUNDED))}; not "
+                f"{self.method_name!r}. {nearest(str(self.method_name), BOUNDED)}"
+            )
+
+    @property
+    def method(self) -> Method:
+        raise NotImplementedError("scipy has its own loop")
+
+
+BOUNDED = ("L-BFGS-B", "TNC", "SLSQP", "trust-constr")
+
+
+def _check_positive(options: Any, name: str) -> None:
+    value = getattr(options, name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError(f"{type(options).__name__}: {name} is positive, not {value!r}.")

@@ -1,0 +1,77 @@
+"""Scaled parameters: `z = scale * scaled`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._optimise._objective import Objective
+from iclv_jax._spec._names import nearest
+from iclv_jax._types import Array
+
+KNOWN = ("scores", "start", "none")
+UNEVEN = 1e3
+"""Largest over median scaled gradient above which scales are looked at again."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Scales by parameter, and which parameters had no score to take one from."""
+
+    values: np.ndarray
+    unscaled: np.ndarray
+
+
+def check_scaling(scaling: Any) -> None:
+    if isinstance(scaling, str):
+        if scaling not in KNOWN:
+            raise ValueError(
+                f"scaling is one of {', '.join(map(repr, KNOWN))}, or a mapping of names to sizes, not {scaling!r}. "
+                f"{nearest(scaling, KNOWN)}"
+            )
+        return
+    if not isinstance(scaling, Mapping):
+        raise ValueError(
+            f"scaling is {', '.join(map(repr, KNOWN))}, or a mapping of names to sizes, not {scaling!r}."
+        )
+    for name, size in scaling.items():
+        if not (isinstance(size, (int, float)) and np.isfinite(size) and size > 0):
+            raise ValueError(f"scaling[{name!r}] is the usual size of a parameter, above 0, not {size!r}.")
+
+
+def find_scale(objective: Objective, scaling: Any, z: Array) -> Scale:
+    """Scales at a point.
+
+    `"scores"`: one over the root mean squared score. `"start"`: the size of the parameter, 1 where it is 0.
+    `"none"`: 1. A mapping: the usual sizes of the parameters in natural units, 1 for those not named.
+    """
+    size = len(objective.names)
+    none = np.zeros(size, bool)
+    if isinstance(scaling, str) and scaling == "scores":
+        squares = np.asarray(objective.mean_squared_scores(z))
+        usable = squares > 0.0
+        return Scale(1.0 / np.sqrt(np.where(usable, squares, 1.0)), objective.free & ~usable)
+    if isinstance(scaling, str) and scaling == "none":
+        return Scale(np.ones(size), none)
+    if isinstance(scaling, str):
+        sizes = np.abs(np.asarray(objective.params(z)))
+        sizes = np.where(sizes > 0.0, sizes, 1.0)
+    else:
+        for name in scaling:
+            if name not in objective.names:
+                raise ValueError(
+                    f"scaling names {name!r}, which is no free parameter. {nearest(name, objective.names)}"
+                )
+        sizes = np.array([float(scaling.get(name, 1.0)) for name in objective.names])
+    slopes = np.abs(np.diag(np.asarray(jax.jacfwd(objective.params)(jnp.asarray(z)))))
+    return Scale(sizes / np.where(slopes > 0.0, slopes, 1.0), none)
+
+
+def uneven(gradient: np.ndarray) -> bool:
+    """Whether scaled gradients differ so much that the scales have become wrong."""
+    sizes = np.abs(gradient)
+    middle = np.median(sizes[sizes > 0.0]) if (sizes > 0.0).any() else 0.0
+    return bool(middle > 0.0 and sizes.max() > UNEVEN * middle)

@@ -1,0 +1,47 @@
+"""Covariates in standard units: which slopes they stretch, and which intercept takes their centres."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from iclv_jax._parameters._row import Row
+from iclv_jax._parameters._transform import Standard
+from iclv_jax._spec import Latent, Standardized
+from iclv_jax._spec import _names as names
+from iclv_jax._spec._model import Spec
+
+Moments: TypeAlias = Mapping[Standardized, tuple[float, float]]
+"""Centre and unit of each standardised covariate."""
+
+
+def standard_units(
+    spec: Spec, moments: Moments, rows: Sequence[Row]
+) -> tuple[tuple[Standard, ...], tuple[float, ...]]:
+    """One transform per equation with standardised covariates, and the numbers that follow the full table."""
+    if not moments:
+        return (), ()
+    place = {p: len(rows) + 2 * i for i, p in enumerate(moments)}
+    movable = {
+        r.name: i
+        for i, r in enumerate(r for r in rows if r.status == "free")
+        if not (math.isfinite(r.lower) or math.isfinite(r.upper))
+    }
+    found = [_equation(latent, place, movable) for latent in spec.latents]
+    return tuple(t for t in found if t is not None), tuple(v for pair in moments.values() for v in pair)
+
+
+def _equation(
+    latent: Latent, place: Mapping[Standardized, int], movable: Mapping[str, int]
+) -> Standard | None:
+    slopes = {
+        movable[name]: place[p]
+        for p in latent.on
+        if isinstance(p, Standardized)
+        and p in place
+        and (name := names.slope(latent.name, p.column)) in movable
+    }
+    if not slopes:
+        return None
+    centres = tuple(slopes.values())
+    units = tuple(at + 1 for at in centres)
+    return Standard(tuple(slopes), units, centres, movable.get(names.intercept(latent.name)))

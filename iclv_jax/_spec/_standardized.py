@@ -1,0 +1,109 @@
+"""Covariates that are estimated in standard units, and nominal ones that become dummies."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from iclv_jax._spec._names import as_tuple, nearest
+
+How = Literal["z", "minmax", "one-hot"]
+
+
+@dataclass(frozen=True)
+class Standardized:
+    """A covariate of latent variables that is estimated in standard units and reported in its own.
+
+    Parameters
+    ----------
+    column
+        The column, constant within a person.
+    how
+        `"z"`, the default: the optimiser works per standard deviation; `"minmax"`: per range. `"one-hot"`: a nominal
+        column becomes one dummy per level but the baseline, with the coefficients `latent ~ column[level]`.
+    levels
+        For `"one-hot"`: its levels. When absent they are read from the data (sorted, or the categories of a
+        categorical) and kept when the model is bound.
+    baseline
+        For `"one-hot"`: the level that has no dummy; the first one by default.
+
+    Mean, standard deviation and range are those of the estimation data, each person once. They change what the
+    optimiser moves and nothing else: estimates, standard errors, start values, bounds and fixed values are per unit of
+    the column, and the log-likelihood is that of the raw column, so new data need no moments. Where the equation has
+    a free intercept the optimiser also works around the mean (or minimum); without one centring would be another
+    model, and only the unit changes. A slope with bounds is left as it is.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `how`, and for levels or a baseline without `"one-hot"`.
+    """
+
+    column: str
+    how: How = "z"
+    levels: Sequence[Any] | None = None
+    baseline: Any = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.column, str) or not self.column:
+            raise ValueError(f"Standardized: column is the name of a column, not {self.column!r}.")
+        what = f"Standardized({self.column!r})"
+        if self.how not in get_args(How):
+            raise ValueError(
+                f"{what}: how is {', '.join(map(repr, get_args(How)))}, not {self.how!r}. "
+                f"{nearest(self.how, get_args(How))}"
+            )
+        if self.how != "one-hot" and (self.levels is not None or self.baseline is not None):
+            raise ValueError(
+                f"{what}: levels and baseline belong to how='one-hot'. Leave them out, or set it."
+            )
+        if self.levels is not None:
+            object.__setattr__(self, "levels", as_tuple(self.levels))
+            self._check_levels(as_tuple(self.levels))
+
+    def _check_levels(self, levels: tuple[Any, ...]) -> None:
+        if len(set(levels)) < max(2, len(levels)):
+            raise ValueError(
+                f"Standardized({self.column!r}): levels= lists at least two different levels, not {list(levels)!r}."
+            )
+        self.check_baseline(levels)
+
+    def check_baseline(self, levels: tuple[Any, ...]) -> None:
+        """Refuse a baseline that is no level."""
+        if self.baseline is not None and self.baseline not in levels:
+            raise ValueError(
+                f"Standardized({self.column!r}): the baseline {self.baseline!r} is none of the levels "
+                f"{list(levels)!r}. {nearest(self.baseline, levels)}"
+            )
+
+    @property
+    def nominal(self) -> bool:
+        return self.how == "one-hot"
+
+    def reference(self, levels: tuple[Any, ...]) -> Any:
+        """The level without a dummy."""
+        return levels[0] if self.baseline is None else self.baseline
+
+
+Predictor: TypeAlias = str | Standardized
+
+
+def column_of(predictor: Predictor) -> str:
+    return predictor.column if isinstance(predictor, Standardized) else predictor
+
+
+def dummy(column: str, level: Any) -> str:
+    """The name of a level's dummy."""
+    return f"{column}[{level:g}]" if isinstance(level, float) else f"{column}[{level}]"
+
+
+def terms(predictor: Predictor, levels: Mapping[str, tuple[Any, ...]]) -> tuple[str, ...]:
+    """Names of the columns of numbers that a predictor stands for."""
+    if not (isinstance(predictor, Standardized) and predictor.nominal):
+        return (column_of(predictor),)
+    known = levels[predictor.column]
+    return tuple(dummy(predictor.column, v) for v in known if v != predictor.reference(known))
+
+
+def all_terms(predictors: Iterable[Predictor], levels: Mapping[str, tuple[Any, ...]]) -> tuple[str, ...]:
+    """Columns of numbers of all predictors, each once."""
+    return tuple(dict.fromkeys(term for p in predictors for term in terms(p, levels)))
