@@ -216,7 +216,7 @@ def test_search_and_result_have_their_own_nodes(ordered, exact):
     model, data = ordered
     fit = model.fit(data, person="person", integration=Adaptive(12, final_draws=256), progress=False)
     assert fit.converged
-    assert fit.problem.core.nodes.shocks.shape[1] == 256
+    assert fit.problem.core.nodes.shocks.shape[1] == 256 + 13  # One in twenty is added from the prior.
     assert {s.split(",")[1] for s in fit.trace.stage if s.startswith("joint")} == {
         " 12 sobol draws per person from the approximate posterior",
         " 256 sobol draws per person from the approximate posterior",
