@@ -12,6 +12,8 @@ from iclv_jax._types import Array, Params
 SEEDS = 4
 """Independent randomisations behind a standard error of log L."""
 FIRST_SEED = 7_919
+FEW = 10.0
+"""Effective sample sizes below this are poor: a person's integral then rests on a handful of draws."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,8 @@ class Accuracy:
         People whose posterior mode was not found.
     bent
         People whose posterior is not log-concave at its mode, so that their nodes were spread wider.
+    centred
+        Whether nodes are placed at each person's posterior.
     """
 
     nodes: int
@@ -37,6 +41,7 @@ class Accuracy:
     error: float | None
     lost: tuple[Hashable, ...] = ()
     bent: tuple[Hashable, ...] = ()
+    centred: bool = True
 
     def sentence(self) -> str:
         """One line for a summary."""
@@ -46,6 +51,23 @@ class Accuracy:
         return (
             f"effective sample size {self.sizes.min():.1f} at least, {quarter:.0f} lower quartile, {half:.0f} median "
             f"of {self.nodes}; log L has a standard error of {self.error:.2g}"
+        )
+
+    @property
+    def poor(self) -> str:
+        """What is wrong with the effective sample sizes; empty when nothing is."""
+        if self.sizes is None or float(np.median(self.sizes)) >= FEW:
+            return ""
+        return f"half of the people have an effective sample size below {FEW:g}"
+
+    def warning(self) -> str:
+        """What a reader of results from poor draws of the prior must know; empty for all others."""
+        if self.sizes is None or self.centred or not self.poor:
+            return ""
+        return (
+            f"For half of the people at most {np.median(self.sizes):.1f} of the {self.nodes} draws carry weight "
+            "(effective sample size), so log L and the estimates are not to be trusted, and the standard errors "
+            "do not show it. Take iclv.Adaptive, which draws from each person's posterior."
         )
 
 
@@ -59,7 +81,7 @@ def accuracy(problem: Problem, params: Params) -> Accuracy:
         return Accuracy(nodes, None, None, lost, bent)
     sizes = np.asarray(problem.effective_sizes(params))
     values = [float(p.loglike(params)) for p in randomisations(problem, params)]
-    return Accuracy(nodes, sizes, float(np.std(values, ddof=1)), lost, bent)
+    return Accuracy(nodes, sizes, float(np.std(values, ddof=1)), lost, bent, problem.rule.centred)
 
 
 def _troubled(problem: Problem, params: Params) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:

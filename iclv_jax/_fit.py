@@ -1,5 +1,6 @@
 """`fit`: from data to estimates in a straight line; `Fit`: what one reads off afterwards."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -318,6 +319,9 @@ def fit(
         outcome, more = refine(problem, np.asarray(first), optimizer, bar, file)
     problem, params = outcome.objective.problem, outcome.params
     precision = accuracy(problem, jnp.asarray(params))
+    if few := precision.warning():
+        # At the line that called `Model.fit`, past the wrapper of `one_thread`.
+        warnings.warn(few, UserWarning, stacklevel=4)
     known = outcome.objective.known.get(params.tobytes())
     return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more), known)
 

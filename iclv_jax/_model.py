@@ -172,6 +172,12 @@ class Model:
         ------
         ValueError
             For data that do not fit the model, and for a log-likelihood that is not finite at the start.
+
+        Warns
+        -----
+        UserWarning
+            When draws from the prior (`MonteCarlo`) have an effective sample size below 10 for half of
+            the people.
         """
         return fit(
             self._spec,

@@ -240,7 +240,7 @@ def test_gauss_hermite_grids_agree_with_dense_integration_whether_centred_or_not
 @pytest.mark.parametrize("sequence", SEQUENCES)
 def test_sequences_are_seeded(rule, sequence):
     first, again, other = (rule(16, sequence, seed=s).standard(5, 3) for s in (3, 3, 4))
-    assert first.points.shape == (5, 16, 3)
+    assert first.points.shape == (5, 16 + first.from_prior, 3)
     np.testing.assert_array_equal(first.points, again.points)
     assert not np.isclose(first.points, other.points).any()
 
@@ -376,7 +376,7 @@ def proposed(problem, centre, n):
     return shocks, np.atleast_1d(multivariate_normal.logpdf(shocks, mode, factor @ factor.T))
 
 
-def test_some_adaptive_draws_come_from_the_prior_and_bound_the_weights():
+def test_draws_from_the_prior_bound_the_weights_of_adaptive_ones():
     """All draws are weighted by the mixture of prior and proposal that they come from (Owen and Zhou 2000)."""
     case = bank.get("mimic")
     problem = case.model.bind(case.data, integration=Adaptive(40, seed=2))
@@ -389,9 +389,17 @@ def test_some_adaptive_draws_come_from_the_prior_and_bound_the_weights():
         np.testing.assert_allclose(nodes.shocks[n], shocks, rtol=1e-10, atol=1e-12)
         spread = np.asarray(centre.factor[n])[0, 0]
         prior, posterior = norm.pdf(shocks[:, 0]), norm.pdf(shocks[:, 0], centre.mode[n][0], abs(spread))
-        weights = prior / (0.05 * prior + 0.95 * posterior) / 40
+        weights = prior / (2 * prior + 40 * posterior)
         np.testing.assert_allclose(np.exp(nodes.log_weights[n]), weights, rtol=1e-9)
-        assert weights.max() < 20 / 40
+        assert weights.max() < 1 / 2
+
+
+@pytest.mark.parametrize("sequence", SEQUENCES)
+def test_draws_from_the_prior_are_added_to_a_whole_sequence(sequence):
+    """A net of which points were taken away would no longer be balanced."""
+    rule = Adaptive(64, sequence, seed=3).standard(5, 2)
+    assert rule.from_prior == 3
+    np.testing.assert_array_equal(rule.points[:, :64], MonteCarlo(64, sequence, seed=3).standard(5, 2).points)
 
 
 @pytest.mark.parametrize("name", ["chain", "likert4", "split", "plain_logit", "plain_probit", "constraints"])

@@ -79,6 +79,28 @@ def test_log_likelihood_at_given_estimates(name, data):
         np.testing.assert_allclose(people[: len(first)], first, rtol=0, atol=1e-8)
 
 
+def test_few_adaptive_nodes_agree_with_many_plain_ones_on_optima(data):
+    problem = public.optima(probit=True).bind(data["optima"])
+    params = problem.vector(stored("optima_hybrid_probit")[1])
+    few = problem.integrate(iclv.GaussHermite(15)).recentre(params)
+    many = problem.integrate(iclv.GaussHermite(200, adaptive=False))
+    assert float(few.loglike(params)) == pytest.approx(float(many.loglike(params)), abs=1e-6)
+
+
+def test_steep_mixture_against_a_fine_trapezoid(data):
+    """Nine choices a person make the likelihood steep: plain quadrature is the one that is wrong."""
+    problem = public.mixed_swissmetro().bind(data["swissmetro"], person="ID")
+    params = problem.vector(stored("swissmetro_mixed_panel")[1])
+
+    def loglike(rule):
+        return float(problem.integrate(rule).recentre(params).loglike(params))
+
+    exact = loglike(iclv.Trapezoid(6001))
+    assert loglike(iclv.GaussHermite(120)) == pytest.approx(exact, abs=2e-4)
+    assert abs(loglike(iclv.GaussHermite(15)) - exact) < 0.5
+    assert abs(loglike(iclv.GaussHermite(15, adaptive=False)) - exact) > 10.0
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_maximum_from_the_default_start(name, data):
     make, source, arguments, _, rule = CASES[name]

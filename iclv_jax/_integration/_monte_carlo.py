@@ -15,7 +15,8 @@ FEWEST_FOR_PRIOR = 10
 class MonteCarlo(Rule):
     """Draws from the prior of the latent variables, as in Biogeme and Apollo.
 
-    With many items nearly all such draws have no weight; `Adaptive` needs a hundredth of them.
+    With many items nearly all such draws have no weight; `Adaptive` needs a hundredth of them. A fit
+    warns when half of the people have an effective sample size below 10.
 
     Parameters
     ----------
@@ -81,8 +82,10 @@ class Adaptive(Rule):
         When given, the final draws are doubled until the standard error of log L, from independent
         randomisations, is below it.
 
-    One draw in twenty comes from the prior and all are weighted by the mixture (Owen and Zhou 2000), so
-    that no weight exceeds twenty times the person's largest likelihood, whatever the tails are.
+    To every twenty draws one from the prior is added, and all are weighted by the mixture (Owen and Zhou
+    2000), so that no weight exceeds 21 times the person's largest likelihood, whatever the tails are. They
+    are added, not exchanged: a Sobol sequence that lacks some of its points is no longer balanced, which on a
+    survey with 38 items made the noise of standard errors four times as large.
     """
 
     draws: int = 20
@@ -108,9 +111,10 @@ class Adaptive(Rule):
 
     def standard(self, people: int, dimension: int) -> Points:
         points = normal_points(self.sequence, people, self.draws, dimension, self.seed)
-        enough = self.draws >= FEWEST_FOR_PRIOR
-        from_prior = max(1, round(PRIOR_SHARE * self.draws)) if enough else 0
-        return Points(points, np.full(self.draws, -np.log(self.draws)), from_prior)
+        from_prior = max(1, round(PRIOR_SHARE * self.draws)) if self.draws >= FEWEST_FOR_PRIOR else 0
+        tails = normal_points(self.sequence, people, from_prior, dimension, (self.seed, 1))
+        count = self.draws + from_prior
+        return Points(np.concatenate([points, tails], axis=1), np.full(count, -np.log(count)), from_prior)
 
     def describe(self, dimension: int) -> str:
         return f"{self.draws} {self.sequence} draws per person from the approximate posterior"

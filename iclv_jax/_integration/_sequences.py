@@ -15,7 +15,9 @@ def check_sequence(sequence: str) -> None:
         raise ValueError(f"sequence is one of {', '.join(map(repr, get_args(Sequence)))}, not {sequence!r}.")
 
 
-def normal_points(sequence: Sequence, people: int, count: int, dimension: int, seed: int) -> np.ndarray:
+def normal_points(
+    sequence: Sequence, people: int, count: int, dimension: int, seed: int | tuple[int, ...]
+) -> np.ndarray:
     """Points of shape (people, count, dimension).
 
     `"halton"` and `"sobol"` are scrambled (Owen 2017; Matousek 1998, as in `scipy.stats.qmc`), and
@@ -23,8 +25,8 @@ def normal_points(sequence: Sequence, people: int, count: int, dimension: int, s
     Hess, Train and Polak (2006), stratified within the person. `"random"` are pseudo-random.
     """
     total = people * count
-    if dimension == 0:
-        return np.zeros((people, count, 0))
+    if total * dimension == 0:
+        return np.zeros((people, count, dimension))
     generator = np.random.default_rng(seed)
     if sequence == "halton":
         uniform = qmc.Halton(dimension, scramble=True, rng=generator).random(total)

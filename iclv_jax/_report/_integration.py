@@ -10,7 +10,6 @@ from iclv_jax._report._table import Report, Section
 
 SMALL_SHIFT = 0.1
 SMALL_ERROR = 0.5
-FEW = 10.0
 WORST = 5
 
 
@@ -77,8 +76,8 @@ def _verdict(problem: Any, accuracy: Any, movement: float, noise: float, finer: 
     if not problem.core.structure.dimension:
         return "Exact: the model has nothing to integrate."
     troubles = []
-    if accuracy.sizes is not None and float(np.median(accuracy.sizes)) < FEW:
-        troubles.append(f"half of the people have an effective sample size below {FEW:g}")
+    if accuracy.poor:
+        troubles.append(accuracy.poor)
     if accuracy.error is not None and accuracy.error > SMALL_ERROR:
         troubles.append(f"log L is uncertain by {accuracy.error:.2g}")
     if accuracy.lost:

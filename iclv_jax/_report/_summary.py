@@ -25,18 +25,24 @@ KINDS = {
 def summarise(fit: Any, cov: str) -> Report:
     """Header, structural, measurement and choice blocks, and notes of a fit."""
     covariance = fit.covariance(cov)
-    report = fit.optimizer_report
-    alarm = None
-    if not report.verdict.success:
-        alarm = f"DID NOT CONVERGE ({report.verdict.value}): {report.message}"
     return Report(
         title="Integrated choice and latent variable model" if _is_hybrid(fit) else _plain_title(fit),
         facts=tuple(_facts(fit, cov)),
         columns=("", "estimate", "std. error", "t (0)", "p", "t (1)"),
         sections=tuple(_sections(fit.table(cov))),
         notes=(*_notes(fit), *covariance.notes),
-        alarm=alarm,
+        alarm=_alarm(fit),
     )
+
+
+def _alarm(fit: Any) -> str | None:
+    """What makes the results unfit for use."""
+    report, alarms = fit.optimizer_report, []
+    if not report.verdict.success:
+        alarms.append(f"DID NOT CONVERGE ({report.verdict.value}): {report.message}")
+    if few := fit.accuracy.warning():
+        alarms.append(f"TOO FEW DRAWS: {few}")
+    return " ".join(alarms) or None
 
 
 def _is_hybrid(fit: Any) -> bool:
