@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -11,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._optimise._checkpoint import Slot
-from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Method, Trial
+from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Trial
 from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._scaling import Scale, find_scale, uneven
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature
+from iclv_jax._optimise._turns import finite, flat_directions, judge, plan, propose, scaled
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._types import Array
 
@@ -32,38 +32,6 @@ CLOSER = 1e-6
 PATIENCE = 5
 """Steps between two looks at the scales."""
 Watch = Callable[[dict[str, Any]], None]
-
-
-@jax.jit
-def scaled(here: Derivatives, z: Array, scale: Array, lower: Array, upper: Array, free: Array) -> Model:
-    """The quadratic model in scaled parameters, its bounds relative to the present point."""
-    return Model(
-        gradient=here.gradient * scale,
-        hessian=here.hessian * jnp.outer(scale, scale),
-        lower=(lower - z) / scale,
-        upper=(upper - z) / scale,
-        free=free,
-    )
-
-
-@jax.jit
-def finite(here: Derivatives) -> Array:
-    return jnp.all(jnp.array([jnp.all(jnp.isfinite(a)) for a in here]))
-
-
-@partial(jax.jit, static_argnums=0)
-def plan(method: Method, memory: Memory, model: Model) -> tuple[Memory, Curvature]:
-    return method.plan(memory, model)
-
-
-@partial(jax.jit, static_argnums=0)
-def propose(method: Method, memory: Memory, model: Model) -> Array:
-    return method.propose(memory, model)
-
-
-@partial(jax.jit, static_argnums=0)
-def judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgement:
-    return method.judge(memory, model, trial)
 
 
 @dataclass(frozen=True)
@@ -409,17 +377,3 @@ KEPT = (
 def _restarts(memory: Memory) -> bool:
     """Whether the history was dropped after a failed search, so that a new direction is due."""
     return hasattr(memory, "reset") and int(memory.reset) == 2
-
-
-def flat_directions(model: Model, names: tuple[str, ...]) -> tuple[dict[str, float], ...]:
-    """Eigenvectors of the scaled Hessian without curvature, as weights of the parameters they mix."""
-    free = np.asarray(model.free)
-    matrix = np.asarray(model.hessian)[np.ix_(free, free)]
-    kept = [n for n, f in zip(names, free, strict=True) if f]
-    if not len(kept) or not np.isfinite(matrix).all():
-        return ()
-    values, vectors = np.linalg.eigh(matrix)
-    flat = np.abs(values) <= 1e-11 * np.abs(values).max()
-    return tuple(
-        {kept[i]: float(v[i]) for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1} for v in vectors.T[flat]
-    )
