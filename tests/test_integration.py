@@ -306,6 +306,10 @@ def test_product_of_latent_variables_in_the_utility():
     fit = model.fit(data, person="id", integration=GaussHermite(9), start=values, progress=False)
     assert fit.converged
     assert np.isfinite(fit.scores.to_numpy()).all()
+    # No structural parameter is free here: the exact Hessian has no such block.
+    params = fit.params.to_numpy()
+    autodiff = np.asarray(fit.problem.hessian(params, "autodiff"))
+    np.testing.assert_allclose(fit.problem.hessian(params), autodiff, atol=1e-10 * np.abs(autodiff).max())
 
 
 def test_people_without_items_take_part(ordered, exact):

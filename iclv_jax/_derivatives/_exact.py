@@ -99,7 +99,7 @@ def _batch(
         [
             each.structural_scores[:, :, parts.place] * factors[:, None, :],
             *(
-                s.reshape(people, count, -1)[:, :, stack.columns]
+                s.reshape(people, count, stack.items * stack.slots)[:, :, stack.columns]
                 for s, stack in zip(each.item_scores, parts.stacks, strict=True)
             ),
             each.choice_scores,
@@ -128,7 +128,7 @@ def _assemble(parts: Layout, each: Parts, factors: Array, weights: Array) -> Arr
     start = len(place)
     blocks = [
         (
-            cross.reshape(*cross.shape[:2], -1)[:, :, stack.columns],
+            cross.reshape(*cross.shape[:2], stack.items * stack.slots)[:, :, stack.columns],
             _packed(stack, jnp.tensordot(weights, own, 1)),
         )
         for stack, cross, own in zip(parts.stacks, each.structural_items, each.items, strict=True)

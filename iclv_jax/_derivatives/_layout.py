@@ -54,6 +54,10 @@ class StackLayout:
     columns: np.ndarray
 
     @property
+    def items(self) -> int:
+        return self.own.shape[0]
+
+    @property
     def slots(self) -> int:
         return self.own.shape[1] + self.loaded.shape[1]
 
