@@ -22,6 +22,7 @@ from iclv_jax._integration import (  # noqa: E402
 )
 from iclv_jax._long import from_long  # noqa: E402
 from iclv_jax._model import Model  # noqa: E402
+from iclv_jax._multistart import multistart  # noqa: E402
 from iclv_jax._optimise import BHHH, LBFGSB, Scipy, TrustRegion  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
 from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
@@ -53,4 +54,5 @@ __all__ = [
     "TrustRegion",
     "datasets",
     "from_long",
+    "multistart",
 ]

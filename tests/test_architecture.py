@@ -41,13 +41,24 @@ ORDER = [
     ["_simulate"],
     ["_fingerprint"],
     ["_fit"],
+    ["_multistart"],
     ["_model"],
     ["datasets"],
     ["__main__"],
     ["__init__"],
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(ORDER) for room in rooms}
-PANDAS_ROOMS = {"_panel", "_long", "_simulate", "_report", "_fit", "_model", "datasets", "__main__"}
+PANDAS_ROOMS = {
+    "_panel",
+    "_long",
+    "_simulate",
+    "_report",
+    "_fit",
+    "_multistart",
+    "_model",
+    "datasets",
+    "__main__",
+}
 LONGEST_FILE = 400
 
 ROOT = Path(__file__).parents[1] / PACKAGE

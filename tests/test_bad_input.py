@@ -985,7 +985,7 @@ OPTIONS = {
     ),
     "unknown Hessian of the optimiser": (
         lambda: iclv.TrustRegion(hessian="exct"),
-        r"hessian is 'exact' or 'bhhh', not 'exct'",
+        r"hessian is one of 'exact', 'bhhh', 'sr1', 'bfgs', not 'exct'\. Did you mean 'exact'\?",
     ),
     "negative tolerance": (lambda: iclv.TrustRegion(tolerance=-1.0), r"tolerance is positive, not -1.0"),
 }
@@ -1009,7 +1009,7 @@ CASES = [
     for name, (build, pattern) in cases.items()
 ]
 
-LIKELIHOOD = ["loglike", "loglike_person", "score", "score_person", "centres"]
+LIKELIHOOD = ["person_values", "value_and_score", "person_scores", "expand_exact", "centres"]
 
 
 def message(build):

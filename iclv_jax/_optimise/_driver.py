@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -11,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._optimise._checkpoint import Slot
-from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Method, Trial
+from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Trial
 from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._scaling import Scale, find_scale, uneven
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature
+from iclv_jax._optimise._turns import finite, flat_directions, judge, plan, propose, scaled
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._types import Array
 
@@ -27,41 +27,11 @@ NEAR = 0.1
 are short, and the result is checked with a new one."""
 SLOW = 0.1
 """Share of the decrement that may be left after such a step."""
+CLOSER = 1e-6
+"""With the last point's Hessian the approach is not quadratic: a few cheap steps more make up for it."""
 PATIENCE = 5
 """Steps between two looks at the scales."""
 Watch = Callable[[dict[str, Any]], None]
-
-
-@jax.jit
-def scaled(here: Derivatives, z: Array, scale: Array, lower: Array, upper: Array, free: Array) -> Model:
-    """The quadratic model in scaled parameters, its bounds relative to the present point."""
-    return Model(
-        gradient=here.gradient * scale,
-        hessian=here.hessian * jnp.outer(scale, scale),
-        lower=(lower - z) / scale,
-        upper=(upper - z) / scale,
-        free=free,
-    )
-
-
-@jax.jit
-def finite(here: Derivatives) -> Array:
-    return jnp.all(jnp.array([jnp.all(jnp.isfinite(a)) for a in here]))
-
-
-@partial(jax.jit, static_argnums=0)
-def plan(method: Method, memory: Memory, model: Model) -> tuple[Memory, Curvature]:
-    return method.plan(memory, model)
-
-
-@partial(jax.jit, static_argnums=0)
-def propose(method: Method, memory: Memory, model: Model) -> Array:
-    return method.propose(memory, model)
-
-
-@partial(jax.jit, static_argnums=0)
-def judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgement:
-    return method.judge(memory, model, trial)
 
 
 @dataclass(frozen=True)
@@ -122,7 +92,7 @@ class Run:
         z, here, memory, shape = self._resumed() if self.slot.saved else self._begun(start)
         try:
             while True:
-                self._save(z, memory)
+                self._save(z, here, memory)
                 verdict = self._finished(z, here, memory, shape)
                 if verdict is Verdict.CONVERGED and self._must_recentre(z):
                     here = self._place_anew(z, here)
@@ -207,7 +177,7 @@ class Run:
         if not self._usable(here):
             return Verdict.NOT_FINITE
         decrement = float(shape.decrement) * self.objective.size
-        if decrement <= self.tolerance:
+        if decrement <= self.tolerance * (CLOSER if self.lagged else 1.0):
             if self.verify and self._true_decrement(z, shape) > self.options.tolerance:
                 # The approximation is too optimistic: go on, and ask for more.
                 self.tolerance = min(self.tolerance, max(decrement, 1e-300)) * 1e-2
@@ -363,13 +333,15 @@ class Run:
         scale = Scale(np.asarray(self.scale), self.zero)
         return Outcome(params, self.objective, report, scale, tuple(self.trace))
 
-    def _save(self, z: Array, memory: Memory) -> None:
+    def _save(self, z: Array, here: Derivatives, memory: Memory) -> None:
         if not self.slot.wanted:
             return
         leaves = jax.tree.leaves(memory)
         arrays = {"z": z, "scale": self.scale, "zero": self.zero}
         if self.placed is not None:
             arrays["placed"] = self.placed
+        if self.lagged:
+            arrays["hessian"] = here.hessian
         arrays |= {f"memory{i}": leaf for i, leaf in enumerate(leaves)}
         facts = {name: getattr(self, name) for name in KEPT}
         self.slot.save({k: np.asarray(v) for k, v in arrays.items()}, {**facts, "trace": self.trace})
@@ -387,7 +359,7 @@ class Run:
         if "placed" in arrays:
             self._place(jnp.asarray(arrays["placed"]))
         evaluations = self.evaluations
-        here = self._derivatives(z)
+        here = self._derivatives(z, jnp.asarray(arrays["hessian"]) if "hessian" in arrays else None)
         self.evaluations = evaluations
         shape_of = jax.tree.structure(self.method.begin(len(z)))
         leaves = [jnp.asarray(arrays[f"memory{i}"]) for i in range(shape_of.num_leaves)]
@@ -405,17 +377,3 @@ KEPT = (
 def _restarts(memory: Memory) -> bool:
     """Whether the history was dropped after a failed search, so that a new direction is due."""
     return hasattr(memory, "reset") and int(memory.reset) == 2
-
-
-def flat_directions(model: Model, names: tuple[str, ...]) -> tuple[dict[str, float], ...]:
-    """Eigenvectors of the scaled Hessian without curvature, as weights of the parameters they mix."""
-    free = np.asarray(model.free)
-    matrix = np.asarray(model.hessian)[np.ix_(free, free)]
-    kept = [n for n, f in zip(names, free, strict=True) if f]
-    if not len(kept) or not np.isfinite(matrix).all():
-        return ()
-    values, vectors = np.linalg.eigh(matrix)
-    flat = np.abs(values) <= 1e-11 * np.abs(values).max()
-    return tuple(
-        {kept[i]: float(v[i]) for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1} for v in vectors.T[flat]
-    )

@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
-from iclv_jax._optimise._driver import CLOSED, Outcome, Watch, flat_directions
+from iclv_jax._optimise._driver import CLOSED, Outcome, Watch
 from iclv_jax._optimise._objective import Objective
 from iclv_jax._optimise._options import Scipy
 from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._subproblem import Model, curvature
+from iclv_jax._optimise._turns import flat_directions
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._types import Array
 

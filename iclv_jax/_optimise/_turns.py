@@ -1,0 +1,58 @@
+"""The pure steps of a turn, compiled."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._optimise._method import Judgement, Memory, Method, Trial
+from iclv_jax._optimise._objective import Derivatives
+from iclv_jax._optimise._subproblem import Curvature, Model
+from iclv_jax._types import Array
+
+
+@jax.jit
+def scaled(here: Derivatives, z: Array, scale: Array, lower: Array, upper: Array, free: Array) -> Model:
+    """The quadratic model in scaled parameters, its bounds relative to the present point."""
+    return Model(
+        gradient=here.gradient * scale,
+        hessian=here.hessian * jnp.outer(scale, scale),
+        lower=(lower - z) / scale,
+        upper=(upper - z) / scale,
+        free=free,
+    )
+
+
+@jax.jit
+def finite(here: Derivatives) -> Array:
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(a)) for a in here]))
+
+
+@partial(jax.jit, static_argnums=0)
+def plan(method: Method, memory: Memory, model: Model) -> tuple[Memory, Curvature]:
+    return method.plan(memory, model)
+
+
+@partial(jax.jit, static_argnums=0)
+def propose(method: Method, memory: Memory, model: Model) -> Array:
+    return method.propose(memory, model)
+
+
+@partial(jax.jit, static_argnums=0)
+def judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgement:
+    return method.judge(memory, model, trial)
+
+
+def flat_directions(model: Model, names: tuple[str, ...]) -> tuple[dict[str, float], ...]:
+    """Eigenvectors of the scaled Hessian without curvature, as weights of the parameters they mix."""
+    free = np.asarray(model.free)
+    matrix = np.asarray(model.hessian)[np.ix_(free, free)]
+    kept = [n for n, f in zip(names, free, strict=True) if f]
+    if not len(kept) or not np.isfinite(matrix).all():
+        return ()
+    values, vectors = np.linalg.eigh(matrix)
+    flat = np.abs(values) <= 1e-11 * np.abs(values).max()
+    return tuple(
+        {kept[i]: float(v[i]) for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1} for v in vectors.T[flat]
+    )
