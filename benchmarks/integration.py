@@ -115,7 +115,7 @@ def rules(dimension: int, quick: bool) -> Iterator[tuple[str, Any, bool]]:
 
 
 def seeds(draws: int) -> int:
-    return 5 if draws <= 500 else 2
+    return 5 if draws <= 1000 else 2
 
 
 def loglike_errors(problem: iclv.Problem, params: Any, exact: float) -> dict[str, float]:
