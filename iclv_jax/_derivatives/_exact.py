@@ -153,17 +153,9 @@ def _packed(stack: StackLayout, blocks: Array) -> Array:
 def _person(
     structure: Structure, parts: Layout, cells: dict[str, Arrays], person: Person, nodes: Nodes
 ) -> Parts:
-    latent, shocks = cells[LATENT], nodes.shocks[:, : structure.latents]
-
-    def form(values: Array) -> tuple[Array, Array]:
-        return reduced_form(_replaced(latent, parts.structural, values), person.covariates)
-
-    centre = _taken(latent, parts.structural)
-    mean, factor = form(centre)
-    eta = mean + shocks @ factor.T
-    mean_slopes, factor_slopes = jax.jacfwd(form)(centre)
-    slopes = mean_slopes + jnp.einsum("lms,rm->rls", factor_slopes, shocks)
-
+    shocks = nodes.shocks[:, : structure.latents]
+    path = _Path(cells[LATENT], parts.structural, person.covariates)
+    eta, slopes = path.along(shocks)
     stacks = [
         _Items(stack, place, cells[section(stack)], person.values[i], person.observed[i])
         for i, (stack, place) in enumerate(zip(structure.stacks, parts.stacks, strict=True))
@@ -185,13 +177,6 @@ def _person(
         own.append(s.with_loadings(block, index, eta))
         sides.append(s.along(index, f.arguments[:, :, -1] * shares[:, None], eta, slopes))
 
-    weighted = pull * shares[:, None]
-    along, across = weighted.sum(axis=0), weighted.T @ shocks
-
-    def moved(values: Array) -> Array:
-        mean, factor = form(values)
-        return jnp.dot(along, mean) + jnp.sum(across * factor)
-
     curved = jnp.einsum("rls,rlm,rmt->st", slopes, bend, slopes)
     return Parts(
         logsumexp(terms),
@@ -199,12 +184,40 @@ def _person(
         jnp.einsum("rl,rls->rs", pull, slopes),
         [s.scores(f, eta) for s, f in zip(stacks, first, strict=True)],
         coefficients,
-        curved + jax.hessian(moved)(centre),
+        curved + path.bend(pull * shares[:, None], shocks),
         sides,
         jnp.einsum("rcl,rls->sc", cross, slopes),
         own,
         second,
     )
+
+
+class _Path:
+    """One person's latent variables as a function of the structural part."""
+
+    def __init__(self, latent: Arrays, places: Places, covariates: Array) -> None:
+        self.latent, self.places, self.covariates = latent, places, covariates
+        self.centre = _taken(latent, places)
+
+    def form(self, values: Array) -> tuple[Array, Array]:
+        """Mean and factor of the latent variables."""
+        return reduced_form(_replaced(self.latent, self.places, values), self.covariates)
+
+    def along(self, shocks: Array) -> tuple[Array, Array]:
+        """Latent variables (node, latent) and their slopes (node, latent, place)."""
+        mean, factor = self.form(self.centre)
+        mean_slopes, factor_slopes = jax.jacfwd(self.form)(self.centre)
+        return mean + shocks @ factor.T, mean_slopes + jnp.einsum("lms,rm->rls", factor_slopes, shocks)
+
+    def bend(self, pull: Array, shocks: Array) -> Array:
+        """`sum_rl pull_rl d2 eta_rl`, (place, place)."""
+        total, across = pull.sum(axis=0), pull.T @ shocks
+
+        def moved(values: Array) -> Array:
+            mean, factor = self.form(values)
+            return jnp.dot(total, mean) + jnp.sum(across * factor)
+
+        return jax.hessian(moved)(self.centre)
 
 
 class _Items:
