@@ -136,61 +136,72 @@ def _dropped(memory: Pairs, when: Array, reason: int) -> Pairs:
     return jax.tree.map(lambda a, b: jnp.where(when, a, b), empty, memory)
 
 
+class _Path(NamedTuple):
+    """A point of the projected gradient path: how many breakpoints lie behind it, the direction ahead with
+    `wide.T` times it, the point with `wide.T` times it, slope and curvature of the model there, and its time."""
+
+    passed: Int[Array, ""]
+    direction: Array
+    along: Array
+    point: Array
+    reached: Array
+    slope: Scalar
+    bend: Scalar
+    now: Scalar
+
+
 def cauchy_point(
     gradient: Array, lower: Array, upper: Array, free: Array, compact: Compact
 ) -> tuple[Array, Array]:
     """First local minimiser of the model along the projected gradient path, and `wide.T` times it."""
     theta, wide, middle = compact
-    room = jnp.where(gradient < 0.0, upper, lower)
+    ends = jnp.where(gradient < 0.0, upper, lower)
     moving = free & (gradient != 0.0)
-    times = jnp.where(moving, room / jnp.where(moving, -gradient, 1.0), jnp.inf)
+    times = jnp.where(moving, ends / jnp.where(moving, -gradient, 1.0), jnp.inf)
     direction = jnp.where(free & (times > 0.0), -gradient, 0.0)
-    order = jnp.argsort(times)
-    along = wide.T @ direction
+    order, along, zero = jnp.argsort(times), wide.T @ direction, jnp.zeros_like(gradient)
     slope = -jnp.dot(direction, direction)
     bend = -theta * slope - along @ middle @ along
 
-    def unfinished(state: tuple[Array, ...]) -> Array:
-        at, _, _, _, slope, bend, now, _, _ = state
-        breakpoint_at = times[order[jnp.minimum(at, len(order) - 1)]]
-        return (at < len(order)) & (_ahead(slope, bend) >= breakpoint_at - now) & jnp.isfinite(breakpoint_at)
+    def unfinished(path: _Path) -> Array:
+        end = times[order[jnp.minimum(path.passed, len(order) - 1)]]
+        further = _ahead(path.slope, path.bend) >= end - path.now
+        return (path.passed < len(order)) & further & jnp.isfinite(end)
 
-    def segment(state: tuple[Array, ...]) -> tuple[Array, ...]:
-        at, direction, along, reached, slope, bend, now, point, _ = state
-        entry = order[at]
-        span = times[entry] - now
-        g, row = gradient[entry], wide[entry]
-        live = direction[entry] != 0.0
-        z = jnp.where(g < 0.0, upper[entry], lower[entry])
-        reached = reached + span * along
-        new_slope = slope + span * bend + g**2 + theta * g * z - g * (row @ middle @ reached)
-        new_bend = bend - theta * g**2 - 2.0 * g * (row @ middle @ along) - g**2 * (row @ middle @ row)
-        point = point + span * direction
-        point = jnp.where(live, point.at[entry].set(z), point)
-        along = jnp.where(live, along + g * row, along)
-        direction = jnp.where(live, direction.at[entry].set(0.0), direction)
-        slope = jnp.where(live, new_slope, slope + span * bend)
-        return (
-            at + 1,
-            direction,
-            along,
-            reached,
-            slope,
-            jnp.where(live, new_bend, bend),
-            times[entry],
-            point,
-            live,
-        )
+    def segment(path: _Path) -> _Path:
+        entry = order[path.passed]
+        return _beyond(path, entry, times[entry], ends[entry], gradient[entry], compact)
 
-    zero = jnp.zeros(())
-    start = (
-        jnp.zeros((), int), direction, along, jnp.zeros_like(along), slope, bend, zero,
-        jnp.zeros_like(gradient), jnp.asarray(True),
-    )  # fmt: skip
-    _, direction, along, reached, slope, bend, _, point, _ = jax.lax.while_loop(unfinished, segment, start)
-    rest = jnp.where(slope < 0.0, _ahead(slope, bend), 0.0)
+    start = _Path(
+        jnp.zeros((), int), direction, along, zero, jnp.zeros_like(along), slope, bend, jnp.zeros(())
+    )
+    path = jax.lax.while_loop(unfinished, segment, start)
+    rest = _ahead(path.slope, path.bend)
     rest = jnp.where(jnp.isfinite(rest), rest, 0.0)
-    return jnp.clip(point + rest * direction, lower, upper), reached + rest * along
+    return jnp.clip(path.point + rest * path.direction, lower, upper), path.reached + rest * path.along
+
+
+def _beyond(path: _Path, entry: Array, time: Array, end: Array, slope: Array, compact: Compact) -> _Path:
+    """The path behind the breakpoint at which one entry, with this slope, stops at its bound."""
+    theta, wide, middle = compact
+    span, row = time - path.now, wide[entry]
+    on = path._replace(
+        passed=path.passed + 1,
+        point=path.point + span * path.direction,
+        reached=path.reached + span * path.along,
+        slope=path.slope + span * path.bend,
+        now=time,
+    )
+    pulled = row @ middle
+    stopped = on._replace(
+        direction=on.direction.at[entry].set(0.0),
+        along=on.along + slope * row,
+        point=on.point.at[entry].set(end),
+        slope=on.slope + slope**2 + theta * slope * end - slope * (pulled @ on.reached),
+        bend=on.bend - theta * slope**2 - 2.0 * slope * (pulled @ on.along) - slope**2 * (pulled @ row),
+    )
+    live = path.direction[entry] != 0.0
+    return jax.tree.map(lambda a, b: jnp.where(live, a, b), stopped, on)
 
 
 def _ahead(slope: Array, bend: Array) -> Array:
