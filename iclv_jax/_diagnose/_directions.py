@@ -85,7 +85,8 @@ def _direction(
     step = np.zeros(len(point.params))
     step[kept] = vector / unit
     change = point.stretch @ step
-    diagonal, squares = np.abs(np.diag(point.information)), (point.scores**2).sum(axis=0)
+    # Where the curvature is not positive the outer products of the scores give the size.
+    diagonal, squares = np.diag(point.information), (point.scores**2).sum(axis=0)
     weight = change * np.sqrt(np.where(diagonal > 1e-8 * squares, diagonal, squares))
     weight = weight / max(float(np.linalg.norm(weight)), 1e-300)
     # Rounded, so that equal weights keep the order of the parameters.
