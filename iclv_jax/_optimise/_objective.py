@@ -232,7 +232,7 @@ class Function:
         )
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
-        """The curvature stands in for the scores."""
+        """The size of the curvature stands in for the scores: a scale of the steps, and nothing else."""
         return np.abs(np.diag(np.asarray(self._hessian(z))))
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
