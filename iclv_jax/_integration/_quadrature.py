@@ -65,9 +65,10 @@ class Trapezoid(Rule):
     """Equally spaced nodes over the prior: slow and sure, for one dimension.
 
     The error falls exponentially with the number of nodes however steep the integrand is (Trefethen and
-    Weideman 2014), where Gauss-Hermite rules of steep integrands converge slowly: on a mixed logit of
-    6,768 Swissmetro choices 201 nodes are exact to 6e-5 in log L and 301 to 1e-6, 400 adaptive Gauss-Hermite
-    nodes to 4e-4.
+    Weideman 2014), once their spacing (2 reach / nodes) is well below the width of a person's posterior. Gauss-Hermite
+    rules of steep integrands converge slowly: on a mixed logit of 6,768 single Swissmetro choices 201 nodes are
+    exact to 6e-5 in log L and 301 to 1e-6, 400 adaptive Gauss-Hermite nodes to 4e-4. With nine choices per person
+    the posteriors are narrow: there 401 nodes are still 0.15 off, and adaptive rules are the better ones.
 
     Parameters
     ----------

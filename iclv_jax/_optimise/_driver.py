@@ -63,7 +63,7 @@ def minimise(
 
 
 class Run:
-    """One optimisation. Everything that a checkpoint holds is in `state`."""
+    """One optimisation. A checkpoint holds the point, the memory of the method, and the attributes in `KEPT`."""
 
     def __init__(
         self,
