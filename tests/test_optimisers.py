@@ -13,6 +13,8 @@ import pytest
 from scipy.optimize import minimize
 
 import iclv_jax as iclv
+from iclv_jax._diagnose._utility import multiplied
+from iclv_jax._multistart import _sign, normalised
 from iclv_jax._optimise import Function, Likelihood, Verdict, minimise_frozen, minimise_scipy
 from iclv_jax._optimise import minimise as drive
 from iclv_jax._optimise._lbfgsb import Compact, cauchy_point, subspace_minimum
@@ -340,6 +342,24 @@ def test_many_starts_find_and_group_the_maxima(choices):
     assert "5 starts, 5 converged, 1 maxima" in str(found)
     with pytest.raises(ValueError, match="starts"):
         iclv.multistart(logit().bind(choices), 0)
+
+
+@pytest.mark.parametrize("name", ["likert5", "likert4", "chain"])
+def test_signs_of_latent_variables_are_normalised_without_a_change_of_the_likelihood(name):
+    case = bank.get(name)
+    options = dict(case.bind) | {"integration": iclv.GaussHermite(9)}
+    problem = case.model.bind(case.data, **options)
+    straight = normalised(problem, np.asarray(problem.vector(case.params)))
+    for latent in problem.spec.order:
+        effects = multiplied(problem, "latents").get(latent, ())
+        signs = np.array([_sign(n, latent, effects) for n in problem.names])
+        assert signs.min() == -1.0
+        there, here = (
+            problem.recentre(jnp.asarray(p)).loglike_person(jnp.asarray(p))
+            for p in (signs * straight, straight)
+        )
+        np.testing.assert_allclose(there, here, rtol=1e-10)
+        np.testing.assert_array_equal(normalised(problem, signs * straight), straight)
 
 
 # --- Hessians and memory ---
