@@ -1,7 +1,5 @@
-"""`fit`: from data to estimates in a straight line; `Fit`: what one reads off afterwards."""
+"""Estimates with their covariances, their tables, and how they were found."""
 
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -11,50 +9,24 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from scipy import stats
-from threadpoolctl import threadpool_limits
 
-from iclv_jax._accuracy import Accuracy, Finer, accuracy, with_more_nodes
+from iclv_jax._accuracy import Accuracy, Finer, with_more_nodes
 from iclv_jax._components import Components, components
-from iclv_jax._fingerprint import fingerprints
+from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import Covariance, covariance
-from iclv_jax._integration import Rule
-from iclv_jax._optimise import Checkpoint, Optimizer, OptimizerReport, TrustRegion, refine, sequential_start
+from iclv_jax._optimise import OptimizerReport
 from iclv_jax._parameters import ParameterMap
-from iclv_jax._predict import Posterior, posterior
-from iclv_jax._problem import Problem, bind
-from iclv_jax._report import Progress, Report
+from iclv_jax._problem import Problem
+from iclv_jax._report import Report
 from iclv_jax._report._diagnosis import Diagnosis
 from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
-from iclv_jax._spec._model import Spec
 from iclv_jax._types import Array
-
-one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
-"""Matrices here are small: threads of the linear algebra would only wait for each other, and where the cores are
-shared an eigendecomposition that takes 6 ms takes 300."""
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
-    """Maximum likelihood estimates with everything that follows from them. Names follow statsmodels.
-
-    Attributes
-    ----------
-    problem
-        The problem with its last nodes.
-    estimates
-        Free parameters in natural units, in the order of `problem.names`.
-    optimizer_report
-        How the optimisation ended.
-    start
-        Where the joint stage started.
-    accuracy
-        What is cheap to know about the accuracy of the integral.
-    rows
-        The trace.
-    curvature
-        The Hessian, where the optimiser has left it.
-    """
+class Estimates:
+    """The estimates and what is known of them; the attributes are those of `Fit`."""
 
     problem: Problem
     estimates: np.ndarray
@@ -196,29 +168,6 @@ class Fit:
         )
 
     @cached_property
-    def _posterior(self) -> Posterior:
-        return posterior(self.problem.core, jnp.asarray(self.estimates))
-
-    @property
-    def _quantities(self) -> list[str]:
-        spec = self.problem.spec
-        return [*spec.order, *(name for name, _ in spec.random)]
-
-    def latent_scores(self) -> pd.DataFrame:
-        """Posterior means of every person's latent variables and random coefficients, given the
-        person's items and choices, with posterior standard deviations (`name.sd`)."""
-        mean, matrix = (np.asarray(a) for a in self._posterior)
-        spread = np.sqrt(np.diagonal(matrix, axis1=1, axis2=2))
-        columns = [c for name in self._quantities for c in (name, f"{name}.sd")]
-        values = np.stack([mean, spread], axis=2).reshape(len(mean), -1)
-        return pd.DataFrame(values, index=pd.Index(self.problem.panel.people), columns=columns)
-
-    def latent_covariances(self) -> np.ndarray:
-        """Posterior covariance matrices, (people, quantities, quantities), quantities as the means of
-        `latent_scores`."""
-        return np.asarray(self._posterior.covariance)
-
-    @cached_property
     def trace(self) -> pd.DataFrame:
         """One row per step of the optimiser, with its stage."""
         return pd.DataFrame(list(self.rows))
@@ -273,98 +222,6 @@ class Fit:
 def _full_jacobian(mapping: ParameterMap, constants: Array, params: Array) -> Array:
     """Derivatives of all parameters of the table with respect to the free ones."""
     return jax.jacfwd(lambda p: mapping.full(constants, p))(params)
-
-
-@one_thread
-def fit(
-    spec: Spec,
-    data: Any,
-    *,
-    person: str | None = None,
-    people: Any = None,
-    weights: Any = None,
-    cluster: str | None = None,
-    integration: Rule | None = None,
-    optimizer: Optimizer | None = None,
-    start: Any = "sequential",
-    progress: bool = True,
-    checkpoint: Any = None,
-    memory: str | float = "2GB",
-) -> Fit:
-    """Bind, start, maximise with every stage of the rule of integration."""
-    optimizer = TrustRegion() if optimizer is None else optimizer
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
-    problem = bind(
-        spec,
-        data,
-        person=person,
-        people=people,
-        weights=weights,
-        cluster=cluster,
-        integration=integration,
-        memory=memory,
-    )
-    first, staged = start_values(problem, start)
-    problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
-    file = (
-        None
-        if checkpoint is None
-        else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged))
-    )
-    with Progress(progress) as bar:
-        rows: list[dict[str, Any]] = []
-        if staged:
-            first, rows = sequential_start(problem, jnp.asarray(first), bar, file)
-        outcome, more = refine(problem, np.asarray(first), optimizer, bar, file)
-    problem, params = outcome.objective.problem, outcome.params
-    precision = accuracy(problem, jnp.asarray(params))
-    if few := precision.warning():
-        # At the line that called `Model.fit`, past the wrapper of `one_thread`.
-        warnings.warn(few, UserWarning, stacklevel=4)
-    known = outcome.objective.known.get(params.tobytes())
-    return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more), known)
-
-
-def start_values(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
-    """Start values, and whether the stages of a sequential start are to follow.
-
-    `start` is `"sequential"`, `"default"`, a mapping of some or all names, or an earlier fit.
-    """
-    if not problem.names:
-        raise ValueError(
-            "The model has no free parameter, so there is nothing to estimate. Free one, or evaluate "
-            "model.bind(...).loglike."
-        )
-    values, staged = _chosen_start(problem, start)
-    problem.table.check_domain(values)
-    return values, staged
-
-
-def _chosen_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
-    default = np.asarray(problem.start())
-    if isinstance(start, str):
-        if start not in ("sequential", "default"):
-            raise ValueError(
-                f"start= is 'sequential', 'default', a mapping of names to values, or a fit, not {start!r}."
-            )
-        return default, start == "sequential"
-    if isinstance(start, Fit):
-        known = dict(start.params)
-        return np.array([known.get(n, d) for n, d in zip(problem.names, default, strict=True)]), False
-    if not isinstance(start, (Mapping, pd.Series)):
-        raise ValueError(
-            f"start= is 'sequential', 'default', a mapping of names to values, or a fit, not {start!r}."
-        )
-    return _named_start(problem, dict(start), default), False
-
-
-def _named_start(problem: Problem, given: dict[str, Any], default: np.ndarray) -> np.ndarray:
-    values = dict(zip(problem.names, default, strict=True))
-    lower, upper = problem.bounds
-    for name, value in given.items():
-        values[name] = problem.table.check_start(name, value)
-    return np.clip(np.array(list(values.values())), lower, upper)
 
 
 def _delta_errors(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -1,0 +1,111 @@
+"""From data to estimates in a straight line."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from iclv_jax._accuracy import accuracy
+from iclv_jax._fingerprint import fingerprints
+from iclv_jax._fit._result import Fit
+from iclv_jax._fit._threads import one_thread
+from iclv_jax._integration import Rule
+from iclv_jax._optimise import Checkpoint, Optimizer, TrustRegion, refine, sequential_start
+from iclv_jax._problem import Problem, bind
+from iclv_jax._report import Progress
+from iclv_jax._spec._model import Spec
+
+
+@one_thread
+def fit(
+    spec: Spec,
+    data: Any,
+    *,
+    person: str | None = None,
+    people: Any = None,
+    weights: Any = None,
+    cluster: str | None = None,
+    integration: Rule | None = None,
+    optimizer: Optimizer | None = None,
+    start: Any = "sequential",
+    progress: bool = True,
+    checkpoint: Any = None,
+    memory: str | float = "2GB",
+) -> Fit:
+    """Bind, start, maximise with every stage of the rule of integration."""
+    optimizer = TrustRegion() if optimizer is None else optimizer
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
+    problem = bind(
+        spec,
+        data,
+        person=person,
+        people=people,
+        weights=weights,
+        cluster=cluster,
+        integration=integration,
+        memory=memory,
+    )
+    first, staged = start_values(problem, start)
+    problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
+    file = (
+        None
+        if checkpoint is None
+        else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged))
+    )
+    with Progress(progress) as bar:
+        rows: list[dict[str, Any]] = []
+        if staged:
+            first, rows = sequential_start(problem, jnp.asarray(first), bar, file)
+        outcome, more = refine(problem, np.asarray(first), optimizer, bar, file)
+    problem, params = outcome.objective.problem, outcome.params
+    precision = accuracy(problem, jnp.asarray(params))
+    if few := precision.warning():
+        # At the line that called `Model.fit`, past the wrapper of `one_thread`.
+        warnings.warn(few, UserWarning, stacklevel=4)
+    known = outcome.objective.known.get(params.tobytes())
+    return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more), known)
+
+
+def start_values(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
+    """Start values, and whether the stages of a sequential start are to follow.
+
+    `start` is `"sequential"`, `"default"`, a mapping of some or all names, or an earlier fit.
+    """
+    if not problem.names:
+        raise ValueError(
+            "The model has no free parameter, so there is nothing to estimate. Free one, or evaluate "
+            "model.bind(...).loglike."
+        )
+    values, staged = _chosen_start(problem, start)
+    problem.table.check_domain(values)
+    return values, staged
+
+
+def _chosen_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
+    default = np.asarray(problem.start())
+    if isinstance(start, str):
+        if start not in ("sequential", "default"):
+            raise ValueError(
+                f"start= is 'sequential', 'default', a mapping of names to values, or a fit, not {start!r}."
+            )
+        return default, start == "sequential"
+    if isinstance(start, Fit):
+        known = dict(start.params)
+        return np.array([known.get(n, d) for n, d in zip(problem.names, default, strict=True)]), False
+    if not isinstance(start, (Mapping, pd.Series)):
+        raise ValueError(
+            f"start= is 'sequential', 'default', a mapping of names to values, or a fit, not {start!r}."
+        )
+    return _named_start(problem, dict(start), default), False
+
+
+def _named_start(problem: Problem, given: dict[str, Any], default: np.ndarray) -> np.ndarray:
+    values = dict(zip(problem.names, default, strict=True))
+    lower, upper = problem.bounds
+    for name, value in given.items():
+        values[name] = problem.table.check_start(name, value)
+    return np.clip(np.array(list(values.values())), lower, upper)
