@@ -3,9 +3,11 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._integration import Rule
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array, Params
 
@@ -27,7 +29,8 @@ class Accuracy:
     sizes
         Effective sample size of each person; None for quadrature, whose weights differ by design.
     error
-        Standard error of log L; None for a rule without randomness.
+        Standard error of log L: the spread over other seeds, and for a rule whose randomisations share an error also
+        the distance from twice the nodes; None for a rule without randomness.
     lost
         People whose posterior mode was not found.
     bent
@@ -80,8 +83,37 @@ def accuracy(problem: Problem, params: Params) -> Accuracy:
     if problem.rule.reseeded(0) is None:
         return Accuracy(nodes, None, None, lost, bent)
     sizes = np.asarray(problem.effective_sizes(params))
-    values = [float(p.loglike(params)) for p in randomisations(problem, params)]
-    return Accuracy(nodes, sizes, float(np.std(values, ddof=1)), lost, bent, problem.rule.centred)
+    values = np.array([float(p.loglike(params)) for p in randomisations(problem, params)])
+    error = float(np.std(values, ddof=1))
+    if not problem.rule.scatters:
+        error = float(np.hypot(error, _shared_error(problem, params, values)))
+    return Accuracy(nodes, sizes, error, lost, bent, problem.rule.centred)
+
+
+def _shared_error(problem: Problem, params: Params, values: np.ndarray) -> float:
+    """Distance of the mean of randomisations from the value with twice the nodes, less what chance explains."""
+    finer = problem.rule.finer(2).reseeded(FIRST_SEED + SEEDS)
+    assert finer is not None
+    distance = float(values.mean()) - float(problem.core.weights @ in_parts(problem, finer, params))
+    chance = float(np.var(values, ddof=1)) * (1.0 / len(values) + 0.5)
+    return float(np.sqrt(max(0.0, distance**2 - chance)))
+
+
+def in_parts(problem: Problem, rule: Rule, params: Params) -> Array:
+    """log L_n with the nodes of another centred rule, as many at a time as the problem has, so that nothing new is
+    compiled."""
+    size = problem.core.nodes.log_weights.shape[1]
+    points, logs, _ = rule.standard(len(problem.panel.people), problem.core.structure.dimension)
+    short = -len(logs) % size
+    points = np.pad(points, ((0, 0), (0, short), (0, 0)))
+    logs = np.pad(logs, (0, short), constant_values=-np.inf)
+    total = jnp.full(points.shape[0], -jnp.inf)
+    for first in range(0, len(logs), size):
+        part = slice(first, first + size)
+        mine = jnp.asarray(points[:, part]), jnp.asarray(logs[part])
+        placed = eqx.tree_at(lambda p: (p.points, p.log_weights), problem, mine).recentre(params)
+        total = jnp.logaddexp(total, placed.loglike_person(params))
+    return total
 
 
 def _troubled(problem: Problem, params: Params) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:

@@ -187,11 +187,11 @@ def test_stated_error_of_adaptive_draws_is_honest(ordered, monkeypatch):
     exact = model.bind(data, person="person", integration=GaussHermite(25))
     params = exact.vector(truth(model, data))
     value = float(exact.recentre(params).loglike(params))
-    first = model.bind(data, person="person", integration=Adaptive(32))
+    first = model.bind(data, person="person", integration=Adaptive(32, "sobol"))
     errors, stated = [], []
     for seed in range(20):
         monkeypatch.setattr(_accuracy, "FIRST_SEED", 1_000 + seed * _accuracy.SEEDS)
-        problem = first.integrate(Adaptive(32, seed=seed)).recentre(params)
+        problem = first.integrate(Adaptive(32, "sobol", seed)).recentre(params)
         errors.append(float(problem.loglike(params)) - value)
         stated.append(_accuracy.accuracy(problem, params).error)
     typical = np.sqrt(np.mean(np.square(stated)))
@@ -214,7 +214,7 @@ def test_laplace_is_one_node_and_close(ordered):
 
 def test_search_and_result_have_their_own_nodes(ordered, exact):
     model, data = ordered
-    fit = model.fit(data, person="person", integration=Adaptive(12, final_draws=256), progress=False)
+    fit = model.fit(data, person="person", integration=Adaptive(12, "sobol", final_draws=256), progress=False)
     assert fit.converged
     assert fit.problem.core.nodes.shocks.shape[1] == 256 + 13  # One in twenty is added from the prior.
     assert {s.split(",")[1] for s in fit.trace.stage if s.startswith("joint")} == {

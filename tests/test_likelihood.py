@@ -379,7 +379,7 @@ def proposed(problem, centre, n):
 def test_draws_from_the_prior_bound_the_weights_of_adaptive_ones():
     """All draws are weighted by the mixture of prior and proposal that they come from (Owen and Zhou 2000)."""
     case = bank.get("mimic")
-    problem = case.model.bind(case.data, integration=Adaptive(40, seed=2))
+    problem = case.model.bind(case.data, integration=Adaptive(40, "sobol", seed=2))
     params = problem.vector(case.params)
     centre, nodes = problem.centres(params), problem.recentre(params).core.nodes
     assert problem.from_prior == 2

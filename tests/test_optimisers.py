@@ -230,7 +230,7 @@ def test_a_killed_fit_goes_on_to_the_same_answer(choices, tmp_path, monkeypatch,
     def stopping(self, params):
         nonlocal count
         count += 1
-        if count == 4:
+        if count == 3:
             raise Stop
         return original(self, params)
 
@@ -277,7 +277,7 @@ def test_an_interrupted_fit_gives_the_best_point_so_far(choices, monkeypatch):
     def interrupted(self, params):
         nonlocal count
         count += 1
-        if count == 4:
+        if count == 3:
             os.kill(os.getpid(), signal.SIGINT)
         return original(self, params)
 

@@ -53,5 +53,9 @@ class Conditioned(Rule):
         return None if rule is None else Conditioned(rule)
 
     @property
+    def scatters(self) -> bool:
+        return self.rule.scatters
+
+    @property
     def target_error(self) -> float | None:
         return self.rule.target_error

@@ -1,14 +1,18 @@
 """Draws from the prior, and draws from each person's approximate posterior."""
 
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from iclv_jax._integration._rule import Points, Rule, check_count, check_target
 from iclv_jax._integration._sequences import Sequence, check_sequence, normal_points
+from iclv_jax._integration._spherical import design, sphere, spherical_points
 
 PRIOR_SHARE = 0.05
 FEWEST_FOR_PRIOR = 10
+SPHERICAL = "spherical"
+Placing: TypeAlias = Sequence | Literal["spherical"]
 
 
 @dataclass(frozen=True)
@@ -61,20 +65,29 @@ class MonteCarlo(Rule):
         return replace(self, seed=seed)
 
     @property
+    def scatters(self) -> bool:
+        return True
+
+    @property
     def target_error(self) -> float | None:
         return None
 
 
 @dataclass(frozen=True)
 class Adaptive(Rule):
-    """Importance sampling: draws from the normal approximation of each person's posterior.
+    """Draws from the normal approximation of each person's posterior, weighted by how far it is from the posterior.
 
     Parameters
     ----------
     draws
-        Draws per person in the search.
-    sequence, seed
-        As of `MonteCarlo`.
+        Draws per person in the search; about as many with `"spherical"`, which takes whole designs.
+    sequence
+        `"spherical"`: designs on spheres of several radii, randomly rotated for every person and sphere (Genz and
+        Monahan 1998), exact where the posterior is a normal density times a polynomial of degree 3 (few draws) or 5.
+        On the reference survey with five latent variables, about 126 of them miss standard errors by 0.3 %, where 512
+        Sobol draws miss them by 0.7 %. Or a sequence of `MonteCarlo`, for importance sampling.
+    seed
+        Seed of the rotations, of the scrambling or of the draws.
     final_draws
         Draws per person in the last steps and for the Hessian, where standard errors need more than
         the search does; None: at least 128.
@@ -82,21 +95,23 @@ class Adaptive(Rule):
         When given, the final draws are doubled until the standard error of log L, from independent
         randomisations, is below it.
 
-    To every twenty draws one from the prior is added, and all are weighted by the mixture (Owen and Zhou
-    2000), so that no weight exceeds 21 times the person's largest likelihood, whatever the tails are. They
+    Where a person's posterior is not log-concave at its mode, the normal approximation is widened. A spherical design
+    has no draws in far tails and gives those that it has little weight; a random sequence does meet them, so that to every
+    twenty of its draws one from the prior is added, and all are weighted by the mixture (Owen and Zhou 2000):
+    no weight exceeds 21 times the person's largest likelihood, whatever the tails are. They
     are added, not exchanged: a Sobol sequence that lacks some of its points is no longer balanced, which on a
     survey with 38 items made the noise of standard errors four times as large.
     """
 
     draws: int = 20
-    sequence: Sequence = "sobol"
+    sequence: Placing = "spherical"
     seed: int = 0
     final_draws: int | None = None
     target_error: float | None = None  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __post_init__(self) -> None:
         check_count(self.draws, "draws")
-        check_sequence(self.sequence)
+        check_sequence(self.sequence, SPHERICAL)
         check_target(self.target_error)
         if self.final_draws is not None:
             check_count(self.final_draws, "final_draws")
@@ -110,6 +125,8 @@ class Adaptive(Rule):
         return False
 
     def standard(self, people: int, dimension: int) -> Points:
+        if self.sequence == SPHERICAL:
+            return Points(*spherical_points(people, self.draws, dimension, self.seed))
         points = normal_points(self.sequence, people, self.draws, dimension, self.seed)
         from_prior = max(1, round(PRIOR_SHARE * self.draws)) if self.draws >= FEWEST_FOR_PRIOR else 0
         tails = normal_points(self.sequence, people, from_prior, dimension, (self.seed, 1))
@@ -117,6 +134,10 @@ class Adaptive(Rule):
         return Points(np.concatenate([points, tails], axis=1), np.full(count, -np.log(count)), from_prior)
 
     def describe(self, dimension: int) -> str:
+        if self.sequence == SPHERICAL and dimension:
+            laid = design(self.draws, dimension)
+            count = laid.radii * laid.rotations * len(sphere(dimension, laid.degree)[0])
+            return f"{count} nodes per person on {laid.radii * laid.rotations} spheres at the approximate posterior"
         return f"{self.draws} {self.sequence} draws per person from the approximate posterior"
 
     def stages(self) -> tuple[Rule, ...]:
@@ -130,6 +151,10 @@ class Adaptive(Rule):
 
     def reseeded(self, seed: int) -> "Adaptive":
         return replace(self, seed=seed)
+
+    @property
+    def scatters(self) -> bool:
+        return self.sequence != SPHERICAL
 
 
 @dataclass(frozen=True)
@@ -163,6 +188,10 @@ class Laplace(Rule):
 
     def reseeded(self, seed: int) -> None:
         return None
+
+    @property
+    def scatters(self) -> bool:
+        return False
 
     @property
     def target_error(self) -> float | None:

@@ -59,6 +59,10 @@ class GaussHermite(Rule):
     def reseeded(self, seed: int) -> None:
         return None
 
+    @property
+    def scatters(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True)
 class Trapezoid(Rule):
@@ -110,6 +114,10 @@ class Trapezoid(Rule):
 
     def reseeded(self, seed: int) -> None:
         return None
+
+    @property
+    def scatters(self) -> bool:
+        return False
 
     @property
     def target_error(self) -> float | None:

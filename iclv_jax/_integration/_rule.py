@@ -12,7 +12,7 @@ import numpy as np
 
 MOST_NODES = 20_000
 NEGLIGIBLE = 1e-12
-"""Nodes of a product rule whose weights add up to less than this are left out."""
+"""Nodes whose weights, which add up to one, come to less than this are left out."""
 
 
 class Points(NamedTuple):
@@ -59,6 +59,11 @@ class Rule(abc.ABC):
     @abc.abstractmethod
     def reseeded(self, seed: int) -> "Rule | None":
         """An independent randomisation of the same rule; None for a rule without randomness."""
+
+    @property
+    @abc.abstractmethod
+    def scatters(self) -> bool:
+        """Whether randomisations scatter around the integral, so that their spread is the whole error."""
 
     @property
     @abc.abstractmethod

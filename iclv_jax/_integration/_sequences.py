@@ -10,9 +10,10 @@ from scipy.stats import qmc
 Sequence: TypeAlias = Literal["halton", "sobol", "mlhs", "random"]
 
 
-def check_sequence(sequence: str) -> None:
-    if sequence not in get_args(Sequence):
-        raise ValueError(f"sequence is one of {', '.join(map(repr, get_args(Sequence)))}, not {sequence!r}.")
+def check_sequence(sequence: str, *others: str) -> None:
+    known = (*others, *get_args(Sequence))
+    if sequence not in known:
+        raise ValueError(f"sequence is one of {', '.join(map(repr, known))}, not {sequence!r}.")
 
 
 def normal_points(
