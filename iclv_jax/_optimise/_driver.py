@@ -22,13 +22,15 @@ from iclv_jax._types import Array
 CLOSED = 0.01
 """Newton decrement right after placing nodes anew that counts as standing still: a tenth of a
 standard error."""
-NEAR = 0.1
+NEAR = 1.0
 """Newton decrement below which the Hessian of the last point serves for the next one: the steps that are left
 are short, and the result is checked with a new one."""
 SLOW = 0.1
 """Share of the decrement that may be left after such a step."""
-CLOSER = 1e-6
+CLOSER = 0.1
 """With the last point's Hessian the approach is not quadratic: a few cheap steps more make up for it."""
+LOOSE = 1e-6
+"""Newton decrement that is small enough before nodes are placed anew, which moves the maximum by more."""
 PATIENCE = 5
 """Steps between two looks at the scales."""
 Watch = Callable[[dict[str, Any]], None]
@@ -81,7 +83,8 @@ class Run:
         self.began = time.perf_counter()
         self.trace: list[dict[str, Any]] = []
         self.evaluations = self.recentrings = self.quiet = 0
-        self.movement, self.tolerance = 0.0, options.tolerance
+        first = objective.moves and options.recentrings > 0 and self.method.supplied == "exact"
+        self.movement, self.tolerance = 0.0, max(options.tolerance, LOOSE if first else 0.0)
         self.noise: float | None = None
         self.frozen = self.bad = self.lagged = False
         self.unscaled: tuple[str, ...] = ()
@@ -127,7 +130,8 @@ class Run:
         step = propose(self.method.pure, memory, model)
         there = jnp.clip(z + self.scale * step, self.lower, self.upper)
         step = (there - z) / self.scale
-        value, gradient = self._tried(there)
+        near = self._near(shape)
+        value, gradient = self._tried(there, near)
         judged = judge(self.method.pure, memory, model, Trial(step, here.value, value, gradient))
         accepted = bool(judged.accepted)
         place = accepted and self._must_follow(shape)
@@ -136,7 +140,9 @@ class Run:
             before = self.objective, self.placed
             if place:
                 self._place(there)
-            following = self._derivatives(there, here.hessian if self._near(shape) and not place else None)
+            following = (
+                self._followed(there, value, gradient, here.hessian) if near else self._derivatives(there)
+            )
             if not self._usable(following):
                 # The value is finite but its derivatives are not: the step is refused after all.
                 worse = Trial(step, here.value, jnp.asarray(jnp.nan), jnp.full_like(gradient, jnp.nan))
@@ -159,12 +165,17 @@ class Run:
         return there, following, *after
 
     def _near(self, shape: Curvature) -> bool:
-        """Whether second derivatives change so little that those of the last point do."""
+        """Whether second derivatives change so little that those of the last point do. Nodes do not follow then."""
         return self.method.supplied == "exact" and float(shape.decrement) * self.objective.size < NEAR
 
-    def _tried(self, there: Array) -> tuple[Array, Array]:
+    def _followed(self, there: Array, value: Array, gradient: Array, hessian: Array) -> Derivatives:
+        """The derivatives at an accepted trial point whose gradient is known, with the Hessian of the last point."""
+        self.lagged = True
+        return Derivatives(value, gradient / self.scale, hessian)
+
+    def _tried(self, there: Array, near: bool) -> tuple[Array, Array]:
         self.evaluations += 1
-        if self.method.slopes:
+        if self.method.slopes or near:
             value, gradient = self.objective.slope(there)
             return jnp.asarray(value), gradient * self.scale
         return jnp.asarray(self.objective.value(there)), jnp.zeros_like(there)

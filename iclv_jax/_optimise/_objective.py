@@ -64,7 +64,9 @@ def unconstrained(mapping: ParameterMap, constants: Array, params: Array) -> Arr
     return mapping.unconstrained(constants, params)
 
 
-def in_z(mapping: ParameterMap, constants: Array, z: Array, found: Expansion, curved: bool) -> Derivatives:
+def in_z(
+    mapping: ParameterMap, constants: Array, z: Array, found: Expansion, curved: bool | Array
+) -> Derivatives:
     """Value, gradient and Hessian of the negative log-likelihood in z; `curved` adds the curvature of the
     transforms (outer products of scores transform like scores, and have none of it)."""
 
@@ -72,15 +74,14 @@ def in_z(mapping: ParameterMap, constants: Array, z: Array, found: Expansion, cu
         return mapping.natural(constants, z)
 
     j = jax.jacfwd(params)(z)
-    hessian = j.T @ found.hessian @ j
-    if curved:
-        hessian = hessian + jax.hessian(lambda v: jnp.dot(found.gradient, params(v)))(z)
+    bend = jax.hessian(lambda v: jnp.dot(found.gradient, params(v)))(z)
+    hessian = j.T @ found.hessian @ j + jnp.where(curved, bend, 0.0)
     return Derivatives(-found.value, -(j.T @ found.gradient), -hessian)
 
 
-@partial(jax.jit, static_argnums=(0, 5))
+@partial(jax.jit, static_argnums=0)
 def mean_in_z(
-    mapping: ParameterMap, constants: Array, z: Array, found: Expansion, size: float, curved: bool
+    mapping: ParameterMap, constants: Array, z: Array, found: Expansion, size: float, curved: bool | Array
 ) -> Derivatives:
     return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, curved)))
 

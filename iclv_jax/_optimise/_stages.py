@@ -18,7 +18,7 @@ from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array
 
-ROUGH = TrustRegion("bhhh", tolerance=0.5, max_iterations=40, recentrings=0)
+ROUGH = TrustRegion("bhhh", tolerance=3.0, max_iterations=40, recentrings=0)
 """Stages only have to come close; outer products of scores are cheap and never indefinite."""
 
 MOST_REFINEMENTS = 6
@@ -142,7 +142,7 @@ def refine(
 def _coarse(optimizer: Optimizer) -> Optimizer:
     """A coarse stage only has to come close; the finer one that follows moves by more than it could tell."""
     if isinstance(optimizer, TrustRegion) and optimizer.hessian == "exact":
-        return replace(optimizer, hessian="bhhh", tolerance=max(optimizer.tolerance, 0.5), recentrings=0)
+        return replace(optimizer, hessian="bhhh", tolerance=max(optimizer.tolerance, 1.0), recentrings=0)
     return replace(optimizer, tolerance=max(optimizer.tolerance, 0.1), recentrings=0)
 
 
