@@ -6,7 +6,7 @@ person). Each has an accurate fit. The error of the log-likelihood is measured a
 several seeds; that of the estimates by refitting with the rule, from the accurate estimates, in standard errors.
 Writes `results/integration.csv`, `integration.md` and `integration.png`.
 
-    python benchmarks/integration.py [--quick | --picture] [--only PROBLEM]
+    python benchmarks/integration.py [--quick | --picture] [--only PROBLEM] [--rule RULE]
 """
 
 import argparse
@@ -38,7 +38,8 @@ FAMILIES = {
     "prior, Gauss-Hermite": ("#7A5C00", "v"),
     "Laplace": ("#000000", "*"),
     "adaptive Gauss-Hermite": ("#009E73", "D"),
-    "adaptive draws": ("#0072B2", "o"),
+    "adaptive draws": ("#56B4E9", "o"),
+    "rotated spheres": ("#0072B2", "P"),
 }
 TOLERANCE = 1e-3
 """Refits end within a thirtieth of a standard error of their maximum."""
@@ -107,7 +108,9 @@ def rules(dimension: int, quick: bool) -> Iterator[tuple[str, Any, bool]]:
         for nodes in (2, 3):
             yield "adaptive Gauss-Hermite", iclv.GaussHermite(nodes), nodes in (2, 3)
     for draws in (20, 100, 500) if quick else (10, 20, 50, 100, 500):
-        yield "adaptive draws", iclv.Adaptive(draws, final_draws=draws), draws in (20, 100)
+        yield "adaptive draws", iclv.Adaptive(draws, "sobol", final_draws=draws), draws in (20, 100)
+    for draws in (20, 128, 500) if dimension > 1 else ():
+        yield "rotated spheres", iclv.Adaptive(draws, final_draws=draws), draws in (20, 128)
     for draws in (20, 100, 500) if quick else (20, 100, 500, 2500, 10_000):
         for name, sequence in SEQUENCES.items():
             if draws <= 2500 or sequence in ("halton", "sobol"):
@@ -168,12 +171,14 @@ def step_seconds(problem: iclv.Problem, params: Any) -> float:
     return min(seconds[1:])
 
 
-def run(case: Case, quick: bool) -> pd.DataFrame:
+def run(case: Case, quick: bool, chosen: list[str]) -> pd.DataFrame:
     rows = []
     params = np.asarray(case.fit.estimates)
     exact = float(case.fit.problem.integrate(case.best).recentre(params).loglike(params))
     print(f"{case.name}: log L {exact:.4f} by {case.best.describe(case.dimension)}", flush=True)
     for family, rule, refit in rules(case.dimension, quick):
+        if family not in chosen:
+            continue
         problem = case.fit.problem.integrate(rule)
         nodes = problem.core.nodes.log_weights.shape[1]
         row = {"problem": case.name, "rule": family, "nodes": nodes}
@@ -198,7 +203,8 @@ def write_table(frame: pd.DataFrame, machine: str) -> None:
         "estimates, in standard errors; one seed; what is below a thirtieth means nothing. A star marks fits that did "
         "not converge by the library's rule.",
         "* *step*: milliseconds of a Newton step (log-likelihood, gradient and exact Hessian), compiled.",
-        "* *prior* rules ignore what a person answered; the others are placed at each person's posterior.",
+        "* *prior* rules ignore what a person answered; the others are placed at each person's posterior. *Adaptive "
+        "draws* are Sobol draws with one from the prior to every twenty; *rotated spheres* are the default rule.",
     ]
     for name, part in frame.groupby("problem", sort=False):
         lines += ["", f"## {name}", ""]
@@ -282,13 +288,17 @@ def explain(ax: Any, text: str) -> None:
 
 
 def store(table: pd.DataFrame, machine: str) -> None:
-    """Write table and picture; problems that were not measured now keep their stored rows."""
+    """Write table and picture; rules that were not measured now keep their stored rows."""
     file = RESULTS / "integration.csv"
     if file.exists():
         old = pd.read_csv(file)
-        table = pd.concat([old[~old["problem"].isin(table["problem"])], table], ignore_index=True)
-    order = list(SIZES)
-    table = table.sort_values("problem", key=lambda names: names.map(order.index), kind="stable")
+        new = set(zip(table["problem"], table["rule"], strict=True))
+        kept = [pair not in new for pair in zip(old["problem"], old["rule"], strict=True)]
+        table = pd.concat([old[kept], table], ignore_index=True)
+    place = {name: i for i, name in enumerate([*SIZES, *FAMILIES])}
+    table = table.sort_values(
+        ["problem", "rule", "nodes"], key=lambda c: c if pd.api.types.is_numeric_dtype(c) else c.map(place)
+    )
     table.to_csv(file, index=False, float_format="%.6g")
     write_table(pd.read_csv(file), machine)
     draw(pd.read_csv(file))
@@ -299,6 +309,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer and smaller rules")
     parser.add_argument("--picture", action="store_true", help="draw the stored results anew")
     parser.add_argument("--only", choices=CASES, action="append", help="measure this problem")
+    parser.add_argument("--rule", choices=FAMILIES, action="append", help="measure this family of rules")
     parser.add_argument("--machine", default="2 shared x86-64 cores", help="the machine in words")
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
@@ -306,7 +317,7 @@ def main() -> None:
         draw(pd.read_csv(RESULTS / "integration.csv"))
         return
     for name in options.only or CASES:
-        store(run(CASES[name](options.quick), options.quick), options.machine)
+        store(run(CASES[name](options.quick), options.quick, options.rule or list(FAMILIES)), options.machine)
 
 
 if __name__ == "__main__":

@@ -74,8 +74,8 @@ class Accuracy:
         )
 
 
-def accuracy(problem: Problem, params: Params) -> Accuracy:
-    """Effective sizes at the problem's nodes, and the error of log L from other seeds."""
+def accuracy(problem: Problem, params: Params, seed: int = FIRST_SEED) -> Accuracy:
+    """Effective sizes at the problem's nodes, and the error of log L from other seeds, `seed` and those after it."""
     nodes = problem.core.nodes.log_weights.shape[1]
     if problem.core.structure.dimension == 0:
         return Accuracy(nodes, None, None)
@@ -83,16 +83,16 @@ def accuracy(problem: Problem, params: Params) -> Accuracy:
     if problem.rule.reseeded(0) is None:
         return Accuracy(nodes, None, None, lost, bent)
     sizes = np.asarray(problem.effective_sizes(params))
-    values = np.array([float(p.loglike(params)) for p in randomisations(problem, params)])
+    values = np.array([float(p.loglike(params)) for p in randomisations(problem, params, seed)])
     error = float(np.std(values, ddof=1))
     if not problem.rule.scatters:
-        error = float(np.hypot(error, _shared_error(problem, params, values)))
+        error = float(np.hypot(error, _shared_error(problem, params, values, seed)))
     return Accuracy(nodes, sizes, error, lost, bent, problem.rule.centred)
 
 
-def _shared_error(problem: Problem, params: Params, values: np.ndarray) -> float:
+def _shared_error(problem: Problem, params: Params, values: np.ndarray, seed: int) -> float:
     """Distance of the mean of randomisations from the value with twice the nodes, less what chance explains."""
-    finer = problem.rule.finer(2).reseeded(FIRST_SEED + SEEDS)
+    finer = problem.rule.finer(2).reseeded(seed + SEEDS)
     assert finer is not None
     distance = float(values.mean()) - float(problem.core.weights @ in_parts(problem, finer, params))
     chance = float(np.var(values, ddof=1)) * (1.0 / len(values) + 0.5)
@@ -125,9 +125,11 @@ def _troubled(problem: Problem, params: Params) -> tuple[tuple[Hashable, ...], t
     return tuple(people[i] for i in lost), tuple(people[i] for i in bent)
 
 
-def randomisations(problem: Problem, params: Params, count: int = SEEDS) -> list[Problem]:
+def randomisations(
+    problem: Problem, params: Params, seed: int = FIRST_SEED, count: int = SEEDS
+) -> list[Problem]:
     """The problem with other seeds, nodes placed at these parameters."""
-    rules = [problem.rule.reseeded(FIRST_SEED + k) for k in range(count)]
+    rules = [problem.rule.reseeded(seed + k) for k in range(count)]
     return [problem.integrate(rule).recentre(params) for rule in rules if rule is not None]
 
 
@@ -137,7 +139,7 @@ def simulation_noise(problem: Problem, params: Params, hessian: Array) -> float:
     The mean of `g' H^-1 g` over randomisations, g the score that each has at these parameters.
     """
     noise = 0.0
-    others = randomisations(problem, params, 2)
+    others = randomisations(problem, params, count=2)
     for other in others:
         gradient = other.score(params)
         noise += float(-gradient @ jnp.linalg.solve(hessian, gradient)) / len(others)

@@ -179,10 +179,8 @@ def test_few_adaptive_nodes_agree_with_many_plain_ones_in_two_dimensions():
     assert float(few.loglike(params)) == pytest.approx(float(plain.loglike(params)), abs=1e-6)
 
 
-def test_stated_error_of_adaptive_draws_is_honest(ordered, monkeypatch):
+def test_stated_error_of_adaptive_draws_is_honest(ordered):
     """Twenty seeds, each with randomisations of its own behind the stated error."""
-    from iclv_jax import _accuracy
-
     model, data = ordered
     exact = model.bind(data, person="person", integration=GaussHermite(25))
     params = exact.vector(truth(model, data))
@@ -190,10 +188,9 @@ def test_stated_error_of_adaptive_draws_is_honest(ordered, monkeypatch):
     first = model.bind(data, person="person", integration=Adaptive(32, "sobol"))
     errors, stated = [], []
     for seed in range(20):
-        monkeypatch.setattr(_accuracy, "FIRST_SEED", 1_000 + seed * _accuracy.SEEDS)
         problem = first.integrate(Adaptive(32, "sobol", seed)).recentre(params)
         errors.append(float(problem.loglike(params)) - value)
-        stated.append(_accuracy.accuracy(problem, params).error)
+        stated.append(accuracy(problem, params, 1_000 + seed * SEEDS).error)
     typical = np.sqrt(np.mean(np.square(stated)))
     assert 0.7 < typical / np.std(errors, ddof=1) < 1.4
     # A standard error from four values is itself uncertain by two fifths, so the typical one is taken.

@@ -1,0 +1,237 @@
+"""Optimisers side by side: time, steps and success of every optimiser with every scaling.
+
+Each runs from the same starts (the default one and random ones around it) on six problems: a panel logit, the same with
+prices in thousands (gradients 10,000 times larger than the others), a mixed logit, hybrids with one latent variable and
+shared thresholds and with a chain of three, and the Optima hybrid. A run succeeds when it says that it has
+converged and its log-likelihood is within 1e-3 of the best that any run found from any start. Times are of whole runs
+after one that compiles. Writes `results/optimisers.md`, `optimisers.csv` and `optimisers.png` (a performance profile after
+Dolan and More 2002: share of runs solved within a multiple of the fastest run from the same start).
+
+    python benchmarks/optimisers.py [--starts 20] [--only PROBLEM] [--picture]
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+import iclv_jax as iclv
+from iclv_jax._optimise import Likelihood, run
+from iclv_jax._optimise._scaling import find_scale
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import bank
+import hessians
+import public
+
+RESULTS = Path(__file__).parent / "results"
+TIME_LIMIT = 30.0
+SAME = 1e-3
+SPREAD = 0.5
+"""Random starts: normal, with this standard deviation in units of one over the root mean squared score."""
+METHODS = {
+    "trust region, exact": iclv.TrustRegion(),
+    "trust region, BHHH": iclv.TrustRegion("bhhh", max_iterations=1000),
+    "trust region, SR1": iclv.TrustRegion("sr1", max_iterations=2000),
+    "trust region, BFGS": iclv.TrustRegion("bfgs", max_iterations=2000),
+    "BHHH": iclv.BHHH(),
+    "L-BFGS-B": iclv.LBFGSB(),
+    "L-BFGS-B, scipy": iclv.Scipy("L-BFGS-B"),
+}
+SCALINGS = ("scores", "start", "none")
+COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#D55E00", "#999999")
+
+
+def from_bank(name, rule):
+    def build():
+        case = bank.get(name)
+        return case.model.bind(case.data, **(case.bind | ({"integration": rule} if rule else {})))
+
+    return build
+
+
+def panel_logit(thousands):
+    def build():
+        model = hessians.panel_logit()
+        data = hessians.logit_sample(model, 0, 200)
+        if thousands:
+            data["x0"] = 10_000.0 * data["x0"]
+        return model.bind(data, person="person")
+
+    return build
+
+
+def optima():
+    return public.optima(probit=True).bind(iclv.datasets.optima(download=True))
+
+
+PROBLEMS = {
+    "panel logit": panel_logit(thousands=False),
+    "panel logit, one column times 10,000": panel_logit(thousands=True),
+    "mixed logit": from_bank("mixed_logit", iclv.GaussHermite(15)),
+    "hybrid, shared thresholds": from_bank("likert5", iclv.GaussHermite(9)),
+    "hybrid, three latent variables": from_bank("chain", iclv.Adaptive(64)),
+    "Optima hybrid": optima,
+}
+
+
+def starts(problem, count):
+    """The default start and random ones around it, in natural units."""
+    objective = Likelihood(problem.recentre(problem.start()), np.ones(len(problem.names), bool))
+    z = np.asarray(objective.z(problem.start()))
+    scale = find_scale(objective, "scores", jnp.asarray(z)).values
+    lower, upper = objective.bounds()
+    noise = np.random.default_rng(0).standard_normal((count, len(z)))
+    noise[0] = 0.0
+    return [objective.params(jnp.clip(z + SPREAD * scale * e, lower, upper)) for e in noise]
+
+
+def one_run(problem, options, start):
+    began = time.perf_counter()
+    free = np.ones(len(problem.names), bool)
+    outcome = run(replace(options, time_limit=TIME_LIMIT), problem, free, start, lambda row: None, None)
+    report = outcome.report
+    loglike = float(outcome.objective.problem.loglike(jnp.asarray(outcome.params)))
+    return {
+        "verdict": report.verdict.value,
+        "loglike": loglike,
+        "iterations": len(outcome.trace),
+        "evaluations": outcome.trace[-1]["evaluations"] if outcome.trace else 0,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def one_problem(name, count):
+    problem = PROBLEMS[name]()
+    points = starts(problem, count)
+    rows = []
+    for method, options in METHODS.items():
+        for scaling in SCALINGS:
+            chosen = replace(options, scaling=scaling)
+            one_run(problem, chosen, points[0])
+            for number, point in enumerate(points):
+                row = one_run(problem, chosen, point)
+                rows.append({"problem": name, "method": method, "scaling": scaling, "start": number} | row)
+            mine = pd.DataFrame(rows[-count:])
+            said = (mine["verdict"] == "converged").mean()
+            print(
+                f"{name}, {method}, {scaling}: {said:.0%} converged, {mine['seconds'].median():.2f} s",
+                flush=True,
+            )
+    table = pd.DataFrame(rows)
+    table["parameters"] = len(problem.names)
+    return table
+
+
+def judged(table):
+    """Adds whether a run found the best maximum, and its time over that of the fastest run from the same start."""
+    best = table[table["verdict"] == "converged"].groupby("problem")["loglike"].max()
+    gap = table["problem"].map(best) - table["loglike"]
+    table["solved"] = (table["verdict"] == "converged") & (gap < SAME)
+    time_needed = table["seconds"].where(table["solved"], np.inf)
+    fastest = time_needed.groupby([table["problem"], table["start"]]).transform("min")
+    table["multiple"] = np.where(np.isfinite(time_needed), time_needed / fastest, np.inf)
+    return table
+
+
+def write(table, machine):
+    count = table["start"].nunique()
+    lines = [
+        "# Optimisers side by side",
+        "",
+        f"`python benchmarks/optimisers.py --starts {count}`, on {machine}, JAX {jax.__version__}, iclv_jax "
+        f"{iclv.__version__}.",
+        "",
+        f"{count} starts each. *solved*: converged, by the library's rule with exact second derivatives, to the best "
+        f"maximum found (within {SAME}). *steps* (trial points), *evaluations* (of the likelihood with whatever "
+        "derivatives the method takes) and *seconds* are medians over solved runs.",
+        "",
+        "![Performance profile](optimisers.png)",
+    ]
+    for problem, part in table.groupby("problem", sort=False):
+        lines += ["", f"## {problem}: {part['parameters'].iloc[0]} parameters", ""]
+        lines += ["| method | scaling | solved | other verdicts | steps | evaluations | seconds |"]
+        lines += ["|---|---|---:|---|---:|---:|---:|"]
+        for (method, scaling), mine in part.groupby(["method", "scaling"], sort=False):
+            good, others = mine[mine["solved"]], mine.loc[~mine["solved"], "verdict"].value_counts()
+            named = ", ".join(
+                f"{'another maximum' if v == 'converged' else v} {n}" for v, n in others.items()
+            )
+            typical = good[["iterations", "evaluations", "seconds"]].median()
+            numbers = (
+                [f"{typical.iloc[0]:.0f}", f"{typical.iloc[1]:.0f}", f"{typical.iloc[2]:.2f}"]
+                if len(good)
+                else [""] * 3
+            )
+            cells = [method, scaling, f"{len(good)} / {len(mine)}", named, *numbers]
+            lines.append(f"| {' | '.join(cells)} |")
+    (RESULTS / "optimisers.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def draw(table):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(SCALINGS), figsize=(14.5, 5.0), sharey=True)
+    most = 200.0
+    for ax, scaling in zip(axes, SCALINGS, strict=True):
+        for method, colour in zip(METHODS, COLOURS, strict=True):
+            mine = np.sort(table.loc[(table["method"] == method) & (table["scaling"] == scaling), "multiple"])
+            x = np.concatenate([[1.0], mine[np.isfinite(mine)], [most]])
+            y = np.concatenate(
+                [[np.mean(mine <= 1.0)], np.arange(1, np.isfinite(mine).sum() + 1) / len(mine)]
+            )
+            ax.step(x, np.append(y, y[-1]), where="post", color=colour, lw=1.9, label=method)
+        name = {
+            "none": "no scaling",
+            "start": "scaled by start values",
+            "scores": "scaled by scores (default)",
+        }[scaling]
+        ax.set_title(name, loc="left", fontsize=11.5)
+        ax.set(
+            xscale="log", xlim=(1.0, most), ylim=(0.0, 1.02), xlabel="time, in multiples of the fastest run"
+        )
+        ax.grid(alpha=0.25, lw=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("share of runs solved")
+    figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, loc="lower center", ncol=len(METHODS))
+    title = f"{table['problem'].nunique()} problems from {table['start'].nunique()} starts each"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13.5, fontweight="bold")
+    figure.tight_layout(rect=(0, 0.06, 1, 0.98))
+    figure.savefig(RESULTS / "optimisers.png", dpi=130)
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--starts", type=int, default=20)
+    parser.add_argument("--only", choices=PROBLEMS, action="append", help="measure this problem")
+    parser.add_argument("--picture", action="store_true", help="table and picture from the stored results")
+    parser.add_argument("--machine", default="2 shared x86-64 cores", help="the machine in words")
+    options = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / "optimisers.csv"
+    for name in () if options.picture else options.only or PROBLEMS:
+        table = one_problem(name, options.starts)
+        if file.exists():
+            old = pd.read_csv(file)
+            table = pd.concat([old[old["problem"] != name], table], ignore_index=True)
+        order = {name: i for i, name in enumerate(PROBLEMS)}
+        table = judged(table.sort_values("problem", key=lambda c: c.map(order), kind="stable"))
+        table.to_csv(file, index=False, float_format="%.6f")
+    table = pd.read_csv(file)
+    write(table, options.machine)
+    draw(table)
+
+
+if __name__ == "__main__":
+    main()
