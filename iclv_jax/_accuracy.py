@@ -83,20 +83,23 @@ def accuracy(problem: Problem, params: Params, seed: int = FIRST_SEED) -> Accura
     if problem.rule.reseeded(0) is None:
         return Accuracy(nodes, None, None, lost, bent)
     sizes = np.asarray(problem.effective_sizes(params))
-    values = np.array([float(p.loglike(params)) for p in randomisations(problem, params, seed)])
+    each = np.stack([np.asarray(p.loglike_person(params)) for p in randomisations(problem, params, seed)])
+    values = each @ problem.panel.weights
     error = float(np.std(values, ddof=1))
     if not problem.rule.scatters:
-        error = float(np.hypot(error, _shared_error(problem, params, values, seed)))
+        # Rotations are independent from person to person, so that variances add up: far steadier than the spread of sums.
+        chance = float(problem.panel.weights**2 @ each.var(axis=0, ddof=1))
+        error = float(np.sqrt(chance + _shared_error(problem, params, values.mean(), chance, seed) ** 2))
     return Accuracy(nodes, sizes, error, lost, bent, problem.rule.centred)
 
 
-def _shared_error(problem: Problem, params: Params, values: np.ndarray, seed: int) -> float:
-    """Distance of the mean of randomisations from the value with twice the nodes, less what chance explains."""
+def _shared_error(problem: Problem, params: Params, mean: float, chance: float, seed: int) -> float:
+    """Distance of the mean of randomisations from the value with twice the nodes, less what `chance`, the variance of
+    one, explains."""
     finer = problem.rule.finer(2).reseeded(seed + SEEDS)
     assert finer is not None
-    distance = float(values.mean()) - float(problem.core.weights @ in_parts(problem, finer, params))
-    chance = float(np.var(values, ddof=1)) * (1.0 / len(values) + 0.5)
-    return float(np.sqrt(max(0.0, distance**2 - chance)))
+    distance = mean - float(problem.core.weights @ in_parts(problem, finer, params))
+    return float(np.sqrt(max(0.0, distance**2 - chance * (1.0 / SEEDS + 0.5))))
 
 
 def in_parts(problem: Problem, rule: Rule, params: Params) -> Array:
