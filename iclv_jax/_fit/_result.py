@@ -2,11 +2,11 @@
 
 from typing import final
 
-from iclv_jax._fit._predictions import Predictions
+from iclv_jax._fit._trade_offs import TradeOffs
 
 
 @final
-class Fit(Predictions):
+class Fit(TradeOffs):
     """Maximum likelihood estimates with everything that follows from them. Names follow statsmodels.
 
     Attributes

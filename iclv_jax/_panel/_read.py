@@ -17,6 +17,7 @@ from iclv_jax._parameters import Stack
 from iclv_jax._parameters._declare import stacks
 from iclv_jax._spec import Level
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._standardized import all_terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,8 @@ class Panel:
         Centre and unit of each standardised covariate, over people.
     frame
         The user's frames, by which results are labelled.
+    covariates
+        Names of the covariates, in the order of their array.
     weighted_by
         The column that `weights` was given as, None for numbers.
     """
@@ -56,6 +59,7 @@ class Panel:
     notes: tuple[str, ...]
     moments: Moments
     frame: Frame
+    covariates: tuple[str, ...] = ()
     weighted_by: str | None = None
 
     @property
@@ -101,6 +105,7 @@ def read_panel(
         notes=_notes(frame, choices),
         moments=moments,
         frame=frame,
+        covariates=all_terms(spec.covariates, nominal),
         weighted_by=weights if isinstance(weights, str) else None,
     )
 

@@ -5,7 +5,7 @@ package knows its name.
 """
 
 import abc
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -98,6 +98,9 @@ class Kernel(abc.ABC):
     utility: Any
     chosen: str
     available: Any
+    log_sum: ClassVar[Callable[[Arrays, Array, Array], Array] | None] = None
+    """Expected maximum utility, up to a constant, of `(cells, utilities, available)`: a static method of kernels that have
+    it in closed form, None for the others."""
 
     @abc.abstractmethod
     def check(self, alternatives: tuple[Hashable, ...]) -> None:
