@@ -79,6 +79,7 @@ def test_random_coefficients_give_a_distribution():
 def test_marginal_utilities_that_depend_on_a_latent_variable():
     """`(time + shift green) / cost` with green normal around its structural mean."""
     fit, data = after.at("likert5", GaussHermite(15)), bank.get("likert5").data
+    fit = after.fit_at(fit.problem.recentre(fit.estimates), fit.estimates)
     found = fit.willingness_to_pay("time", cost="cost")
     green = 0.5 * data.drop_duplicates("id")["age"].to_numpy()
     assert found.estimate == pytest.approx(-(-0.6 + 0.4 * green.mean()) / -0.5, rel=1e-9)

@@ -2,11 +2,11 @@
 
 from typing import final
 
-from iclv_jax._fit._trade_offs import TradeOffs
+from iclv_jax._fit._structure import Structural
 
 
 @final
-class Fit(TradeOffs):
+class Fit(Structural):
     """Maximum likelihood estimates with everything that follows from them. Names follow statsmodels.
 
     Attributes

@@ -105,14 +105,15 @@ class TradeOffs(Scenarios):
     ) -> TradeOff:
         params, core = jnp.asarray(self.estimates), self.problem.core
         both = partial(coefficients_of, core.structure, core.constants, attribute, money)
-        values, slopes = np.asarray(both(params)), np.asarray(jax.jacfwd(both)(params))
+        values, slopes = np.asarray(both(params)), np.asarray(jax.jit(jax.jacfwd(both))(params))
         matrix = self.covariance(cov).matrix
         ratio = -values[0] / values[1]
         slope = -(slopes[0] + ratio * slopes[1]) / values[1]
         error = float(_delta_errors(slope[None], matrix)[0])
         reach = stats.norm.ppf(0.5 + level / 2.0) * error
-        exact = fieller(*values, _of_two(slopes, matrix), level)
-        drawn = krinsky_robb(lambda p: -both(p)[0] / both(p)[1], self.estimates, matrix, draws, seed)
+        exact = fieller(float(values[0]), float(values[1]), _of_two(slopes, matrix), level)
+        drawn = krinsky_robb(both, self.estimates, matrix, draws, seed)
+        drawn = -drawn[:, 0] / drawn[:, 1]
         tails = np.quantile(drawn, [0.5 - level / 2.0, 0.5 + level / 2.0])
         intervals = pd.DataFrame(
             {

@@ -53,7 +53,6 @@ class _Probe:
 
     coefficients: np.ndarray
     by_column: np.ndarray
-    by_coefficient: np.ndarray
     by_both: np.ndarray
     by_column_and_latent: np.ndarray
     by_columns: np.ndarray
@@ -118,21 +117,18 @@ def _probe(utility: Utility) -> _Probe:
     generator = np.random.default_rng(0)
     sizes = len(utility.parameters), len(utility.columns), len(utility.latents)
     points = [jnp.asarray(generator.uniform(0.5, 1.5, (PROBES, n))) for n in sizes]
+    return _Probe(np.asarray(points[0]), *map(np.asarray, _derivatives(utility, *points)))
+
+
+@partial(jax.jit, static_argnums=0)
+def _derivatives(utility: Utility, *points: Array) -> tuple[Array, ...]:
+    """By column, by column and coefficient, by column and latent variable, by two columns."""
     by_column = jax.jacfwd(utility, argnums=1)
-
-    def every(function) -> np.ndarray:
-        return np.asarray(jax.vmap(function)(*points))
-
-    return _Probe(
-        np.asarray(points[0]),
-        every(by_column),
-        every(jax.jacfwd(utility, argnums=0)),
-        every(jax.jacfwd(by_column, argnums=0)),
-        every(jax.jacfwd(by_column, argnums=2)),
-        every(jax.jacfwd(by_column, argnums=1)),
-    )
+    second = [jax.jacfwd(by_column, argnums=i) for i in (0, 2, 1)]
+    return tuple(jax.vmap(function)(*points) for function in (by_column, *second))
 
 
+@partial(jax.jit, static_argnums=(0, 2, 3))
 def coefficients_of(
     structure: Structure, constants: Array, first: Marginal, second: Marginal, params: Params
 ) -> Array:

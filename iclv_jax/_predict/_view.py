@@ -1,5 +1,6 @@
 """What predictions are made for: situations, what is known of their people, and where to integrate."""
 
+from functools import partial
 from typing import Literal
 
 import equinox as eqx
@@ -94,11 +95,15 @@ def moving(core: Core, params: Params, sections: tuple[str, ...] | None) -> Arra
     eye = np.eye(len(params))
     if sections is None:
         return jnp.asarray(eye)
-    jacobian = jax.jacfwd(lambda p: _cells(core, p, sections))(params)
+    jacobian = _cell_slopes(core, params, sections)
     return jnp.asarray(eye[np.asarray((jacobian != 0.0).any(axis=0))])
 
 
-def _cells(core: Core, params: Params, sections: tuple[str, ...]) -> Array:
-    dense = core.structure.map.dense(core.theta(params))
-    parts = [v.reshape(-1) for name in sections for v in dense.get(name, {}).values()]
-    return jnp.concatenate([*parts, jnp.zeros(0)])
+@partial(jax.jit, static_argnames="sections")
+def _cell_slopes(core: Core, params: Params, sections: tuple[str, ...]) -> Array:
+    def cells(p: Params) -> Array:
+        dense = core.structure.map.dense(core.theta(p))
+        parts = [v.reshape(-1) for name in sections for v in dense.get(name, {}).values()]
+        return jnp.concatenate([*parts, jnp.zeros(0)])
+
+    return jax.jacfwd(cells)(params)

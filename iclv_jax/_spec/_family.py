@@ -81,6 +81,11 @@ class Indicator(abc.ABC):
         loading refers to latent variables with mean 0 and variance 1."""
 
     @staticmethod
+    def error_variance(stack: Hashable) -> float:
+        """Variance of the error of the response behind an item, in units of its cell `variance`."""
+        return 1.0
+
+    @staticmethod
     @abc.abstractmethod
     def log_density(stack: Hashable, cells: Arrays, values: Array, index: Array) -> Array:
         """Log density of each item (shape `indicator`) given `index`, its loadings times the latent
