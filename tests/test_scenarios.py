@@ -159,6 +159,36 @@ def test_the_errors_of_a_scenario_against_finite_differences():
     assert found.mean_surplus < 0.0
 
 
+def test_money_that_is_worth_more_to_some_is_pooled():
+    """A latent variable with the mean zero moves the weight of cost: by brute force over it, and in closed form where
+    all costs fall by one."""
+
+    def utility(b, x, lv):
+        cost = b.cost + b.shift * lv.wealth
+        return {"a": b.asc + cost * x.c1, "b": cost * x.c2}
+
+    data = bank.single(20, 5, c1=(0, 2), c2=(0, 2), q="normal").assign(choice=["a", "b"] * 10)
+    model = iclv.Model(
+        [iclv.Latent("wealth")], [iclv.Continuous("q", of="wealth")], iclv.Logit(utility, "choice")
+    )
+    problem = model.bind(data)
+    values = {"q ~ 1": 0.0, "wealth =~ q": 1.0, "q ~~ q": 0.5, "cost": -0.7, "shift": 0.4, "asc": 0.3}
+    fit = after.fit_at(problem, problem.vector(values))
+    found = fit.scenario(data, data.assign(c1=data["c1"] - 1, c2=data["c2"] - 1), cost="cost")
+    np.testing.assert_allclose(found.surplus, 1.0, rtol=1e-10)
+    assert "not of one sign" in found.notes[0]
+    z, logs = after.grid(40, 1)
+    cost = -0.7 + 0.4 * z
+    first, second = data["c1"].to_numpy(), data["c2"].to_numpy()
+    sums = [
+        np.exp(logs) @ np.logaddexp(0.3 + cost * (first - s)[None, :], cost * second[None, :])
+        for s in (0.0, 0.5)
+    ]
+    some = fit.scenario(data, data.assign(c1=data["c1"] - 0.5), cost="c1")
+    np.testing.assert_allclose(some.surplus, (sums[1] - sums[0]) / 0.7, rtol=1e-8)
+    assert some.mean_surplus == pytest.approx(((sums[1] - sums[0]) / 0.7).mean())
+
+
 def test_the_log_sum_and_the_density_agree():
     v, available = jnp.array([0.3, 700.0, -2.0]), jnp.array([True, False, True])
     total = iclv.Logit.log_sum({}, v, available)
@@ -172,8 +202,7 @@ def test_the_log_sum_and_the_density_agree():
         ("plain_probit", lambda f, d: f.scenario(d, d, cost="price"), "Probit has no log-sum"),
         ("chain", lambda f, d: f.scenario(d, d.head(3)), "different rows"),
         ("chain", lambda f, d: f.scenario(d, d, cost="prise"), "Did you mean 'price'"),
-        ("chain", lambda f, d: f.scenario(d, d, cost="label"), "depends on other things"),
-        ("mixed_logit", lambda f, d: f.scenario(d, d, cost="comfort"), "not negative for everyone"),
+        ("mixed_logit", lambda f, d: f.scenario(d, d, cost="comfort"), "is not negative"),
     ],
 )
 def test_scenarios_that_cannot_be(name, call, words):

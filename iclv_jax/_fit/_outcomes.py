@@ -52,12 +52,15 @@ class Scenario:
         None where no cost was named.
     mean_surplus, mean_surplus_se
         Its weighted mean and the delta-method standard error; NaN where no cost was named.
+    notes
+        What a reader must know.
     """
 
     shares: pd.DataFrame
     surplus: pd.Series | None = field(repr=False)
     mean_surplus: float
     mean_surplus_se: float
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [self.shares.to_string()]
@@ -65,7 +68,7 @@ class Scenario:
             lines.append(
                 f"mean change of consumer surplus: {self.mean_surplus:.6g} (se {self.mean_surplus_se:.3g})"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"* {note}" for note in self.notes)])
 
     __repr__ = __str__
 

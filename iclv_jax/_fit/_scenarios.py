@@ -16,8 +16,13 @@ from iclv_jax._panel._frame import identifiers
 from iclv_jax._predict import Given, choice_probabilities
 from iclv_jax._predict._marginal import Marginal, find_marginal
 from iclv_jax._predict._responses import Place, averages, changes, jacobian, slopes, values_of
-from iclv_jax._predict._surplus import scenario_totals, surplus
+from iclv_jax._predict._surplus import mean_worth, scenario_totals, surplus
 from iclv_jax._spec._names import nearest
+
+POOLED = (
+    "The marginal utility of money is not of one sign over people: the change of the expected log-sum is divided by its "
+    "average.",
+)
 
 
 class Scenarios(Predictions):
@@ -186,16 +191,19 @@ class Scenarios(Predictions):
             estimation sample.
         cost
             The coefficient of cost, or a column of cost: the change of the surplus is the expected log-sum over the
-            marginal utility of money (minus this coefficient) in the second state less that in the first (Small and Rosen
-            1981), for the same latent variables and random coefficients. None: shares only.
+            marginal utility of money (minus that of cost) in the second state less that in the first (Small and Rosen
+            1981), for the same latent variables and random coefficients. Where the marginal utility of money may be
+            negative for some (it depends on a latent variable, say, or is normal over people) that ratio has no
+            expectation: the change of the expected log-sum is then divided by the average marginal utility of money in the
+            first state, and `notes` says so. None: shares only.
         given, cov, people
             As of `predict`. What is known of people is read from each frame.
 
         Raises
         ------
         ValueError
-            For frames of different rows; for a kernel without a log-sum; where the cost enters as something else than a
-            coefficient times a column, or its coefficient is not negative for everyone.
+            For frames of different rows; for a kernel without a log-sum; where the marginal utility of money is not
+            positive, on average or for everyone alike.
         """
         utility = self._utility("scenario")
         for frame in (first, second):
@@ -210,57 +218,58 @@ class Scenarios(Predictions):
             raise ValueError(
                 "The frames of a scenario have different people. Give the same situations twice."
             )
-        place, sign = (money.coefficient, money.sign) if money is not None else (-1, 1.0)
-        return self._compared(a, b, place, sign, cov, len(utility.alternatives))
+        return self._compared(a, b, money, cov, len(utility.alternatives))
 
-    def _compared(self, a: Sight, b: Sight, place: int, sign: float, cov: str | None, size: int) -> Scenario:
-        params, priced = jnp.asarray(self.estimates), place >= 0
-        totals = scenario_totals(a.view, b.view, params, place, sign)
-        directions = self._directions(a)
-        slopes = jacobian(scenario_totals, (a.view, b.view), params, directions, place, sign)
-        values, errors = np.asarray(totals), _delta_errors(slopes, self.covariance(cov).matrix)
+    def _compared(self, a: Sight, b: Sight, cost: Marginal | None, cov: str | None, size: int) -> Scenario:
+        params = jnp.asarray(self.estimates)
+        pooled = cost is not None and not self._worth_everywhere(cost)
+        values = np.asarray(scenario_totals(a.view, b.view, params, cost, pooled))
+        slopes = jacobian(scenario_totals, (a.view, b.view), params, self._directions(a), cost, pooled)
+        errors = _delta_errors(slopes, self.covariance(cov).matrix)
         table = {}
         for i, name in enumerate(("first", "second", "difference")):
             table[name] = values[i * size : (i + 1) * size]
             table[f"{name}.se"] = errors[i * size : (i + 1) * size]
         shares = pd.DataFrame(table, index=self._alternatives)
-        if not priced:
+        if cost is None:
             return Scenario(shares, None, float("nan"), float("nan"))
-        before, after = (s.by_row(surplus(s.view, params, place, sign)) for s in (a, b))
+        worth = float(mean_worth(a.view, params, cost)) if pooled else 1.0
+        if worth <= 0.0:
+            raise ValueError(
+                "cost=: the marginal utility of cost is positive on average, so money has no worth."
+            )
+        before, after = (s.by_row(surplus(s.view, params, cost, pooled)) / worth for s in (a, b))
         each = pd.Series(after - before, index=a.index, name="surplus")
-        return Scenario(shares, each, float(values[-1]), float(errors[-1]))
+        return Scenario(shares, each, float(values[-1]), float(errors[-1]), POOLED if pooled else ())
 
     def _money(self, cost: str) -> Marginal:
-        """The coefficient of cost, whose negative is the marginal utility of money."""
-        spec, utility = self.problem.spec, self._utility("scenario")
-        if spec.choice is None or spec.choice.log_sum is None:
+        """The marginal utility of cost."""
+        choice, utility = self.problem.spec.choice, self._utility("scenario")
+        if choice is None or choice.log_sum is None:
             raise ValueError(
-                f"{type(spec.choice).__name__} has no log-sum, so there is no consumer surplus. Leave cost= out for "
-                "the shares alone."
+                f"{type(choice).__name__} has no log-sum, so there is no consumer surplus. Leave cost= out for the "
+                "shares alone."
             )
-        found = find_marginal(utility, cost, None, "cost=")
-        if not found.plain:
-            raise ValueError(
-                f"cost={cost!r}: its marginal utility is not one coefficient but depends on other things, so that "
-                "the surplus has no unit in common."
-            )
-        name = utility.parameters[found.coefficient]
-        value = self._coefficient_range(name)
-        if not (found.sign * np.asarray(value) < 0.0).all():
-            raise ValueError(
-                f"cost={cost!r}: the marginal utility of cost is not negative for everyone, so that money has no "
-                "worth to some. Bound the coefficient, or give it a LogNormal(sign=-1)."
-            )
-        return found
+        return find_marginal(utility, cost, None, "cost=")
 
-    def _coefficient_range(self, name: str) -> tuple[float, ...]:
-        """The estimate; for a random coefficient values far out on both sides."""
-        mean = self.all_params[name]
-        mixing = dict(self.problem.spec.random).get(name)
+    def _worth_everywhere(self, cost: Marginal) -> bool:
+        """Whether the marginal utility of cost is negative for everyone: a coefficient that is fixed or cannot be positive.
+
+        Raises ValueError for a fixed one that is not negative."""
+        if not cost.plain:
+            return False
+        utility = self._utility("scenario")
+        name = utility.parameters[cost.coefficient]
+        mean, mixing = self.all_params[name], dict(self.problem.spec.random).get(name)
         if mixing is None:
-            return (mean,)
+            if cost.sign * mean >= 0.0:
+                raise ValueError(
+                    f"cost=: the marginal utility of {name!r} is not negative, so money has no worth."
+                )
+            return True
         reach = 8.0 * abs(self.all_params[f"{name}.sd"])
-        return tuple(float(mixing.transform(jnp.asarray(mean + s))) for s in (-reach, 0.0, reach))
+        ends = [float(mixing.transform(jnp.asarray(mean + s))) for s in (-reach, reach)]
+        return all(cost.sign * v < 0.0 for v in ends)
 
     # --- what they share ------------------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """Fit of a covariance structure: the saturated and the independence model, and indices from them."""
 
+from typing import Any
+
 import numpy as np
 from scipy import optimize, stats
 
@@ -13,8 +15,9 @@ def normal_loglike(values: np.ndarray, mean: np.ndarray, covariance: np.ndarray)
     """Of rows under a normal distribution, over their observed (not NaN) entries."""
     total = 0.0
     for seen, rows in _patterns(values):
-        part = stats.multivariate_normal(mean[seen], covariance[np.ix_(seen, seen)])
-        total += float(np.sum(part.logpdf(rows[:, seen])))
+        spread: Any = covariance[np.ix_(seen, seen)]
+        part = stats.multivariate_normal.logpdf(rows[:, seen], mean[seen], spread)
+        total += float(np.sum(part))
     return total
 
 
