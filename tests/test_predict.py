@@ -2,6 +2,7 @@
 
 import after
 import bank
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from scipy.stats import qmc
 
 import iclv_jax as iclv
 from iclv_jax import GaussHermite
+from iclv_jax._predict import prior_view
+from iclv_jax._predict._tastes import tastes
 
 FEW = 2
 
@@ -221,3 +224,36 @@ def test_a_logit_with_constants_reproduces_the_shares():
     shares = data["choice"].value_counts(normalize=True)
     np.testing.assert_allclose(fit.predict().mean()[[7, "none", 2]], shares[[7, "none", 2]], atol=1e-8)
     assert float(jnp.sum(fit.problem.score(jnp.asarray(fit.estimates)) ** 2)) < 1e-8
+
+
+def test_the_latent_variables_that_utilities_see_have_their_joint_distribution():
+    """Two of three, correlated, without the shocks of the third."""
+    case, problem = bank.get("scaled"), after.at("scaled").problem
+    theta = problem.core.theta(problem.vector(case.params))
+    view = prior_view(problem)
+    person, nodes = jax.tree.map(lambda a: a[0], (view.core.person, view.core.nodes))
+    draws = tastes(problem.core.structure, theta, True, person, nodes)
+    values, age = case.params, case.data["age"].iloc[0]
+    wealth = values["wealth ~ 1"] + values["wealth ~ age"] * age
+    names = problem.spec.utility.latents
+    mean = {"wealth": wealth, "pride": values["pride ~ wealth"] * wealth}
+    np.testing.assert_allclose(draws.weights @ draws.latents, [mean[n] for n in names], rtol=1e-10)
+    own, path = values["wealth ~~ wealth"], values["pride ~ wealth"]
+    covariance = {
+        "wealth": {"wealth": own, "pride": path * own},
+        "pride": {"wealth": path * own, "pride": path**2 * own + 1},
+    }
+    centred = draws.latents - draws.weights @ draws.latents
+    np.testing.assert_allclose(
+        (centred * draws.weights[:, None]).T @ centred,
+        [[covariance[a][b] for b in names] for a in names],
+        rtol=1e-8,
+    )
+
+
+def test_people_in_batches_are_predicted_the_same():
+    case, fit = bank.get("likert5"), after.at("likert5")
+    small = case.model.bind(case.data, **case.bind, memory="50KB")
+    found = after.fit_at(small, fit.estimates)
+    assert prior_view(small).core.batch < 40
+    pd.testing.assert_frame_equal(found.predict(), fit.predict(), rtol=1e-12)
