@@ -2,6 +2,7 @@
 
 import after
 import bank
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -9,6 +10,8 @@ import pytest
 
 import iclv_jax as iclv
 from iclv_jax import GaussHermite
+from iclv_jax._predict import moving, prior_view
+from iclv_jax._predict._responses import jacobian, shares
 
 # --- responses --------------------------------------------------------------------------------------------------
 
@@ -70,6 +73,18 @@ def test_errors_of_averages_against_finite_differences(method):
     jacobian = after.differences(value, fit.estimates)
     expected = np.sqrt(np.diag(jacobian @ fit.cov_params().to_numpy() @ jacobian.T))
     np.testing.assert_allclose(getattr(fit, method)("price").aggregate["se"], expected, rtol=1e-5)
+
+
+def test_derivatives_backwards_are_those_forwards():
+    """Averages of few entries and many parameters are differentiated backwards."""
+    fit = after.at("chain")
+    params, view = jnp.asarray(fit.estimates), prior_view(fit.problem)
+    directions = moving(view.core, params, ("latent", "choice"))
+    assert len(directions) == 10
+    found = jacobian(shares, (view,), params, directions)
+    forwards = np.asarray(jax.jacfwd(lambda p: shares(view, p))(params))
+    np.testing.assert_allclose(found, forwards, atol=1e-14)
+    assert (found != 0.0).any(axis=0).sum() == 10
 
 
 @pytest.mark.parametrize(

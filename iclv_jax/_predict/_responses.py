@@ -101,11 +101,20 @@ def _along(function, views: tuple, params: Params, directions: Array, static: tu
     return jax.lax.map(slope, directions)
 
 
+@partial(jax.jit, static_argnames=("function", "static"))
+def _back(function, views: tuple, params: Params, static: tuple) -> Array:
+    value, pull = jax.vjp(lambda p: function(*views, p, *static), params)
+    return jax.lax.map(lambda row: pull(row)[0], jnp.eye(value.shape[0]))
+
+
 def jacobian(function, views: tuple, params: Params, directions: Array, *static) -> np.ndarray:
-    """The Jacobian of the vector `function(*views, params, *static)`, forwards, one direction at a time; zero for the
-    parameters that `directions` (unit vectors) leave out.
+    """The Jacobian of the vector `function(*views, params, *static)`, which depends on the parameters of `directions`
+    (unit vectors) alone: forwards, one direction at a time, or backwards, one entry at a time, where these are fewer.
 
     The function is one of a module: it stands for itself among what is compiled.
     """
+    entries = jax.eval_shape(lambda: function(*views, params, *static)).shape[0]
+    if entries < len(directions):
+        return np.asarray(_back(function, views, params, static))
     each = _along(function, views, params, directions, static)
     return np.asarray(each).T @ np.asarray(directions)
