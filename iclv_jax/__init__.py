@@ -10,7 +10,7 @@ jax.config.update("jax_enable_x64", True)
 
 from iclv_jax import datasets  # noqa: E402
 from iclv_jax._choice import Logit, Probit  # noqa: E402
-from iclv_jax._fit import Fit  # noqa: E402
+from iclv_jax._fit import Fit, load  # noqa: E402
 from iclv_jax._indicators import Continuous, Ordered  # noqa: E402
 from iclv_jax._integration import (  # noqa: E402
     Adaptive,
@@ -54,5 +54,6 @@ __all__ = [
     "TrustRegion",
     "datasets",
     "from_long",
+    "load",
     "multistart",
 ]

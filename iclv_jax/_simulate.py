@@ -28,7 +28,7 @@ def simulate(
     `params` names every free parameter. An item without `levels=` gets the levels 1, 2, ... that its
     thresholds in `params` imply.
     """
-    panel = read_panel(spec, frame, person=person, outcomes=False)
+    panel = read_panel(spec, frame, person=person, outcomes=())
     table = build_table(spec, _levels(spec, params) | dict(panel.levels))
     shape = structure(spec, table)
     items, chosen = _draw(shape, table.constants, _vector(table, params), panel.person, seed)

@@ -44,13 +44,23 @@ class Logit(Kernel):
 
     @staticmethod
     def log_density(cells: Arrays, utilities: Array, chosen: Array, available: Array) -> Array:
-        # The utility of an unavailable alternative may be anything, so it is replaced before the exp.
-        top = jax.lax.stop_gradient(jnp.max(jnp.where(available, utilities, -jnp.inf)))
-        shifted = jnp.where(available, utilities - top, 0.0)
-        total = jnp.sum(jnp.where(available, jnp.exp(shifted), 0.0))
-        return shifted[chosen] - jnp.log(total)
+        _, shifted, log_total = _shifted(utilities, available)
+        return shifted[chosen] - log_total
+
+    @staticmethod
+    def log_sum(cells: Arrays, utilities: Array, available: Array) -> Array:  # pyright: ignore[reportIncompatibleVariableOverride]
+        top, _, log_total = _shifted(utilities, available)
+        return top + log_total
 
     @staticmethod
     def sample(cells: Arrays, utilities: Array, available: Array, key: Array) -> Array:
         noise = jax.random.gumbel(key, utilities.shape, utilities.dtype)
         return jnp.argmax(jnp.where(available, utilities + noise, -jnp.inf))
+
+
+def _shifted(utilities: Array, available: Array) -> tuple[Array, Array, Array]:
+    """The highest utility, utilities above it, and the log of the sum of their exponentials."""
+    # The utility of an unavailable alternative may be anything, so it is replaced before the exp.
+    top = jax.lax.stop_gradient(jnp.max(jnp.where(available, utilities, -jnp.inf)))
+    shifted = jnp.where(available, utilities - top, 0.0)
+    return top, shifted, jnp.log(jnp.sum(jnp.where(available, jnp.exp(shifted), 0.0)))

@@ -1,13 +1,30 @@
-"""What a fit says about people."""
+"""What a fit says about people, their choices and their answers."""
 
+from collections.abc import Hashable, Sequence
 from functools import cached_property
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._estimates import Estimates
-from iclv_jax._predict import Posterior, posterior
+from iclv_jax._fit._estimates import Estimates, _delta_errors
+from iclv_jax._fit._new_data import Sight, sight
+from iclv_jax._fit._threads import one_thread
+from iclv_jax._panel._frame import identifiers
+from iclv_jax._parameters import CHOICE, LATENT
+from iclv_jax._predict import (
+    Given,
+    Posterior,
+    choice_probabilities,
+    is_discrete,
+    item_moments,
+    level_probabilities,
+    moving,
+    posterior,
+    probability_derivatives,
+)
+from iclv_jax._spec import Utility
 
 
 class Predictions(Estimates):
@@ -35,3 +52,124 @@ class Predictions(Estimates):
         """Posterior covariance matrices, (people, quantities, quantities), quantities as the means of
         `latent_scores`."""
         return np.asarray(self._posterior.covariance)
+
+    def predict(
+        self,
+        data: pd.DataFrame | None = None,
+        *,
+        given: Given = "nothing",
+        errors: bool = False,
+        cov: str | None = None,
+        people: pd.DataFrame | None = None,
+    ) -> pd.DataFrame:
+        """Choice probabilities, expected over latent variables and random coefficients.
+
+        Parameters
+        ----------
+        data
+            New data in the form of the estimation sample, with its person column; every row is a situation to
+            predict. Columns of items and choices are needed only where `given` asks for them. None: the choice
+            situations of the estimation sample (rows without a choice are not among them).
+        given
+            What is known of a person beside the covariates. `"nothing"`: the structural equations and the
+            distributions of random coefficients alone, as for people who were never asked. `"items"`: also the
+            person's answers to items. `"answers"`: also the person's choices, those in the rows to be predicted among
+            them; a row of new data whose choice is missing is predicted from the person's other rows.
+        errors
+            Whether to add standard errors by the delta method, in columns `alternative.se`. Nodes that follow
+            a posterior are held where they are.
+        cov
+            The kind of covariance behind them; see `cov_params`.
+        people
+            The person-level frame of new data; None: that of the fit, where it had one.
+
+        Returns
+        -------
+        DataFrame
+            One row per choice situation, with the label of the data's row and in its order; one column per
+            alternative, in the order of the utility function. Rows add up to one; an alternative that is not
+            available has probability 0.
+
+        Raises
+        ------
+        ValueError
+            For a model without a choice, and for data that do not fit the model.
+
+        Notes
+        -----
+        With `"nothing"` the integral is one over the latent variables that utilities see and the random
+        coefficients: Gauss-Hermite with 64 nodes in one dimension and 32 x 32 in two, beyond that 1,024
+        scrambled Sobol draws per person with seed 0. Otherwise it is over each person's posterior (Train 2009, ch.
+        11), at the nodes of the fit's rule of integration where that follows posteriors, else at those of the default
+        rule.
+        """
+        utility = self._utility("predict")
+        params = jnp.asarray(self.estimates)
+        seen = sight(self.problem, params, data, people, given)
+        values = seen.by_row(choice_probabilities(seen.view, params))
+        frame = pd.DataFrame(values, index=seen.index, columns=identifiers(utility.alternatives))
+        if not errors:
+            return frame
+        names = [f"{a}.se" for a in utility.alternatives]
+        return frame.join(
+            pd.DataFrame(self._probability_errors(seen, cov), index=None, columns=names).set_axis(seen.index)
+        )
+
+    def predict_items(
+        self,
+        data: pd.DataFrame | None = None,
+        *,
+        given: Given = "nothing",
+        people: pd.DataFrame | None = None,
+    ) -> pd.DataFrame:
+        """What each person is expected to answer: probabilities of the levels of ordered items, means and
+        standard deviations of continuous ones.
+
+        Arguments as of `predict`; `given` the person's own items the prediction of an item is a smoothed one.
+        With `"nothing"` the index of an item is normal, so that means are exact and probabilities come from 64
+        Gauss-Hermite nodes.
+
+        Returns
+        -------
+        DataFrame
+            One row per person; columns `(item, level)`, and `(item, "mean")`, `(item, "sd")`.
+        """
+        if not self.problem.spec.indicators:
+            raise ValueError("predict_items: the model has no items.")
+        params = jnp.asarray(self.estimates)
+        seen = sight(self.problem, params, data, people, given)
+        found: dict[tuple[str, Hashable], np.ndarray] = {}
+        for stack in self.problem.table.stacks:
+            if is_discrete(stack):
+                values = np.asarray(level_probabilities(seen.view, params, stack))
+                for i, name in enumerate(stack.items):
+                    levels = self.problem.panel.levels[name]
+                    found |= {(name, level): values[:, i, c] for c, level in enumerate(levels)}
+            else:
+                mean, spread = np.asarray(item_moments(seen.view, params, stack))
+                for i, name in enumerate(stack.items):
+                    found |= {(name, "mean"): mean[:, i], (name, "sd"): spread[:, i]}
+        wanted = [key for item in self.problem.spec.indicators for key in found if key[0] == item.column]
+        columns = pd.MultiIndex.from_tuples(wanted, names=["item", "level"])
+        values = np.stack([found[key] for key in wanted], axis=1)
+        return pd.DataFrame(values, index=identifiers(seen.panel.people), columns=columns)
+
+    def _utility(self, what: str) -> Utility:
+        utility = self.problem.spec.utility
+        if utility is None:
+            raise ValueError(f"{what}: the model has no choice.")
+        return utility
+
+    @one_thread
+    def _probability_errors(self, seen: Sight, cov: str | None) -> np.ndarray:
+        """Standard errors of the probabilities, by row."""
+        directions = self._directions(seen)
+        slopes = np.asarray(probability_derivatives(seen.view, jnp.asarray(self.estimates), directions))
+        by_row = np.stack([seen.by_row(s) for s in slopes], axis=-1)
+        jacobian = by_row.reshape(-1, len(directions)) @ np.asarray(directions)
+        return _delta_errors(jacobian, self.covariance(cov).matrix).reshape(by_row.shape[:-1])
+
+    def _directions(self, seen: Sight) -> Any:
+        """Unit vectors of the parameters that a prediction depends on."""
+        sections: Sequence[str] | None = (LATENT, CHOICE) if seen.view.prior else None
+        return moving(seen.view.core, jnp.asarray(self.estimates), sections)

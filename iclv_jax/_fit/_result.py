@@ -1,12 +1,14 @@
 """`Fit`: what one reads off after the estimation."""
 
+import os
 from typing import final
 
-from iclv_jax._fit._predictions import Predictions
+from iclv_jax._fit._structure import Structural
+from iclv_jax._fit._writing import write
 
 
 @final
-class Fit(Predictions):
+class Fit(Structural):
     """Maximum likelihood estimates with everything that follows from them. Names follow statsmodels.
 
     Attributes
@@ -26,3 +28,12 @@ class Fit(Predictions):
     curvature
         The Hessian, where the optimiser has left it.
     """
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to a file (replaced whole), from which `iclv.load` reads it.
+
+        The file is numpy's `.npz`, with arrays, and JSON for names, versions, fingerprints of model and data, and tables;
+        nothing in it is pickled. It holds the people's scores and posterior moments, but neither the data nor the utility
+        function. ValueError for a folder that does not exist.
+        """
+        write(self, path)

@@ -227,6 +227,10 @@ class Ordered(Indicator):
         return start | _shared.loading_starts(self, sign * spread * communality**0.5)
 
     @staticmethod
+    def error_variance(stack: Hashable) -> float:
+        return 1.0 if stack == "probit" else LOGISTIC_SPREAD**2
+
+    @staticmethod
     def log_density(stack: Hashable, cells: Arrays, values: Array, index: Array) -> Array:
         thresholds, top = cells["thresholds"], cells["top"]
         centre, scale = cells["intercept"] + index, jnp.sqrt(cells["variance"])

@@ -20,11 +20,12 @@ Moments = dict[Standardized, tuple[float, float]]
 
 
 def read_covariates(
-    spec: Spec, frame: Frame, frozen: Mapping[str, tuple[Level, ...]] | None
+    spec: Spec, frame: Frame, frozen: Mapping[str, tuple[Level, ...]] | None, varied: bool = True
 ) -> tuple[np.ndarray, Levels, Moments]:
     """Covariates (people, terms), levels of the nominal ones, and centre and unit of the standardised ones.
 
-    With `frozen` levels (those of another data set) nothing needs to be observed at every level.
+    With `frozen` levels (those of another data set) nothing needs to be observed at every level. Where they must
+    be `varied` a constant covariate is refused.
     """
     found: dict[str, np.ndarray] = {}
     levels: Levels = {}
@@ -37,17 +38,17 @@ def read_covariates(
             levels[name] = _nominal_levels(predictor, series, what, frame, frozen)
             found |= _dummies(predictor, series, levels, what, frozen is None)
             continue
-        found[name] = _numeric(series, name, what, frame)
+        found[name] = _numeric(series, name, what, frame, varied)
         if isinstance(predictor, Standardized):
             moments[predictor] = _moments(predictor, found[name])
     array = np.stack([*found.values()], axis=1) if found else np.zeros((len(frame.people), 0))
     return array, levels, moments
 
 
-def _numeric(series: pd.Series, name: str, what: str, frame: Frame) -> np.ndarray:
+def _numeric(series: pd.Series, name: str, what: str, frame: Frame, varied: bool) -> np.ndarray:
     values = numbers(series, name, what, frame.people, "person")
     complete(values, name, what, frame.people, "person")
-    if np.ptp(values) == 0.0 and len(values) > 1:
+    if varied and np.ptp(values) == 0.0 and len(values) > 1:
         raise ValueError(
             f"{what}: the covariate {name!r} is constant ({values[0]:g} for everyone), so its "
             "coefficient is unidentified. Remove it; for an intercept use intercept=True."

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._panel._frame import Frame
+from iclv_jax._panel._numbers import numbers
 from iclv_jax._spec import Indicator, Level
 from iclv_jax._spec._names import nearest
 
@@ -14,13 +15,17 @@ Levels = dict[str, tuple[Level, ...]]
 
 
 def read_items(
-    indicators: Sequence[Indicator], frame: Frame, frozen: Mapping[str, tuple[Level, ...]] | None
+    indicators: Sequence[Indicator],
+    frame: Frame,
+    frozen: Mapping[str, tuple[Level, ...]] | None,
+    estimating: bool = True,
 ) -> tuple[Levels, dict[str, np.ndarray]]:
     """Levels per item, and its values per person: floats, or codes, NaN where missing.
 
-    With `frozen` levels (those of another data set) nothing needs to be observed at every level.
+    With `frozen` levels (those of another data set) nothing needs to be observed at every level; data that are not
+    for `estimating` may lack all answers to an item.
     """
-    raw = {item.column: _observed(item, frame) for item in indicators}
+    raw = {item.column: _observed(item, frame, estimating) for item in indicators}
     levels = _find_levels(indicators, raw) if frozen is None else _frozen(indicators, frozen)
     values = {item.column: _encode(item, raw[item.column], levels[item.column]) for item in indicators}
     if frozen is None:
@@ -28,7 +33,7 @@ def read_items(
     return levels, values
 
 
-def _observed(item: Indicator, frame: Frame) -> pd.Series:
+def _observed(item: Indicator, frame: Frame, estimating: bool) -> pd.Series:
     """Answers by person with the codes for `no answer` turned into None; checked against the family."""
     column = frame.people_of(item.column, f"Item {item.column!r}")
     categories = _categories(column)
@@ -37,9 +42,13 @@ def _observed(item: Indicator, frame: Frame) -> pd.Series:
     # Only values that are present are compared: `pd.NA == 6` is neither true nor false.
     missing[~missing] = [v in item.missing for v in answers[~missing]]
     answers[missing] = None
-    if missing.all():
+    if missing.all() and estimating:
         raise ValueError(f"Item {item.column!r} is missing for everyone. Remove it from the model.")
-    item.check(answers[~missing].tolist(), answers.index[~missing].tolist())
+    seen = answers[~missing]
+    if estimating:
+        item.check(seen.tolist(), seen.index.tolist())
+    elif not item.discrete:
+        numbers(seen, item.column, f"Item {item.column!r}", seen.index.tolist(), "person")
     answers.attrs["categories"] = categories
     return answers
 

@@ -1,6 +1,6 @@
 """From data frames to padded arrays per person: the only way in."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from iclv_jax._parameters import Stack
 from iclv_jax._parameters._declare import stacks
 from iclv_jax._spec import Level
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._standardized import all_terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,12 @@ class Panel:
         What was left out, in words.
     moments
         Centre and unit of each standardised covariate, over people.
+    frame
+        The user's frames, by which results are labelled.
+    covariates
+        Names of the covariates, in the order of their array.
+    weighted_by
+        The column that `weights` was given as, None for numbers.
     """
 
     people: tuple[Hashable, ...]
@@ -51,6 +58,9 @@ class Panel:
     clusters: np.ndarray | None
     notes: tuple[str, ...]
     moments: Moments
+    frame: Frame
+    covariates: tuple[str, ...] = ()
+    weighted_by: str | None = None
 
     @property
     def situations(self) -> int:
@@ -65,22 +75,25 @@ def read_panel(
     weights: Any = None,
     cluster: str | None = None,
     levels: Mapping[str, tuple[Level, ...]] | None = None,
-    outcomes: bool = True,
+    outcomes: Collection[str] = ("items", "choices"),
+    estimating: bool = True,
 ) -> Panel:
     """Check the data against the model and arrange them.
 
-    Without `outcomes` the items and the chosen alternatives are not read: that is the design of a
-    simulation. Raises ValueError for every kind of bad input, naming column, row or person.
+    `outcomes` are what is read of `"items"` and (chosen) `"choices"`: neither for the design of a simulation. Where
+    the chosen alternatives are not read every row is a situation. Data that are not for `estimating` may
+    hold constants and items that nobody answered.
+    Raises ValueError for every kind of bad input, naming column, row or person.
     """
     frame = read_frame(data, person, people)
-    covariates, nominal, moments = read_covariates(spec, frame, levels)
-    items = spec.indicators if outcomes else ()
+    covariates, nominal, moments = read_covariates(spec, frame, levels, estimating)
+    items = spec.indicators if "items" in outcomes else ()
     of_items = None if levels is None else {n: v for n, v in levels.items() if n not in nominal}
-    found, values = read_items(items, frame, of_items)
-    choices = None if spec.choice is None else read_choices(spec.choice, frame, outcomes)
+    found, values = read_items(items, frame, of_items, estimating)
+    choices = None if spec.choice is None else read_choices(spec.choice, frame, "choices" in outcomes)
     rows = _situations(frame, choices)
-    arrays = _arrange(stacks(spec) if outcomes else (), covariates, values, choices, rows)
-    if outcomes:
+    arrays = _arrange(stacks(spec) if items else (), covariates, values, choices, rows)
+    if outcomes and estimating:
         _check_everyone_counts(frame, arrays)
     return Panel(
         people=frame.people,
@@ -91,6 +104,9 @@ def read_panel(
         clusters=_read_clusters(cluster, frame),
         notes=_notes(frame, choices),
         moments=moments,
+        frame=frame,
+        covariates=all_terms(spec.covariates, nominal),
+        weighted_by=weights if isinstance(weights, str) else None,
     )
 
 
@@ -134,7 +150,8 @@ def _arrange(
 
 def _stand_in(values: np.ndarray, observed: np.ndarray, stack: Stack) -> np.ndarray:
     """Missing answers replaced by a value that occurs; the mask keeps them out of the likelihood."""
-    valid = np.array([column[seen][0] for column, seen in zip(values.T, observed.T, strict=True)])
+    pairs = zip(values.T, observed.T, strict=True)
+    valid = np.array([column[seen][0] if seen.any() else 0.0 for column, seen in pairs])
     filled = np.where(observed, values, valid)
     return filled.astype(int) if stack.family.discrete else filled
 

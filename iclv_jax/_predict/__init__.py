@@ -1,5 +1,29 @@
-"""What a fitted model says about people."""
+"""What a fitted model says about people, their choices and their answers."""
 
 from iclv_jax._predict._posterior import Posterior, posterior
+from iclv_jax._predict._probabilities import (
+    at_rows,
+    choice_probabilities,
+    is_discrete,
+    item_moments,
+    level_probabilities,
+    probability_derivatives,
+)
+from iclv_jax._predict._view import Given, View, moving, on, posterior_view, prior_view
 
-__all__ = ["Posterior", "posterior"]
+__all__ = [
+    "Given",
+    "Posterior",
+    "View",
+    "at_rows",
+    "choice_probabilities",
+    "is_discrete",
+    "item_moments",
+    "level_probabilities",
+    "moving",
+    "on",
+    "posterior",
+    "posterior_view",
+    "prior_view",
+    "probability_derivatives",
+]

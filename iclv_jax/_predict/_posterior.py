@@ -37,7 +37,7 @@ def posterior(core: Core, params: Params) -> Posterior:
         return values[random]
 
     def one(person, nodes) -> Posterior:
-        latent, rest = _given_shocks(shape, cells, person)
+        latent, rest = given_shocks(shape, cells, person)
         shares = jax.nn.softmax(log_terms(shape, theta, person, nodes))
         values = jax.vmap(lambda u: jnp.concatenate([latent(u), coefficients(u)]))(nodes.shocks)
         mean = shares @ values
@@ -47,7 +47,7 @@ def posterior(core: Core, params: Params) -> Posterior:
     return over_people(one, core.batch, core.person, core.nodes)
 
 
-def _given_shocks(shape: Structure, cells: dict[str, Arrays], person: Person):
+def given_shocks(shape: Structure, cells: dict[str, Arrays], person: Person):
     """Mean of the latent variables as a function of the shocks, and what the shocks leave uncertain."""
     size = shape.latents
     if not shape.conditioned:

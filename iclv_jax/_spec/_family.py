@@ -5,7 +5,7 @@ package knows its name.
 """
 
 import abc
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -81,6 +81,11 @@ class Indicator(abc.ABC):
         loading refers to latent variables with mean 0 and variance 1."""
 
     @staticmethod
+    def error_variance(stack: Hashable) -> float:
+        """Variance of the error of the response behind an item, in units of its cell `variance`."""
+        return 1.0
+
+    @staticmethod
     @abc.abstractmethod
     def log_density(stack: Hashable, cells: Arrays, values: Array, index: Array) -> Array:
         """Log density of each item (shape `indicator`) given `index`, its loadings times the latent
@@ -98,6 +103,9 @@ class Kernel(abc.ABC):
     utility: Any
     chosen: str
     available: Any
+    log_sum: ClassVar[Callable[[Arrays, Array, Array], Array] | None] = None
+    """Expected maximum utility, up to a constant, of `(cells, utilities, available)`: a static method of kernels that have
+    it in closed form, None for the others."""
 
     @abc.abstractmethod
     def check(self, alternatives: tuple[Hashable, ...]) -> None:

@@ -1,0 +1,117 @@
+"""Data to predict for: the estimation sample, or other data read by the same rules."""
+
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from iclv_jax._panel import Panel, read_panel
+from iclv_jax._panel._frame import identifiers
+from iclv_jax._predict import Given, View, at_rows, on, posterior_view, prior_view
+from iclv_jax._problem import Problem
+from iclv_jax._spec._names import nearest
+from iclv_jax._types import Params
+
+OUTCOMES = {"nothing": (), "items": ("items",), "answers": ("items", "choices")}
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """A view for computing, and the panel of its situations for labels and weights."""
+
+    view: View
+    panel: Panel
+
+    @property
+    def index(self) -> pd.Index:
+        """Labels of the situations' rows, in the order of the data."""
+        return self.panel.frame.data.index[self.positions]
+
+    @property
+    def positions(self) -> np.ndarray:
+        return at_rows(self.panel.rows, self.panel.rows)[1]
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights of the situations, in the order of the data."""
+        return self.by_row(np.broadcast_to(self.panel.weights[:, None], self.panel.rows.shape))
+
+    def by_row(self, values: Any) -> np.ndarray:
+        """Values (person, situation, ...) in the order of the data."""
+        return at_rows(np.asarray(values), self.panel.rows)[0]
+
+
+def sight(
+    problem: Problem, params: Params, data: Any, people: Any, given: Given, draws: int | None = None
+) -> Sight:
+    """What to predict for; ValueError for data that do not fit the model."""
+    if given not in get_args(Given):
+        known = get_args(Given)
+        raise ValueError(
+            f"given= is {', '.join(map(repr, known))}, not {given!r}. {nearest(str(given), known)}"
+        )
+    if given == "items" and not problem.spec.indicators:
+        raise ValueError("given='items': the model has no items. Use given='nothing' or given='answers'.")
+    if data is None:
+        if people is not None:
+            raise ValueError("people= goes with new data. Give data= too, or leave it out.")
+        if given == "nothing":
+            return Sight(prior_view(problem, draws), problem.panel)
+        return Sight(posterior_view(problem, problem.core.person, params, given), problem.panel)
+    panel = read_new(problem, data, people, ())
+    asked = on(problem, panel)
+    if given == "nothing":
+        return Sight(prior_view(asked, draws), panel)
+    known = on(problem, read_new(problem, data, people, OUTCOMES[given]))
+    return Sight(posterior_view(known, asked.core.person, params, given), panel)
+
+
+def read_new(problem: Problem, data: Any, people: Any, outcomes: tuple[str, ...]) -> Panel:
+    """Other data, checked as those of the fit were, with the levels of the fit.
+
+    Weights are those of the fit's column where the data have it, or those of the fit for people who stood in it;
+    otherwise everyone counts once.
+    """
+    old = problem.panel
+    nominal = {p.column for p in problem.spec.nominal}
+    levels = {k: v for k, v in old.levels.items() if "items" in outcomes or k in nominal}
+    frame, column = old.frame, old.weighted_by
+    if people is None and frame.extra is not None and isinstance(data, pd.DataFrame):
+        people = _same_people(frame.extra, data, frame.person)
+    outcomes = outcomes if problem.spec.indicators else tuple(o for o in outcomes if o != "items")
+    weights = column if column is not None and _has(column, data, people) else None
+    panel = read_panel(
+        problem.spec,
+        data,
+        frame.person,
+        people,
+        weights,
+        None,
+        levels,
+        outcomes if problem.spec.choice is not None else tuple(o for o in outcomes if o != "choices"),
+        estimating=False,
+    )
+    if weights is not None:
+        return panel
+    known = dict(zip(old.people, old.weights, strict=True))
+    if frame.person is None or not set(panel.people) <= set(known):
+        return panel
+    return _weighted(panel, np.array([known[p] for p in panel.people]))
+
+
+def _weighted(panel: Panel, weights: np.ndarray) -> Panel:
+    return replace(panel, weights=weights)
+
+
+def _has(column: str, data: Any, people: Any) -> bool:
+    return any(isinstance(f, pd.DataFrame) and column in f.columns for f in (data, people))
+
+
+def _same_people(extra: pd.DataFrame, data: pd.DataFrame, person: str | None) -> pd.DataFrame | None:
+    """The person-level frame of the fit, for the people of the data and without columns that these bring."""
+    kept = extra.drop(columns=[c for c in extra.columns if c in data.columns])
+    if person not in data.columns or not len(kept.columns):
+        return None
+    kept = kept[kept.index.isin(data[person])]
+    return kept.set_axis(identifiers(kept.index.tolist()).rename(person), axis=0) if len(kept) else None

@@ -1,0 +1,147 @@
+"""A fit read from a file without its model and data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from iclv_jax._fit._estimates import _delta_errors
+from iclv_jax._inference import Covariance, covariance
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SavedFit:
+    """Estimates, covariances, tables and scores of a saved fit; names as of `Fit`.
+
+    Whatever needs the utility function or the data (predictions, say) needs `iclv.load(path, model, data)`.
+
+    Attributes
+    ----------
+    about
+        The facts of the file: versions, fingerprints, rule of integration, report of the optimiser.
+    arrays
+        Its arrays by name.
+    """
+
+    about: Mapping[str, Any] = field(repr=False)
+    arrays: Mapping[str, np.ndarray] = field(repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.about["names"])
+
+    @property
+    def converged(self) -> bool:
+        return self.about["report"]["verdict"] == "converged"
+
+    @property
+    def params(self) -> pd.Series:
+        return self._series(self.arrays["estimates"], "estimate")
+
+    @property
+    def all_params(self) -> pd.Series:
+        table = self.about["table"]
+        return pd.Series(table["estimate"], index=table["name"], name="estimate")
+
+    @property
+    def llf(self) -> float:
+        return self.about["llf"]
+
+    @property
+    def nobs(self) -> int:
+        return len(self.arrays["weights"])
+
+    @property
+    def aic(self) -> float:
+        return 2.0 * len(self.names) - 2.0 * self.llf
+
+    @property
+    def bic(self) -> float:
+        return float(np.log(self.nobs)) * len(self.names) - 2.0 * self.llf
+
+    @property
+    def hessian(self) -> pd.DataFrame:
+        return pd.DataFrame(self.arrays["hessian"], index=list(self.names), columns=list(self.names))
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        return pd.DataFrame(self.arrays["scores"], index=self._people, columns=list(self.names))
+
+    @property
+    def trace(self) -> pd.DataFrame:
+        return pd.DataFrame(self.about["trace"])
+
+    def covariance(self, kind: str | None = None) -> Covariance:
+        """The covariance of a kind with its notes."""
+        active = {a if isinstance(a, str) else a[0] for a in self.about["report"]["active"]}
+        return covariance(
+            kind or "hessian",
+            self.arrays["hessian"],
+            self.arrays["scores"],
+            self.arrays["weights"],
+            self.names,
+            np.array([n in active for n in self.names]),
+            self.arrays.get("clusters"),
+        )
+
+    def cov_params(self, kind: str | None = None) -> pd.DataFrame:
+        """Covariance matrix of the estimates, as of `Fit.cov_params`."""
+        return pd.DataFrame(self.covariance(kind).matrix, index=list(self.names), columns=list(self.names))
+
+    def standard_errors(self, kind: str | None = None) -> pd.Series:
+        return self._series(np.sqrt(np.diag(self.covariance(kind).matrix)), "standard error")
+
+    @property
+    def bse(self) -> pd.Series:
+        return self.standard_errors()
+
+    @property
+    def tvalues(self) -> pd.Series:
+        return (self.params / self.bse).rename("t")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        return self._series(2.0 * stats.norm.sf(np.abs(self.tvalues)), "p")
+
+    def conf_int(self, alpha: float = 0.05, kind: str | None = None) -> pd.DataFrame:
+        """Intervals with coverage 1 - alpha."""
+        reach = stats.norm.ppf(1.0 - alpha / 2.0) * self.standard_errors(kind)
+        return pd.DataFrame({"lower": self.params - reach, "upper": self.params + reach})
+
+    def table(self, cov: str | None = None) -> pd.DataFrame:
+        """Every parameter, free or not, as of `Fit.table`."""
+        known = self.about["table"]
+        frame = pd.DataFrame({k: known[k] for k in ("block", "role", "status", "estimate")})
+        frame.index = pd.Index(known["name"], name="parameter")
+        frame["se"] = _delta_errors(self.arrays["jacobian"], self.covariance(cov).matrix)
+        frame["t"] = frame["estimate"] / frame["se"]
+        frame["p"] = 2.0 * stats.norm.sf(np.abs(frame["t"]))
+        frame["t_one"] = ((frame["estimate"] - 1.0) / frame["se"]).where(np.array(known["against one"]))
+        return frame
+
+    def latent_scores(self) -> pd.DataFrame:
+        """Posterior means and standard deviations, as of `Fit.latent_scores`."""
+        mean, matrix = self.arrays["latent mean"], self.arrays["latent covariance"]
+        spread = np.sqrt(np.diagonal(matrix, axis1=1, axis2=2))
+        columns = [c for name in self.about["quantities"] for c in (name, f"{name}.sd")]
+        return pd.DataFrame(
+            np.stack([mean, spread], axis=2).reshape(len(mean), -1), index=self._people, columns=columns
+        )
+
+    def summary(self) -> str:
+        """The summary as it was printed when the fit was saved."""
+        return self.about["summary"]
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    @property
+    def _people(self) -> pd.Index:
+        return pd.Index(self.about["people"])
+
+    def _series(self, values: Any, name: str) -> pd.Series:
+        return pd.Series(np.asarray(values), index=list(self.names), name=name)

@@ -1,0 +1,188 @@
+"""What a fit says about willingness to pay."""
+
+from collections.abc import Hashable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from iclv_jax._fit._estimates import _delta_errors
+from iclv_jax._fit._new_data import Sight, sight
+from iclv_jax._fit._outcomes import TradeOff
+from iclv_jax._fit._scenarios import Scenarios
+from iclv_jax._fit._threads import one_thread
+from iclv_jax._panel._frame import identifiers
+from iclv_jax._predict._marginal import (
+    Marginal,
+    coefficients_of,
+    counted_people,
+    find_marginal,
+    mean_trade_off,
+    trade_offs,
+)
+from iclv_jax._predict._ratio import fieller, krinsky_robb, weighted_quantiles
+from iclv_jax._predict._responses import jacobian
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+POOL = 200_000
+"""About how many draws, over all people, a distribution of willingness to pay is taken from."""
+
+
+class TradeOffs(Scenarios):
+    """The part of a fit that speaks of willingness to pay."""
+
+    @one_thread
+    def willingness_to_pay(
+        self,
+        name: str,
+        cost: str,
+        *,
+        alternative: Hashable | None = None,
+        level: float = 0.95,
+        draws: int = 10_000,
+        seed: int = 0,
+        cov: str | None = None,
+    ) -> TradeOff:
+        """Minus the ratio of two marginal utilities: what one more unit of `name` is worth in units of `cost`.
+
+        It is positive for what is liked when cost is disliked. The value of time saved, the price of one unit less, is
+        its negative.
+
+        Parameters
+        ----------
+        name, cost
+            Coefficients or columns of the utility function. A coefficient stands for the column that it multiplies,
+            whose marginal utility is the derivative of the utility; that may depend on latent variables, random
+            coefficients and other columns. A coefficient that multiplies no column (a constant, the weight of a latent
+            variable) stands for itself.
+        alternative
+            Where the marginal utility differs between alternatives: of which one.
+        level
+            Coverage of the intervals.
+        draws, seed
+            Of the Krinsky-Robb interval.
+        cov
+            The kind of covariance behind the errors.
+
+        Returns
+        -------
+        TradeOff
+            With two plain coefficients: the ratio, its delta-method error and three intervals. The one of Fieller (1954)
+            is the set of ratios that a test does not reject, and unbounded when the cost coefficient is not
+            significantly different from zero; that of Krinsky and Robb (1986) holds the percentiles over draws of the
+            estimates. Otherwise the distribution over people: mean (with delta-method error), median and quantiles
+            before answers, each person once by weight and each of a person's situations alike, and posterior means by
+            person.
+
+        Raises
+        ------
+        ValueError
+            For unknown names, and where the marginal utility differs between alternatives and none was chosen.
+        """
+        utility = self._utility("willingness_to_pay")
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"level= is a coverage between 0 and 1, not {level!r}.")
+        attribute = find_marginal(utility, name, alternative, "willingness_to_pay")
+        money = find_marginal(utility, cost, alternative, "cost=")
+        random = {self.problem.spec.utility.parameters.index(n) for n, _ in self.problem.spec.random}  # pyright: ignore[reportOptionalMemberAccess]
+        if attribute.plain and money.plain and not random & {attribute.coefficient, money.coefficient}:
+            return self._plain_trade_off(name, cost, attribute, money, level, draws, seed, cov)
+        return self._varying_trade_off(name, cost, attribute, money, level, cov)
+
+    def _plain_trade_off(
+        self,
+        name: str,
+        cost: str,
+        attribute: Marginal,
+        money: Marginal,
+        level: float,
+        draws: int,
+        seed: int,
+        cov: str | None,
+    ) -> TradeOff:
+        params, core = jnp.asarray(self.estimates), self.problem.core
+        both = partial(coefficients_of, core.structure, core.constants, attribute, money)
+        values, slopes = np.asarray(both(params)), np.asarray(jax.jit(jax.jacfwd(both))(params))
+        matrix = self.covariance(cov).matrix
+        ratio = -values[0] / values[1]
+        slope = -(slopes[0] + ratio * slopes[1]) / values[1]
+        error = float(_delta_errors(slope[None], matrix)[0])
+        reach = stats.norm.ppf(0.5 + level / 2.0) * error
+        exact = fieller(float(values[0]), float(values[1]), _of_two(slopes, matrix), level)
+        drawn = krinsky_robb(both, self.estimates, matrix, draws, seed)
+        drawn = -drawn[:, 0] / drawn[:, 1]
+        tails = np.quantile(drawn, [0.5 - level / 2.0, 0.5 + level / 2.0])
+        intervals = pd.DataFrame(
+            {
+                "lower": [ratio - reach, exact.lower, tails[0]],
+                "upper": [ratio + reach, exact.upper, tails[1]],
+                "words": ["symmetric", exact.words, f"percentiles of {draws} draws, seed {seed}"],
+            },
+            index=["delta", "fieller", "krinsky-robb"],
+        )
+        return TradeOff(name, cost, float(ratio), error, intervals)
+
+    def _varying_trade_off(
+        self, name: str, cost: str, attribute: Marginal, money: Marginal, level: float, cov: str | None
+    ) -> TradeOff:
+        params = jnp.asarray(self.estimates)
+        each = int(np.clip(POOL // self.nobs, 16, 4096))
+        pool = sight(self.problem, params, None, None, "nothing", each)
+        quantiles, crosses = _pooled(pool, *map(np.asarray, trade_offs(pool.view, params, attribute, money)))
+        seen = sight(self.problem, params, None, None, "nothing")
+        mean = float(mean_trade_off(seen.view, params, attribute, money)[0])
+        slopes = jacobian(mean_trade_off, (seen.view,), params, self._directions(seen), attribute, money)
+        error = float(_delta_errors(slopes, self.covariance(cov).matrix)[0])
+        notes = []
+        if crosses:
+            mean = error = float("nan")
+            notes.append(
+                f"The marginal utility of {cost} is not of one sign over people: the ratio has no mean. Read its median, or "
+                "give cost a LogNormal(sign=-1)."
+            )
+        reach = stats.norm.ppf(0.5 + level / 2.0) * error
+        intervals = pd.DataFrame(
+            {"lower": [mean - reach], "upper": [mean + reach], "words": ["of the mean, symmetric"]},
+            index=["delta"],
+        )
+        distribution = pd.Series(
+            {"mean": mean, **{f"{100 * q:g} %": v for q, v in zip(QUANTILES, quantiles, strict=True)}}
+        )
+        return TradeOff(
+            name, cost, mean, error, intervals, distribution, self._by_person(attribute, money), tuple(notes)
+        )
+
+    def _by_person(self, attribute: Marginal, money: Marginal) -> pd.Series:
+        """Posterior means given items and choices, over a person's situations."""
+        params = jnp.asarray(self.estimates)
+        view = sight(self.problem, params, None, None, "answers").view
+        ratio, _, weights = map(np.asarray, trade_offs(view, params, attribute, money))
+        each = np.einsum("ntr,nr->nt", ratio, weights)
+        occurs = np.asarray(view.person.occurs)
+        occurs = occurs if each.shape[1] > 1 or occurs.shape[1] == 1 else np.ones_like(each, bool)
+        with np.errstate(invalid="ignore"):
+            values = (each * occurs).sum(axis=1) / occurs.sum(axis=1)
+        return pd.Series(values, index=identifiers(self.problem.panel.people), name="posterior mean")
+
+
+def _of_two(slopes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Covariance of two functions of the estimates; NaN where one needs a variance that is missing."""
+    known = ~np.isnan(np.diag(matrix))
+    if (slopes[:, ~known] != 0.0).any():
+        return np.full((2, 2), np.nan)
+    return slopes[:, known] @ matrix[np.ix_(known, known)] @ slopes[:, known].T
+
+
+def _pooled(
+    seen: Sight, ratio: np.ndarray, per_cost: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, bool]:
+    """Quantiles over people, situations and draws, and whether the marginal utility of cost changes its sign."""
+    occurs = np.asarray(seen.view.person.occurs)[:, : ratio.shape[1]]
+    counted = np.asarray(counted_people(seen.view)) / np.maximum(occurs.sum(axis=1), 1)
+    mass = counted[:, None, None] * occurs[:, :, None] * weights[:, None, :]
+    kept = mass > 0.0
+    crosses = bool((per_cost[kept] > 0.0).any() and (per_cost[kept] < 0.0).any())
+    return weighted_quantiles(ratio[kept], mass[kept], QUANTILES), crosses

@@ -1,0 +1,125 @@
+"""Effects along the paths of the structural equations, and estimates in standard units.
+
+With `eta = B eta + Gamma x + zeta` and `T = (I - B)^-1`, the total effects are `T - I` among latent variables, `T Gamma`
+of covariates, `Lambda T` and `Lambda T Gamma` on the (latent responses of) items (Bollen 1987). The covariance of the
+latent variables is `T (Gamma C Gamma' + Psi) T'` with C that of the covariates in the sample.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from iclv_jax._density import Structure
+from iclv_jax._parameters import LATENT, section
+from iclv_jax._types import Array, Float, Params
+
+
+class Matrices(NamedTuple):
+    """The arrays of the linear equations, items in the order of the stacks."""
+
+    paths: Float[Array, "latent latent"]
+    slopes: Float[Array, "latent covariate"]
+    disturbance: Float[Array, "latent latent"]
+    loadings: Float[Array, "indicator latent"]
+    errors: Float[Array, " indicator"]
+
+
+class Moments(NamedTuple):
+    """Covariance of the latent variables, variances of the items, and implied covariances of the items with each other
+    and with the covariates."""
+
+    latent: Float[Array, "latent latent"]
+    items: Float[Array, "indicator indicator"]
+    crossed: Float[Array, "indicator covariate"]
+
+
+def matrices(structure: Structure, constants: Array, params: Params) -> Matrices:
+    cells = structure.map.dense(structure.map.theta(constants, params))
+    latent, parts = cells[LATENT], [(s, cells[section(s)]) for s in structure.stacks]
+    size = latent["intercepts"].shape[0]
+    loadings = [part["loadings"] for _, part in parts]
+    errors = [part["variance"] * s.family.error_variance(s.key) for s, part in parts]
+    return Matrices(
+        latent["paths"],
+        latent["slopes"],
+        latent["disturbance"],
+        jnp.concatenate([*loadings, jnp.zeros((0, size))]),
+        jnp.concatenate([*errors, jnp.zeros(0)]),
+    )
+
+
+def _total(paths: Array) -> Array:
+    return jnp.linalg.inv(jnp.eye(paths.shape[0]) - paths)
+
+
+def effects(structure: Structure, constants: Array, params: Params) -> Array:
+    """Direct and total effects, (2, entries): of latent variables on latent variables, of covariates on them, of latent
+    variables on items, of covariates on items, each matrix row by row."""
+    m = matrices(structure, constants, params)
+    total = _total(m.paths)
+    direct = [m.paths, m.slopes, m.loadings, jnp.zeros((m.loadings.shape[0], m.slopes.shape[1]))]
+    totals = [
+        total - jnp.eye(total.shape[0]),
+        total @ m.slopes,
+        m.loadings @ total,
+        m.loadings @ total @ m.slopes,
+    ]
+    return jnp.stack([jnp.concatenate([a.reshape(-1) for a in group]) for group in (direct, totals)])
+
+
+def implied(m: Matrices, covariates: Float[Array, "covariate covariate"]) -> Moments:
+    """Moments that the model implies at a covariance of the covariates."""
+    total = _total(m.paths)
+    latent = total @ (m.slopes @ covariates @ m.slopes.T + m.disturbance) @ total.T
+    items = m.loadings @ latent @ m.loadings.T + jnp.diag(m.errors)
+    return Moments(latent, items, m.loadings @ total @ m.slopes @ covariates)
+
+
+def units(structure: Structure, constants: Array, covariates: Array, params: Params) -> Array:
+    """Standard deviations in one vector: of latent variables, items, covariates and disturbances."""
+    m = matrices(structure, constants, params)
+    moments = implied(m, covariates)
+    variances = [jnp.diagonal(a) for a in (moments.latent, moments.items, covariates, m.disturbance)]
+    return jnp.sqrt(jnp.concatenate(variances))
+
+
+def standardised(
+    structure: Structure, constants: Array, covariates: Array, powers: Array, params: Params
+) -> Array:
+    """Every parameter of the table times the standard deviations of `units` to the `powers` (..., row, unit)."""
+    full = structure.map.full(constants, params)
+    scales = units(structure, constants, covariates, params)
+    return full * jnp.prod(jnp.where(powers == 0.0, 1.0, scales**powers), axis=-1)
+
+
+def explained(structure: Structure, constants: Array, covariates: Array, params: Params) -> Array:
+    """R2 of the latent variables and of the items."""
+    m = matrices(structure, constants, params)
+    moments = implied(m, covariates)
+    latent = 1.0 - jnp.diagonal(m.disturbance) / jnp.diagonal(moments.latent)
+    return jnp.concatenate([latent, 1.0 - m.errors / jnp.diagonal(moments.items)])
+
+
+def reliabilities(
+    structure: Structure, constants: Array, covariates: Array, own: Array, raw: Array, params: Params
+) -> Array:
+    """Composite reliability (omega) and average variance extracted, (2, latent); `own` (indicator, latent) marks the items
+    that measure this latent variable alone, `raw` the latent variables whose composite is of the items' own units."""
+    m = matrices(structure, constants, params)
+    moments = implied(m, covariates)
+    variance = jnp.diagonal(moments.latent)
+    spread = jnp.sqrt(jnp.diagonal(moments.items))[:, None]
+    scale = jnp.where(raw[None, :], 1.0, 1.0 / spread)
+    common = jnp.sum(own * jnp.abs(m.loadings) * scale, axis=0) ** 2 * variance
+    omega = common / (common + jnp.sum(own * m.errors[:, None] * scale**2, axis=0))
+    shared = jnp.sum(own * (m.loadings / spread) ** 2, axis=0) * variance
+    return jnp.stack([omega, shared / jnp.sum(own, axis=0)])
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def with_slopes(function, structure: Structure, *arguments: Array) -> tuple[Array, Array]:
+    """A function of this module and its derivatives with respect to the parameters, its last argument."""
+    *rest, params = arguments
+    return function(structure, *rest, params), jax.jacfwd(lambda p: function(structure, *rest, p))(params)

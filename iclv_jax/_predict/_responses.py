@@ -1,0 +1,120 @@
+"""How choice probabilities respond to a column of the data, and averages of that over a sample."""
+
+from functools import partial
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._predict._probabilities import choice_probabilities
+from iclv_jax._predict._view import View
+from iclv_jax._types import Array, Float, Params
+
+
+class Place(NamedTuple):
+    """Where a column enters: its place among the columns of the utilities and among the covariates of latent
+    variables, -1 where it is not one of them. Static in jit."""
+
+    column: int
+    covariate: int
+
+
+def moved(view: View, place: Place, step: Array) -> View:
+    """The situations with a column raised by `step`.
+
+    The answers that people are known by were given before: in what conditions on choices the columns of the
+    utilities stay as they were.
+    """
+    person, known = view.person, view.core.person
+    if place.column >= 0:
+        person = person._replace(columns=person.columns.at[..., place.column].add(step))
+    if place.covariate >= 0:
+        known = known._replace(covariates=known.covariates.at[..., place.covariate].add(step))
+    return eqx.tree_at(lambda v: (v.person, v.core.person), view, (person, known))
+
+
+def values_of(view: View, place: Place) -> Float[Array, "person situation"]:
+    """The column itself."""
+    if place.column >= 0:
+        return view.person.columns[..., place.column]
+    each = view.core.person.covariates[..., place.covariate]
+    return jnp.broadcast_to(each[:, None], view.person.occurs.shape)
+
+
+@partial(jax.jit, static_argnames="place")
+def slopes(view: View, params: Params, place: Place) -> Float[Array, "person situation alternative"]:
+    """Derivatives of the probabilities in each situation with respect to a column, through utilities and
+    through the structural equations; nodes are held where they are."""
+    return jax.jvp(
+        lambda step: choice_probabilities(moved(view, place, step), params), (jnp.zeros(()),), (jnp.ones(()),)
+    )[1]
+
+
+@partial(jax.jit, static_argnames="place")
+def changes(view: View, params: Params, place: Place) -> Float[Array, "person situation alternative"]:
+    """Probabilities with a column at 1 less those with it at 0."""
+    return _at(view, params, place, 1.0) - _at(view, params, place, 0.0)
+
+
+def _at(view: View, params: Params, place: Place, value: float) -> Array:
+    person, known = view.person, view.core.person
+    if place.column >= 0:
+        person = person._replace(columns=person.columns.at[..., place.column].set(value))
+    if place.covariate >= 0:
+        known = known._replace(covariates=known.covariates.at[..., place.covariate].set(value))
+    there = eqx.tree_at(lambda v: (v.person, v.core.person), view, (person, known))
+    return choice_probabilities(there, params)
+
+
+def situation_weights(view: View) -> Float[Array, "person situation"]:
+    """Weights of the people's situations, zero for padding."""
+    return view.core.weights[:, None] * view.person.occurs
+
+
+@partial(jax.jit, static_argnames=("place", "kind"))
+def averages(view: View, params: Params, place: Place, kind: str) -> Float[Array, " alternative"]:
+    """Over the sample, by `kind`: `"slope"`, the elasticities weighted by the probabilities and behind them the mean
+    slopes; or `"change"`, the mean changes."""
+    weights = situation_weights(view)
+    if kind == "change":
+        return jnp.einsum("nt,ntj->j", weights, changes(view, params, place)) / weights.sum()
+    each = slopes(view, params, place)
+    expected = jnp.einsum("nt,ntj->j", weights, choice_probabilities(view, params))
+    elasticities = jnp.einsum("nt,nt,ntj->j", weights, values_of(view, place), each) / expected
+    return jnp.concatenate([elasticities, jnp.einsum("nt,ntj->j", weights, each) / weights.sum()])
+
+
+@jax.jit
+def shares(view: View, params: Params) -> Float[Array, " alternative"]:
+    """Weighted means of the probabilities over all situations."""
+    weights = situation_weights(view)
+    return jnp.einsum("nt,ntj->j", weights, choice_probabilities(view, params)) / weights.sum()
+
+
+@partial(jax.jit, static_argnames=("function", "static"))
+def _along(function, views: tuple, params: Params, directions: Array, static: tuple) -> Array:
+    def slope(direction: Array) -> Array:
+        return jax.jvp(lambda p: function(*views, p, *static), (params,), (direction,))[1]
+
+    return jax.lax.map(slope, directions)
+
+
+@partial(jax.jit, static_argnames=("function", "static"))
+def _back(function, views: tuple, params: Params, static: tuple) -> Array:
+    value, pull = jax.vjp(lambda p: function(*views, p, *static), params)
+    return jax.lax.map(lambda row: pull(row)[0], jnp.eye(value.shape[0]))
+
+
+def jacobian(function, views: tuple, params: Params, directions: Array, *static) -> np.ndarray:
+    """The Jacobian of the vector `function(*views, params, *static)`, which depends on the parameters of `directions`
+    (unit vectors) alone: forwards, one direction at a time, or backwards, one entry at a time, where these are fewer.
+
+    The function is one of a module: it stands for itself among what is compiled.
+    """
+    entries = jax.eval_shape(lambda: function(*views, params, *static)).shape[0]
+    if entries < len(directions):
+        return np.asarray(_back(function, views, params, static))
+    each = _along(function, views, params, directions, static)
+    return np.asarray(each).T @ np.asarray(directions)

@@ -1,0 +1,105 @@
+"""Fit of a covariance structure: the saturated and the independence model, and indices from them."""
+
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+EM_STEPS = 5000
+EM_TOLERANCE = 1e-10
+SPAN = 0.90
+"""Coverage of the interval of the RMSEA."""
+
+
+def normal_loglike(values: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> float:
+    """Of rows under a normal distribution, over their observed (not NaN) entries."""
+    total = 0.0
+    for seen, rows in _patterns(values):
+        spread: Any = covariance[np.ix_(seen, seen)]
+        part = stats.multivariate_normal.logpdf(rows[:, seen], mean[seen], spread)
+        total += float(np.sum(part))
+    return total
+
+
+def saturated(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum likelihood mean and covariance of normal rows; with missing entries by EM (Little and Rubin 2002,
+    section 11.2)."""
+    mean = np.nanmean(values, axis=0)
+    if not np.isnan(values).any():
+        return mean, np.cov(values.T, bias=True).reshape(len(mean), len(mean))
+    covariance = np.diag(np.nanvar(values, axis=0))
+    groups = list(_patterns(values))
+    for _ in range(EM_STEPS):
+        new_mean, new_covariance = _em_step(groups, mean, covariance, len(values))
+        moved = max(np.abs(new_mean - mean).max(), np.abs(new_covariance - covariance).max())
+        mean, covariance = new_mean, new_covariance
+        if moved < EM_TOLERANCE * max(1.0, np.abs(covariance).max()):
+            return mean, covariance
+    raise ValueError("The saturated model of the items did not converge: too many answers are missing.")
+
+
+def _em_step(groups, mean: np.ndarray, covariance: np.ndarray, count: int):
+    first, second = np.zeros_like(mean), np.zeros_like(covariance)
+    for seen, rows in groups:
+        filled, rest = rows.copy(), np.zeros_like(covariance)
+        if not seen.all():
+            slope = np.linalg.solve(covariance[np.ix_(seen, seen)], covariance[np.ix_(seen, ~seen)])
+            filled[:, ~seen] = mean[~seen] + (rows[:, seen] - mean[seen]) @ slope
+            rest[np.ix_(~seen, ~seen)] = (
+                covariance[np.ix_(~seen, ~seen)] - covariance[np.ix_(~seen, seen)] @ slope
+            )
+        first += filled.sum(axis=0)
+        second += filled.T @ filled + len(rows) * rest
+    centre = first / count
+    return centre, second / count - np.outer(centre, centre)
+
+
+def _patterns(values: np.ndarray):
+    """Rows by which of their entries are observed; rows without any are left out."""
+    marks, owner = np.unique(~np.isnan(values), axis=0, return_inverse=True)
+    for i, seen in enumerate(marks):
+        if seen.any():
+            yield seen, values[owner.reshape(-1) == i]
+
+
+def indices(chi2: float, df: int, base_chi2: float, base_df: int, people: int) -> dict[str, float]:
+    """CFI, TLI (Bentler 1990) and RMSEA with its interval (Steiger 1990; Browne and Cudeck 1993)."""
+    excess, base = max(chi2 - df, 0.0), max(base_chi2 - base_df, chi2 - df, 0.0)
+    nan = float("nan")
+    ratio = base_chi2 / base_df if base_df else nan
+    lower, upper = _noncentrality(chi2, df)
+    scale = people * df if df else nan
+    return {
+        "chi2": chi2,
+        "df": df,
+        "p": float(stats.chi2.sf(chi2, df)) if df else nan,
+        "baseline_chi2": base_chi2,
+        "baseline_df": base_df,
+        "cfi": 1.0 - excess / base if base else 1.0,
+        "tli": (ratio - chi2 / df) / (ratio - 1.0) if df else nan,
+        "rmsea": float(np.sqrt(excess / scale)),
+        "rmsea_lower": float(np.sqrt(lower / scale)),
+        "rmsea_upper": float(np.sqrt(upper / scale)),
+    }
+
+
+def _noncentrality(chi2: float, df: int) -> tuple[float, float]:
+    """Noncentralities at which the observed value is the upper and the lower 5 % point."""
+    if not df:
+        return float("nan"), float("nan")
+
+    def at(share: float) -> float:
+        if stats.chi2.cdf(chi2, df) < share:
+            return 0.0
+        top = chi2 + 10.0 * np.sqrt(chi2 + df) + 100.0
+        return optimize.brentq(lambda c: float(stats.ncx2.cdf(chi2, df, c)) - share, 1e-10, top)  # pyright: ignore[reportReturnType]
+
+    tail = (1.0 - SPAN) / 2.0
+    return at(1.0 - tail), at(tail)
+
+
+def srmr(sample: np.ndarray, implied: np.ndarray) -> float:
+    """Root mean squared residual in units of the sample's standard deviations (Bentler 1995), without means."""
+    spread = np.sqrt(np.diag(sample))
+    residual = (sample - implied) / np.outer(spread, spread)
+    return float(np.sqrt(np.mean(residual[np.tril_indices(len(sample))] ** 2)))

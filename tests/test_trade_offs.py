@@ -1,0 +1,115 @@
+"""Willingness to pay against closed forms and brute force."""
+
+import after
+import bank
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+import iclv_jax as iclv
+from iclv_jax import GaussHermite
+
+
+def plain(first, second, covariance):
+    """A fit of two coefficients with these estimates and this covariance."""
+
+    def utility(b, x, lv):
+        return {"a": b.asc + b.label * x.label - b.price * x.price, "b": 0.0}
+
+    data = bank.single(30, 5, label="binary", price=(0, 2)).assign(choice=["a", "b"] * 15)
+    fit = after.fit_at(iclv.Model(choice=iclv.Logit(utility, "choice")).bind(data), [0.1, first, second])
+    matrix = fit._covariances["hessian"].matrix
+    matrix[:] = np.eye(3)
+    matrix[1:, 1:] = covariance
+    return fit
+
+
+COVARIANCE = np.array([[0.04, 0.006], [0.006, 0.01]])
+
+
+def test_a_ratio_of_two_coefficients():
+    """The utility subtracts the price, so that both are positive."""
+    found = plain(0.9, 0.6, COVARIANCE).willingness_to_pay("label", cost="price")
+    assert found.estimate == pytest.approx(1.5)
+    gradient = np.array([1.0, -1.5]) / 0.6
+    assert found.se == pytest.approx(np.sqrt(gradient @ COVARIANCE @ gradient))
+    # Fieller's bounds are where the test of label - r price = 0 is on the edge.
+    z = norm.ppf(0.975)
+    for bound in found.intervals.loc["fieller", ["lower", "upper"]]:
+        contrast = np.array([1.0, -bound])
+        assert abs(0.9 - bound * 0.6) == pytest.approx(z * np.sqrt(contrast @ COVARIANCE @ contrast))
+    assert found.intervals.loc["fieller", "words"] == "bounded"
+    draws = np.random.default_rng(1).multivariate_normal([0.9, 0.6], COVARIANCE, 200_000)
+    tails = np.quantile(draws[:, 0] / draws[:, 1], [0.025, 0.975])
+    np.testing.assert_allclose(
+        found.intervals.loc["krinsky-robb", ["lower", "upper"]].astype(float), tails, rtol=0.03
+    )
+
+
+def test_fieller_without_bounds_says_so():
+    noisy = COVARIANCE + np.diag([0.0, 1.0])
+    found = plain(0.9, 0.6, noisy).willingness_to_pay("label", cost="price").intervals.loc["fieller"]
+    assert found["lower"] == -np.inf
+    assert "below" in found["words"]
+    found = plain(0.1, 0.6, noisy).willingness_to_pay("label", cost="price").intervals.loc["fieller"]
+    assert "every value" in found["words"]
+
+
+def test_krinsky_robb_is_seeded():
+    fit = plain(0.9, 0.6, COVARIANCE)
+    a, b, c = (fit.willingness_to_pay("label", cost="price", seed=s).intervals for s in (0, 0, 1))
+    assert a.equals(b)
+    assert not a.equals(c)
+
+
+def test_random_coefficients_give_a_distribution():
+    """A lognormal time against a fixed cost: all quantiles are known."""
+    found = after.at("mixed_logit").willingness_to_pay("time", cost="cost")
+    centre, spread = -0.5, 0.4
+    assert found.estimate == pytest.approx(-np.exp(centre + spread**2 / 2) / 0.7, rel=1e-8)
+    expected = -np.exp(centre + spread * norm.ppf([0.95, 0.75, 0.5, 0.25, 0.05])) / 0.7
+    np.testing.assert_allclose(found.distribution.iloc[1:], expected, rtol=2e-3)
+    slopes = np.array([found.estimate, found.estimate * spread, found.estimate / 0.7])
+    names = ["time", "time.sd", "cost"]
+    matrix = after.at("mixed_logit").cov_params().loc[names, names].to_numpy()
+    assert found.se == pytest.approx(np.sqrt(slopes @ matrix @ slopes), rel=1e-6)
+    assert (found.people < 0.0).all()
+
+
+def test_marginal_utilities_that_depend_on_a_latent_variable():
+    """`(time + shift green) / cost` with green normal around its structural mean."""
+    fit, data = after.at("likert5", GaussHermite(15)), bank.get("likert5").data
+    fit = after.fit_at(fit.problem.recentre(fit.estimates), fit.estimates)
+    found = fit.willingness_to_pay("time", cost="cost")
+    green = 0.5 * data.drop_duplicates("id")["age"].to_numpy()
+    assert found.estimate == pytest.approx(-(-0.6 + 0.4 * green.mean()) / -0.5, rel=1e-9)
+    scores = fit.latent_scores()["green"]
+    np.testing.assert_allclose(found.people, (-0.6 + 0.4 * scores) / 0.5, rtol=1e-8)
+    by_column = fit.willingness_to_pay("shift", cost="cost")
+    assert by_column.estimate == found.estimate
+
+
+def test_a_cost_of_either_sign_has_no_mean():
+    found = after.at("correlated").willingness_to_pay("cost", cost="time")
+    assert np.isnan(found.estimate)
+    assert "no mean" in found.notes[0]
+
+
+def test_a_constant_and_a_function_of_a_coefficient():
+    fit = after.at("interactions")
+    price = fit.willingness_to_pay("asc", cost="price")
+    assert price.estimate == pytest.approx(0.9 / np.exp(-0.5), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"name": "tyme", "cost": "cost"}, "Did you mean 'time'"),
+        ({"name": "time", "cost": "cots"}, "Did you mean 'cost'"),
+        ({"name": "time", "cost": "cost", "level": 95}, "between 0 and 1"),
+        ({"name": "time", "cost": "cost", "alternative": "c"}, "none of the model"),
+    ],
+)
+def test_what_is_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        after.at("likert5", GaussHermite(15)).willingness_to_pay(**arguments)
