@@ -13,7 +13,7 @@ from scipy import stats
 from iclv_jax._accuracy import Accuracy, Finer, with_more_nodes
 from iclv_jax._components import Components, components
 from iclv_jax._fit._threads import one_thread
-from iclv_jax._inference import Covariance, covariance
+from iclv_jax._inference import Covariance, covariance, delta_errors
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._parameters import ParameterMap
 from iclv_jax._problem import Problem
@@ -176,8 +176,8 @@ class Estimates:
         """Every parameter, free or not: block, estimate, standard error, t, p, and t against 1 where
         a modeller would ask. Standard errors of defined ones follow by the delta method."""
         params = jnp.asarray(self.estimates)
-        j = np.asarray(_full_jacobian(self.problem.table.map, self.problem.core.constants, params))
-        errors = _delta_errors(j, self.covariance(cov).matrix)
+        j = np.asarray(full_jacobian(self.problem.table.map, self.problem.core.constants, params))
+        errors = delta_errors(j, self.covariance(cov).matrix)
         rows = self.problem.table.rows
         frame = pd.DataFrame(
             {
@@ -219,15 +219,6 @@ class Estimates:
 
 
 @partial(jax.jit, static_argnums=0)
-def _full_jacobian(mapping: ParameterMap, constants: Array, params: Array) -> Array:
+def full_jacobian(mapping: ParameterMap, constants: Array, params: Array) -> Array:
     """Derivatives of all parameters of the table with respect to the free ones."""
     return jax.jacfwd(lambda p: mapping.full(constants, p))(params)
-
-
-def _delta_errors(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Standard errors of functions of the estimates; NaN where one needs a variance that is missing,
-    and where the function is constant."""
-    known = ~np.isnan(np.diag(matrix))
-    variance = np.einsum("ij,jk,ik->i", jacobian[:, known], matrix[np.ix_(known, known)], jacobian[:, known])
-    needs = (jacobian[:, ~known] != 0.0).any(axis=1) | (jacobian == 0.0).all(axis=1)
-    return np.where(needs, np.nan, np.sqrt(variance))

@@ -2,11 +2,12 @@
 
 from typing import final
 
+from iclv_jax._fit._inferences import Inferences
 from iclv_jax._fit._predictions import Predictions
 
 
 @final
-class Fit(Predictions):
+class Fit(Inferences, Predictions):
     """Maximum likelihood estimates with everything that follows from them. Names follow statsmodels.
 
     Attributes
