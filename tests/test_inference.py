@@ -232,3 +232,99 @@ def test_matrices_of_the_wrong_shape_are_refused(fit):
         fit.wald_test(np.eye(3), [1.0])
     with pytest.raises(ValueError, match="no free parameter"):
         fit.wald_test(pd.DataFrame({"prise": [1.0]}))
+
+
+# --- one fit against another ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def larger(data):
+    return logit(("comfort", "price", "time")).fit(data, progress=False)
+
+
+def test_likelihood_ratio_is_that_of_statsmodels(data, larger, theirs):
+    fit = logit().fit(data, progress=False)
+    found = larger.lr_test(fit)
+    y = (data["choice"] == "a").astype(float)
+    their = sm.Logit(y, sm.add_constant(data[["price", "time", "comfort"]])).fit(disp=0, tol=1e-14)
+    assert found.statistic == pytest.approx(2 * (their.llf - theirs.llf), rel=1e-6)
+    assert found.pvalue == pytest.approx(stats.chi2.sf(2 * (their.llf - theirs.llf), 1), rel=1e-5)
+    assert found.df == 1
+    assert not found.notes
+
+
+def test_likelihood_ratio_refuses_what_is_not_nested(data, fit, larger):
+    with pytest.raises(ValueError, match="It must have fewer"):
+        fit.lr_test(larger)
+    with pytest.raises(ValueError, match="the people"):
+        larger.lr_test(logit().fit(data.assign(id=np.arange(1, 401)), person="id", progress=False))
+    flipped = data.assign(choice=np.where(np.arange(400) == 0, "b", data["choice"]))
+    assert data["choice"][0] == "a"
+    with pytest.raises(ValueError, match="the choices differ"):
+        larger.lr_test(logit().fit(flipped, progress=False))
+    with pytest.raises(ValueError, match="the weights differ"):
+        larger.lr_test(logit().fit(data, progress=False, weights=np.full(400, 2.0)))
+    with pytest.raises(ValueError, match="not with"):
+        larger.lr_test(3.0)
+    short = iclv.TrustRegion(max_iterations=1, radius=1e-3)
+    stopped = logit(("comfort", "price", "time")).fit(data, progress=False, optimizer=short, start="default")
+    with pytest.raises(ValueError, match="larger log-likelihood"):
+        stopped.lr_test(fit)
+
+
+def test_the_order_of_alternatives_and_items_does_not_make_other_data(data, larger):
+    def utility(b, x, lv):
+        return {"b": -b.asc, "a": b.price * x.price}
+
+    turned = iclv.Model(choice=iclv.Logit(utility, chosen="choice")).fit(data, progress=False)
+    assert larger.lr_test(turned).df == 2
+
+
+def test_vuong_by_hand(data):
+    a, b = (logit((c,)).fit(data, progress=False) for c in ("time", "comfort"))
+    found = iclv.vuong(a, b)
+    v = [f.params["asc"] + f.params[c] * data[c].to_numpy() for f, c in ((a, "time"), (b, "comfort"))]
+    sign = np.where(data["choice"] == "a", 1.0, -1.0)
+    difference = np.log1p(np.exp(-sign * v[1])) - np.log1p(np.exp(-sign * v[0]))
+    wanted = np.sqrt(400) * difference.mean() / difference.std()
+    assert found.statistic == pytest.approx(wanted, rel=1e-9)
+    assert found.pvalue == pytest.approx(2 * stats.norm.sf(abs(wanted)), rel=1e-9)
+    assert iclv.vuong(b, a).statistic == pytest.approx(-wanted, rel=1e-9)
+    assert iclv.vuong(a, b, "bic").statistic == found.statistic  # As many parameters.
+    both = logit(("time", "comfort")).fit(data, progress=False)
+    corrected = [iclv.vuong(both, a, c).statistic for c in ("none", "aic", "bic")]
+    ratio = (corrected[0] - corrected[2]) / (corrected[0] - corrected[1])
+    assert ratio == pytest.approx(0.5 * np.log(400))
+    assert np.isnan(iclv.vuong(a, a).statistic)
+    with pytest.raises(ValueError, match="correction is one of"):
+        iclv.vuong(a, b, "hqic")
+
+
+def test_ben_akiva_and_swait_by_hand(data):
+    a, b = (logit(c).fit(data, progress=False) for c in (("time",), ("comfort", "price")))
+    null = -400 * np.log(2)
+    rho = [1 - (f.llf - len(f.names)) / null for f in (a, b)]
+    wanted = stats.norm.cdf(-np.sqrt(-2 * (rho[1] - rho[0]) * null + 3 - 2))
+    assert rho[1] > rho[0]
+    for found in (iclv.ben_akiva_swait(a, b), iclv.ben_akiva_swait(b, a)):
+        assert found.pvalue == pytest.approx(wanted, rel=1e-9)
+
+
+def test_comparison_side_by_side(fit, larger):
+    found = iclv.compare({"small": fit, "large": larger}, show="t", cov="robust")
+    assert found.params.loc["price", ("small", "se")] == pytest.approx(fit.standard_errors("robust")["price"])
+    assert np.isnan(found.params.loc["comfort", ("small", "estimate")])
+    assert found.measures.loc["AIC", "large"] == larger.aic
+    text = str(found)
+    t = fit.params["price"] / fit.standard_errors("robust")["price"]
+    assert f"({t:.2f})" in next(line for line in text.splitlines() if line.startswith("price"))
+    assert f"{larger.llf:,.4f}" in text
+    assert "<table" in found._repr_html_()
+    with pytest.raises(ValueError, match="takes fits by name"):
+        iclv.compare([fit])
+
+
+def test_a_comparison_of_other_data_says_so(data, fit):
+    other = logit().fit(data.assign(id=np.arange(1, 401)), person="id", progress=False)
+    assert "do not explain the same data" in str(iclv.compare({"a": fit, "b": other}))
+    assert "do not explain" not in str(iclv.compare({"a": fit, "b": fit}))

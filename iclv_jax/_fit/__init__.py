@@ -1,6 +1,8 @@
 """The fit and its results."""
 
+from iclv_jax._fit._against import ben_akiva_swait, vuong
+from iclv_jax._fit._compare import compare
 from iclv_jax._fit._fit import fit, start_values
 from iclv_jax._fit._result import Fit
 
-__all__ = ["Fit", "fit", "start_values"]
+__all__ = ["Fit", "ben_akiva_swait", "compare", "fit", "start_values", "vuong"]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._fit._against import likelihood_ratio
 from iclv_jax._fit._estimates import Estimates, full_jacobian
 from iclv_jax._inference import HypothesisTest, delta_errors
 from iclv_jax._inference._functions import at_draws, needs_missing, normal_draws, quantities
@@ -134,6 +135,18 @@ class Inferences(Estimates):
         frame = pd.DataFrame(columns | {"upper": gap + value + reach}, index=pd.Index(words))
         frame.attrs["notes"] = covariance.notes
         return frame
+
+    def lr_test(self, restricted: Estimates) -> HypothesisTest:
+        """Likelihood-ratio test of a smaller model that is nested in this one.
+
+        Raises
+        ------
+        ValueError
+            For fits on different people, choices, items or weights; for a model with as many free parameters or
+            more; and where the restricted model has the larger log-likelihood by more than the error of the
+            integrals.
+        """
+        return likelihood_ratio(self, restricted)
 
     def _restricted(self, restrictions: Any, values: Any) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """Derivatives of the restrictions by the free parameters, by how much they are missed, and words."""
