@@ -1,6 +1,6 @@
 """What follows from the estimates: functions of them, and tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -11,11 +11,13 @@ from scipy import stats
 
 from iclv_jax._fit._against import likelihood_ratio
 from iclv_jax._fit._estimates import Estimates, full_jacobian
+from iclv_jax._fit._modification import modification_indices, score_test
 from iclv_jax._inference import HypothesisTest, delta_errors
 from iclv_jax._inference._functions import at_draws, needs_missing, normal_draws, quantities
 from iclv_jax._inference._hypotheses import wald
 from iclv_jax._inference._restrictions import Restriction, contrasts, parse_restrictions
 from iclv_jax._integration._rule import check_count
+from iclv_jax._problem import Problem
 from iclv_jax._types import Array
 
 ONE_DEVIATION = float(stats.norm.cdf(1.0))
@@ -147,6 +149,60 @@ class Inferences(Estimates):
             integrals.
         """
         return likelihood_ratio(self, restricted)
+
+    def modification_indices(
+        self, names: Sequence[str] | None = None, kind: Literal["hessian", "bhhh", "robust"] = "hessian"
+    ) -> pd.DataFrame:
+        """Score tests of fixed parameters: what each would gain if it were free (Sörbom 1989).
+
+        Parameters
+        ----------
+        names
+            Fixed parameters; None: all of the table.
+        kind
+            Where the information comes from: `"hessian"`, `"bhhh"`, or `"robust"`, a statistic that is chi-squared
+            also where the model is not quite true (White 1982).
+
+        Returns
+        -------
+        By parameter, the largest first: `block`; `value` at which it is fixed; `statistic`, chi-squared with one
+        degree of freedom, about twice the gain of the log-likelihood; `p`; `change`, by about how much the
+        parameter would move; `note`, why there is no statistic: a parameter that sets a scale or a location has
+        none.
+
+        Raises
+        ------
+        ValueError
+            For parameters that are not fixed.
+        """
+        return modification_indices(self, names, kind)
+
+    def lm_test(
+        self,
+        larger: str | Sequence[str] | Problem,
+        values: Mapping[str, float] | None = None,
+        kind: Literal["hessian", "bhhh"] = "hessian",
+    ) -> HypothesisTest:
+        """Score (Lagrange multiplier) test against a larger model, without fitting that one.
+
+        Parameters
+        ----------
+        larger
+            Names of fixed parameters to be set free together, or the larger model bound to the same data,
+            `larger_model.bind(data, ...)`.
+        values
+            Values that parameters of the larger model have in this one, where that is not 0 and this fit has no
+            such parameter.
+        kind
+            Where the information comes from.
+
+        Raises
+        ------
+        ValueError
+            For parameters that are not fixed, other data, and a larger model of which this fit is not a case:
+            the two log-likelihoods must agree at the estimates.
+        """
+        return score_test(self, larger, values or {}, kind)
 
     def _restricted(self, restrictions: Any, values: Any) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """Derivatives of the restrictions by the free parameters, by how much they are missed, and words."""

@@ -75,16 +75,22 @@ def covariance(
     inverse = invert(information, names, held)
     matrix = inverse.matrix
     if kind in ("robust", "cluster"):
-        weighted = scores[:, inverse.kept] * weights[:, None]
-        if kind == "cluster" and clusters is not None:
-            sums = np.zeros((int(clusters.max()) + 1, weighted.shape[1]))
-            np.add.at(sums, clusters, weighted)
-            weighted = sums
+        weighted = summed_scores(scores[:, inverse.kept], weights, clusters if kind == "cluster" else None)
         matrix = matrix @ (weighted.T @ weighted) @ matrix
     result = np.full((len(names), len(names)), np.nan)
     sound = np.isin(inverse.kept, inverse.sound)
     result[np.ix_(inverse.sound, inverse.sound)] = matrix[np.ix_(sound, sound)]
     return Covariance(kind, result, (*notes, *inverse.reasons))
+
+
+def summed_scores(scores: np.ndarray, weights: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
+    """Weighted scores, summed within clusters where there are any: (people or clusters, P)."""
+    weighted = scores * weights[:, None]
+    if clusters is None:
+        return weighted
+    sums = np.zeros((int(clusters.max()) + 1, weighted.shape[1]))
+    np.add.at(sums, clusters, weighted)
+    return sums
 
 
 class Inverse(NamedTuple):
