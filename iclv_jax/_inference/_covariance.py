@@ -6,8 +6,10 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-Kind = Literal["hessian", "bhhh", "robust", "cluster"]
+Kind = Literal["hessian", "bhhh", "robust", "cluster", "bootstrap", "jackknife"]
 KINDS: tuple[str, ...] = get_args(Kind)
+RESAMPLED = ("bootstrap", "jackknife")
+"""Kinds that take more than scores and Hessian."""
 
 DEFINITE = 1e-12
 """Smallest eigenvalue, as a share of the largest, of a matrix scaled to a unit diagonal that counts as
@@ -57,7 +59,7 @@ def covariance(
     clusters
         Cluster of each person as integers from 0, for `"cluster"`.
     """
-    if kind not in KINDS:
+    if kind not in KINDS or kind in RESAMPLED:
         raise ValueError(f"The kind of covariance is one of {', '.join(map(repr, KINDS))}, not {kind!r}.")
     if kind == "cluster" and clusters is None:
         raise ValueError(

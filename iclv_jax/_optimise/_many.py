@@ -29,11 +29,11 @@ def derivatives(core: Core, z: Array, supplied: Supplied = "exact") -> Derivativ
     """Of the mean negative log-likelihood in z: pure, so that it may be mapped over z and core."""
     mapping, constants = core.structure.map, core.constants
     params, size = mapping.natural(constants, z), core.weights.sum()
-    if supplied == "exact":
-        found = expand_exact(core, params)
-    else:
-        found = outer_products(core.weights, *person_scores(core, params))
-    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, supplied == "exact")))
+    exact = supplied == "exact"
+    found = (
+        expand_exact(core, params) if exact else outer_products(core.weights, *person_scores(core, params))
+    )
+    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, exact)))
 
 
 class _State(NamedTuple):
