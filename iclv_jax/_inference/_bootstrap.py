@@ -20,6 +20,11 @@ from iclv_jax._types import Array, Float
 
 TOLERANCE = 1e-6
 """Newton decrement of a sample: a thousandth of a standard error."""
+CHECKED = 1e-4
+"""Newton decrement of a sample by its exact Hessian, at the end."""
+FLAT = 1e-4
+"""Smallest curvature of a sample in units of that of all people, below which it has no maximum: a coefficient runs
+away where the people who were drawn are told apart completely."""
 MOST_ROUNDS, STEPS = 20, 6
 RADIUS = 0.3
 """First radius in scaled parameters, where one is sqrt(people) standard errors of a parameter alone."""
@@ -83,6 +88,11 @@ def bootstrap(problem: Problem, params: np.ndarray, samples: int, seed: int) -> 
         open_samples = np.flatnonzero(~done & np.isfinite(found).all(axis=1))
         if not len(open_samples):
             break
+    whole = -np.asarray(problem.hessian(jnp.asarray(params)))
+    for start in range(0, samples, chunk):
+        at = np.minimum(np.arange(start, start + chunk), samples - 1)
+        lanes = Sample(*(jnp.asarray(a[at]) for a in (found, corrections, people, kept)))
+        done[at] &= np.asarray(_determined(problem.core, lanes, z, jnp.asarray(whole), lower, upper))
     natural = np.asarray(jax.vmap(objective.params)(jnp.asarray(found)))
     aligned, turned = _aligned(problem, params, natural)
     return Resampled(aligned, done, turned)
@@ -150,6 +160,31 @@ def _advance(core: Core, lanes: Sample, scale: Array, lower: Array, upper: Array
     def one(lane: Sample) -> Ended:
         mine = _core_of(core, lane.people, lane.weights)
         return minimise_frozen(mine, lane.z, scale, lower, upper, TOLERANCE, method, STEPS, lane.correction)
+
+    return jax.vmap(one)(lanes)
+
+
+@jax.jit
+def _determined(core: Core, lanes: Sample, z: Array, whole: Array, lower: Array, upper: Array) -> Array:
+    """Whether every sample is at a maximum, and one that is not all but flat, by its exact Hessian. `whole` is the
+    information of all people at z, in natural units."""
+    mapping, constants = core.structure.map, core.constants
+    jacobian = jax.jacfwd(partial(mapping.natural, constants))(z)
+    reference = jacobian.T @ whole @ jacobian / core.weights.sum()
+
+    def one(lane: Sample) -> Array:
+        here = derivatives(_core_of(core, lane.people, lane.weights), lane.z)
+        inside = (lane.z > lower) & (lane.z < upper)
+        both = inside[:, None] & inside[None, :]
+        factor = jnp.linalg.cholesky(jnp.where(both, reference, jnp.eye(len(lane.z))))
+        matrix = jnp.where(both, here.hessian, jnp.eye(len(lane.z)))
+        half = jax.scipy.linalg.solve_triangular(factor, matrix, lower=True)
+        values, vectors = jnp.linalg.eigh(jax.scipy.linalg.solve_triangular(factor, half.T, lower=True))
+        along = vectors.T @ jax.scipy.linalg.solve_triangular(
+            factor, jnp.where(inside, here.gradient, 0.0), lower=True
+        )
+        decrement = jnp.sum(along**2 / values) * lane.weights.sum()
+        return (values[0] > FLAT) & (decrement < CHECKED)
 
     return jax.vmap(one)(lanes)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._inference._covariance import Covariance, invert
+from iclv_jax._inference._covariance import DEFINITE, Covariance, invert
 from iclv_jax._inference._people import person_hessians
 from iclv_jax._problem import Problem
 
@@ -46,7 +46,11 @@ def _summed(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 def _not_definite(matrices: np.ndarray, groups: np.ndarray, people: Sequence, clusters: bool) -> str:
     """Who must not be left out, in words."""
-    bad = np.flatnonzero(np.linalg.eigvalsh(matrices)[:, 0] <= 0.0) if matrices.shape[1] else []
+    if not matrices.shape[1]:
+        return ""
+    unit = np.sqrt(np.diagonal(matrices.mean(axis=0)))
+    values = np.linalg.eigvalsh(matrices / np.outer(unit, unit))
+    bad = np.flatnonzero(values[:, 0] <= DEFINITE * values[:, -1])
     if not len(bad):
         return ""
     first = ", ".join(repr(people[int(np.argmax(groups == g))]) for g in bad[:5])
