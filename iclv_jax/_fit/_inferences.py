@@ -10,8 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from iclv_jax._fit._against import likelihood_ratio
+from iclv_jax._fit._covariances import CovarianceComparison, compare_covariances
 from iclv_jax._fit._estimates import Estimates, full_jacobian
 from iclv_jax._fit._modification import modification_indices, score_test
+from iclv_jax._fit._profile import Profile, profile
+from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import HypothesisTest, delta_errors
 from iclv_jax._inference._functions import at_draws, needs_missing, normal_draws, quantities
 from iclv_jax._inference._hypotheses import wald
@@ -203,6 +206,38 @@ class Inferences(Estimates):
             the two log-likelihoods must agree at the estimates.
         """
         return score_test(self, larger, values or {}, kind)
+
+    def compare_covariances(self) -> CovarianceComparison:
+        """Standard errors of every kind side by side, their ratios to those from the Hessian, the smallest
+        eigenvalues of the information, and White's (1982) test that Hessian and scores agree.
+
+        Bootstrap and jackknife are shown when they have been computed.
+        """
+        return compare_covariances(self)
+
+    @one_thread
+    def profile(self, name: str, points: int | Sequence[float] | None = None, level: float = 0.95) -> Profile:
+        """Profile-likelihood interval of a free parameter: the values that a likelihood-ratio test does not reject.
+
+        The model is fitted anew with the parameter held at trial values, each from the nearest one known, nodes
+        placed as in a fit. Unlike `conf_int` the interval need not be symmetric, and does not depend on how the
+        parameter is written.
+
+        Parameters
+        ----------
+        name
+            A free parameter.
+        points
+            Further values for the table: how many, evenly over the interval, or which.
+        level
+            Coverage.
+
+        Raises
+        ------
+        ValueError
+            For a parameter that is not free or at its bound.
+        """
+        return profile(self, name, points, level)
 
     def _restricted(self, restrictions: Any, values: Any) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """Derivatives of the restrictions by the free parameters, by how much they are missed, and words."""
