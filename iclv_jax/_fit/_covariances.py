@@ -62,7 +62,9 @@ def compare_covariances(fit: Estimates) -> CovarianceComparison:
     if "bootstrap" not in kinds and fit._bootstraps:
         kinds.append("bootstrap")
     errors = pd.DataFrame({kind: fit.standard_errors(kind) for kind in kinds})
-    notes = dict.fromkeys(f"{k}: {n}" for k in kinds for n in fit.covariance(k).notes)
+    notes = dict.fromkeys(
+        n if n.startswith(k) else f"{k}: {n}" for k in kinds for n in fit.covariance(k).notes
+    )
     free = np.array([n not in fit.optimizer_report.active for n in fit.names])
     scores, weights = fit.scores.to_numpy()[:, free], fit.problem.panel.weights
     information = {"hessian": -fit.hessian.to_numpy()[np.ix_(free, free)]}
