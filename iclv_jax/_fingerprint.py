@@ -38,6 +38,23 @@ def of_data(problem: Problem) -> str:
     return digest(people, *jax.tree.leaves(problem.core.person), problem.core.weights)
 
 
+def outcomes(problem: Problem) -> dict[str, str]:
+    """What is explained and for whom, piece by piece: equal for models that may use other covariates, other
+    orders of items or alternatives, and other columns of the same data."""
+    panel, utility = problem.panel, problem.spec.utility
+    found = {"the people": digest([repr(p) for p in panel.people]), "the weights": digest(panel.weights)}
+    if utility is not None:
+        labels = np.array([repr(a) for a in utility.alternatives])[panel.person.chosen]
+        found["the choices"] = digest(np.where(panel.person.occurs, labels, "").tolist())
+    for stack, values, seen in zip(
+        problem.table.stacks, panel.person.values, panel.person.observed, strict=True
+    ):
+        for i, item in enumerate(stack.items):
+            answers = np.where(seen[:, i], values[:, i], -1).astype(float)
+            found[f"item {item!r}"] = digest(answers, seen[:, i], panel.levels.get(item, ()))
+    return found
+
+
 def fingerprints(problem: Problem, optimizer: Any, first: np.ndarray, staged: bool) -> dict[str, str]:
     """What a checkpoint has to agree with."""
     settings = {

@@ -36,12 +36,16 @@ def parse_memory(memory: Any) -> float:
     return value
 
 
-def batch_size(core: Core, nodes: int, memory: float) -> int:
-    """People per batch such that the exact Hessian, which takes the most, stays within `memory`."""
+def bytes_per_person(core: Core, nodes: int) -> float:
+    """What one person takes in an exact Hessian, in bytes."""
     person, shape = core.person, core.structure
-    people, situations = person.occurs.shape
     items = sum(v.shape[1] for v in person.values)
-    choice = situations * person.available.shape[2]
+    choice = person.occurs.shape[1] * person.available.shape[2]
     coefficients = len(shape.utility.parameters) if shape.utility is not None else 0
     numbers = PER_ITEM * items + choice * (PER_CHOICE + 3 * coefficients) + 3 * shape.map.cells
-    return int(np.clip(memory / (8.0 * nodes * numbers), 1, people))
+    return 8.0 * nodes * numbers
+
+
+def batch_size(core: Core, nodes: int, memory: float) -> int:
+    """People per batch such that the exact Hessian, which takes the most, stays within `memory`."""
+    return int(np.clip(memory / bytes_per_person(core, nodes), 1, core.people))

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from iclv_jax._accuracy import accuracy
 from iclv_jax._diagnose._utility import multiplied
+from iclv_jax._inference._signs import sign
 from iclv_jax._integration import Nodes
 from iclv_jax._integration._rule import check_count
 from iclv_jax._likelihood import Core
@@ -156,25 +157,10 @@ def normalised(problem: Problem, params: np.ndarray, same: float = SAME) -> np.n
         loadings = [n for n in names if n.startswith(f"{latent} =~ ")]
         if not loadings or params[names.index(loadings[0])] > 0.0:
             continue
-        turned = np.array([_sign(n, latent, effects.get(latent, ())) for n in names]) * params
+        turned = np.array([sign(n, latent, effects.get(latent, ())) for n in names]) * params
         before, after = (
             float(problem.recentre(jnp.asarray(p)).loglike(jnp.asarray(p))) for p in (params, turned)
         )
         if abs(before - after) <= same:
             params = turned
     return params
-
-
-def _sign(name: str, latent: str, effects: tuple[str, ...]) -> float:
-    """What turning a latent variable around does to a parameter."""
-    left, right = _sides(name)
-    involved = name in effects or left == latent or right == latent
-    return -1.0 if involved and left != right else 1.0
-
-
-def _sides(name: str) -> tuple[str, str]:
-    for separator in (" =~ ", " ~~ ", " ~ "):
-        if separator in name:
-            left, _, right = name.partition(separator)
-            return left, right
-    return name, ""

@@ -14,7 +14,8 @@ from scipy.optimize import minimize
 
 import iclv_jax as iclv
 from iclv_jax._diagnose._utility import multiplied
-from iclv_jax._multistart import _sign, normalised
+from iclv_jax._inference._signs import sign
+from iclv_jax._multistart import normalised
 from iclv_jax._optimise import Function, Likelihood, Verdict, minimise_frozen, minimise_scipy
 from iclv_jax._optimise import minimise as drive
 from iclv_jax._optimise._lbfgsb import Compact, cauchy_point, subspace_minimum
@@ -352,7 +353,7 @@ def test_signs_of_latent_variables_are_normalised_without_a_change_of_the_likeli
     straight = normalised(problem, np.asarray(problem.vector(case.params)))
     for latent in problem.spec.order:
         effects = multiplied(problem, "latents").get(latent, ())
-        signs = np.array([_sign(n, latent, effects) for n in problem.names])
+        signs = np.array([sign(n, latent, effects) for n in problem.names])
         assert signs.min() == -1.0
         there, here = (
             problem.recentre(jnp.asarray(p)).loglike_person(jnp.asarray(p))

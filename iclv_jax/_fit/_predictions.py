@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._estimates import Estimates, _delta_errors
+from iclv_jax._fit._estimates import Estimates
 from iclv_jax._fit._new_data import Sight, sight
 from iclv_jax._fit._threads import one_thread
+from iclv_jax._inference import delta_errors
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._parameters import CHOICE, LATENT
 from iclv_jax._predict import (
@@ -167,7 +168,7 @@ class Predictions(Estimates):
         slopes = np.asarray(probability_derivatives(seen.view, jnp.asarray(self.estimates), directions))
         by_row = np.stack([seen.by_row(s) for s in slopes], axis=-1)
         jacobian = by_row.reshape(-1, len(directions)) @ np.asarray(directions)
-        return _delta_errors(jacobian, self.covariance(cov).matrix).reshape(by_row.shape[:-1])
+        return delta_errors(jacobian, self.covariance(cov).matrix).reshape(by_row.shape[:-1])
 
     def _directions(self, seen: Sight) -> Any:
         """Unit vectors of the parameters that a prediction depends on."""

@@ -3,12 +3,13 @@
 import os
 from typing import final
 
+from iclv_jax._fit._inferences import Inferences
 from iclv_jax._fit._structure import Structural
 from iclv_jax._fit._writing import write
 
 
 @final
-class Fit(Structural):
+class Fit(Inferences, Structural):
     """Maximum likelihood estimates with everything that follows from them. Names follow statsmodels.
 
     Attributes

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._fit._estimates import _delta_errors
-from iclv_jax._inference import Covariance, covariance
+from iclv_jax._inference import Covariance, covariance, delta_errors
 
 
 @final
@@ -117,7 +116,7 @@ class SavedFit:
         known = self.about["table"]
         frame = pd.DataFrame({k: known[k] for k in ("block", "role", "status", "estimate")})
         frame.index = pd.Index(known["name"], name="parameter")
-        frame["se"] = _delta_errors(self.arrays["jacobian"], self.covariance(cov).matrix)
+        frame["se"] = delta_errors(self.arrays["jacobian"], self.covariance(cov).matrix)
         frame["t"] = frame["estimate"] / frame["se"]
         frame["p"] = 2.0 * stats.norm.sf(np.abs(frame["t"]))
         frame["t_one"] = ((frame["estimate"] - 1.0) / frame["se"]).where(np.array(known["against one"]))

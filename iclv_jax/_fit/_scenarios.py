@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._estimates import _delta_errors
 from iclv_jax._fit._new_data import Sight, sight
 from iclv_jax._fit._outcomes import Responses, Scenario
 from iclv_jax._fit._predictions import Predictions
 from iclv_jax._fit._threads import one_thread
+from iclv_jax._inference import delta_errors
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._predict import Given, choice_probabilities
 from iclv_jax._predict._marginal import Marginal, find_marginal
@@ -225,7 +225,7 @@ class Scenarios(Predictions):
         pooled = cost is not None and not self._worth_everywhere(cost)
         values = np.asarray(scenario_totals(a.view, b.view, params, cost, pooled))
         slopes = jacobian(scenario_totals, (a.view, b.view), params, self._directions(a), cost, pooled)
-        errors = _delta_errors(slopes, self.covariance(cov).matrix)
+        errors = delta_errors(slopes, self.covariance(cov).matrix)
         table = {}
         for i, name in enumerate(("first", "second", "difference")):
             table[name] = values[i * size : (i + 1) * size]
@@ -308,7 +308,7 @@ class Scenarios(Predictions):
         params = jnp.asarray(self.estimates)
         value = averages(seen.view, params, place, kind)
         found = jacobian(averages, (seen.view,), params, self._directions(seen), place, kind)
-        return np.asarray(value), _delta_errors(found, self.covariance(cov).matrix)
+        return np.asarray(value), delta_errors(found, self.covariance(cov).matrix)
 
     def _shown(self, found: Responses, alternative: Hashable | None) -> Responses:
         if alternative is None:

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._estimates import _delta_errors
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._trade_offs import TradeOffs
+from iclv_jax._inference import delta_errors
 from iclv_jax._predict._effects import (
     effects,
     explained,
@@ -52,7 +52,7 @@ class Structural(TradeOffs):
             ("total", values[1], slopes[1]),
         ):
             table[name] = value
-            table[f"{name}.se"] = _delta_errors(slope, self.covariance(cov).matrix)
+            table[f"{name}.se"] = delta_errors(slope, self.covariance(cov).matrix)
         index = pd.MultiIndex.from_tuples(pairs, names=["from", "to"])
         connected = (values != 0.0).any(axis=0) | (slopes != 0.0).any(axis=(0, 2))
         return pd.DataFrame(table, index=index)[connected]
@@ -86,10 +86,10 @@ class Structural(TradeOffs):
         matrix = self.covariance(cov).matrix
         table = {}
         for i, name in enumerate(("std.lv", "std.all")):
-            errors = _delta_errors(slopes[i, kept], matrix)
+            errors = delta_errors(slopes[i, kept], matrix)
             table[name] = np.append(values[i], r2)
             errors = np.where(np.isnan(values[i]), np.nan, errors)
-            table[f"{name}.se"] = np.append(errors, _delta_errors(r2_slopes, matrix))
+            table[f"{name}.se"] = np.append(errors, delta_errors(r2_slopes, matrix))
         names = [rows[i].name for i in kept] + [f"R2 {n}" for n in (*order, *items)]
         return pd.DataFrame(table, index=pd.Index(names, name="parameter"))
 
@@ -115,7 +115,7 @@ class Structural(TradeOffs):
         matrix = self.covariance(cov).matrix
         frame = {"items": own.sum(axis=0).astype(int)}
         for i, name in enumerate(("omega", "ave")):
-            frame |= {name: values[i], f"{name}.se": _delta_errors(np.nan_to_num(slopes[i]), matrix)}
+            frame |= {name: values[i], f"{name}.se": delta_errors(np.nan_to_num(slopes[i]), matrix)}
         return pd.DataFrame(frame, index=pd.Index(order, name="latent"))
 
     def fit_measures(self) -> dict[str, float]:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._fit._estimates import _delta_errors
 from iclv_jax._fit._new_data import Sight, sight
 from iclv_jax._fit._outcomes import TradeOff
 from iclv_jax._fit._scenarios import Scenarios
 from iclv_jax._fit._threads import one_thread
+from iclv_jax._inference import delta_errors
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._predict._marginal import (
     Marginal,
@@ -109,7 +109,7 @@ class TradeOffs(Scenarios):
         matrix = self.covariance(cov).matrix
         ratio = -values[0] / values[1]
         slope = -(slopes[0] + ratio * slopes[1]) / values[1]
-        error = float(_delta_errors(slope[None], matrix)[0])
+        error = float(delta_errors(slope[None], matrix)[0])
         reach = stats.norm.ppf(0.5 + level / 2.0) * error
         exact = fieller(float(values[0]), float(values[1]), _of_two(slopes, matrix), level)
         drawn = krinsky_robb(both, self.estimates, matrix, draws, seed)
@@ -135,7 +135,7 @@ class TradeOffs(Scenarios):
         seen = sight(self.problem, params, None, None, "nothing")
         mean = float(mean_trade_off(seen.view, params, attribute, money)[0])
         slopes = jacobian(mean_trade_off, (seen.view,), params, self._directions(seen), attribute, money)
-        error = float(_delta_errors(slopes, self.covariance(cov).matrix)[0])
+        error = float(delta_errors(slopes, self.covariance(cov).matrix)[0])
         notes = []
         if crosses:
             mean = error = float("nan")

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._fingerprint import of_data, of_model
-from iclv_jax._fit._estimates import _full_jacobian
+from iclv_jax._fit._estimates import full_jacobian
 from iclv_jax._fit._structure import Structural
 from iclv_jax._integration import Rule
 
@@ -73,7 +73,7 @@ def _arrays(fit: Structural) -> dict[str, np.ndarray]:
         "hessian": fit.hessian.to_numpy(),
         "scores": fit.scores.to_numpy(),
         "weights": problem.panel.weights,
-        "jacobian": _full_jacobian(problem.table.map, problem.core.constants, params),
+        "jacobian": full_jacobian(problem.table.map, problem.core.constants, params),
         "latent mean": moments.mean,
         "latent covariance": moments.covariance,
     }

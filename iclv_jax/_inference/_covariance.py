@@ -6,8 +6,10 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-Kind = Literal["hessian", "bhhh", "robust", "cluster"]
+Kind = Literal["hessian", "bhhh", "robust", "cluster", "bootstrap", "jackknife"]
 KINDS: tuple[str, ...] = get_args(Kind)
+RESAMPLED = ("bootstrap", "jackknife")
+"""Kinds that take more than scores and Hessian."""
 
 DEFINITE = 1e-12
 """Smallest eigenvalue, as a share of the largest, of a matrix scaled to a unit diagonal that counts as
@@ -57,7 +59,7 @@ def covariance(
     clusters
         Cluster of each person as integers from 0, for `"cluster"`.
     """
-    if kind not in KINDS:
+    if kind not in KINDS or kind in RESAMPLED:
         raise ValueError(f"The kind of covariance is one of {', '.join(map(repr, KINDS))}, not {kind!r}.")
     if kind == "cluster" and clusters is None:
         raise ValueError(
@@ -75,16 +77,22 @@ def covariance(
     inverse = invert(information, names, held)
     matrix = inverse.matrix
     if kind in ("robust", "cluster"):
-        weighted = scores[:, inverse.kept] * weights[:, None]
-        if kind == "cluster" and clusters is not None:
-            sums = np.zeros((int(clusters.max()) + 1, weighted.shape[1]))
-            np.add.at(sums, clusters, weighted)
-            weighted = sums
+        weighted = summed_scores(scores[:, inverse.kept], weights, clusters if kind == "cluster" else None)
         matrix = matrix @ (weighted.T @ weighted) @ matrix
     result = np.full((len(names), len(names)), np.nan)
     sound = np.isin(inverse.kept, inverse.sound)
     result[np.ix_(inverse.sound, inverse.sound)] = matrix[np.ix_(sound, sound)]
     return Covariance(kind, result, (*notes, *inverse.reasons))
+
+
+def summed_scores(scores: np.ndarray, weights: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
+    """Weighted scores, summed within clusters where there are any: (people or clusters, P)."""
+    weighted = scores * weights[:, None]
+    if clusters is None:
+        return weighted
+    sums = np.zeros((int(clusters.max()) + 1, weighted.shape[1]))
+    np.add.at(sums, clusters, weighted)
+    return sums
 
 
 class Inverse(NamedTuple):

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._derivatives import expand_exact
+from iclv_jax._derivatives import expand_exact, outer_products, person_scores
 from iclv_jax._likelihood import Core
 from iclv_jax._optimise._method import Trial
-from iclv_jax._optimise._objective import Derivatives, in_z
+from iclv_jax._optimise._objective import Derivatives, Supplied, in_z
 from iclv_jax._optimise._subproblem import Model
 from iclv_jax._optimise._trust_region import Region, TrustRegionSteps
 from iclv_jax._types import Array, Bool, Float, Int, Scalar
@@ -25,12 +25,15 @@ class Ended(NamedTuple):
     iterations: Int[Array, ""]
 
 
-def derivatives(core: Core, z: Array) -> Derivatives:
+def derivatives(core: Core, z: Array, supplied: Supplied = "exact") -> Derivatives:
     """Of the mean negative log-likelihood in z: pure, so that it may be mapped over z and core."""
     mapping, constants = core.structure.map, core.constants
-    found = expand_exact(core, mapping.natural(constants, z))
-    size = core.weights.sum()
-    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, True)))
+    params, size = mapping.natural(constants, z), core.weights.sum()
+    exact = supplied == "exact"
+    found = (
+        expand_exact(core, params) if exact else outer_products(core.weights, *person_scores(core, params))
+    )
+    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, exact)))
 
 
 class _State(NamedTuple):
@@ -51,15 +54,18 @@ def minimise_frozen(
     tolerance: float,
     method: TrustRegionSteps,
     max_iterations: int,
+    matrix: Array | None = None,
 ) -> Ended:
-    """Trust-region Newton at frozen nodes, as one compiled loop. Bounds are in z."""
+    """Trust-region steps at frozen nodes, as one compiled loop, with exact Hessians or outer products of scores.
+    Bounds are in z; `matrix` is added to every Hessian (of the mean negative log-likelihood in z)."""
     size = core.weights.sum()
     free = jnp.ones(z.shape, bool)
 
     def model(here: Derivatives, z: Array) -> Model:
+        hessian = here.hessian if matrix is None else here.hessian + matrix
         return Model(
             here.gradient * scale,
-            here.hessian * jnp.outer(scale, scale),
+            hessian * jnp.outer(scale, scale),
             (lower - z) / scale,
             (upper - z) / scale,
             free,
@@ -73,7 +79,7 @@ def minimise_frozen(
         at = model(state.here, state.z)
         step = method.propose(state.memory, at)
         there = jnp.clip(state.z + scale * step, lower, upper)
-        tried = derivatives(core, there)
+        tried = derivatives(core, there, method.supplied)
         finite = jnp.isfinite(tried.value) & jnp.all(jnp.isfinite(tried.hessian))
         trial = Trial(
             (there - state.z) / scale,
@@ -89,7 +95,7 @@ def minimise_frozen(
         return _State(z, here, memory, shape.decrement * size, state.iterations + 1)
 
     z = jnp.clip(z, lower, upper)
-    here = derivatives(core, z)
+    here = derivatives(core, z, method.supplied)
     memory, shape = method.plan(method.begin(z.shape[0]), model(here, z))
     first = _State(z, here, memory, shape.decrement * size, jnp.zeros((), int))
     end = jax.lax.while_loop(unfinished, turn, first)

@@ -19,6 +19,8 @@ KINDS = {
     "bhhh": "outer product of the scores (BHHH)",
     "robust": "robust (sandwich)",
     "cluster": "robust to correlation within clusters",
+    "bootstrap": "bootstrap over people or clusters",
+    "jackknife": "jackknife over people or clusters",
 }
 
 

@@ -1,0 +1,116 @@
+"""Fits side by side."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from iclv_jax._fingerprint import outcomes
+from iclv_jax._fit._estimates import Estimates
+from iclv_jax._report import Report
+from iclv_jax._report._format import fixed, loglike, number
+from iclv_jax._report._summary import HEADINGS
+from iclv_jax._report._table import Section
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Fits side by side.
+
+    Attributes
+    ----------
+    params
+        Estimates, standard errors and t by parameter; columns (fit, `estimate` | `se` | `t`).
+    measures
+        Log-likelihood, AIC, BIC, numbers of parameters and people, by fit.
+    report
+        The table that is printed, and shown in notebooks.
+    """
+
+    params: pd.DataFrame
+    measures: pd.DataFrame
+    report: Report
+
+    def __str__(self) -> str:
+        return str(self.report)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+
+def compare(
+    fits: Mapping[str, Estimates], show: Literal["se", "t"] = "se", cov: str | None = None
+) -> Comparison:
+    """Estimates and measures of several fits in one table.
+
+    Parameters
+    ----------
+    fits
+        Fits by the name of their column.
+    show
+        What stands in brackets behind the estimates: standard errors (`"se"`) or t (`"t"`).
+    cov
+        Kind of covariance, as of `fit.cov_params`.
+
+    Raises
+    ------
+    ValueError
+        For an empty mapping, and what is no fit.
+    """
+    if not isinstance(fits, Mapping) or not fits or not all(isinstance(f, Estimates) for f in fits.values()):
+        raise ValueError(f'compare takes fits by name, {{"A": fit, "B": other}}, not {fits!r}.')
+    if show not in ("se", "t"):
+        raise ValueError(f"show is 'se' or 't', not {show!r}.")
+    tables = {str(name): fit.table(cov) for name, fit in fits.items()}
+    params = pd.concat({name: t[["estimate", "se", "t"]] for name, t in tables.items()}, axis=1, sort=False)
+    blocks = pd.concat([t["block"] for t in tables.values()])
+    blocks = blocks[~blocks.index.duplicated()].reindex(params.index)
+    measures = pd.DataFrame({str(name): _measures(fit) for name, fit in fits.items()})
+    facts = [_row(params, str(name), list(tables), show) for name in params.index]
+    sections = [
+        Section(heading, tuple(row for row, b in zip(facts, blocks, strict=True) if b == block))
+        for block, heading in HEADINGS.items()
+        if (blocks == block).any()
+    ]
+    sections.append(Section("Measures", tuple(_measure_rows(measures))))
+    notes = (f"In brackets: {'standard errors' if show == 'se' else 't'}", *_warnings(fits))
+    report = Report("Comparison of fits", (), ("", *tables), tuple(sections), notes)
+    return Comparison(params, measures, report)
+
+
+def _measures(fit: Estimates) -> dict[str, float]:
+    found = {"log-likelihood": fit.llf, "AIC": fit.aic, "BIC": fit.bic}
+    return found | {"parameters": len(fit.names), "people": fit.nobs}
+
+
+def _row(params: pd.DataFrame, name: str, fits: list[str], show: str) -> tuple[str, ...]:
+    cells = []
+    for fit in fits:
+        estimate, bracket = (float(params.loc[name, (fit, c)]) for c in ("estimate", show))  # pyright: ignore[reportArgumentType]
+        inside = "" if np.isnan(bracket) else f" ({number(bracket) if show == 'se' else fixed(bracket, 2)})"
+        cells.append(number(estimate) + inside)
+    return (name, *cells)
+
+
+def _measure_rows(measures: pd.DataFrame) -> list[tuple[str, ...]]:
+    shown: dict[str, Any] = {"log-likelihood": loglike, "AIC": lambda v: fixed(v, 2)}
+    shown["BIC"] = shown["AIC"]
+    return [
+        (str(what), *(shown.get(str(what), lambda v: f"{int(v):,}")(v) for v in row))
+        for what, row in zip(measures.index, measures.to_numpy(), strict=True)
+    ]
+
+
+def _warnings(fits: Mapping[str, Estimates]) -> list[str]:
+    notes = [f"{name} did not converge" for name, fit in fits.items() if not fit.converged]
+    (first, one), *others = ((str(n), outcomes(f.problem)) for n, f in fits.items())
+    notes += [
+        f"{first} and {name} do not explain the same data, so their log-likelihoods do not compare"
+        for name, other in others
+        if one != other
+    ]
+    return notes

@@ -1,0 +1,89 @@
+"""Covariances of one fit side by side."""
+
+from dataclasses import dataclass, field
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from iclv_jax._fit._estimates import Estimates
+from iclv_jax._inference import HypothesisTest
+from iclv_jax._inference._hypotheses import chi_squared
+from iclv_jax._inference._information import information_matrix_test, scaled_eigenvalues
+from iclv_jax._inference._people import person_hessians
+from iclv_jax._report._format import fixed, number
+
+SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CovarianceComparison:
+    """Standard errors of all kinds.
+
+    Attributes
+    ----------
+    errors
+        Standard errors by parameter and kind.
+    ratios
+        The same over those from the Hessian. All near 1 speaks for the model; robust ones far from it speak for
+        dependence or a wrong model.
+    eigenvalues
+        The smallest eigenvalues of the information, scaled to a unit diagonal, from Hessian and scores.
+    information_test
+        White's test that these two agree.
+    notes
+        What a reader must know of each kind.
+    """
+
+    errors: pd.DataFrame = field(repr=False)
+    ratios: pd.DataFrame = field(repr=False)
+    eigenvalues: pd.DataFrame = field(repr=False)
+    information_test: HypothesisTest
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        ratios = self.ratios.drop(columns="hessian").add_suffix(" / hessian")
+        blocks = [
+            "Standard errors",
+            self.errors.to_string(float_format=number),
+            ratios.to_string(float_format=lambda v: fixed(v, 3)),
+            "Smallest eigenvalues of the scaled information",
+            self.eigenvalues.to_string(float_format=lambda v: f"{v:.2e}"),
+            str(self.information_test),
+        ]
+        return "\n".join(blocks + [f"* {note}" for note in self.notes])
+
+
+def compare_covariances(fit: Estimates) -> CovarianceComparison:
+    """See `Fit.compare_covariances`."""
+    kinds = ["hessian", "bhhh", "robust"]
+    kinds += ["cluster"] if fit.problem.panel.clusters is not None else []
+    kinds += [k for k in ("bootstrap", "jackknife") if k in fit._covariances]
+    if "bootstrap" not in kinds and fit._bootstraps:
+        kinds.append("bootstrap")
+    errors = pd.DataFrame({kind: fit.standard_errors(kind) for kind in kinds})
+    notes = dict.fromkeys(
+        n if n.startswith(k) else f"{k}: {n}" for k in kinds for n in fit.covariance(k).notes
+    )
+    free = np.array([n not in fit.optimizer_report.active for n in fit.names])
+    scores, weights = fit.scores.to_numpy()[:, free], fit.problem.panel.weights
+    information = {"hessian": -fit.hessian.to_numpy()[np.ix_(free, free)]}
+    information["bhhh"] = (scores.T * weights) @ scores
+    values = pd.DataFrame({k: scaled_eigenvalues(m)[:SHOWN] for k, m in information.items()})
+    return CovarianceComparison(
+        errors,
+        errors.div(errors["hessian"], axis=0),
+        values,
+        _information_test(fit, scores, free),
+        tuple(notes),
+    )
+
+
+def _information_test(fit: Estimates, scores: np.ndarray, free: np.ndarray) -> HypothesisTest:
+    weights = fit.problem.panel.weights
+    if np.ptp(weights) > 0.0:
+        words, note = ("the model is true",), "it is not defined for weighted people"
+        return chi_squared("Information-matrix test (diagonal)", words, np.nan, len(scores[0]), (note,))
+    hessians = np.asarray(person_hessians(fit.problem.core, jnp.asarray(fit.estimates)))
+    curvatures = np.diagonal(hessians, axis1=1, axis2=2)[:, free]
+    return information_matrix_test(scores, curvatures)

@@ -1,0 +1,214 @@
+"""Profile likelihoods of single parameters."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from iclv_jax._density import structure
+from iclv_jax._fit._estimates import Estimates
+from iclv_jax._likelihood import Core
+from iclv_jax._optimise import Likelihood, TrustRegion, run
+from iclv_jax._parameters import build_table
+from iclv_jax._problem import Problem
+from iclv_jax._report._format import number
+
+CLOSE = 1e-3
+"""Distance from the wanted square root of the likelihood ratio, as a share of it."""
+MOST = 12
+FARTHEST = 4.0
+"""Largest factor between two trial distances."""
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """The profile likelihood of one parameter.
+
+    Attributes
+    ----------
+    name, estimate, level
+        The parameter, its estimate, and the coverage of the interval.
+    lower, upper
+        Where twice the loss of log-likelihood is the quantile of the chi-squared distribution with one degree of
+        freedom; infinite where the profile does not close (`notes` say so).
+    table
+        One row for every value tried: `value`, `loglike` maximised over the other parameters, `root`, the signed
+        square root of twice the loss (a straight line where the log-likelihood is a parabola), `converged`.
+    notes
+        What a reader must know.
+    """
+
+    name: str
+    estimate: float
+    level: float
+    lower: float
+    upper: float
+    table: pd.DataFrame = field(repr=False)
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        ends = " to ".join(number(v) for v in (self.lower, self.upper))
+        head = (
+            f"{self.name} = {number(self.estimate)}, {100 * self.level:g}% profile-likelihood interval {ends}"
+        )
+        return "\n".join([head, self.table.to_string(index=False), *(f"* {note}" for note in self.notes)])
+
+
+class _Search:
+    """Profile log-likelihoods, each fitted from the nearest value known."""
+
+    def __init__(self, fit: Estimates, name: str) -> None:
+        self.fit, self.place = fit, fit.names.index(name)
+        self.name, self.estimate = name, float(fit.estimates[self.place])
+        self.slope = _slope(fit, self.place)
+        self.alone = _moves_alone(fit.problem, fit.estimates, self.place)
+        self.known: dict[float, np.ndarray] = {self.estimate: fit.estimates}
+        self.rows: list[dict[str, Any]] = [self._row(self.estimate, fit.llf, fit.converged)]
+
+    def root(self, value: float) -> float:
+        """The signed square root of twice the loss."""
+        nearest = min(self.known, key=lambda v: abs(v - value))
+        start = self.known[nearest] + self.slope * (value - nearest)
+        start[self.place] = value
+        try:
+            loglike, params, converged = self._maximum(value, start)
+        except ValueError:
+            # Other parameters left their domain on the straight line: from where they were.
+            start = np.where(np.arange(len(start)) == self.place, value, self.known[nearest])
+            loglike, params, converged = self._maximum(value, start)
+        if np.isfinite(loglike):
+            self.known[value] = params
+        self.rows.append(self._row(value, loglike, converged))
+        return self.rows[-1]["root"]
+
+    def _row(self, value: float, loglike: float, converged: bool) -> dict[str, Any]:
+        loss = max(2.0 * (self.fit.llf - loglike), 0.0) if np.isfinite(loglike) else np.nan
+        root = float(np.sign(value - self.estimate) * np.sqrt(loss))
+        return {"value": value, "loglike": loglike, "root": root, "converged": converged}
+
+    def _maximum(self, value: float, start: np.ndarray) -> tuple[float, np.ndarray, bool]:
+        problem = self.fit.problem
+        free = np.arange(len(start)) != self.place
+        kept = free if self.alone else np.ones(free.sum(), bool)
+        first = start if self.alone else start[free]
+        if not self.alone:
+            problem = fixed_problem(problem, self.name, value)
+        problem.table.check_domain(first)
+        outcome = run(TrustRegion(), problem, kept, jnp.asarray(first), lambda row: None, None)
+        params = outcome.params if self.alone else np.insert(outcome.params, self.place, value)
+        at = jnp.asarray(outcome.params)
+        return float(outcome.objective.problem.loglike(at)), params, outcome.report.verdict.success
+
+
+def profile(fit: Estimates, name: str, points: int | Sequence[float] | None, level: float) -> Profile:
+    """See `Fit.profile`."""
+    row = fit.problem.table.row(name)
+    if row.status != "free" or name in fit.optimizer_report.active:
+        standing = "at its bound" if row.status == "free" else row.standing
+        raise ValueError(f"{name!r} is {standing}, so it has no profile.")
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")
+    search, notes = _Search(fit, name), []
+    wanted = float(np.sqrt(stats.chi2.ppf(level, 1)))
+    error = float(fit.bse[name])
+    unit = error if np.isfinite(error) else 0.1 * max(1.0, abs(search.estimate))
+    ends = []
+    for sign, bound in ((-1.0, row.lower), (1.0, row.upper)):
+        end, note = _end(search.root, search.estimate, sign, wanted, unit, bound)
+        ends.append(end)
+        notes += [f"{'lower' if sign < 0 else 'upper'} end: {note}"] if note else []
+    for value in _grid(points, *ends):
+        search.root(float(value))
+    table = pd.DataFrame(search.rows).drop_duplicates("value").sort_values("value", ignore_index=True)
+    best = float(table["loglike"].max())
+    if best > fit.llf + max(1e-3, 2.0 * (fit.accuracy.error or 0.0)):
+        notes.append(f"a larger log-likelihood, {best:.4f}, was found: the fit is not at the maximum")
+    if not table["converged"].all():
+        notes.append(f"{int((~table['converged']).sum())} values did not converge")
+    return Profile(name, search.estimate, level, ends[0], ends[1], table, tuple(notes))
+
+
+def _end(
+    root: Callable[[float], float], center: float, sign: float, wanted: float, unit: float, bound: float
+) -> tuple[float, str]:
+    """Where the root is `wanted` on one side, by secants inside a bracket; or infinity and why."""
+    inside, inner = 0.0, 0.0
+    outside, outer = np.inf, np.nan
+    distance = wanted * unit
+    limit = abs(bound - center)
+    for _ in range(MOST):
+        distance = min(distance, limit)
+        size = abs(root(center + sign * distance))
+        if np.isnan(size):
+            return sign * np.inf, f"there is no likelihood at {center + sign * distance:g}"
+        if abs(size - wanted) <= CLOSE * wanted:
+            return center + sign * distance, ""
+        if size > wanted:
+            outside, outer = distance, size
+        elif distance == limit:
+            return bound, "the bound of the parameter"
+        else:
+            inside, inner = distance, size
+        if np.isfinite(outside):
+            guess = inside + (wanted - inner) / (outer - inner) * (outside - inside)
+            margin = 0.05 * (outside - inside)
+            distance = min(max(guess, inside + margin), outside - margin)
+        else:
+            distance *= min(FARTHEST, 1.05 * wanted / max(size, 1e-3 * wanted))
+    if np.isfinite(outside):
+        return center + sign * 0.5 * (inside + outside), f"known to within {outside - inside:.2g}"
+    return sign * np.inf, f"the profile does not close up to {center + sign * inside:g}"
+
+
+def _grid(points: int | Sequence[float] | None, lower: float, upper: float) -> np.ndarray:
+    if points is None:
+        return np.zeros(0)
+    if isinstance(points, int):
+        both = np.isfinite([lower, upper]).all()
+        return np.linspace(lower, upper, points) if both else np.zeros(0)
+    return np.asarray(points, float)
+
+
+def _slope(fit: Estimates, place: int) -> np.ndarray:
+    """How the other estimates move with this one, to first order; still where nothing is known of it."""
+    column = fit.cov_params().to_numpy()[:, place]
+    return (
+        np.where(np.isfinite(column), column, 0.0) / column[place]
+        if np.isfinite(column[place])
+        else 0.0 * column
+    )
+
+
+def _moves_alone(problem: Problem, params: np.ndarray, place: int) -> bool:
+    """Whether a parameter depends on its own unconstrained one and on no other, so that holding one holds both."""
+    objective = Likelihood(problem, np.ones(len(params), bool))
+    z = np.asarray(objective.z(jnp.asarray(params)))
+    elsewhere = z + 0.1 * np.random.default_rng(0).standard_normal(len(z))
+    slopes = np.asarray(jax.jacfwd(objective.params)(jnp.asarray(elsewhere)))[place]
+    return bool((np.flatnonzero(slopes) == [place]).all())
+
+
+def fixed_problem(problem: Problem, name: str, value: float) -> Problem:
+    """The same problem with one free parameter fixed.
+
+    Raises ValueError where that would set another parameter free.
+    """
+    spec = replace(
+        problem.spec,
+        fixed=(*problem.spec.fixed, (name, value)),
+        bounds=tuple(b for b in problem.spec.bounds if b[0] != name),
+        start=tuple(s for s in problem.spec.start if s[0] != name),
+    )
+    table = build_table(spec, problem.panel.levels, problem.panel.moments)
+    if set(table.names) != set(problem.names) - {name}:
+        raise ValueError(f"Fixing {name!r} sets other parameters free, so it has no profile.")
+    old = problem.core
+    shape = structure(spec, table, problem.rule.conditions)
+    core = Core(shape, old.batch, jnp.asarray(table.constants), old.person, old.weights, old.nodes)
+    rest = problem.points, problem.log_weights, problem.from_prior
+    return Problem(core, *rest, spec, table, problem.panel, problem.rule, problem.reason, problem.memory)

@@ -1,0 +1,123 @@
+"""Functions of the estimates: their values, standard errors by the delta method, and draws."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._spec._names import nearest
+from iclv_jax._spec._trace import Namespace, record
+from iclv_jax._types import Array
+
+WHAT = "The function of the parameters"
+AT_ONCE = 256
+"""Draws that are evaluated at a time."""
+
+
+class Quantities(NamedTuple):
+    """What a function of named parameters returns: a label for every number, and the function of the vector of
+    all parameters that returns them as one vector."""
+
+    labels: list[Any]
+    flat: Callable[[Array], Array]
+
+
+def quantities(function: Any, names: Sequence[str]) -> Quantities:
+    """Record a function of named parameters that returns a number, an array, or a mapping to these.
+
+    Raises ValueError for names that are not in `names`, for results that are not numbers, and for what JAX cannot
+    follow.
+    """
+    if not callable(function):
+        raise ValueError(f"{WHAT} is a function of p, such as lambda p: p.time / p.cost, not {function!r}.")
+    at = {name: i for i, name in enumerate(names)}
+
+    def check(name: str) -> None:
+        if name not in at:
+            raise ValueError(f"{WHAT} uses {name!r}, which the model does not have. {nearest(name, names)}")
+
+    _, shape = record(lambda p: _parts(function(p)), [check], WHAT)
+
+    def flat(values: Array) -> Array:
+        found = _parts(function(Namespace(lambda name: values[at[name]])))
+        return jnp.concatenate([jnp.ravel(v) for v in found.values()])
+
+    return Quantities(_labels({k: v.shape for k, v in shape.items()}), flat)
+
+
+def _parts(result: Any) -> dict[Any, Array]:
+    """The result by key; None is the key of a result that is not a mapping."""
+    found = result if isinstance(result, Mapping) else {None: result}
+    if not found:
+        raise ValueError(f"{WHAT} returns an empty mapping.")
+    return {key: _number(value, key) for key, value in found.items()}
+
+
+def _number(value: Any, key: Any) -> Array:
+    what = WHAT if key is None else f"{WHAT}, at {key!r},"
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} returns numbers or arrays, not {value!r}.") from error
+    if jnp.iscomplexobj(array) or array.dtype == bool:
+        raise ValueError(f"{what} returns real numbers, not {array.dtype}.")
+    return array.astype(float)
+
+
+def _labels(shapes: Mapping[Any, tuple[int, ...]]) -> list[Any]:
+    """The key, with positions in brackets for an array; positions alone where there is one array only."""
+    labels: list[Any] = []
+    for key, shape in shapes.items():
+        places = list(product(*map(range, shape)))
+        if key is None:
+            single = ["value"] if not shape else [p[0] if len(p) == 1 else p for p in places]
+            labels += single
+        else:
+            labels += [f"{key}[{', '.join(map(str, p))}]" if shape else key for p in places]
+    return labels
+
+
+def delta_errors(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Standard errors of functions of the estimates; NaN where one needs a variance that is missing, and where
+    the function is constant."""
+    known = ~np.isnan(np.diag(matrix))
+    variance = np.einsum("ij,jk,ik->i", jacobian[:, known], matrix[np.ix_(known, known)], jacobian[:, known])
+    needs = needs_missing(jacobian, matrix) | (jacobian == 0.0).all(axis=1)
+    return np.where(needs, np.nan, np.sqrt(variance))
+
+
+def needs_missing(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Which functions depend on a parameter without a variance."""
+    return (jacobian[:, np.isnan(np.diag(matrix))] != 0.0).any(axis=1)
+
+
+def normal_draws(center: np.ndarray, matrix: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Draws from the normal distribution of the estimates, (draws, parameters); parameters without a variance
+    stay where they are.
+
+    Raises ValueError for a covariance matrix that is not positive definite.
+    """
+    known = np.flatnonzero(~np.isnan(np.diag(matrix)))
+    part = matrix[np.ix_(known, known)]
+    unit = np.sqrt(np.diag(part))
+    try:
+        factor = np.linalg.cholesky(part / np.outer(unit, unit))
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            "The covariance matrix of the estimates is not positive definite, so nothing can be drawn from it. "
+            "There may be fewer people or clusters than parameters; take another kind."
+        ) from None
+    found = np.tile(center, (draws, 1))
+    noise = np.random.default_rng(seed).standard_normal((draws, len(known)))
+    found[:, known] += unit * (noise @ factor.T)
+    return found
+
+
+def at_draws(function: Callable[[Array], Array], draws: np.ndarray) -> np.ndarray:
+    """The function of every row."""
+    many = jax.vmap(function)
+    pieces = np.split(draws, range(AT_ONCE, len(draws), AT_ONCE))
+    return np.concatenate([np.asarray(many(jnp.asarray(piece))) for piece in pieces])

@@ -1,0 +1,61 @@
+"""The jackknife: everybody left out in turn, by one Newton step."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._inference._covariance import DEFINITE, Covariance, invert
+from iclv_jax._inference._people import person_hessians
+from iclv_jax._problem import Problem
+
+
+def jackknife(
+    problem: Problem, params: np.ndarray, hessian: np.ndarray, scores: np.ndarray, held: np.ndarray
+) -> Covariance:
+    """Covariance `(G - 1) / G sum (theta_g - mean)(theta_g - mean)'` over the estimates without person (or
+    cluster) g, each one Newton step from the estimates with the Hessian of those who remain:
+    `theta_g = theta - (H - H_g)^-1 (s - s_g)`.
+    """
+    names, panel = problem.names, problem.panel
+    groups = np.arange(len(panel.people)) if panel.clusters is None else panel.clusters
+    each = np.asarray(person_hessians(problem.core, jnp.asarray(params)))
+    hessians = _summed(each * panel.weights[:, None, None], groups)
+    slopes = _summed(scores * panel.weights[:, None], groups)
+    inverse = invert(-hessian, names, held)
+    at = inverse.kept
+    rest = -(hessian[np.ix_(at, at)] - hessians[:, at[:, None], at[None, :]])
+    result = np.full((len(names),) * 2, np.nan)
+    if reason := _not_definite(rest, groups, panel.people, panel.clusters is not None):
+        return Covariance("jackknife", result, (*inverse.reasons, reason))
+    steps = np.linalg.solve(rest, (slopes.sum(axis=0) - slopes)[:, at, None])[:, :, 0]
+    centred = steps - steps.mean(axis=0)
+    matrix = (len(steps) - 1) / len(steps) * centred.T @ centred
+    sound = np.isin(at, inverse.sound)
+    result[np.ix_(inverse.sound, inverse.sound)] = matrix[np.ix_(sound, sound)]
+    notes = [f"{n} is at its bound and has no standard error" for n, h in zip(names, held, strict=True) if h]
+    notes.append("jackknife: one Newton step for everyone left out")
+    return Covariance("jackknife", result, (*notes, *inverse.reasons))
+
+
+def _summed(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    sums = np.zeros((int(groups.max()) + 1, *values.shape[1:]))
+    np.add.at(sums, groups, values)
+    return sums
+
+
+def _not_definite(matrices: np.ndarray, groups: np.ndarray, people: Sequence, clusters: bool) -> str:
+    """Who must not be left out, in words."""
+    if not matrices.shape[1]:
+        return ""
+    unit = np.sqrt(np.diagonal(matrices.mean(axis=0)))
+    values = np.linalg.eigvalsh(matrices / np.outer(unit, unit))
+    bad = np.flatnonzero(values[:, 0] <= DEFINITE * values[:, -1])
+    if not len(bad):
+        return ""
+    first = ", ".join(repr(people[int(np.argmax(groups == g))]) for g in bad[:5])
+    what = "the cluster of person" if clusters else "person"
+    return (
+        f"without {what} {first}{', ...' if len(bad) > 5 else ''} the log-likelihood is not concave at the estimates, "
+        "so the jackknife has no Newton step; take the bootstrap"
+    )
