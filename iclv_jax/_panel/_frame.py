@@ -111,6 +111,7 @@ class Frame:
 def read_frame(data: Any, person: str | None, people: Any) -> Frame:
     """Assign rows to people; ValueError for frames that cannot be read."""
     check_frame(data, "data")
+    data = data.copy()  # What the user does to the frame afterwards must not reach the problem.
     if person is None:
         if people is not None:
             raise ValueError("A person-level frame needs person=, the column that both frames share.")
