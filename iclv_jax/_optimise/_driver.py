@@ -27,7 +27,7 @@ NEAR = 1.0
 are short, and the result is checked with a new one."""
 SLOW = 0.1
 """Share of the decrement that may be left after such a step."""
-CLOSER = 0.1
+CLOSER = 1e-4
 """With the last point's Hessian the approach is not quadratic: a few cheap steps more make up for it."""
 LOOSE = 1e-6
 """Newton decrement that is small enough before nodes are placed anew, which moves the maximum by more."""
