@@ -345,15 +345,15 @@ def draw():
             low, high = part["ratio"] - part["ratio_low"], part["ratio_high"] - part["ratio"]
             shift = part["share"] * 1.04 ** (KINDS.index(kind) - 1)
             style = {"color": COLOURS[kind], "marker": "o", "lw": 1.7, "label": kind}
-            top.errorbar(shift, part["ratio"].clip(upper=3.0), (low, high), capsize=2, **style)
+            top.errorbar(shift, part["ratio"].clip(upper=2.2), (low, high), capsize=2, **style)
             bottom.plot(shift, part["coverage"], **style)
         axes[0, column].set_title(name, loc="left", fontsize=11.5)
         axes[0, column].axhline(1.0, color="0.4", lw=0.8)
         axes[1, column].axhline(0.95, color="0.4", lw=0.8)
-        axes[1, column].set(xlabel="parameters per person", xscale="log", ylim=(0.6, 1.01))
+        axes[1, column].set(xlabel="parameters per person", xscale="log", ylim=(0.85, 1.01))
         axes[1, column].set_xticks(SHARES, [str(s) for s in SHARES], minor=False)
         axes[1, column].xaxis.set_minor_formatter("")
-        axes[0, column].set_ylim(0.4, 3.0)
+        axes[0, column].set_ylim(0.25, 2.2)
     axes[0, 0].set_ylabel("standard error / spread of estimates")
     axes[1, 0].set_ylabel("coverage of 95 % intervals")
     axes[0, 0].legend(frameon=False, loc="upper left")

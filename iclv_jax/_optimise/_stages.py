@@ -105,7 +105,12 @@ def refine(
     rows: list[dict[str, Any]] = []
 
     def joint(
-        rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool = True
+        rule: Rule,
+        params: np.ndarray,
+        options: Optimizer,
+        scale: Scale | None,
+        verify: bool = True,
+        turn: bool = True,
     ) -> Outcome:
         stage = f"joint, {rule.describe(problem.spec.dimension)}" if len(rules) > 1 else "joint"
         target = problem if rule == problem.rule else problem.integrate(rule)
@@ -122,9 +127,10 @@ def refine(
         )
         rows.extend({"stage": stage, **row} for row in outcome.trace)
         turned = positive_spreads(target, outcome.params)
-        if np.array_equal(turned, outcome.params):
+        if np.array_equal(turned, outcome.params) or not turn:
             return outcome
-        return joint(rule, turned, options, None, verify)
+        # Once: a spread near zero can end on either side of it each time.
+        return joint(rule, turned, options, None, verify, turn=False)
 
     params, scale = start, None
     for rule in rules[:-1]:

@@ -1,0 +1,92 @@
+"""Everything that a fit offers, asked of every kind of model: an answer, or a sentence that says why there is none."""
+
+import warnings
+
+import bank
+import numpy as np
+import pandas as pd
+import pytest
+
+import iclv_jax as iclv
+
+MODELS = ["mixed_logit", "mimic"]
+
+
+def calls(fit, case, folder):
+    """Every public method with plain arguments."""
+    name, second = fit.names[0], fit.names[-1]
+    columns = sorted(fit.problem.spec.utility.columns) if fit.problem.spec.utility is not None else ["time"]
+    return {
+        "bootstrap": lambda: fit.bootstrap(2),
+        "choice_fit": lambda: fit.choice_fit(),
+        "compare_covariances": lambda: fit.compare_covariances(),
+        "conf_int": lambda: fit.conf_int(0.1, "robust"),
+        "cov_params": lambda: fit.cov_params("bhhh"),
+        "covariance": lambda: fit.covariance("jackknife"),
+        "delta": lambda: fit.delta(lambda p: {"twice": 2.0 * p[name]}),
+        "diagnose": lambda: fit.diagnose(),
+        "effects": lambda: fit.effects(),
+        "elasticities": lambda: fit.elasticities(columns[0]),
+        "fit_measures": lambda: fit.fit_measures(),
+        "hit_rate": lambda: fit.hit_rate(),
+        "integration_report": lambda: fit.integration_report(),
+        "latent_covariances": lambda: fit.latent_covariances(),
+        "latent_scores": lambda: fit.latent_scores(),
+        "lm_test": lambda: fit.lm_test([r.name for r in fit.problem.table.rows if r.status == "fixed"]),
+        "lr_test": lambda: fit.lr_test(fit),
+        "marginal_effects": lambda: fit.marginal_effects(columns[0]),
+        "modification_indices": lambda: fit.modification_indices(),
+        "predict": lambda: fit.predict(),
+        "predict_items": lambda: fit.predict_items(given="items"),
+        "profile": lambda: fit.profile(name, points=3),
+        "reliability": lambda: fit.reliability(),
+        "save": lambda: fit.save(folder / "fit.npz") or True,
+        "scenario": lambda: fit.scenario(case.data, case.data),
+        "shares": lambda: fit.shares(),
+        "standard_errors": lambda: fit.standard_errors("robust"),
+        "standardized": lambda: fit.standardized(),
+        "summary": lambda: fit.summary("robust"),
+        "t_test": lambda: fit.t_test({name: 1.0}),
+        "table": lambda: fit.table(),
+        "wald_test": lambda: fit.wald_test(f"{name} = {second}"),
+        "willingness_to_pay": lambda: fit.willingness_to_pay(columns[0], cost=columns[-1], draws=50),
+    }
+
+
+def public():
+    return {name for name in dir(iclv.Fit) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_everything_that_a_fit_offers_answers_or_says_why_not(name, tmp_path):
+    case = bank.get(name)
+    quick = iclv.TrustRegion(max_iterations=25, recentrings=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        fit = case.model.fit(case.data, **case.bind, optimizer=quick, start="default", progress=False)
+    known = calls(fit, case, tmp_path)
+    fields = {f for f in vars(fit) if not f.startswith("_")}
+    plain = public() - set(known)
+    assert set(known) <= public()
+    for attribute in sorted(plain | fields):
+        value = getattr(fit, attribute)
+        assert value is not None or attribute in ("curvature", "more_nodes")
+    reasons = {}
+    for method, call in known.items():
+        try:
+            assert call() is not None, method
+        except ValueError as error:
+            reasons[method] = str(error)
+    assert all(len(reason) > 30 and reason.endswith((".", "?")) for reason in reasons.values()), reasons
+    always = {
+        "conf_int",
+        "cov_params",
+        "covariance",
+        "delta",
+        "diagnose",
+        "integration_report",
+        "save",
+        "summary",
+    }
+    assert not always & set(reasons), reasons
+    assert isinstance(fit.params, pd.Series) and np.isfinite(fit.llf)
