@@ -1,0 +1,46 @@
+"""Whether the blocks of parameters pull equally hard."""
+
+from typing import Any
+
+import numpy as np
+
+from iclv_jax._report._diagnosis import Diagnosis
+from iclv_jax.plot._style import BLUE, GREY, VERMILION, canvas, check_fit, key, rows
+
+
+def gradients(fit: Any, ax: Any = None) -> Any:
+    """Typical score and mean |gradient| of every block of parameters, on a logarithmic axis.
+
+    Both are per person and refer to the unscaled parameters that the optimiser moves. Blocks whose typical scores lie
+    orders of magnitude apart are what unscaled optimisers fail at. At a maximum gradients are zero but for rounding: ask
+    for a point on the way, `plot.gradients(problem.diagnose(params))`.
+
+    Parameters
+    ----------
+    fit
+        A fit, or what `problem.diagnose(params)` has returned.
+    ax
+        Axes to draw on.
+
+    Raises
+    ------
+    ValueError
+        For what is neither.
+    """
+    found = fit if isinstance(fit, Diagnosis) else check_fit(fit, "gradients").diagnose()
+    blocks = found.blocks
+    ax = canvas(ax, 6.0, 1.0 + 0.3 * len(blocks))
+    at = np.arange(len(blocks))
+    for column, colour, words in (
+        ("score", BLUE, "Typical score"),
+        ("gradient", VERMILION, "Mean |gradient|"),
+    ):
+        values = blocks[column].to_numpy(float)
+        ax.plot(np.where(values > 0.0, values, np.nan), at, "o", color=colour, label=words, markersize=5)
+    ax.set_xscale("log")
+    ax.grid(axis="y", color=GREY, linewidth=0.3)
+    labels = [f"{name} ({int(n)})" for name, n in blocks["parameters"].items()]
+    rows(ax, labels, list(at))
+    ax.set_xlabel("Per person (number of parameters in brackets)", fontsize=9)
+    key(ax, 2)
+    return ax
