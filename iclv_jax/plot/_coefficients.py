@@ -52,7 +52,7 @@ def coefficients(
     tables = {label: fit.table(cov) for label, fit in _by_name(fits).items()}
     chosen = _chosen(tables, names, block)
     ax = canvas(ax, 6.0, 0.9 + ROW * len(chosen) * max(1.0, 0.6 * len(tables)))
-    reach, step = stats.norm.ppf(0.5 + level / 2.0), 0.7 / len(tables)
+    reach, step = float(stats.norm.ppf(0.5 + level / 2.0)), 0.7 / len(tables)
     for i, (label, table) in enumerate(tables.items()):
         found = table.reindex(chosen)
         at = np.arange(len(chosen)) + step * (i - (len(tables) - 1) / 2.0)

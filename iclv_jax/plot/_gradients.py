@@ -12,8 +12,8 @@ def gradients(fit: Any, ax: Any = None) -> Any:
     """Typical score and mean |gradient| of every block of parameters, on a logarithmic axis.
 
     Both are per person and refer to the unscaled parameters that the optimiser moves. Blocks whose typical scores lie
-    orders of magnitude apart are what unscaled optimisers fail at. At a maximum gradients are zero but for rounding: ask
-    for a point on the way, `plot.gradients(problem.diagnose(params))`.
+    orders of magnitude apart are what unscaled optimisers fail at. At a maximum gradients are zero but for rounding and are
+    left out: ask for a point on the way, `plot.gradients(problem.diagnose(params))`.
 
     Parameters
     ----------
@@ -35,12 +35,14 @@ def gradients(fit: Any, ax: Any = None) -> Any:
         ("score", BLUE, "Typical score"),
         ("gradient", VERMILION, "Mean |gradient|"),
     ):
+        if column == "gradient" and found.findings.settled:
+            continue
         values = blocks[column].to_numpy(float)
         ax.plot(np.where(values > 0.0, values, np.nan), at, "o", color=colour, label=words, markersize=5)
     ax.set_xscale("log")
     ax.grid(axis="y", color=GREY, linewidth=0.3)
     labels = [f"{name} ({int(n)})" for name, n in blocks["parameters"].items()]
-    rows(ax, labels, list(at))
+    rows(ax, labels, range(len(blocks)))
     ax.set_xlabel("Per person (number of parameters in brackets)", fontsize=9)
     key(ax, 2)
     return ax

@@ -49,13 +49,14 @@ def item_response(fit: Any, item: str, latent: str | None = None, ax: Any = None
     from matplotlib import colormaps
 
     levels = fit.problem.panel.levels[item]
-    shades = colormaps["cividis"](np.linspace(0.0, 0.85, len(levels)))
+    shades = colormaps["cividis"](np.linspace(0.0, 0.75, len(levels)))
     for level, curve, colour in zip(levels, chances.T, shades, strict=True):
         ax.plot(values, curve, color=colour, linewidth=1.6, label=str(level))
         top = int(np.argmax(curve))
         side = {0: "left", len(values) - 1: "right"}.get(top, "center")
+        top = min(max(top, 2), len(values) - 3)
         ax.text(
-            values[top], curve[top] + 0.015, str(level), color=colour, ha=side, fontsize=8, parse_math=False
+            values[top], curve[top] + 0.02, str(level), color=colour, ha=side, fontsize=8, parse_math=False
         )
     ax.set_xlim(values[0], values[-1])
     ax.set_ylim(0.0, max(1.0, float(chances.max()) + 0.06))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._spec._names import nearest
-from iclv_jax.plot._style import COLOURS, INK, ROW, canvas, check_fit, rows
+from iclv_jax.plot._style import COLOURS, INK, ROW, canvas, check_fit, rows, word
 
 MOST = 8
 """A column of numbers with more values than these is cut at its quartiles."""
@@ -49,7 +49,7 @@ def latent_scores(fit: Any, by: Any = None, names: Sequence[str] | None = None, 
             values = scores[name].to_numpy()[(groups == level).to_numpy()]
             place = k * (size + 0.3 * (size > 1)) + i + (by is not None)
             _box(ax, values, place, COLOURS[i % len(COLOURS)])
-            labels.append(f"{name if by is None else level}  (n = {len(values):,})")
+            labels.append(f"{name if by is None else word(level)}  (n = {len(values):,})")
             places.append(place)
         if by is not None:
             labels.append(name)

@@ -20,6 +20,8 @@ FEWEST = 4
 """Rows that a latent variable takes at least."""
 LEVER = 1.45
 """Room between columns, for arrows and what is written on them."""
+NARROWEST = 3.2
+"""What the note below the diagram takes."""
 LETTER = 0.077
 """Width of a letter of the size used, rounded up."""
 
@@ -73,6 +75,7 @@ def layout(spec: Any, levels: Any, table: pd.DataFrame, items: bool) -> Layout:
     }
     choice, lines = _choice(y.get(None, 0.0), x["choice"], wide["choice"], heights.get(None, 0.0), chosen)
     right = x["item"] + wide["item"] / 2.0 if any(own.values()) else x["end"]
+    right = max(right, NARROWEST)
     return Layout(
         latents, covariates, placed, lines, choice if spec.choice is not None else None,
         x["item"] - wide["item"] / 2.0 - 0.06, (right, sum(heights.values()) + GAP * (len(bands) - 1)), users,

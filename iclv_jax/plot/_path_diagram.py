@@ -50,7 +50,7 @@ def path_diagram(fit: Any, ax: Any = None, items: bool = True, cov: str | None =
         )
     table = fit.table(cov)
     plan = layout(spec, levels, table, items)
-    ax = canvas(ax, plan.size[0] + 0.3, plan.size[1] + 0.6)
+    ax = canvas(ax, plan.size[0] + 0.3, plan.size[1] + 0.8)
     drawing = Drawing(ax, table, plan)
     drawing.nodes()
     drawing.loadings(spec)
@@ -177,7 +177,7 @@ class Drawing:
         self.label(line, self.estimate(name), "path")
 
     def covariance(self, a: Node, b: Node, name: str) -> None:
-        """A dashed arc around the left of both."""
+        """A dashed line between both."""
         upper, lower = sorted((a, b), key=lambda n: -n.y)
         start, end = (upper.x, upper.y - upper.height / 2.0), (lower.x, lower.y + lower.height / 2.0)
         self.arrow(start, end, INK, 0.8, "<|-|>", linestyle=(0, (4, 2)))
@@ -196,7 +196,7 @@ class Drawing:
 
     def estimate(self, name: str) -> str:
         """The estimate of a parameter with its stars."""
-        value, p = (float(v) for v in self.table.loc[name, ["estimate", "p"]])
+        value, p = (float(self.table[c][name]) for c in ("estimate", "p"))
         stars = next((s for edge, s in STARS if p < edge), "") if np.isfinite(p) else ""
         return f"{value:.2f}{stars}".replace("-", "\N{MINUS SIGN}")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from iclv_jax.plot._style import BLUE, GREY, INK, ROW, canvas, check_fit, key, rows
+from iclv_jax.plot._style import BLUE, GREY, INK, ROW, canvas, check_fit, key, rows, word
 
 MOST = 24
 """Groups beyond which nobody reads the picture."""
@@ -28,7 +28,7 @@ def shares(fit: Any, by: str | None = None, ax: Any = None) -> Any:
         For a model without a choice, an unknown column, and more than 24 groups.
     """
     table = check_fit(fit, "shares").shares(by)
-    groups = {"": table} if by is None else {str(g): table.loc[g] for g in table.index.levels[0]}
+    groups = {"": table} if by is None else {word(g): table.loc[g] for g in table.index.levels[0]}
     if len(groups) > MOST:
         raise ValueError(
             f"by= {by!r} has {len(groups)} groups, more than {MOST}. Add a column to the data that joins some "
@@ -47,6 +47,8 @@ def shares(fit: Any, by: str | None = None, ax: Any = None) -> Any:
             labels.append(words)
             places.append(start - 1)
     rows(ax, labels, places)
+    for text in ax.get_yticklabels():
+        text.set_fontweight("bold" if text.get_text().startswith(f"{by} = ") else "normal")
     ax.set_xlim(left=0.0)
     ax.set_xlabel("Share of the choice situations", fontsize=9)
     key(ax, 2)

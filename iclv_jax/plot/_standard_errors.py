@@ -10,7 +10,7 @@ from iclv_jax.plot._style import COLOURS, GREY, ROW, canvas, check_fit, key, row
 
 MOST = 45
 """More parameters than these are drawn without their names."""
-FARTHEST = 3
+FARTHEST = 2
 """Of how many parameters the names are written then."""
 
 
@@ -19,7 +19,7 @@ def standard_errors(fit: Any, kinds: Sequence[str] = ("bhhh", "robust"), ax: Any
 
     All near one speaks for the model; robust ones far from one speak for dependence or a wrong model. With many people
     per parameter those from the outer products of scores (BHHH) come near one as well. One point per parameter and kind;
-    with more than 45 parameters one row per kind, and the three farthest from one by name.
+    with more than 45 parameters one row per kind, and the two farthest from one by name.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def standard_errors(fit: Any, kinds: Sequence[str] = ("bhhh", "robust"), ax: Any
     ax.axvline(1.0, color=GREY, linewidth=0.8, zorder=0)
     ax.set_xscale("log")
     _ticks(ax, ratios.to_numpy())
-    rows(ax, kinds if many else ratios.index, range(len(kinds) if many else len(ratios)))
+    rows(ax, kinds if many else list(ratios.index), range(len(kinds) if many else len(ratios)))
     ax.set_xlabel("Standard error over that from the Hessian", fontsize=9)
     if not many:
         key(ax, len(kinds))
@@ -63,10 +63,17 @@ def _strip(ax: Any, ratio: pd.Series, place: int, colour: str) -> None:
     """All parameters around one row, spread by a fixed sequence so that points do not hide each other."""
     spread = 0.5 * ((np.arange(len(ratio)) * 0.618034) % 1.0) - 0.25
     ax.plot(ratio.to_numpy(), place + spread, "o", color=colour, markersize=3, alpha=0.6, label=ratio.name)
-    distance = np.log(ratio).abs().sort_values(ascending=False).head(FARTHEST)
-    text = "farthest from 1: " + ", ".join(f"{name} {ratio[name]:.2f}" for name in distance.index)
+    names = (-np.abs(np.log(ratio.to_numpy()))).argsort()[:FARTHEST]
+    text = "farthest from 1: " + ", ".join(f"{ratio.index[i]} {ratio.iloc[i]:.2f}" for i in names)
     ax.text(
-        0.01, place + 0.42, text, transform=ax.get_yaxis_transform(), fontsize=7, color=GREY, gid="farthest"
+        0.01,
+        place + 0.42,
+        text,
+        transform=ax.get_yaxis_transform(),
+        fontsize=7,
+        color=GREY,
+        gid="farthest",
+        parse_math=False,
     )
 
 

@@ -44,6 +44,11 @@ def rows(ax: Any, labels: Sequence[Any], positions: Sequence[float]) -> None:
     ax.spines["left"].set_visible(False)
 
 
+def word(value: Any) -> str:
+    """A level or a group as text, whole numbers without a point."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def key(ax: Any, columns: int) -> None:
     """A legend without a frame above the axes."""
     ax.legend(

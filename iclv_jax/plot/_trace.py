@@ -14,8 +14,9 @@ NARROW = 0.2
 def trace(fit: Any, ax: Any = None) -> Any:
     """Gap of the log-likelihood and Newton decrement by step, on a logarithmic axis.
 
-    The gap is that to the best log-likelihood of the same stage (stages maximise different things, and later ones have
-    more nodes), in log-likelihood points of the sample; the best step itself has none and is not drawn. The Newton
+    The gap is the distance to the log-likelihood with which the stage ended (stages maximise different things, and later
+    ones have more nodes), in log-likelihood points of the sample; the last step of a stage has none and is not drawn.
+    Nodes that are placed anew within a stage move it up or down. The Newton
     decrement is the squared distance to the maximum in standard errors. Stages are shaded in turn and named.
 
     Parameters
@@ -35,10 +36,10 @@ def trace(fit: Any, ax: Any = None) -> Any:
         raise ValueError("plot.trace: this fit has no trace, so there is no step to draw.")
     ax = canvas(ax, 6.4, 3.6)
     steps = np.arange(1, len(table) + 1)
-    gap = table.groupby("stage", sort=False)["loglike"].transform("max") - table["loglike"]
+    gap = table.groupby("stage", sort=False)["loglike"].transform("last") - table["loglike"]
     decrement = table["decrement"]
     for values, colour, words in (
-        (gap, BLUE, "Log-likelihood gap"),
+        (gap.abs(), BLUE, "Log-likelihood gap"),
         (decrement, VERMILION, "Newton decrement"),
     ):
         shown = values.where(values > 0.0).to_numpy()
@@ -61,8 +62,10 @@ def _label_lines(ax: Any) -> None:
 def _shade(ax: Any, stages: pd.Series) -> None:
     """One background per run of steps of a stage, with its name."""
     run = (stages != stages.shift()).cumsum()
+    begin = 0
     for k, (_, part) in enumerate(stages.groupby(run)):
-        first, last = (stages.index.get_loc(part.index[i]) for i in (0, -1))
+        first, last = begin, begin + len(part) - 1
+        begin += len(part)
         ax.axvspan(first + 0.5, last + 1.5, color=PALE if k % 2 == 0 else "white", zorder=0, linewidth=0)
         upward = len(part) < NARROW * len(stages) or len(str(part.iloc[0])) > 60 * len(part) / len(stages)
         middle = (first + last) / 2.0 + 1.0
