@@ -7,6 +7,9 @@ import numpy as np
 from iclv_jax._report._diagnosis import Diagnosis
 from iclv_jax.plot._style import BLUE, GREY, VERMILION, canvas, check_fit, key, rows
 
+DECADES = 100.0
+"""The axis spans at least this ratio, so that small differences look small."""
+
 
 def gradients(fit: Any, ax: Any = None) -> Any:
     """Typical score and mean |gradient| of every block of parameters, on a logarithmic axis.
@@ -40,6 +43,8 @@ def gradients(fit: Any, ax: Any = None) -> Any:
         values = blocks[column].to_numpy(float)
         ax.plot(np.where(values > 0.0, values, np.nan), at, "o", color=colour, label=words, markersize=5)
     ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    ax.set_xlim(min(low, high / DECADES), max(high, low * DECADES))
     ax.grid(axis="y", color=GREY, linewidth=0.3)
     labels = [f"{name} ({int(n)})" for name, n in blocks["parameters"].items()]
     rows(ax, labels, range(len(blocks)))
