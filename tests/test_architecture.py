@@ -43,6 +43,7 @@ ORDER = [
     ["_fit"],
     ["_multistart"],
     ["_model"],
+    ["plot"],
     ["datasets"],
     ["__main__"],
     ["__init__"],
@@ -56,6 +57,7 @@ PANDAS_ROOMS = {
     "_fit",
     "_multistart",
     "_model",
+    "plot",
     "datasets",
     "__main__",
 }

@@ -1,0 +1,109 @@
+"""Estimates with their intervals, several fits side by side."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from iclv_jax._spec._names import nearest
+from iclv_jax.plot._style import COLOURS, GREY, ROW, canvas, check_fit, check_level, key, rows
+
+BLOCKS = {"structural": "structural", "measurement": "measurement", "choice": "choice"}
+
+
+def coefficients(
+    fits: Any,
+    names: Sequence[str] | None = None,
+    block: str | None = None,
+    level: float = 0.95,
+    cov: str | None = None,
+    ax: Any = None,
+) -> Any:
+    """Estimates with symmetric intervals, `estimate +- z * standard error`.
+
+    Parameters
+    ----------
+    fits
+        A fit, also one that was loaded without its model, or several by name, `{"logit": a, "hybrid": b}`.
+    names
+        Parameters, from top to bottom. None: all of `block`.
+    block
+        `"structural"`, `"measurement"` or `"choice"`. None: all of them. Thresholds are left out unless named.
+    level
+        Coverage of the intervals.
+    cov
+        Kind of covariance, as of `fit.cov_params`. Loaded fits know those from the Hessian and the scores.
+    ax
+        Axes to draw on.
+
+    Returns
+    -------
+    The Axes. Estimates are in the units of the table of results; hollow ones have no standard error, because they are
+    fixed or none could be computed.
+
+    Raises
+    ------
+    ValueError
+        For what is no fit, names and blocks that no fit has, and a level outside (0, 1).
+    """
+    check_level(level)
+    tables = {label: fit.table(cov) for label, fit in _by_name(fits).items()}
+    chosen = _chosen(tables, names, block)
+    ax = canvas(ax, 6.0, 0.9 + ROW * len(chosen) * max(1.0, 0.6 * len(tables)))
+    reach, step = float(stats.norm.ppf(0.5 + level / 2.0)), 0.7 / len(tables)
+    for i, (label, table) in enumerate(tables.items()):
+        found = table.reindex(chosen)
+        at = np.arange(len(chosen)) + step * (i - (len(tables) - 1) / 2.0)
+        _intervals(ax, found, at, reach, COLOURS[i % len(COLOURS)], label)
+    ax.axvline(0.0, color=GREY, linewidth=0.6, zorder=0)
+    rows(ax, chosen, range(len(chosen)))
+    ax.set_xlabel(f"Estimate with {100 * level:g} % interval", fontsize=9)
+    if len(tables) > 1:
+        key(ax, min(len(tables), 4))
+    return ax
+
+
+def _intervals(ax: Any, table: pd.DataFrame, at: np.ndarray, reach: float, colour: str, label: str) -> None:
+    estimate, error = table["estimate"].to_numpy(float), table["se"].to_numpy(float)
+    known = np.isfinite(error)
+    ax.hlines(
+        at[known], *((estimate + s * reach * error)[known] for s in (-1, 1)), color=colour, linewidth=1.4
+    )
+    ax.plot(estimate[known], at[known], "o", color=colour, markersize=4, label=label)
+    bare = ~known & np.isfinite(estimate)
+    # Empty too: the line of hollow points keeps its place behind that of the full ones.
+    ax.plot(estimate[bare], at[bare], "o", markerfacecolor="white", markeredgecolor=colour, markersize=4)
+
+
+def _by_name(fits: Any) -> dict[str, Any]:
+    given = fits if isinstance(fits, Mapping) else {"": fits}
+    if not given:
+        raise ValueError("plot.coefficients takes a fit, or fits by name; the mapping is empty.")
+    return {str(label): check_fit(fit, "coefficients", saved=True) for label, fit in given.items()}
+
+
+def _chosen(tables: dict[str, pd.DataFrame], names: Sequence[str] | None, block: str | None) -> list[str]:
+    """Names of the parameters to show, those of the first fit first."""
+    columns = ["block", "role"]
+    both = pd.concat([t[columns] for t in tables.values()])
+    both = both[~both.index.duplicated()]
+    if names is not None:
+        return _known([names] if isinstance(names, str) else list(names), list(both.index))
+    if block is not None and block not in BLOCKS:
+        raise ValueError(f"block is one of {', '.join(map(repr, BLOCKS))}, not {block!r}.")
+    kept = both[both["role"] != "threshold"]
+    kept = kept if block is None else kept[kept["block"] == block]
+    if kept.empty:
+        raise ValueError(f"No fit has parameters to show in the block {block!r}. Give names=[...].")
+    return [str(name) for name in kept.index]
+
+
+def _known(names: list[str], known: list[Any]) -> list[str]:
+    if not names:
+        raise ValueError("names= is empty. Leave it out to show all parameters.")
+    for name in names:
+        if name not in known:
+            raise ValueError(f"No fit has a parameter {name!r}. {nearest(name, known)}")
+    return names

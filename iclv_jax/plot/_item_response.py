@@ -1,0 +1,95 @@
+"""What people answer, by their latent variable."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._density import item_log_densities_at
+from iclv_jax._latent import reduced_form
+from iclv_jax._parameters import LATENT, Stack, section
+from iclv_jax._spec._names import nearest
+from iclv_jax.plot._style import canvas, check_fit
+
+POINTS = 201
+REACH = 3.0
+"""Standard deviations to both sides of the mean."""
+
+
+def item_response(fit: Any, item: str, latent: str | None = None, ax: Any = None) -> Any:
+    """Probabilities of an ordered item's levels by the latent variable that it measures.
+
+    The axis reaches three standard deviations to both sides of the latent variable's mean over the sample, as the
+    structural equations have them. Where the item measures several, the others are at their means.
+
+    Parameters
+    ----------
+    fit
+        A fit.
+    item
+        An ordered item.
+    latent
+        Of several latent variables that it measures, the one on the axis; the first by default.
+    ax
+        Axes to draw on.
+
+    Raises
+    ------
+    ValueError
+        For a name that is no ordered item, and a latent variable that it does not measure.
+    """
+    stack, of = _place(check_fit(fit, "item_response"), item)
+    latent = of[0] if latent is None else latent
+    if latent not in of:
+        raise ValueError(f"Item {item!r} does not measure {latent!r}. {nearest(latent, of)}")
+    values, chances = _curves(fit, stack, item, latent)
+    ax = canvas(ax, 5.6, 3.4)
+    from matplotlib import colormaps
+
+    levels = fit.problem.panel.levels[item]
+    shades = colormaps["cividis"](np.linspace(0.0, 0.75, len(levels)))
+    for level, curve, colour in zip(levels, chances.T, shades, strict=True):
+        ax.plot(values, curve, color=colour, linewidth=1.6, label=str(level))
+        top = int(np.argmax(curve))
+        side = {0: "left", len(values) - 1: "right"}.get(top, "center")
+        top = min(max(top, 2), len(values) - 3)
+        ax.text(
+            values[top], curve[top] + 0.02, str(level), color=colour, ha=side, fontsize=8, parse_math=False
+        )
+    ax.set_xlim(values[0], values[-1])
+    ax.set_ylim(0.0, max(1.0, float(chances.max()) + 0.06))
+    ax.set_xlabel(latent, fontsize=9, parse_math=False)
+    ax.set_ylabel(f"Probability of each answer to {item}", fontsize=9, parse_math=False)
+    return ax
+
+
+def _place(fit: Any, item: str) -> tuple[Stack, Sequence[str]]:
+    discrete = {i.column: i for i in fit.problem.spec.indicators if i.discrete}
+    if item not in discrete:
+        raise ValueError(f"plot.item_response: {item!r} is no ordered item. {nearest(item, discrete)}")
+    stack = next(s for s in fit.problem.table.stacks if item in s.items)
+    return stack, discrete[item].of
+
+
+def _curves(fit: Any, stack: Stack, item: str, latent: str) -> tuple[np.ndarray, np.ndarray]:
+    """Values of the latent variable, and the probabilities of the levels at them, (value, level)."""
+    core = fit.problem.core
+    cells = core.structure.map.dense(core.theta(jnp.asarray(fit.estimates)))
+    covariates = jnp.asarray(core.person.covariates)
+    means, factors = jax.vmap(lambda x: reduced_form(cells[LATENT], x))(covariates)
+    which = fit.problem.spec.positions[latent]
+    mean = means.mean(axis=0)
+    spread = jnp.sqrt((factors[:, which] ** 2).sum(axis=-1).mean() + means[:, which].var())
+    values = mean[which] + spread * jnp.linspace(-REACH, REACH, POINTS)
+    part, count = cells[section(stack)], len(fit.problem.panel.levels[item])
+    row = stack.items.index(item)
+    points = jnp.broadcast_to(mean, (POINTS, len(mean))).at[:, which].set(values)
+
+    def chances(at: Any) -> Any:
+        codes = jnp.zeros((count, len(stack.items)), int).at[:, row].set(jnp.arange(count))
+        index = part["loadings"] @ at
+        return jnp.exp(jax.vmap(lambda c: item_log_densities_at(stack, part, c, index))(codes))[:, row]
+
+    return np.asarray(values), np.asarray(jax.vmap(chances)(points))

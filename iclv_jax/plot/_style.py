@@ -1,0 +1,73 @@
+"""What all pictures share: colours, bare axes, and checks of what they are given."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from iclv_jax._fit import Fit, SavedFit
+
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", ORANGE, "#56B4E9", "#000000")
+"""Of Okabe and Ito, which the colour-blind tell apart; their yellow is too light for lines."""
+INK, GREY, PALE = "#222222", "#777777", "#F2F2F2"
+SMALL = 8.0
+ROW = 0.22
+"""Inches that a row of small text takes."""
+
+
+def canvas(ax: Any, width: float, height: float) -> Any:
+    """The axes given, or new ones in a figure of this size in inches, without the top and right spines."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            'Pictures are drawn with matplotlib, which is not installed: pip install "iclv-jax[plot]".'
+        ) from error
+    from matplotlib.axes import Axes
+
+    if ax is None:
+        ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
+    if not isinstance(ax, Axes):
+        raise ValueError(f"ax= is a matplotlib Axes, such as plt.gca(), not {ax!r}.")
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_linewidth(0.6)
+    ax.tick_params(width=0.6, labelsize=SMALL)
+    return ax
+
+
+def rows(ax: Any, labels: Sequence[Any], positions: Sequence[float]) -> None:
+    """Names down the left side, the first on top, without a spine or ticks."""
+    ax.set_yticks(list(positions), [str(label) for label in labels], fontsize=SMALL, parse_math=False)
+    ax.set_ylim(max(positions) + 0.7, min(positions) - 0.7)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+
+
+def word(value: Any) -> str:
+    """A level or a group as text, whole numbers without a point."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def key(ax: Any, columns: int) -> None:
+    """A legend without a frame above the axes."""
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, frameon=False, fontsize=SMALL,
+        handletextpad=0.3, columnspacing=1.2, borderaxespad=0.2,
+    )  # fmt: skip
+
+
+def check_fit(fit: Any, what: str, saved: bool = False) -> Any:
+    """ValueError for what is no fit, and for a saved one where `saved` ones do not tell enough."""
+    if isinstance(fit, Fit) or (saved and isinstance(fit, SavedFit)):
+        return fit
+    if isinstance(fit, SavedFit):
+        raise ValueError(
+            f"plot.{what} needs the model and its data: read the fit with iclv.load(path, model, data)."
+        )
+    raise ValueError(f"plot.{what} takes a fit, as model.fit(...) returns it, not {type(fit).__name__}.")
+
+
+def check_level(level: float) -> None:
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")
