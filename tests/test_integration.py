@@ -209,6 +209,15 @@ def test_laplace_is_one_node_and_close(ordered):
     assert abs(value - float(exact.loglike(params))) < 0.1 * PEOPLE
 
 
+@pytest.mark.parametrize("rule", [Laplace(), GaussHermite(1)])
+def test_one_node_is_not_maximised(ordered, rule):
+    model, data = ordered
+    with pytest.raises(
+        ValueError, match="one node per person, which gives values of the log-likelihood but cannot"
+    ):
+        model.fit(data, person="person", integration=rule, progress=False)
+
+
 def test_search_and_result_have_their_own_nodes(ordered, exact):
     model, data = ordered
     fit = model.fit(data, person="person", integration=Adaptive(12, "sobol", final_draws=256), progress=False)

@@ -49,6 +49,7 @@ def fit(
         integration=integration,
         memory=memory,
     )
+    _check_nodes(problem)
     first, staged = start_values(problem, start)
     problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
     file = (
@@ -68,6 +69,18 @@ def fit(
         warnings.warn(few, UserWarning, stacklevel=4)
     known = outcome.objective.known.get(params.tobytes())
     return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more), known)
+
+
+def _check_nodes(problem: Problem) -> None:
+    """Refuse one node at each person's posterior: held in place, it does not see how the posterior's width changes."""
+    shape = problem.core.structure
+    if shape.dimension and problem.rule.centred and problem.core.nodes.log_weights.shape[1] == 1:
+        raise ValueError(
+            f"{problem.rule!r} has one node per person, which gives values of the log-likelihood but cannot be "
+            "maximised: held in place, it does not see how the width of the posterior changes with the parameters. "
+            "For a quick fit take iclv.Adaptive(10, final_draws=10); for values, "
+            "model.bind(..., integration=...).recentre(params).loglike(params)."
+        )
 
 
 def start_values(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:

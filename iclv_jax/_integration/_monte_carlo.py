@@ -162,8 +162,8 @@ class Laplace(Rule):
     """The Laplace approximation: one node at each person's posterior mode.
 
     For values of the log-likelihood at given parameters. Derivatives are those at the frozen node, so that the
-    curvature of the posterior does not move with the parameters: a fit with it is not to be trusted. Its error
-    does not shrink with more people; `Adaptive` and `GaussHermite` are the same with more nodes.
+    curvature of the posterior does not move with the parameters: a fit with it is refused. Its error does not
+    shrink with more people; `Adaptive` and `GaussHermite` are the same with more nodes.
     """
 
     @property
