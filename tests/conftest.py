@@ -1,0 +1,21 @@
+"""What all test files share: a process of tests that lives within its memory."""
+
+import gc
+from pathlib import Path
+
+import jax
+import pytest
+
+# Every function that XLA compiles keeps a handful of memory maps, of which Linux allows a process
+# 65,530; beyond them the compiler dies of a segmentation fault, which no test could report.
+MANY_MAPS = 15_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_compiled_functions():
+    """After a file of tests, drop the compiled functions of the process when there are many."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MANY_MAPS:
+        jax.clear_caches()
+        gc.collect()
