@@ -8,7 +8,7 @@ import pytest
 
 # Every function that XLA compiles keeps a handful of memory maps, of which Linux allows a process
 # 65,530; beyond them the compiler dies of a segmentation fault, which no test could report.
-MANY_MAPS = 15_000
+MANY_MAPS = 30_000
 
 
 @pytest.fixture(scope="module", autouse=True)
