@@ -1,6 +1,7 @@
 """Many starts at once, and which maxima they find."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -15,14 +16,18 @@ from iclv_jax._inference._signs import sign
 from iclv_jax._integration import Nodes
 from iclv_jax._integration._rule import check_count
 from iclv_jax._likelihood import Core
-from iclv_jax._optimise import Ended, Likelihood, minimise_frozen
+from iclv_jax._optimise import Ended, Likelihood, Optimizer, Scipy, TrustRegion, minimise_frozen
+from iclv_jax._optimise._many import derivatives
+from iclv_jax._optimise._method import Method
 from iclv_jax._optimise._scaling import find_scale
-from iclv_jax._optimise._trust_region import TrustRegionSteps
+from iclv_jax._optimise._subproblem import curvature
+from iclv_jax._optimise._turns import scaled
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array
 
-TOLERANCE = 1e-9
-MOST_STEPS = 60
+QUICK = TrustRegion(max_iterations=60)
+SHARPER = 1e-2
+"""How much smaller the decrement must be by approximate second derivatives, which may be too optimistic."""
 SAME = 1e-4
 """Log-likelihoods that differ by less belong to one maximum; where nodes are drawn, and so depend on the way
 that led to it, by less than twice the standard error of log L."""
@@ -62,7 +67,13 @@ class Starts:
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def multistart(
-    problem: Problem, starts: int = 10, *, seed: int = 0, spread: float = 0.5, rounds: int = 4
+    problem: Problem,
+    starts: int = 10,
+    *,
+    seed: int = 0,
+    spread: float = 0.5,
+    rounds: int = 4,
+    optimizer: Optimizer = QUICK,
 ) -> Starts:
     """Fit from many starts in one compiled run, and group the maxima that they find.
 
@@ -77,21 +88,29 @@ def multistart(
         squared score at the default start (about sqrt(people) standard errors), in unconstrained parameters.
     rounds
         How often the nodes are placed anew at what was found.
+    optimizer
+        Whose steps, tolerance, iteration limit and scaling are taken; by default a trust region with exact second
+        derivatives. Whether a start has converged is judged by exact second derivatives in any case. Not `Scipy`,
+        which cannot be compiled.
 
     Raises
     ------
     ValueError
-        For counts that are not whole numbers above 0, and a spread that is not positive.
+        For counts that are not whole numbers above 0, a spread that is not positive, and `Scipy`.
     """
     check_count(starts, "starts")
     check_count(rounds, "rounds")
+    if isinstance(optimizer, Scipy):
+        raise ValueError(
+            "scipy's loop cannot be compiled for many starts at once; take TrustRegion, LBFGSB or BHHH."
+        )
     if not (isinstance(spread, (int, float)) and spread > 0):
         raise ValueError(f"spread is a positive number, not {spread!r}.")
     first = problem.recentre(problem.start())
     objective = Likelihood(first, np.ones(len(problem.names), bool))
-    lower, upper = objective.bounds()
+    lower, upper = map(jnp.asarray, objective.bounds())
     z = objective.z(problem.start())
-    scale = jnp.asarray(find_scale(objective, "scores", z).values)
+    scale = jnp.asarray(find_scale(objective, optimizer.scaling, z).values)
     noise = np.random.default_rng(seed).standard_normal((starts, len(z)))
     noise[0] = 0.0
     points = jnp.clip(z + spread * scale * noise, lower, upper)
@@ -99,7 +118,7 @@ def multistart(
     ended, nodes = None, None
     for _ in range(runs):
         nodes = _placed(problem, jax.vmap(objective.params)(points))
-        ended = _all(first.core, nodes, points, scale, jnp.asarray(lower), jnp.asarray(upper))
+        ended = _all(first.core, nodes, points, scale, lower, upper, optimizer)
         points = ended.z
     assert ended is not None
     params = np.asarray(jax.vmap(objective.params)(points))
@@ -114,14 +133,48 @@ def _placed(problem: Problem, params: Array) -> Nodes:
     return jax.tree.map(lambda *a: jnp.stack(a), *each)
 
 
-@jax.jit
-def _all(core: Core, nodes: Nodes, z: Array, scale: Array, lower: Array, upper: Array) -> Ended:
+def _all(
+    core: Core, nodes: Nodes, z: Array, scale: Array, lower: Array, upper: Array, optimizer: Optimizer
+) -> Ended:
+    """All starts at their nodes, with the Newton decrement where they end by exact second derivatives."""
+    method = optimizer.method
+    exact = method.supplied == "exact"
+    tolerance = optimizer.tolerance * (1.0 if exact else SHARPER)
+    ended = _run(core, nodes, z, scale, lower, upper, tolerance, method, optimizer.max_iterations)
+    if exact:
+        return ended
+    decrement = _decrements(core, nodes, ended.z, scale, lower, upper)
+    return ended._replace(decrement=decrement, converged=decrement <= optimizer.tolerance)
+
+
+@partial(jax.jit, static_argnames=("method", "most"))
+def _run(
+    core: Core,
+    nodes: Nodes,
+    z: Array,
+    scale: Array,
+    lower: Array,
+    upper: Array,
+    tolerance: float,
+    method: Method,
+    most: int,
+) -> Ended:
     def one(nodes: Nodes, z: Array) -> Ended:
         mine = eqx.tree_at(lambda c: c.nodes, core, nodes)
-        steps = TrustRegionSteps("exact", 1.0)
-        return minimise_frozen(mine, z, scale, lower, upper, TOLERANCE, steps, MOST_STEPS)
+        return minimise_frozen(mine, z, scale, lower, upper, tolerance, method, most)
 
     return jax.vmap(one)(nodes, z)
+
+
+@jax.jit
+def _decrements(core: Core, nodes: Nodes, z: Array, scale: Array, lower: Array, upper: Array) -> Array:
+    def one(at: tuple[Nodes, Array]) -> Array:
+        mine = eqx.tree_at(lambda c: c.nodes, core, at[0])
+        here = derivatives(mine, at[1])
+        free = jnp.ones(at[1].shape, bool)
+        return curvature(scaled(here, at[1], scale, lower, upper, free)).decrement * core.weights.sum()
+
+    return jax.lax.map(one, (nodes, z))
 
 
 def _collected(problem: Problem, ended: Ended, params: np.ndarray, same: float) -> Starts:

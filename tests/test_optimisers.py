@@ -345,6 +345,28 @@ def test_many_starts_find_and_group_the_maxima(choices):
         iclv.multistart(logit().bind(choices), 0)
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [iclv.LBFGSB(), iclv.LBFGSB(memory=2, reset_every=5), iclv.BHHH(), iclv.TrustRegion("sr1")],
+    ids=["lbfgsb", "lbfgsb with resets", "bhhh", "sr1"],
+)
+def test_every_optimiser_runs_in_the_compiled_loop(choices, optimizer):
+    """Badly scaled, so that line searches have to be taken up again and histories dropped."""
+    thousands = choices.assign(price=1000.0 * choices["price"])
+    found = iclv.multistart(logit().bind(thousands), 4, seed=2, spread=2.0, optimizer=optimizer)
+    fit = logit().fit(thousands, progress=False)
+    assert found.table["converged"].all()
+    np.testing.assert_allclose(found.table["loglike"], fit.llf, atol=1e-8)
+    assert found.table["iterations"].max() > 4
+    one = logit().fit(
+        thousands, optimizer=replace(optimizer, tolerance=1e-11), start="default", progress=False
+    )
+    default = found.table.set_index("start")["iterations"][0]
+    assert abs(default - len(one.trace)) <= 2
+    with pytest.raises(ValueError, match="cannot be compiled"):
+        iclv.multistart(logit().bind(choices), 2, optimizer=iclv.Scipy())
+
+
 @pytest.mark.parametrize("name", ["likert5", "likert4", "chain"])
 def test_signs_of_latent_variables_are_normalised_without_a_change_of_the_likelihood(name):
     case = bank.get(name)

@@ -58,5 +58,8 @@ class BHHHSteps:
     def spent(self, memory: Line) -> Array:
         return memory.failed
 
+    def restarts(self, memory: Line) -> Array:
+        return jnp.asarray(False)
+
     def progress(self, memory: Line) -> dict[str, Array]:
         return {"length": memory.search.length}

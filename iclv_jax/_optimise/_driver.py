@@ -151,7 +151,7 @@ class Run:
         self.bad = not np.isfinite(float(value)) or (following is not None and not accepted)
         self._record(z, here, memory, shape, judged, step, following if accepted else None, accepted)
         if not accepted:
-            if _restarts(judged.memory):
+            if bool(self.method.restarts(judged.memory)):
                 return z, here, *plan(self.method.pure, judged.memory, model)
             return z, here, judged.memory, shape
         assert following is not None
@@ -383,8 +383,3 @@ KEPT = (
     "lagged", "evaluations", "recentrings", "quiet", "movement", "tolerance", "noise", "frozen", "bad", "unscaled",
 )  # fmt: skip
 """Attributes of a run that a checkpoint keeps."""
-
-
-def _restarts(memory: Memory) -> bool:
-    """Whether the history was dropped after a failed search, so that a new direction is due."""
-    return hasattr(memory, "reset") and int(memory.reset) == 2

@@ -105,6 +105,9 @@ class LBFGSBSteps:
     def spent(self, memory: Pairs) -> Array:
         return memory.failed
 
+    def restarts(self, memory: Pairs) -> Array:
+        return memory.reset == 2
+
     def progress(self, memory: Pairs) -> dict[str, Array]:
         return {"length": memory.search.length, "pairs": memory.used, "reset": memory.reset}
 

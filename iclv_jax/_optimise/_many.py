@@ -1,22 +1,21 @@
 """Many fits at once: the same pure steps inside `lax.while_loop`, mapped over starts, weights or data."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._derivatives import expand_exact, outer_products, person_scores
+from iclv_jax._derivatives import Expansion, expand_exact, outer_products, person_scores, value_and_score
 from iclv_jax._likelihood import Core
-from iclv_jax._optimise._method import Trial
+from iclv_jax._optimise._method import Memory, Method, Trial
 from iclv_jax._optimise._objective import Derivatives, Supplied, in_z
 from iclv_jax._optimise._subproblem import Model
-from iclv_jax._optimise._trust_region import Region, TrustRegionSteps
 from iclv_jax._types import Array, Bool, Float, Int, Scalar
 
 
 class Ended(NamedTuple):
-    """Where a fit at frozen nodes ended; `converged` by the Newton decrement."""
+    """Where a fit at frozen nodes ended; `converged` by the decrement, with the second derivatives of the method."""
 
     z: Float[Array, " param"]
     value: Scalar
@@ -29,17 +28,19 @@ def derivatives(core: Core, z: Array, supplied: Supplied = "exact") -> Derivativ
     """Of the mean negative log-likelihood in z: pure, so that it may be mapped over z and core."""
     mapping, constants = core.structure.map, core.constants
     params, size = mapping.natural(constants, z), core.weights.sum()
-    exact = supplied == "exact"
-    found = (
-        expand_exact(core, params) if exact else outer_products(core.weights, *person_scores(core, params))
-    )
-    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, exact)))
+    if supplied == "exact":
+        found = expand_exact(core, params)
+    elif supplied == "bhhh":
+        found = outer_products(core.weights, *person_scores(core, params))
+    else:
+        found = Expansion(*value_and_score(core, params), jnp.zeros((z.shape[0], z.shape[0])))
+    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, supplied == "exact")))
 
 
 class _State(NamedTuple):
     z: Array
     here: Derivatives
-    memory: Region
+    memory: Memory
     decrement: Scalar
     iterations: Array
 
@@ -52,12 +53,12 @@ def minimise_frozen(
     lower: Array,
     upper: Array,
     tolerance: float,
-    method: TrustRegionSteps,
+    method: Method,
     max_iterations: int,
     matrix: Array | None = None,
 ) -> Ended:
-    """Trust-region steps at frozen nodes, as one compiled loop, with exact Hessians or outer products of scores.
-    Bounds are in z; `matrix` is added to every Hessian (of the mean negative log-likelihood in z)."""
+    """The steps of any method at frozen nodes, as one compiled loop. Bounds are in z; `matrix` is added to every
+    Hessian that the method is given (of the mean negative log-likelihood in z)."""
     size = core.weights.sum()
     free = jnp.ones(z.shape, bool)
 
@@ -77,22 +78,19 @@ def minimise_frozen(
 
     def turn(state: _State) -> _State:
         at = model(state.here, state.z)
-        step = method.propose(state.memory, at)
-        there = jnp.clip(state.z + scale * step, lower, upper)
+        there = jnp.clip(state.z + scale * method.propose(state.memory, at), lower, upper)
         tried = derivatives(core, there, method.supplied)
         finite = jnp.isfinite(tried.value) & jnp.all(jnp.isfinite(tried.hessian))
-        trial = Trial(
-            (there - state.z) / scale,
-            state.here.value,
-            jnp.where(finite, tried.value, jnp.nan),
-            tried.gradient,
-        )
+        value = jnp.where(finite, tried.value, jnp.nan)
+        trial = Trial((there - state.z) / scale, state.here.value, value, tried.gradient * scale)
         judged = method.judge(state.memory, at, trial)
         taken = judged.accepted & finite
-        z = jnp.where(taken, there, state.z)
-        here = jax.tree.map(lambda a, b: jnp.where(taken, a, b), tried, state.here)
-        memory, shape = method.plan(judged.memory, model(here, z))
-        return _State(z, here, memory, shape.decrement * size, state.iterations + 1)
+        z, here = _chosen(taken, (there, tried), (state.z, state.here))
+        planned, shape = method.plan(judged.memory, model(here, z))
+        # A search along a line goes on where the trial was refused; what was planned for it stays.
+        anew = taken | method.restarts(judged.memory)
+        memory, decrement = _chosen(anew, (planned, shape.decrement * size), (judged.memory, state.decrement))
+        return _State(z, here, memory, decrement, state.iterations + 1)
 
     z = jnp.clip(z, lower, upper)
     here = derivatives(core, z, method.supplied)
@@ -100,3 +98,7 @@ def minimise_frozen(
     first = _State(z, here, memory, shape.decrement * size, jnp.zeros((), int))
     end = jax.lax.while_loop(unfinished, turn, first)
     return Ended(end.z, end.here.value, end.decrement, end.decrement <= tolerance, end.iterations)
+
+
+def _chosen(which: Array, first: Any, second: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(which, a, b), first, second)

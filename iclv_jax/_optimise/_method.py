@@ -72,6 +72,10 @@ class Method(Protocol):
         """Whether no step is left that could be told from rounding."""
         ...
 
+    def restarts(self, memory: Memory) -> Array:
+        """Whether the history was dropped after a failed search, so that a new direction is due at the same point."""
+        ...
+
     def progress(self, memory: Memory) -> dict[str, Array]:
         """Columns for the trace; `reset` is a code of `RESETS`."""
         ...

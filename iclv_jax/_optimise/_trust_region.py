@@ -77,6 +77,9 @@ class TrustRegionSteps:
     def spent(self, memory: Region) -> Array:
         return memory.radius < SHORTEST
 
+    def restarts(self, memory: Region) -> Array:
+        return jnp.asarray(False)
+
     def progress(self, memory: Region) -> dict[str, Array]:
         return {"radius": memory.radius}
 
