@@ -77,6 +77,23 @@ def test_a_sound_fit_gives_nothing_to_worry_about(sound):
     assert diagnosis.directions["eigenvalue"].min() > 0.01
 
 
+def test_a_fit_knows_the_curvature_of_its_last_step(sound):
+    before = sound.optimizer_report.previous
+    assert list(before) == list(sound.names)
+    previous = sound.problem.vector(before)
+    expected = sound.problem.diagnose(jnp.asarray(sound.estimates), previous).blocks["curvature"]
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(sound.diagnose().blocks["curvature"], expected)
+
+
+def test_the_trace_has_the_parts_of_the_log_likelihood(sound):
+    joint = sound.trace[sound.trace["stage"] == sound.trace["stage"].iloc[-1]]
+    np.testing.assert_allclose(joint["loglike_items"] + joint["loglike_choices"], joint["loglike"])
+    assert joint["loglike_items"].iloc[-1] == pytest.approx(sound.components.items, abs=1e-3)
+    first = sound.trace[sound.trace["stage"] == "items and structure"]
+    assert first["loglike_items"].isna().all() and len(first)
+
+
 def test_blocks_are_found_by_differentiation(sound):
     blocks = sound.diagnose().parameters["block"]
     assert blocks["care"] == "choice latent effects"

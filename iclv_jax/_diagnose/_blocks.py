@@ -64,7 +64,8 @@ def gradient_blocks(point: Point, previous: np.ndarray | None) -> tuple[list[Blo
         )
         for i, b in enumerate(present)
     ]  # fmt: skip
-    return blocks, [*_out_of_balance(point, names, blocks), *_bent(blocks)]
+    # At a maximum the last step is short, and the curvature of a block that hardly moved is that of the others.
+    return blocks, [*_out_of_balance(point, names, blocks), *([] if point.settled else _bent(blocks))]
 
 
 def _means(names: np.ndarray, present: list[str], values: np.ndarray) -> list[float]:

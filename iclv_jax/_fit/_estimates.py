@@ -202,8 +202,11 @@ class Estimates:
         )
 
     def diagnose(self) -> Diagnosis:
-        """What could be wrong with these estimates or with the model; see `Problem.diagnose`."""
-        return self.problem.diagnose(jnp.asarray(self.estimates))
+        """What could be wrong with these estimates or with the model; see `Problem.diagnose`. The curvature
+        |y| / |s| is that of the optimiser's last step."""
+        before = self.optimizer_report.previous
+        previous = jnp.array([before[n] for n in self.names]) if before else None
+        return self.problem.diagnose(jnp.asarray(self.estimates), previous)
 
     def integration_report(self) -> Report:
         """How accurate the integral is: rule, nodes, effective sample sizes, the error of log L from
@@ -215,7 +218,14 @@ class Estimates:
 
     @cached_property
     def trace(self) -> pd.DataFrame:
-        """One row per step of the optimiser, with its stage."""
+        """One row per step of the optimiser, with its stage.
+
+        The log-likelihood where the step began (`loglike`) and, of a model of items and choices, its parts at the
+        same nodes: `loglike_items`, and `loglike_choices` given the items. The Newton `decrement`; the largest
+        scaled `gradient`; the smallest eigenvalue of the scaled Hessian; the `radius` or the `length` of the step;
+        the length of the `step` in scaled parameters; the `ratio` of actual to predicted gain; whether it was
+        `accepted`; its `curvature` |y| / |s|; `evaluations` and `seconds` so far in the stage. With
+        `trace_parameters`, every parameter and gradient."""
         return pd.DataFrame(list(self.rows))
 
     def table(self, cov: str | None = None) -> pd.DataFrame:

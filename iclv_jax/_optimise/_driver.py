@@ -89,6 +89,8 @@ class Run:
         self.frozen = self.bad = self.lagged = False
         self.unscaled: tuple[str, ...] = ()
         self.placed: Array | None = None
+        self.previous: Array | None = None
+        self.weighed: tuple[Array, float | None] | None = None
 
     def minimise(self, start: Array) -> Outcome:
         self.lower, self.upper = self.objective.bounds()
@@ -126,7 +128,7 @@ class Run:
         self, z: Array, here: Derivatives, memory: Memory, shape: Curvature
     ) -> tuple[Array, Derivatives, Memory, Curvature]:
         """One trial point: judged, and taken or not."""
-        model = self._model(here, z)
+        model, items = self._model(here, z), self._items(z)
         step = propose(self.method.pure, memory, model)
         there = jnp.clip(z + self.scale * step, self.lower, self.upper)
         step = (there - z) / self.scale
@@ -149,13 +151,13 @@ class Run:
                 judged, accepted = judge(self.method.pure, memory, model, worse), False
                 self.objective, self.placed = before
         self.bad = not np.isfinite(float(value)) or (following is not None and not accepted)
-        self._record(z, here, memory, shape, judged, step, following if accepted else None, accepted)
+        self._record(z, here, memory, shape, judged, step, following if accepted else None, items)
         if not accepted:
             if bool(self.method.restarts(judged.memory)):
                 return z, here, *plan(self.method.pure, judged.memory, model)
             return z, here, judged.memory, shape
         assert following is not None
-        memory = judged.memory
+        memory, self.previous = judged.memory, z
         self.frozen |= self.objective.moves and not place
         memory = self._rescaled(there, following, memory)
         after = plan(self.method.pure, memory, self._model(following, there))
@@ -163,6 +165,12 @@ class Run:
             following = self._derivatives(there)
             after = plan(self.method.pure, memory, self._model(following, there))
         return there, following, *after
+
+    def _items(self, z: Array) -> float | None:
+        """Once for every point, however many trials it takes to leave it."""
+        if self.weighed is None or self.weighed[0] is not z:
+            self.weighed = z, self.objective.items(z)
+        return self.weighed[1]
 
     def _near(self, shape: Curvature) -> bool:
         """Whether second derivatives change so little that those of the last point do. Nodes do not follow then."""
@@ -284,14 +292,17 @@ class Run:
         judged: Judgement,
         step: Array,
         following: Derivatives | None,
-        accepted: bool,
+        items: float | None,
     ) -> None:
         length = float(jnp.linalg.norm(step))
         progress = {k: np.asarray(v).item() for k, v in self.method.progress(memory).items()}
+        loglike = -float(here.value) * self.objective.size
+        parts = {} if items is None else {"loglike_items": items, "loglike_choices": loglike - items}
         row = {
             "iteration": len(self.trace) + 1,
             "value": float(here.value),
-            "loglike": -float(here.value) * self.objective.size,
+            "loglike": loglike,
+            **parts,
             "decrement": float(shape.decrement) * self.objective.size,
             "gradient": float(
                 jnp.max(jnp.abs(jnp.where(self.objective.free, here.gradient * self.scale, 0.0)))
@@ -300,7 +311,7 @@ class Run:
             **progress,
             "step": length,
             "ratio": float(judged.ratio),
-            "accepted": accepted,
+            "accepted": following is not None,
             "evaluations": self.evaluations,
             "seconds": time.perf_counter() - self.began,
         }
@@ -328,6 +339,7 @@ class Run:
         params = np.asarray(self.objective.params(z))
         at_bound = np.asarray(shape.active) & self.objective.free
         names = self.objective.names
+        before = None if self.previous is None else np.asarray(self.objective.params(self.previous))
         report = OptimizerReport(
             verdict=verdict,
             message=verdict.sentence,
@@ -340,6 +352,7 @@ class Run:
             active={names[i]: float(params[i]) for i in np.flatnonzero(at_bound)},
             unscaled=self.unscaled,
             flat=flat_directions(model, names) if self.verify or self.method.supplied == "exact" else (),
+            previous={} if before is None else dict(zip(names, before.tolist(), strict=True)),
         )
         scale = Scale(np.asarray(self.scale), self.zero)
         return Outcome(params, self.objective, report, scale, tuple(self.trace))
@@ -349,8 +362,8 @@ class Run:
             return
         leaves = jax.tree.leaves(memory)
         arrays = {"z": z, "scale": self.scale, "zero": self.zero}
-        if self.placed is not None:
-            arrays["placed"] = self.placed
+        known = {"placed": self.placed, "previous": self.previous}
+        arrays |= {name: array for name, array in known.items() if array is not None}
         if self.lagged:
             arrays["hessian"] = here.hessian
         arrays |= {f"memory{i}": leaf for i, leaf in enumerate(leaves)}
@@ -367,6 +380,7 @@ class Run:
         self.began = time.perf_counter() - spent
         z = jnp.asarray(arrays["z"])
         self.scale, self.zero = jnp.asarray(arrays["scale"]), arrays["zero"]
+        self.previous = jnp.asarray(arrays["previous"]) if "previous" in arrays else None
         if "placed" in arrays:
             self._place(jnp.asarray(arrays["placed"]))
         evaluations = self.evaluations

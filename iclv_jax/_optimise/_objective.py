@@ -52,6 +52,7 @@ class Objective(Protocol):
     def bounds(self) -> tuple[np.ndarray, np.ndarray]: ...
     def recentred(self, z: Array) -> "Objective": ...
     def noise(self, z: Array) -> float: ...
+    def items(self, z: Array) -> float | None: ...
 
 
 @partial(jax.jit, static_argnums=0)
@@ -157,6 +158,17 @@ class Likelihood:
         params = self.params(z)
         return simulation_noise(self.problem, params, self.problem.hessian(params, "exact"))
 
+    @cached_property
+    def _items(self) -> Problem | None:
+        """The items alone at the same nodes; None where there are no items or no choices in the likelihood."""
+        person = self.problem.core.person
+        both = bool(person.occurs.any()) and any(bool(o.any()) for o in person.observed)
+        return self.problem.part("items") if both else None
+
+    def items(self, z: Array) -> float | None:
+        """Log-likelihood of the items at the nodes of items and choices together; None without either of them."""
+        return None if self._items is None else float(self._items.loglike(self.params(z)))
+
     def recentred(self, z: Array) -> "Likelihood":
         return replace(self, problem=self.problem.recentre(self.params(z)), known={})
 
@@ -244,3 +256,6 @@ class Function:
 
     def noise(self, z: Array) -> float:
         return 0.0
+
+    def items(self, z: Array) -> None:
+        return None

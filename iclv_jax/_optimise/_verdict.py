@@ -3,7 +3,6 @@
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 
 class Verdict(enum.Enum):
@@ -87,6 +86,8 @@ class OptimizerReport:
         Directions in which the log-likelihood is flat, as weights by parameter name.
     seconds
         Wall time, compilation included.
+    previous
+        Parameters before the last step that was taken; empty where there was none.
     """
 
     verdict: Verdict
@@ -100,4 +101,4 @@ class OptimizerReport:
     active: Mapping[str, float] = field(default_factory=dict)
     unscaled: Sequence[str] = ()
     flat: Sequence[Mapping[str, float]] = ()
-    details: Mapping[str, Any] = field(default_factory=dict)
+    previous: Mapping[str, float] = field(default_factory=dict)
