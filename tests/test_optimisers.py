@@ -18,6 +18,7 @@ from iclv_jax._inference._signs import sign
 from iclv_jax._multistart import normalised
 from iclv_jax._optimise import Function, Likelihood, Verdict, minimise_frozen, minimise_scipy
 from iclv_jax._optimise import minimise as drive
+from iclv_jax._optimise._driver import Run
 from iclv_jax._optimise._lbfgsb import Compact, cauchy_point, subspace_minimum
 from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._trust_region import TrustRegionSteps
@@ -226,14 +227,15 @@ def test_a_killed_fit_goes_on_to_the_same_answer(choices, tmp_path, monkeypatch,
     whole = logit().fit(choices, optimizer=options, progress=False)
     path = tmp_path / "fit.npz"
     count = 0
-    original = iclv.Problem.value_and_score if options.method.slopes else iclv.Problem.loglike_person
+    evaluations = {"exact": "loglike_person", "bhhh": "expansion"}
+    original = getattr(iclv.Problem, evaluations.get(optimizer, "value_and_score"))
 
-    def stopping(self, params):
+    def stopping(self, *arguments):
         nonlocal count
         count += 1
         if count == 3:
             raise Stop
-        return original(self, params)
+        return original(self, *arguments)
 
     monkeypatch.setattr(iclv.Problem, original.__name__, stopping)
     with pytest.raises(Stop):
@@ -252,18 +254,18 @@ def test_a_killed_fit_with_nodes_goes_on_to_the_same_answer(tmp_path, monkeypatc
     case = bank.get("likert5")
     whole = case.model.fit(case.data, **case.bind, progress=False)
     steps = len(whole.trace)
-    original, count = iclv.Problem.loglike_person, 0
+    original, count = Run._tried, 0
 
-    def stopping(self, params):
+    def stopping(self, *arguments):
         nonlocal count
         count += 1
         # In the last third: stages are over, nodes have been placed anew.
         if count == 1 + 2 * steps // 3:
             raise Stop
-        return original(self, params)
+        return original(self, *arguments)
 
     path = tmp_path / "fit.npz"
-    monkeypatch.setattr(iclv.Problem, "loglike_person", stopping)
+    monkeypatch.setattr(Run, "_tried", stopping)
     with pytest.raises(Stop):
         case.model.fit(case.data, **case.bind, progress=False, checkpoint=path)
     monkeypatch.undo()

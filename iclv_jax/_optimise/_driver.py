@@ -132,24 +132,23 @@ class Run:
         step = propose(self.method.pure, memory, model)
         there = jnp.clip(z + self.scale * step, self.lower, self.upper)
         step = (there - z) / self.scale
-        near = self._near(shape)
-        value, gradient = self._tried(there, near)
+        tried, known = self._tried(there, here, self._near(shape))
+        value, gradient = tried.value, tried.gradient * self.scale
         judged = judge(self.method.pure, memory, model, Trial(step, here.value, value, gradient))
         accepted = bool(judged.accepted)
         place = accepted and self._must_follow(shape)
         following = None
         if accepted:
-            before = self.objective, self.placed
+            before = self.objective, self.placed, self.lagged
             if place:
                 self._place(there)
-            following = (
-                self._followed(there, value, gradient, here.hessian) if near else self._derivatives(there)
-            )
+            self.lagged = known and not place and self.method.supplied == "exact"
+            following = tried if known and not place else self._derivatives(there)
             if not self._usable(following):
                 # The value is finite but its derivatives are not: the step is refused after all.
                 worse = Trial(step, here.value, jnp.asarray(jnp.nan), jnp.full_like(gradient, jnp.nan))
                 judged, accepted = judge(self.method.pure, memory, model, worse), False
-                self.objective, self.placed = before
+                self.objective, self.placed, self.lagged = before
         self.bad = not np.isfinite(float(value)) or (following is not None and not accepted)
         self._record(z, here, memory, shape, judged, step, following if accepted else None, items)
         if not accepted:
@@ -176,17 +175,18 @@ class Run:
         """Whether second derivatives change so little that those of the last point do. Nodes do not follow then."""
         return self.method.supplied == "exact" and float(shape.decrement) * self.objective.size < NEAR
 
-    def _followed(self, there: Array, value: Array, gradient: Array, hessian: Array) -> Derivatives:
-        """The derivatives at an accepted trial point whose gradient is known, with the Hessian of the last point."""
-        self.lagged = True
-        return Derivatives(value, gradient / self.scale, hessian)
-
-    def _tried(self, there: Array, near: bool) -> tuple[Array, Array]:
+    def _tried(self, there: Array, here: Derivatives, near: bool) -> tuple[Derivatives, bool]:
+        """What is known at a trial point, and whether it is all that the method needs there: with exact second
+        derivatives, near the maximum, those of the last point do."""
         self.evaluations += 1
-        if self.method.slopes or near:
-            value, gradient = self.objective.slope(there)
-            return jnp.asarray(value), gradient * self.scale
-        return jnp.asarray(self.objective.value(there)), jnp.zeros_like(there)
+        supplied = self.method.supplied
+        if supplied == "exact" and near:
+            return Derivatives(*self.objective.slope(there), here.hessian), True
+        if self.method.slopes:
+            return self.objective.derivatives(there, supplied), True
+        return Derivatives(
+            jnp.asarray(self.objective.value(there)), jnp.zeros_like(there), here.hessian
+        ), False
 
     def _must_follow(self, shape: Curvature) -> bool:
         """Nodes follow the parameters as long as these are far from the maximum."""
@@ -250,7 +250,7 @@ class Run:
         return self._derivatives(z, here.hessian if self.method.supplied == "exact" else None)
 
     def _place(self, z: Array) -> None:
-        self.objective, self.placed = self.objective.recentred(z), z
+        self.objective, self.placed, self.weighed = self.objective.recentred(z), z, None
 
     def _derivatives(self, z: Array, hessian: Array | None = None) -> Derivatives:
         """Value and derivatives; with `hessian`, that of a point close by stands in."""
