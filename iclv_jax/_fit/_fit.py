@@ -13,7 +13,7 @@ from iclv_jax._fingerprint import fingerprints
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._integration import Rule
-from iclv_jax._optimise import Checkpoint, Optimizer, TrustRegion, refine, sequential_start
+from iclv_jax._optimise import Checkpoint, Optimizer, TrustRegion, joint_stage, refine, sequential_start
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress
 from iclv_jax._spec._model import Spec
@@ -61,7 +61,7 @@ def fit(
         rows: list[dict[str, Any]] = []
         if staged:
             first, rows = sequential_start(problem, jnp.asarray(first), bar, file)
-        outcome, more = refine(problem, np.asarray(first), optimizer, bar, file)
+        outcome, more = refine(joint_stage(problem), np.asarray(first), optimizer, bar, file)
     problem, params = outcome.objective.problem, outcome.params
     precision = accuracy(problem, jnp.asarray(params))
     if few := precision.warning():

@@ -155,7 +155,7 @@ class Likelihood:
         if self.problem.rule.reseeded(0) is None:
             return 0.0
         params = self.params(z)
-        return simulation_noise(self.problem, params, self.problem.hessian(params, "exact"))
+        return simulation_noise(self.problem, params, self.problem.hessian(params, "exact"), self.free)
 
     def recentred(self, z: Array) -> "Likelihood":
         return replace(self, problem=self.problem.recentre(self.params(z)), known={})
