@@ -12,7 +12,7 @@ from scipy import stats
 from iclv_jax._accuracy import Accuracy, Finer, with_more_nodes
 from iclv_jax._components import Components, components
 from iclv_jax._fit._bootstrap import Bootstrap, collected
-from iclv_jax._fit._frame import all_values, parameter_frame
+from iclv_jax._fit._frame import all_errors, all_values, parameter_frame, with_tests
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import Covariance, bootstrap, covariance, jackknife
 from iclv_jax._integration._rule import check_count
@@ -218,7 +218,9 @@ class Estimates:
     def table(self, cov: str | None = None) -> pd.DataFrame:
         """Every parameter, free or not: block, estimate, standard error, t, p, and t against 1 where
         a modeller would ask. Standard errors of defined ones follow by the delta method."""
-        frame = parameter_frame(self.problem, self.estimates, self.covariance(cov).matrix)
+        errors = all_errors(self.problem, self.estimates, self.covariance(cov).matrix)
+        frame = parameter_frame(self.problem, self.estimates).assign(se=errors)
+        frame = with_tests(frame, errors)
         asked = frame["role"].isin(["scale"]) | frame.index.isin(self._unit_loadings())
         frame["t_one"] = ((frame["estimate"] - 1.0) / frame["se"]).where(asked)
         return frame

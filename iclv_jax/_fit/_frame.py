@@ -32,19 +32,19 @@ def all_errors(problem: Problem, estimates: np.ndarray, matrix: np.ndarray) -> n
     return delta_errors(np.asarray(jacobian), matrix)
 
 
-def parameter_frame(problem: Problem, estimates: np.ndarray, matrix: np.ndarray) -> pd.DataFrame:
-    """Block, role, status, estimate, standard error, t and p of every parameter of the table."""
+def parameter_frame(problem: Problem, estimates: np.ndarray) -> pd.DataFrame:
+    """Block, role, status and estimate of every parameter of the table."""
     rows = problem.table.rows
-    frame = pd.DataFrame(
-        {
-            "block": [r.parameter.block for r in rows],
-            "role": [r.parameter.role for r in rows],
-            "status": [r.status for r in rows],
-            "estimate": all_values(problem, estimates).to_numpy(),
-            "se": all_errors(problem, estimates, matrix),
-        },
-        index=pd.Index([r.name for r in rows], name="parameter"),
-    )
-    frame["t"] = frame["estimate"] / frame["se"]
-    frame["p"] = 2.0 * stats.norm.sf(np.abs(frame["t"]))
-    return frame
+    columns = {
+        "block": [r.parameter.block for r in rows],
+        "role": [r.parameter.role for r in rows],
+        "status": [r.status for r in rows],
+        "estimate": all_values(problem, estimates).to_numpy(),
+    }
+    return pd.DataFrame(columns, index=pd.Index([r.name for r in rows], name="parameter"))
+
+
+def with_tests(frame: pd.DataFrame, errors: np.ndarray) -> pd.DataFrame:
+    """The frame with t, the estimate over its standard error, and p from the normal distribution."""
+    t = frame["estimate"] / errors
+    return frame.assign(t=t, p=2.0 * stats.norm.sf(np.abs(t)))
