@@ -50,7 +50,9 @@ def two_step_covariance(
     kind
         `"uncorrected"`: C = 0 and B holds I_1 and I_2: each step on its own. `"murphy-topel"`: B holds I_1 and I_2 on
         its diagonal and `R = sum_n w_n s_2n s_1n'` off it, so that the second step has
-        `V_2 + V_2 (C V_1 C' - R V_1 C' - C V_1 R') V_2` (Murphy and Topel 1985, theorem 1), V the inverse of I.
+        `V_2 + V_2 (C V_1 C' - R V_1 C' - C V_1 R') V_2` (Murphy and Topel 1985), V the inverse of I. Given the items
+        the second step's scores average to zero, so that R estimates zero here; its sampling error can leave a
+        standard error a hair below the uncorrected one.
         `"robust"`: `B = sum_n w_n^2 s_n s_n'`. `"cluster"`: the same with scores summed within clusters first.
     held
         Marks parameters at a bound: they have no variance and count as known.
