@@ -10,7 +10,7 @@ jax.config.update("jax_enable_x64", True)
 
 from iclv_jax import datasets, plot  # noqa: E402
 from iclv_jax._choice import Logit, Probit  # noqa: E402
-from iclv_jax._fit import Fit, ben_akiva_swait, compare, load, vuong  # noqa: E402
+from iclv_jax._fit import Fit, SequentialFit, ben_akiva_swait, compare, load, vuong  # noqa: E402
 from iclv_jax._indicators import Continuous, Ordered  # noqa: E402
 from iclv_jax._integration import (  # noqa: E402
     Adaptive,
@@ -48,6 +48,7 @@ __all__ = [
     "Probit",
     "Problem",
     "Scipy",
+    "SequentialFit",
     "Standardized",
     "Thresholds",
     "Trapezoid",

@@ -136,16 +136,17 @@ def randomisations(
     return [problem.integrate(rule).recentre(params) for rule in rules if rule is not None]
 
 
-def simulation_noise(problem: Problem, params: Params, hessian: Array) -> float:
+def simulation_noise(problem: Problem, params: Params, hessian: Array, free: np.ndarray) -> float:
     """Squared distance, in standard errors, by which another seed would move the estimates.
 
-    The mean of `g' H^-1 g` over randomisations, g the score that each has at these parameters.
+    The mean of `g' H^-1 g` over randomisations, g the score that each has at these parameters; over those marked
+    `free`, because the others may have no score at all.
     """
-    noise = 0.0
+    noise, at = 0.0, np.flatnonzero(free)
     others = randomisations(problem, params, count=2)
     for other in others:
-        gradient = other.score(params)
-        noise += float(-gradient @ jnp.linalg.solve(hessian, gradient)) / len(others)
+        gradient = other.score(params)[at]
+        noise += float(-gradient @ jnp.linalg.solve(hessian[np.ix_(at, at)], gradient)) / len(others)
     return noise
 
 

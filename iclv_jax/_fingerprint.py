@@ -55,7 +55,7 @@ def outcomes(problem: Problem) -> dict[str, str]:
     return found
 
 
-def fingerprints(problem: Problem, optimizer: Any, first: np.ndarray, staged: bool) -> dict[str, str]:
+def fingerprints(problem: Problem, optimizer: Any, first: np.ndarray, staged: Any) -> dict[str, str]:
     """What a checkpoint has to agree with."""
     settings = {
         f.name: getattr(optimizer, f.name) for f in dataclasses.fields(optimizer) if f.name not in LIMITS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from iclv_jax._fit import Fit, fit
+from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
 from iclv_jax._problem import Problem, bind
@@ -158,7 +158,7 @@ class Model:
             `TrustRegion`, `LBFGSB`, `BHHH` or `Scipy`; None: `TrustRegion()`.
         start
             `"sequential"` (items and structure, then the choice, then everything), `"default"`, a
-            mapping of some names to values, or an earlier fit.
+            mapping of some names to values, or an earlier fit, also one of `fit_sequential`.
         progress
             Whether to show a progress bar.
         checkpoint
@@ -180,6 +180,79 @@ class Model:
             the people.
         """
         return fit(
+            self._spec,
+            data,
+            person=person,
+            people=people,
+            weights=weights,
+            cluster=cluster,
+            integration=integration,
+            optimizer=optimizer,
+            start=start,
+            progress=progress,
+            checkpoint=checkpoint,
+            memory=memory,
+        )
+
+    def fit_sequential(
+        self,
+        data: pd.DataFrame,
+        *,
+        person: str | None = None,
+        people: pd.DataFrame | None = None,
+        weights: Any = None,
+        cluster: str | None = None,
+        integration: Rule | None = None,
+        optimizer: Optimizer | None = None,
+        start: Any = "sequential",
+        progress: bool = True,
+        checkpoint: Any = None,
+        memory: str | float = "2GB",
+    ) -> SequentialFit:
+        """Estimate in two steps: items and structure first, then the choice with those estimates held.
+
+        The first step maximises the log-likelihood of the items, `sum_n w_n log L_n(items; a)`. The second maximises
+        the joint log-likelihood over the parameters b of the choice alone, `sum_n w_n log L_n(choices, items; a, b)`.
+        The items' own part of it is constant in b, so this is the log-likelihood of the choices given the items: the
+        latent variables are integrated out over what each person's answers leave open. Both steps are consistent. Two
+        shortcuts are not taken. Scores of the latent variables put into the utilities as if they were the variables
+        attenuate their coefficients. Integration over the structural equations alone is consistent as well, but does
+        not use what a person answered, and so tells less.
+
+        Standard errors of the second step that take a as known are too small. The default corrects them (Murphy and Topel
+        1985), and the robust kind is the sandwich of both steps' scores (Newey and McFadden 1994, section 6.1). `fit`,
+        which estimates everything at once, is at least as precise in large samples. What two steps offer is a
+        measurement model that the choices cannot bend.
+
+        Where no latent variable enters the utilities, the parts have nothing to do with each other, and both steps
+        are the joint fit.
+
+        Parameters
+        ----------
+        start
+            As of `fit`: `"sequential"` passes roughly through both steps before it takes each to its maximum.
+        data, person, people, weights, cluster, integration, optimizer, progress, checkpoint, memory
+            As of `fit`.
+
+        Returns
+        -------
+        SequentialFit
+            Estimates of both steps, and covariances of the kinds `"murphy-topel"`, `"uncorrected"`, `"robust"` and, with
+            `cluster`, `"cluster"`, side by side in `.table()` and `.summary()`.
+
+        Raises
+        ------
+        ValueError
+            As of `fit`; and for a model without a choice, latent variables or indicators, for parameters that the choice
+            shares with the items or the structural equations, for structural parameters of latent variables that no
+            item measures, and where no parameter of one of the steps is free.
+
+        Warns
+        -----
+        UserWarning
+            As of `fit`.
+        """
+        return fit_sequential(
             self._spec,
             data,
             person=person,

@@ -6,5 +6,18 @@ from iclv_jax._fit._fit import fit, start_values
 from iclv_jax._fit._loading import load
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._saved import SavedFit
+from iclv_jax._fit._sequential import fit_sequential
+from iclv_jax._fit._two_step import SequentialFit
 
-__all__ = ["Fit", "SavedFit", "ben_akiva_swait", "compare", "fit", "load", "start_values", "vuong"]
+__all__ = [
+    "Fit",
+    "SavedFit",
+    "SequentialFit",
+    "ben_akiva_swait",
+    "compare",
+    "fit",
+    "fit_sequential",
+    "load",
+    "start_values",
+    "vuong",
+]

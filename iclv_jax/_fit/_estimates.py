@@ -1,10 +1,9 @@
 """Estimates with their covariances, their tables, and how they were found."""
 
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -13,17 +12,16 @@ from scipy import stats
 from iclv_jax._accuracy import Accuracy, Finer, with_more_nodes
 from iclv_jax._components import Components, components
 from iclv_jax._fit._bootstrap import Bootstrap, collected
+from iclv_jax._fit._frame import all_errors, all_values, parameter_frame, with_tests
 from iclv_jax._fit._threads import one_thread
-from iclv_jax._inference import Covariance, bootstrap, covariance, delta_errors, jackknife
+from iclv_jax._inference import Covariance, bootstrap, covariance, jackknife
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import OptimizerReport
-from iclv_jax._parameters import ParameterMap
 from iclv_jax._problem import Problem
 from iclv_jax._report import Report
 from iclv_jax._report._diagnosis import Diagnosis
 from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
-from iclv_jax._types import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +52,7 @@ class Estimates:
     @cached_property
     def all_params(self) -> pd.Series:
         """Estimates with the fixed, tied and defined parameters."""
-        values = self.problem.unpack(jnp.asarray(self.estimates), everything=True)
-        return pd.Series({k: float(v) for k, v in values.items()}, name="estimate")
+        return all_values(self.problem, self.estimates)
 
     @cached_property
     def llf(self) -> float:
@@ -231,22 +228,9 @@ class Estimates:
     def table(self, cov: str | None = None) -> pd.DataFrame:
         """Every parameter, free or not: block, estimate, standard error, t, p, and t against 1 where
         a modeller would ask. Standard errors of defined ones follow by the delta method."""
-        params = jnp.asarray(self.estimates)
-        j = np.asarray(full_jacobian(self.problem.table.map, self.problem.core.constants, params))
-        errors = delta_errors(j, self.covariance(cov).matrix)
-        rows = self.problem.table.rows
-        frame = pd.DataFrame(
-            {
-                "block": [r.parameter.block for r in rows],
-                "role": [r.parameter.role for r in rows],
-                "status": [r.status for r in rows],
-                "estimate": self.all_params.to_numpy(),
-                "se": errors,
-            },
-            index=pd.Index([r.name for r in rows], name="parameter"),
-        )
-        frame["t"] = frame["estimate"] / frame["se"]
-        frame["p"] = 2.0 * stats.norm.sf(np.abs(frame["t"]))
+        errors = all_errors(self.problem, self.estimates, self.covariance(cov).matrix)
+        frame = parameter_frame(self.problem, self.estimates).assign(se=errors)
+        frame = with_tests(frame, errors)
         asked = frame["role"].isin(["scale"]) | frame.index.isin(self._unit_loadings())
         frame["t_one"] = ((frame["estimate"] - 1.0) / frame["se"]).where(asked)
         return frame
@@ -272,9 +256,3 @@ class Estimates:
 
     def _series(self, values: Any, name: str) -> pd.Series:
         return pd.Series(np.asarray(values), index=list(self.names), name=name)
-
-
-@partial(jax.jit, static_argnums=0)
-def full_jacobian(mapping: ParameterMap, constants: Array, params: Array) -> Array:
-    """Derivatives of all parameters of the table with respect to the free ones."""
-    return jax.jacfwd(lambda p: mapping.full(constants, p))(params)

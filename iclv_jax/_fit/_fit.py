@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._accuracy import accuracy
+from iclv_jax._accuracy import Accuracy, accuracy
 from iclv_jax._fingerprint import fingerprints
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._threads import one_thread
+from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
-from iclv_jax._optimise import Checkpoint, Optimizer, TrustRegion, refine, sequential_start
+from iclv_jax._optimise import Checkpoint, Optimizer, TrustRegion, joint_stage, refine, sequential_start
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress
 from iclv_jax._spec._model import Spec
@@ -36,9 +37,7 @@ def fit(
     memory: str | float = "2GB",
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
-    optimizer = TrustRegion() if optimizer is None else optimizer
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
+    optimizer = checked_optimizer(optimizer)
     problem = bind(
         spec,
         data,
@@ -49,9 +48,7 @@ def fit(
         integration=integration,
         memory=memory,
     )
-    _check_nodes(problem)
-    first, staged = start_values(problem, start)
-    problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
+    first, staged = checked_start(problem, start)
     file = (
         None
         if checkpoint is None
@@ -61,14 +58,36 @@ def fit(
         rows: list[dict[str, Any]] = []
         if staged:
             first, rows = sequential_start(problem, jnp.asarray(first), bar, file)
-        outcome, more = refine(problem, np.asarray(first), optimizer, bar, file)
+        outcome, more = refine(joint_stage(problem), np.asarray(first), optimizer, bar, file)
     problem, params = outcome.objective.problem, outcome.params
-    precision = accuracy(problem, jnp.asarray(params))
-    if few := precision.warning():
-        # At the line that called `Model.fit`, past the wrapper of `one_thread`.
-        warnings.warn(few, UserWarning, stacklevel=4)
+    precision = checked_accuracy(problem, params)
     known = outcome.objective.known.get(params.tobytes())
     return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more), known)
+
+
+def checked_optimizer(optimizer: Optimizer | None) -> Optimizer:
+    """The optimiser that was asked for, or the usual one."""
+    optimizer = TrustRegion() if optimizer is None else optimizer
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
+    return optimizer
+
+
+def checked_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
+    """`start_values` at which the log-likelihood is finite, of a problem that can be maximised."""
+    _check_nodes(problem)
+    first, staged = start_values(problem, start)
+    problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
+    return first, staged
+
+
+def checked_accuracy(problem: Problem, params: np.ndarray) -> Accuracy:
+    """The accuracy of the integral at the estimates, with a warning where it is too low for use."""
+    precision = accuracy(problem, jnp.asarray(params))
+    if few := precision.warning():
+        # At the line that called a method of `Model`, past the wrapper of `one_thread`.
+        warnings.warn(few, UserWarning, stacklevel=5)
+    return precision
 
 
 def _check_nodes(problem: Problem) -> None:
@@ -106,7 +125,7 @@ def _chosen_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
                 f"start= is 'sequential', 'default', a mapping of names to values, or a fit, not {start!r}."
             )
         return default, start == "sequential"
-    if isinstance(start, Fit):
+    if isinstance(start, (Fit, SequentialFit)):
         known = dict(start.params)
         return np.array([known.get(n, d) for n, d in zip(problem.names, default, strict=True)]), False
     if not isinstance(start, (Mapping, pd.Series)):

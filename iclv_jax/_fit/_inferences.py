@@ -11,7 +11,8 @@ from scipy import stats
 
 from iclv_jax._fit._against import likelihood_ratio
 from iclv_jax._fit._covariances import CovarianceComparison, compare_covariances
-from iclv_jax._fit._estimates import Estimates, full_jacobian
+from iclv_jax._fit._estimates import Estimates
+from iclv_jax._fit._frame import full_jacobian
 from iclv_jax._fit._modification import modification_indices, score_test
 from iclv_jax._fit._profile import Profile, profile
 from iclv_jax._fit._threads import one_thread

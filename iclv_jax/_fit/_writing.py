@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._fingerprint import of_data, of_model
-from iclv_jax._fit._estimates import full_jacobian
+from iclv_jax._fit._frame import full_jacobian
 from iclv_jax._fit._structure import Structural
 from iclv_jax._integration import Rule
 

@@ -61,10 +61,8 @@ def covariance(
     """
     if kind not in KINDS or kind in RESAMPLED:
         raise ValueError(f"The kind of covariance is one of {', '.join(map(repr, KINDS))}, not {kind!r}.")
-    if kind == "cluster" and clusters is None:
-        raise ValueError(
-            "Covariances by cluster need the column of the clusters: fit(..., cluster='column')."
-        )
+    if kind == "cluster":
+        check_clusters(clusters)
     notes = [f"{n} is at its bound and has no standard error" for n in _named(names, held)]
     if kind == "bhhh":
         information = (scores.T * weights) @ scores
@@ -83,6 +81,13 @@ def covariance(
     sound = np.isin(inverse.kept, inverse.sound)
     result[np.ix_(inverse.sound, inverse.sound)] = matrix[np.ix_(sound, sound)]
     return Covariance(kind, result, (*notes, *inverse.reasons))
+
+
+def check_clusters(clusters: np.ndarray | None) -> None:
+    if clusters is None:
+        raise ValueError(
+            "Covariances by cluster need the column of the clusters: fit(..., cluster='column')."
+        )
 
 
 def summed_scores(scores: np.ndarray, weights: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:

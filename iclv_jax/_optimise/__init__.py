@@ -6,7 +6,15 @@ from iclv_jax._optimise._many import Ended, minimise_frozen
 from iclv_jax._optimise._objective import Function, Likelihood, Objective
 from iclv_jax._optimise._options import BHHH, LBFGSB, Optimizer, Scipy, TrustRegion
 from iclv_jax._optimise._scipy import minimise_scipy
-from iclv_jax._optimise._stages import positive_spreads, refine, run, sequential_start, stages
+from iclv_jax._optimise._stages import (
+    Stage,
+    joint_stage,
+    positive_spreads,
+    refine,
+    run,
+    sequential_start,
+    stages,
+)
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 
 __all__ = [
@@ -21,8 +29,10 @@ __all__ = [
     "OptimizerReport",
     "Outcome",
     "Scipy",
+    "Stage",
     "TrustRegion",
     "Verdict",
+    "joint_stage",
     "minimise",
     "minimise_frozen",
     "minimise_scipy",

@@ -156,7 +156,7 @@ class Likelihood:
         if self.problem.rule.reseeded(0) is None:
             return 0.0
         params = self.params(z)
-        return simulation_noise(self.problem, params, self.problem.hessian(params, "exact"))
+        return simulation_noise(self.problem, params, self.problem.hessian(params, "exact"), self.free)
 
     @cached_property
     def _items(self) -> Problem | None:

@@ -92,19 +92,24 @@ def sequential_start(
     return params, rows
 
 
+def joint_stage(problem: Problem) -> Stage:
+    """The last stage of a fit: everything at once."""
+    return Stage("joint", problem, np.ones(len(problem.names), bool))
+
+
 def refine(
-    problem: Problem,
+    stage: Stage,
     start: np.ndarray,
     optimizer: Optimizer,
     watch: Watch,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Outcome, list[dict[str, Any]]]:
-    """The joint fit with each stage of the rule of integration, coarse to fine, then with more nodes
-    until the rule's `target_error` is met."""
-    rules = problem.rule.stages()
+    """A stage taken to its maximum: with each stage of the rule of integration, coarse to fine, then with more
+    nodes until the rule's `target_error` is met."""
+    problem, rules = stage.problem, stage.problem.rule.stages()
     rows: list[dict[str, Any]] = []
 
-    def joint(
+    def maximised(
         rule: Rule,
         params: np.ndarray,
         options: Optimizer,
@@ -112,36 +117,35 @@ def refine(
         verify: bool = True,
         turn: bool = True,
     ) -> Outcome:
-        stage = f"joint, {rule.describe(problem.spec.dimension)}" if len(rules) > 1 else "joint"
+        label = f"{stage.name}, {rule.describe(problem.spec.dimension)}" if len(rules) > 1 else stage.name
         target = problem if rule == problem.rule else problem.integrate(rule)
-        free = np.ones(len(params), bool)
         outcome = run(
             options,
             target,
-            free,
+            stage.free,
             jnp.asarray(params),
-            lambda row: watch(stage, row),
+            lambda row: watch(label, row),
             checkpoint,
             verify,
             scale,
         )
-        rows.extend({"stage": stage, **row} for row in outcome.trace)
-        turned = positive_spreads(target, outcome.params)
+        rows.extend({"stage": label, **row} for row in outcome.trace)
+        turned = np.where(stage.free, positive_spreads(target, outcome.params), outcome.params)
         if np.array_equal(turned, outcome.params) or not turn:
             return outcome
         # Once: a spread near zero can end on either side of it each time.
-        return joint(rule, turned, options, None, verify, turn=False)
+        return maximised(rule, turned, options, None, verify, turn=False)
 
     params, scale = start, None
     for rule in rules[:-1]:
-        outcome = joint(rule, params, _coarse(optimizer), scale, verify=False)
+        outcome = maximised(rule, params, _coarse(optimizer), scale, verify=False)
         params, scale = outcome.params, outcome.scale
-    outcome = joint(rules[-1], params, optimizer, scale)
+    outcome = maximised(rules[-1], params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
         if not _too_coarse(outcome):
             break
         finer = outcome.objective.problem.rule.finer(2)
-        outcome = joint(finer, outcome.params, optimizer, outcome.scale)
+        outcome = maximised(finer, outcome.params, optimizer, outcome.scale)
     return outcome, rows
 
 

@@ -113,6 +113,23 @@ class ParameterMap:
         return tuple(found)
 
     @cached_property
+    def sections(self) -> tuple[frozenset[str], ...]:
+        """For every free parameter the sections of the density that depend on it, itself or by what it defines."""
+        homes = [a.section for a in self.arrays for _ in a.positions]
+        arguments = {d.position: d.arguments for d in self.definitions}
+        found: dict[int, set[str]] = {position: set() for position in self.free}
+
+        def reach(position: int, section: str) -> None:
+            for argument in arguments.get(position, ()):
+                reach(argument, section)
+            if position in found:
+                found[position].add(section)
+
+        for row, column in zip(self.rows, self.columns, strict=True):
+            reach(self.representative[column], homes[row])
+        return tuple(frozenset(found[position]) for position in self.free)
+
+    @cached_property
     def _hash(self) -> int:
         return hash(
             (

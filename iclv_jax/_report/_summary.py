@@ -77,7 +77,7 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         facts.append(("  choices, constants only", loglike(parts.constants)))
         facts.append(("Rho-squared of the choices", fixed(parts.rho_squared, 4)))
     facts += [("AIC", fixed(fit.aic, 2)), ("BIC (people)", fixed(fit.bic, 2))]
-    facts.append(("Integration", _integration(problem)))
+    facts.append(("Integration", rule_in_words(problem)))
     if problem.reason != "as asked for":
         facts.append(("", problem.reason))
     if sentence := fit.accuracy.sentence():
@@ -93,7 +93,7 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
     return facts
 
 
-def _integration(problem: Any) -> str:
+def rule_in_words(problem: Any) -> str:
     dimension = problem.core.structure.dimension
     if dimension == 0 and not problem.rule.conditions:
         return "none needed"

@@ -1,0 +1,143 @@
+"""Estimation in two steps: items and structure, then the choice with those estimates held."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._fingerprint import fingerprints
+from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start
+from iclv_jax._fit._threads import one_thread
+from iclv_jax._fit._two_step import SequentialFit
+from iclv_jax._integration import Rule
+from iclv_jax._optimise import Checkpoint, Optimizer, Stage, refine, sequential_start, stages
+from iclv_jax._parameters import CHOICE
+from iclv_jax._problem import Problem, bind
+from iclv_jax._report import Progress
+from iclv_jax._spec._model import Spec
+
+INSTEAD = "Use model.fit(...), which estimates everything at once."
+
+
+@one_thread
+def fit_sequential(
+    spec: Spec,
+    data: Any,
+    *,
+    person: str | None = None,
+    people: Any = None,
+    weights: Any = None,
+    cluster: str | None = None,
+    integration: Rule | None = None,
+    optimizer: Optimizer | None = None,
+    start: Any = "sequential",
+    progress: bool = True,
+    checkpoint: Any = None,
+    memory: str | float = "2GB",
+) -> SequentialFit:
+    """Bind, start, and take the two stages of a sequential start each to its maximum."""
+    _check_parts(spec)
+    optimizer = checked_optimizer(optimizer)
+    problem = bind(
+        spec,
+        data,
+        person=person,
+        people=people,
+        weights=weights,
+        cluster=cluster,
+        integration=integration,
+        memory=memory,
+    )
+    one, two = _steps(problem)
+    first, staged = checked_start(problem, start)
+    file = (
+        None
+        if checkpoint is None
+        else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, ("two steps", staged)))
+    )
+    with Progress(progress) as bar:
+        params, rows = sequential_start(problem, jnp.asarray(first), bar, file) if staged else (first, [])
+        items, of_items = refine(one, np.asarray(params), optimizer, bar, file)
+        begin = np.where(two.free, params, items.params)
+        choice, of_choice = refine(two, begin, optimizer, bar, file)
+    joint = choice.objective.problem
+    return SequentialFit(
+        problem=joint,
+        items=items.objective.problem,
+        estimates=choice.params,
+        reports=(items.report, choice.report),
+        moved=two.free,
+        start=np.asarray(first),
+        accuracy=checked_accuracy(joint, choice.params),
+        rows=(*rows, *of_items, *of_choice),
+    )
+
+
+def _check_parts(spec: Spec) -> None:
+    """Raise ValueError for a model that has no two steps."""
+    if spec.choice is None:
+        raise ValueError(
+            f"The model has no choice, so there is no second step and nothing to correct. {INSTEAD}"
+        )
+    if not spec.latents or not spec.indicators:
+        lacking = "latent variable" if not spec.latents else "indicator"
+        raise ValueError(f"The model has no {lacking}, so there is no first step. {INSTEAD}")
+
+
+def _steps(problem: Problem) -> list[Stage]:
+    """The two stages; ValueError, with names, where the parameters cannot be divided between them."""
+    _check_shared(problem)
+    _check_measured(problem)
+    found = stages(problem)
+    if not found:
+        free = {row.parameter.block == "choice" for row in problem.table.rows if row.status == "free"}
+        lacking = "choice" if True not in free else "items and the latent variables"
+        raise ValueError(f"No parameter of the {lacking} is free, so there is one step only. {INSTEAD}")
+    return found
+
+
+def _check_shared(problem: Problem) -> None:
+    sections = zip(problem.names, problem.table.map.sections, strict=True)
+    shared = [name for name, used in sections if CHOICE in used and len(used) > 1]
+    if not shared:
+        return
+    shown = ", ".join(_with_aliases(problem, name) for name in shared)
+    raise ValueError(
+        f"The choice shares parameters with the items or the structural equations, so that there are no two steps: {shown}. "
+        f"Untie them (equal=, define=, and names in the utility function). {INSTEAD}"
+    )
+
+
+def _with_aliases(problem: Problem, name: str) -> str:
+    """A parameter with those that follow it."""
+    tied = [row.name for row in problem.table.rows if row.tied == name]
+    defined = [d.name for d in problem.spec.define if {name, *tied} & set(d.arguments)]
+    also = ", ".join(map(repr, dict.fromkeys((*tied, *defined))))
+    return f"{name!r} (also as {also})" if also else repr(name)
+
+
+def _check_measured(problem: Problem) -> None:
+    """No item tells anything of a latent variable that has none and leads to none that has."""
+    spec = problem.spec
+    measured = {name for item in spec.indicators for name in item.of}
+    parents = {v.name: {p for p in v.on if isinstance(p, str) and p in spec.order} for v in spec.latents}
+    for name in reversed(spec.order):
+        if name in measured:
+            measured |= parents[name]
+    lost = [
+        row.name for row in problem.table.rows if row.status == "free" and _speaks_of(row, spec, measured)
+    ]
+    if lost:
+        raise ValueError(
+            f"No item measures what these parameters are about, so that the first step cannot estimate them: "
+            f"{', '.join(lost)}. Add indicators. {INSTEAD}"
+        )
+
+
+def _speaks_of(row: Any, spec: Spec, measured: set[str]) -> bool:
+    """Whether a parameter belongs to a latent variable outside `measured`."""
+    if row.parameter.block != "structural":
+        return False
+    left, sign, right = row.name.partition(" ~~ ")
+    involved = {left, right} if sign else {row.name.partition(" ~ ")[0]}
+    return bool(involved & (set(spec.order) - measured))
