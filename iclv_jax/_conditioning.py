@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_solve, solve_triangular
 
 from iclv_jax._latent import reduced_form
+from iclv_jax._linear import cholesky, solve_lower, solve_upper
 from iclv_jax._types import Array, Arrays, Bool, Float, Scalar
 
 
@@ -41,13 +41,13 @@ def condition(
     weight = jnp.where(observed, 1.0 / variances, 0.0)
     design = loadings @ factor
     precision = jnp.eye(size) + (design.T * weight) @ design
-    lower = jnp.linalg.cholesky(precision)
+    lower = cholesky(precision)
     pull = design.T @ (weight * residual)
-    shock = cho_solve((lower, True), pull)
+    shock = solve_upper(lower.T, solve_lower(lower, pull))
     log_determinant = 2.0 * jnp.sum(jnp.log(jnp.diagonal(lower)))
     log_variances = jnp.sum(jnp.where(observed, jnp.log(2.0 * jnp.pi * variances), 0.0))
     square = jnp.dot(weight, residual**2) - jnp.dot(pull, shock)
-    spread = solve_triangular(lower, factor.T, lower=True)
+    spread = solve_lower(lower, factor.T)
     return Conditional(
         -0.5 * (log_variances + log_determinant + square), mean + factor @ shock, spread.T @ spread
     )

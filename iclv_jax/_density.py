@@ -11,6 +11,7 @@ import numpy as np
 
 from iclv_jax._conditioning import Conditional, condition
 from iclv_jax._latent import latent_variables, random_coefficients
+from iclv_jax._linear import cholesky
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, Stack, section
 from iclv_jax._parameters._map import ParameterMap
@@ -111,7 +112,7 @@ def seen_given_items(structure: Structure, given: Conditional, shocks: Shocks) -
     at = np.array(structure.seen, int)
     if not len(at):
         return given.mean
-    factor = jnp.linalg.cholesky(given.covariance[np.ix_(at, at)])
+    factor = cholesky(given.covariance[np.ix_(at, at)])
     return given.mean.at[at].add(factor @ shocks[: len(at)])
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import solve_triangular
 
+from iclv_jax._linear import cholesky, solve_lower
 from iclv_jax._spec import Mixing
 from iclv_jax._types import Array, Arrays, Float
 
@@ -25,9 +25,9 @@ def reduced_form(
     size = cells["intercepts"].shape[0]
     if size == 0:
         return jnp.zeros(0), jnp.zeros((0, 0))
-    root = jnp.linalg.cholesky(cells["disturbance"])
+    root = cholesky(cells["disturbance"])
     right = jnp.concatenate([root, jnp.eye(size)], axis=1)
-    total = solve_triangular(jnp.eye(size) - cells["paths"], right, lower=True)
+    total = solve_lower(jnp.eye(size) - cells["paths"], right)
     index = cells["intercepts"] + cells["slopes"] @ covariates
     return total[:, size:] @ index, total[:, :size]
 
@@ -53,7 +53,7 @@ def random_coefficients(
     spreads = cells["spreads"]
     if correlated:
         correlation = cells["covariances"] / jnp.outer(spreads, spreads) + jnp.eye(len(random))
-        shocks = jnp.linalg.cholesky(correlation) @ shocks
+        shocks = cholesky(correlation) @ shocks
     at = np.array([position for position, _ in random])
     normal = coefficients[at] + spreads * shocks
     values = [mixing.transform(normal[i]) for i, (_, mixing) in enumerate(random)]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from iclv_jax._linear import cholesky, solve_lower, solve_upper
 from iclv_jax._types import Array, Bool, Float, Int, Scalar, Shocks
 
 GRADIENT = 1e-8
@@ -124,8 +125,8 @@ def _proposal(precision: Array) -> tuple[Array, Array]:
     guarded = (vectors * safe) @ vectors.T
     usable = jnp.where(jnp.all(jnp.isfinite(guarded)), guarded, jnp.eye(values.shape[0]))
     # Upper-triangular inverse of the Cholesky factor of the precision: C C' = precision^-1.
-    lower = jnp.linalg.cholesky(usable)
-    return jax.scipy.linalg.solve_triangular(lower, jnp.eye(values.shape[0]), lower=True).T, concave
+    lower = cholesky(usable)
+    return solve_lower(lower, jnp.eye(values.shape[0])).T, concave
 
 
 def place(
@@ -146,7 +147,7 @@ def place(
     count = points.shape[0]
     share = from_prior / count
     shocks = jnp.concatenate([shocks[: count - from_prior], points[count - from_prior :]])
-    standard = jax.scipy.linalg.solve_triangular(centre.factor, (shocks - centre.mode).T)
+    standard = solve_upper(centre.factor, (shocks - centre.mode).T)
     log_proposal = -0.5 * jnp.sum(standard**2, axis=0) - volume
     log_prior = -0.5 * jnp.sum(shocks**2, axis=-1)
     log_mixture = jnp.logaddexp(jnp.log1p(-share) + log_proposal, jnp.log(share) + log_prior)
