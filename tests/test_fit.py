@@ -37,7 +37,7 @@ def calls(fit, case, folder):
         "marginal_effects": lambda: fit.marginal_effects(columns[0]),
         "modification_indices": lambda: fit.modification_indices(),
         "predict": lambda: fit.predict(),
-        "predict_items": lambda: fit.predict_items(given="items"),
+        "predict_items": lambda: fit.predict_items(given="items", errors=True),
         "profile": lambda: fit.profile(name, points=3),
         "reliability": lambda: fit.reliability(),
         "save": lambda: fit.save(folder / "fit.npz") or True,

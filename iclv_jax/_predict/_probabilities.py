@@ -60,15 +60,6 @@ def choice_probabilities(view: View, params: Params) -> Float[Array, "person sit
     return over_people(one, core.batch, core.person, view.person, core.nodes)
 
 
-@jax.jit
-def probability_derivatives(view: View, params: Params, directions: Array) -> Array:
-    """Derivatives of `choice_probabilities` along directions of the parameters, (direction, person, situation,
-    alternative); nodes are held where they are."""
-    return jax.lax.map(
-        lambda d: jax.jvp(lambda p: choice_probabilities(view, p), (params,), (d,))[1], directions
-    )
-
-
 # --- items ------------------------------------------------------------------------------------------------------
 
 
