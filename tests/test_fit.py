@@ -23,6 +23,7 @@ def calls(fit, case, folder):
         "conf_int": lambda: fit.conf_int(0.1, "robust"),
         "cov_params": lambda: fit.cov_params("bhhh"),
         "covariance": lambda: fit.covariance("jackknife"),
+        "cross_validate": lambda: fit.cross_validate(2),
         "delta": lambda: fit.delta(lambda p: {"twice": 2.0 * p[name]}),
         "diagnose": lambda: fit.diagnose(),
         "effects": lambda: fit.effects(),

@@ -11,6 +11,7 @@ from scipy import stats
 
 from iclv_jax._fit._against import likelihood_ratio
 from iclv_jax._fit._covariances import CovarianceComparison, compare_covariances
+from iclv_jax._fit._cross_validation import CrossValidation, cross_validation
 from iclv_jax._fit._estimates import Estimates, full_jacobian
 from iclv_jax._fit._modification import modification_indices, score_test
 from iclv_jax._fit._profile import Profile, profile
@@ -238,6 +239,35 @@ class Inferences(Estimates):
             For a parameter that is not free or at its bound.
         """
         return profile(self, name, points, level)
+
+    @one_thread
+    def cross_validate(self, folds: int = 5, seed: int = 0) -> CrossValidation:
+        """Out-of-sample log-likelihoods: the model is fitted without each fold of people and asked about them.
+
+        Whole people are left out, with all their answers, or whole clusters where the fit has clusters. Every fit starts at
+        the estimates, with weights of zero for those left out and nodes placed anew, so that nothing is compiled; it takes
+        a few Newton steps. Levels of items, and centres and units of `Standardized` covariates, are those of all people.
+
+        Parameters
+        ----------
+        folds
+            How many. More take longer and leave out fewer.
+        seed
+            Of the assignment of people to folds.
+
+        Returns
+        -------
+        CrossValidation
+            Held-out log-likelihoods by fold and in total: joint, of the choices alone, and of the choices given the items.
+            A choice model and a hybrid model compare by the first of the two for choices; the second says what asking people
+            the items is worth.
+
+        Raises
+        ------
+        ValueError
+            For less than two folds, and more than there are people or clusters.
+        """
+        return cross_validation(self, folds, seed)
 
     def _restricted(self, restrictions: Any, values: Any) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """Derivatives of the restrictions by the free parameters, by how much they are missed, and words."""
