@@ -29,6 +29,7 @@ def calls(fit, case, folder):
         "effects": lambda: fit.effects(),
         "elasticities": lambda: fit.elasticities(columns[0]),
         "fit_measures": lambda: fit.fit_measures(),
+        "goodness_of_fit": lambda: fit.goodness_of_fit(2, refit=False),
         "hit_rate": lambda: fit.hit_rate(),
         "integration_report": lambda: fit.integration_report(),
         "latent_covariances": lambda: fit.latent_covariances(),

@@ -75,7 +75,7 @@ def cross_validation(fit: Estimates, folds: int, seed: int) -> CrossValidation:
     """See `Fit.cross_validate`."""
     problem = fit.problem
     fold = draw_folds(problem, folds, seed)
-    found, fits = cross_validate(problem, fit.estimates, fold)
+    found, fits = cross_validate(problem, fit.estimates, -fit.hessian.to_numpy(), fold)
     labels = [str(k + 1) for k in range(folds)]
     masks = {label: fold == k for k, label in enumerate(labels)}
     everyone = np.ones(len(fold), bool)
@@ -91,14 +91,10 @@ def cross_validation(fit: Estimates, folds: int, seed: int) -> CrossValidation:
     params = pd.DataFrame(
         {label: f.params for label, f in zip(labels, fits, strict=True)}, index=list(fit.names)
     )
-    converged = pd.Series([f.verdict.success for f in fits], index=labels, name="converged")
+    converged = pd.Series([f.converged for f in fits], index=labels, name="converged")
     what = "clusters" if problem.panel.clusters is not None else "people"
     notes = [f"whole {what} are left out, in {folds} folds drawn with the seed {seed}"]
-    notes += [
-        f"without fold {k}: {f.verdict.value}"
-        for k, f in zip(labels, fits, strict=True)
-        if not f.verdict.success
-    ]
+    notes += [f"without fold {k}: {f.ending}" for k, f in zip(labels, fits, strict=True) if not f.converged]
     return CrossValidation(table, people, params, converged, tuple(notes))
 
 

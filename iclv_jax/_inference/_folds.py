@@ -49,14 +49,17 @@ def parts(problem: Problem, params: np.ndarray) -> Parts:
     return Parts(joint, choices, items)
 
 
-def cross_validate(problem: Problem, params: np.ndarray, fold: np.ndarray) -> tuple[Parts, list[Refit]]:
+def cross_validate(
+    problem: Problem, params: np.ndarray, information: np.ndarray, fold: np.ndarray
+) -> tuple[Parts, list[Refit]]:
     """What the fit to the other folds says of every person, and these fits, begun at `params` with the weights of those
-    left out at zero."""
+    left out at zero. `information` is minus the Hessian at `params`."""
     weights = np.asarray(problem.core.weights)
     fits, size = [], len(weights)
     found = Parts(*(np.full(size, np.nan) for _ in Parts._fields))
     for k in range(int(fold.max()) + 1):
-        trained = refit(problem.with_weights(jnp.asarray(np.where(fold == k, 0.0, weights))), params)
+        others = problem.with_weights(jnp.asarray(np.where(fold == k, 0.0, weights)))
+        trained = refit(others, params, information)
         fits.append(trained)
         for into, values in zip(found, parts(problem, trained.params), strict=True):
             into[fold == k] = values[fold == k]
