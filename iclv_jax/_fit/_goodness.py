@@ -124,7 +124,7 @@ def _collected(
         items = _by_item(squares["items"], looker)
     if "pairs" in squares and looker.labels:
         each = standardised(looker.of_pairs(residuals["pairs"]), looker.of_pairs(observed["pairs"]))
-        statistics["worst pair of items"] = np.nanmax(np.abs(each), axis=1)
+        statistics["worst pair of items"] = _largest(np.abs(each))
         pairs = _by_pair(each, looker)
     table = pd.DataFrame({name: _judged(v, name) for name, v in statistics.items()}).T
     frame = pd.DataFrame({k: v[1:] for k, v in statistics.items()})
@@ -136,6 +136,12 @@ def _mean(squares: np.ndarray) -> np.ndarray:
     """Over the cells that count; NaN where there is none."""
     kept = squares[:, ~np.isnan(squares).any(axis=0)]
     return kept.mean(axis=1) if kept.shape[1] else np.full(len(squares), np.nan)
+
+
+def _largest(sizes: np.ndarray) -> np.ndarray:
+    """Over the pairs that count; NaN where there is none."""
+    found = np.nan_to_num(sizes, nan=-1.0).max(axis=1)
+    return np.where(found < 0.0, np.nan, found)
 
 
 def _judged(values: np.ndarray, name: str) -> dict[str, float]:
