@@ -25,6 +25,7 @@ from iclv_jax._model import Model  # noqa: E402
 from iclv_jax._multistart import multistart  # noqa: E402
 from iclv_jax._optimise import BHHH, LBFGSB, Scipy, TrustRegion  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
+from iclv_jax._report import to_latex  # noqa: E402
 from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
 
 __version__ = "0.1.0"
@@ -60,5 +61,6 @@ __all__ = [
     "load",
     "multistart",
     "plot",
+    "to_latex",
     "vuong",
 ]

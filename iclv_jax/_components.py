@@ -54,6 +54,14 @@ def components(problem: Problem, params: Params, joint: float) -> Components:
     return Components(joint, choices, items, *_naive_choices(problem))
 
 
+def equal_shares(problem: Problem) -> np.ndarray:
+    """Log-likelihood of every person's choices when all available alternatives are equally likely, unweighted."""
+    person = problem.panel.person
+    occurs = np.asarray(person.occurs)
+    counts = np.where(occurs, np.asarray(person.available).sum(axis=2), 1)
+    return -np.log(counts).sum(axis=1)
+
+
 def _naive_choices(problem: Problem) -> tuple[float, float]:
     """Log-likelihoods of the choices with equal shares, and with constants only."""
     person, weights = problem.panel.person, problem.panel.weights
@@ -61,7 +69,7 @@ def _naive_choices(problem: Problem) -> tuple[float, float]:
     available = np.asarray(person.available)[occurs]
     chosen = np.asarray(person.chosen)[occurs]
     weight = np.repeat(weights[:, None], occurs.shape[1], axis=1)[occurs]
-    equal = float(-(weight * np.log(available.sum(axis=1))).sum())
+    equal = float(weights @ equal_shares(problem))
 
     def negative(constants: np.ndarray) -> tuple[float, np.ndarray]:
         v = np.where(available, np.append(constants, 0.0), -np.inf)

@@ -23,6 +23,7 @@ from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._subproblem import curvature
 from iclv_jax._optimise._turns import scaled
 from iclv_jax._problem import Problem
+from iclv_jax._report import Report, Tabular, of_frame
 from iclv_jax._types import Array
 
 QUICK = TrustRegion(max_iterations=60)
@@ -34,7 +35,7 @@ that led to it, by less than twice the standard error of log L."""
 
 
 @dataclass(frozen=True, eq=False)
-class Starts:
+class Starts(Tabular):
     """Where many starts ended.
 
     Attributes
@@ -55,6 +56,9 @@ class Starts:
     def best(self) -> dict[str, float]:
         """The estimates with the largest log-likelihood, as start values: `model.fit(data, start=found.best)`."""
         return {str(name): float(value) for name, value in self.params.iloc[0].items()}
+
+    def as_report(self) -> Report:
+        return of_frame(self.table.set_index("start"), "Starts")
 
     def __str__(self) -> str:
         groups = self.table[self.table["converged"]].groupby("group")["loglike"].agg(["max", "count"])

@@ -12,6 +12,7 @@ from iclv_jax._density import Structure, structure, utilities
 from iclv_jax._latent import latent_variables
 from iclv_jax._panel import Person, read_panel
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
+from iclv_jax._problem import Problem
 from iclv_jax._spec import Level
 from iclv_jax._spec._model import Spec
 from iclv_jax._types import Array
@@ -40,6 +41,16 @@ def simulate(
     if spec.choice is not None:
         result[spec.choice.chosen] = _chosen(spec, np.asarray(chosen), panel.rows, len(frame))
     return result
+
+
+def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
+    """The people of a problem with other answers, drawn at `params`: same covariates, situations, alternatives on
+    offer, and missing answers."""
+    core, people = problem.core, problem.core.person
+    shape = structure(problem.spec, problem.table)
+    items, chosen = _draw(shape, core.constants, params, people, seed)
+    values = tuple(v.astype(old.dtype) for v, old in zip(items, people.values, strict=True))
+    return people._replace(values=values, chosen=chosen.astype(people.chosen.dtype))
 
 
 @jax.jit(static_argnums=0, compiler_options=QUICK)

@@ -8,6 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 import iclv_jax as iclv
+from iclv_jax._inference._functions import normal_draws
 from iclv_jax._inference._restrictions import parse_restrictions
 
 
@@ -121,6 +122,16 @@ def test_a_parameter_without_variance_gives_nan_and_the_reason(data):
 def test_delta_says_what_is_wrong_with_a_function(fit, function, message):
     with pytest.raises(ValueError, match=message):
         fit.delta(function)
+
+
+def test_draws_from_a_covariance_of_low_rank_stay_in_its_plane():
+    """As of fewer clusters than parameters."""
+    root = np.array([[1.0, 0.0], [0.5, 1.0], [-1.0, 2.0]])
+    drawn = normal_draws(np.zeros(3), root @ root.T, 20_000, 0)
+    np.testing.assert_allclose(np.cov(drawn.T), root @ root.T, rtol=0.05, atol=0.05)
+    assert np.linalg.matrix_rank(drawn, tol=1e-6) == 2
+    with pytest.raises(ValueError, match="negative eigenvalue"):
+        normal_draws(np.zeros(2), np.array([[1.0, 2.0], [2.0, 1.0]]), 5, 0)
 
 
 def test_krinsky_robb_refuses_a_function_that_draws_leave(fit):

@@ -144,6 +144,23 @@ def test_standard_errors_against_finite_differences(name, given):
     np.testing.assert_allclose(np.nan_to_num(errors), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("name", "given"), [("split", "nothing"), ("split", "answers"), ("cfa", "items")])
+def test_standard_errors_of_items_against_finite_differences(name, given):
+    fit = after.at(name, GaussHermite(15))
+    found = fit.predict_items(given=given, errors=True)
+    plain_columns = fit.predict_items(given=given)
+    pd.testing.assert_frame_equal(found[plain_columns.columns], plain_columns)
+
+    def predicted(params):
+        return after.fit_at(fit.problem, params).predict_items(given=given).to_numpy()
+
+    jacobian = after.differences(predicted, fit.estimates)
+    expected = np.sqrt(np.einsum("rjp,pq,rjq->rj", jacobian, fit.cov_params().to_numpy(), jacobian))
+    errors = found[[(q, f"{level}.se") for q, level in plain_columns.columns]].to_numpy()
+    np.testing.assert_allclose(np.nan_to_num(errors), expected, atol=1e-6)
+    assert list(found.columns.unique(0)) == [i.column for i in fit.problem.spec.indicators]
+
+
 # --- new data ---------------------------------------------------------------------------------------------------
 
 

@@ -8,14 +8,14 @@ from scipy import stats
 
 from iclv_jax._inference import Covariance
 from iclv_jax._inference._bootstrap import Resampled
-from iclv_jax._report._format import number
+from iclv_jax._report import Report, Tabular, number, of_frame
 
 FEWEST = 0.9
 """Share of samples that have to converge before what is left out goes without a warning."""
 
 
 @dataclass(frozen=True, eq=False)
-class Bootstrap:
+class Bootstrap(Tabular):
     """Estimates from resampled people.
 
     Attributes
@@ -64,10 +64,16 @@ class Bootstrap:
         matrix = np.full(size, np.nan) if few else np.cov(self.samples.to_numpy(), rowvar=False).reshape(size)
         return Covariance("bootstrap", matrix, self.notes)
 
-    def __str__(self) -> str:
+    @property
+    def _table(self) -> pd.DataFrame:
         frame = pd.DataFrame({"estimate": self.params, "se": self.standard_errors, "bias": self.bias})
-        frame = frame.join(self.intervals()[["lower", "upper"]])
-        text = frame.to_string(float_format=number)
+        return frame.join(self.intervals()[["lower", "upper"]])
+
+    def as_report(self) -> Report:
+        return of_frame(self._table, "Bootstrap", self.notes)
+
+    def __str__(self) -> str:
+        text = self._table.to_string(float_format=number)
         return "\n".join([f"{len(self.samples)} samples", text, *(f"* {note}" for note in self.notes)])
 
 

@@ -9,14 +9,14 @@ import pandas as pd
 
 from iclv_jax._fingerprint import outcomes
 from iclv_jax._fit._estimates import Estimates
-from iclv_jax._report import Report
+from iclv_jax._report import Report, Tabular
 from iclv_jax._report._format import fixed, loglike, number
 from iclv_jax._report._summary import HEADINGS
 from iclv_jax._report._table import Section
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Tabular):
     """Fits side by side.
 
     Attributes
@@ -38,8 +38,8 @@ class Comparison:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        return self.report._repr_html_()
+    def as_report(self) -> Report:
+        return self.report
 
 
 def compare(

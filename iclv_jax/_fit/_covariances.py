@@ -1,5 +1,6 @@
 """Covariances of one fit side by side."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import jax.numpy as jnp
@@ -11,13 +12,13 @@ from iclv_jax._inference import HypothesisTest
 from iclv_jax._inference._hypotheses import chi_squared
 from iclv_jax._inference._information import information_matrix_test, scaled_eigenvalues
 from iclv_jax._inference._people import person_hessians
-from iclv_jax._report._format import fixed, number
+from iclv_jax._report import Report, Section, Tabular, fixed, number
 
 SHOWN = 3
 
 
 @dataclass(frozen=True, eq=False)
-class CovarianceComparison:
+class CovarianceComparison(Tabular):
     """Standard errors of all kinds.
 
     Attributes
@@ -52,6 +53,23 @@ class CovarianceComparison:
             str(self.information_test),
         ]
         return "\n".join(blocks + [f"* {note}" for note in self.notes])
+
+    def as_report(self) -> Report:
+        test, kinds = self.information_test, list(self.errors.columns)
+        ratios = self.ratios.drop(columns="hessian").reindex(columns=kinds)
+        values = self.eigenvalues.reindex(columns=kinds).rename(index=lambda i: f"{i + 1}")
+        sections = (
+            _section("Standard errors", self.errors, number),
+            _section("Over those from the Hessian", ratios, lambda v: fixed(v, 3)),
+            _section("Smallest eigenvalues of the scaled information", values, number),
+        )
+        said = next(line for line in str(test).splitlines() if line.startswith("chi2"))
+        return Report("Covariances", ((test.name, said),), ("", *kinds), sections, (*self.notes, *test.notes))
+
+
+def _section(heading: str, frame: pd.DataFrame, show: Callable[[float], str]) -> Section:
+    rows = zip(frame.index, frame.to_numpy(), strict=True)
+    return Section(heading, tuple((str(name), *(show(float(v)) for v in row)) for name, row in rows))
 
 
 def compare_covariances(fit: Estimates) -> CovarianceComparison:

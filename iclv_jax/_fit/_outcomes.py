@@ -5,10 +5,12 @@ from typing import final
 
 import pandas as pd
 
+from iclv_jax._report import Report, Section, Tabular, number, of_frame
+
 
 @final
 @dataclass(frozen=True, eq=False)
-class Responses:
+class Responses(Tabular):
     """How choice probabilities respond to a column.
 
     Attributes
@@ -37,10 +39,13 @@ class Responses:
 
     __repr__ = __str__
 
+    def as_report(self) -> Report:
+        return of_frame(self.aggregate, f"{self.kind.capitalize()} of {self.column}")
+
 
 @final
 @dataclass(frozen=True, eq=False)
-class Scenario:
+class Scenario(Tabular):
     """Two states of the world compared.
 
     Attributes
@@ -72,10 +77,19 @@ class Scenario:
 
     __repr__ = __str__
 
+    def as_report(self) -> Report:
+        shares = of_frame(self.shares, "Scenario", self.notes)
+        if self.surplus is None:
+            return shares
+        mean, error = number(self.mean_surplus), number(self.mean_surplus_se)
+        row = ("mean change", *[""] * (len(shares.columns) - 3), mean, error)
+        both = (Section("Shares", shares.sections[0].rows), Section("Consumer surplus", (row,)))
+        return Report(shares.title, (), shares.columns, both, self.notes)
+
 
 @final
 @dataclass(frozen=True, eq=False)
-class TradeOff:
+class TradeOff(Tabular):
     """Willingness to pay: minus the ratio of the marginal utilities of an attribute and of cost.
 
     Attributes
@@ -111,3 +125,14 @@ class TradeOff:
         return "\n".join([*parts, *(f"* {note}" for note in self.notes)])
 
     __repr__ = __str__
+
+    def as_report(self) -> Report:
+        title = f"Willingness to pay for {self.name} in units of {self.cost}"
+        facts = (("Estimate", number(self.estimate)), ("Standard error", number(self.se)))
+        rows = of_frame(self.intervals, title).sections[0].rows
+        sections = [Section("Intervals", tuple((name, "", *rest) for name, *rest in rows))]
+        if self.distribution is not None:
+            values = tuple((str(k), number(float(v)), "", "", "") for k, v in self.distribution.items())
+            sections.append(Section("Over people", values))
+        columns = ("", "value", "lower", "upper", "kind")
+        return Report(title, facts, columns, tuple(sections), self.notes, words=(0, 4))

@@ -1,6 +1,6 @@
 """What a fit says about people, their choices and their answers."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._fit._estimates import Estimates
+from iclv_jax._fit._items import predicted_items
 from iclv_jax._fit._new_data import Sight, sight
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import delta_errors
@@ -18,13 +19,10 @@ from iclv_jax._predict import (
     Given,
     Posterior,
     choice_probabilities,
-    is_discrete,
-    item_moments,
-    level_probabilities,
     moving,
     posterior,
-    probability_derivatives,
 )
+from iclv_jax._predict._responses import along
 from iclv_jax._spec import Utility
 
 
@@ -116,11 +114,14 @@ class Predictions(Estimates):
             pd.DataFrame(self._probability_errors(seen, cov), index=None, columns=names).set_axis(seen.index)
         )
 
+    @one_thread
     def predict_items(
         self,
         data: pd.DataFrame | None = None,
         *,
         given: Given = "nothing",
+        errors: bool = False,
+        cov: str | None = None,
         people: pd.DataFrame | None = None,
     ) -> pd.DataFrame:
         """What each person is expected to answer: probabilities of the levels of ordered items, means and
@@ -133,27 +134,19 @@ class Predictions(Estimates):
         Returns
         -------
         DataFrame
-            One row per person; columns `(item, level)`, and `(item, "mean")`, `(item, "sd")`.
+            One row per person; columns `(item, level)`, and `(item, "mean")`, `(item, "sd")`. With `errors` the standard
+            errors by the delta method follow those of each item: `(item, "level.se")`, `(item, "mean.se")`.
+
+        Raises
+        ------
+        ValueError
+            For a model without items, and for data that do not fit the model.
         """
         if not self.problem.spec.indicators:
             raise ValueError("predict_items: the model has no items.")
         params = jnp.asarray(self.estimates)
         seen = sight(self.problem, params, data, people, given)
-        found: dict[tuple[str, Hashable], np.ndarray] = {}
-        for stack in self.problem.table.stacks:
-            if is_discrete(stack):
-                values = np.asarray(level_probabilities(seen.view, params, stack))
-                for i, name in enumerate(stack.items):
-                    levels = self.problem.panel.levels[name]
-                    found |= {(name, level): values[:, i, c] for c, level in enumerate(levels)}
-            else:
-                mean, spread = np.asarray(item_moments(seen.view, params, stack))
-                for i, name in enumerate(stack.items):
-                    found |= {(name, "mean"): mean[:, i], (name, "sd"): spread[:, i]}
-        wanted = [key for item in self.problem.spec.indicators for key in found if key[0] == item.column]
-        columns = pd.MultiIndex.from_tuples(wanted, names=["item", "level"])
-        values = np.stack([found[key] for key in wanted], axis=1)
-        return pd.DataFrame(values, index=identifiers(seen.panel.people), columns=columns)
+        return predicted_items(self, seen, self.covariance(cov).matrix if errors else None)
 
     def _utility(self, what: str) -> Utility:
         utility = self.problem.spec.utility
@@ -165,7 +158,8 @@ class Predictions(Estimates):
     def _probability_errors(self, seen: Sight, cov: str | None) -> np.ndarray:
         """Standard errors of the probabilities, by row."""
         directions = self._directions(seen)
-        slopes = np.asarray(probability_derivatives(seen.view, jnp.asarray(self.estimates), directions))
+        params = jnp.asarray(self.estimates)
+        slopes = np.asarray(along(choice_probabilities, (seen.view,), params, directions))
         by_row = np.stack([seen.by_row(s) for s in slopes], axis=-1)
         jacobian = by_row.reshape(-1, len(directions)) @ np.asarray(directions)
         return delta_errors(jacobian, self.covariance(cov).matrix).reshape(by_row.shape[:-1])

@@ -16,7 +16,7 @@ from iclv_jax._likelihood import Core
 from iclv_jax._optimise import Likelihood, TrustRegion, run
 from iclv_jax._parameters import build_table
 from iclv_jax._problem import Problem
-from iclv_jax._report._format import number
+from iclv_jax._report import Report, Tabular, number, of_frame
 
 CLOSE = 1e-3
 """Distance from the wanted square root of the likelihood ratio, as a share of it."""
@@ -26,7 +26,7 @@ FARTHEST = 4.0
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Profile(Tabular):
     """The profile likelihood of one parameter.
 
     Attributes
@@ -51,11 +51,19 @@ class Profile:
     table: pd.DataFrame = field(repr=False)
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
+    @property
+    def _interval(self) -> str:
         ends = " to ".join(number(v) for v in (self.lower, self.upper))
-        head = (
-            f"{self.name} = {number(self.estimate)}, {100 * self.level:g}% profile-likelihood interval {ends}"
-        )
+        return f"{100 * self.level:g}% profile-likelihood interval {ends}"
+
+    def as_report(self) -> Report:
+        name, _, value = self._interval.partition(" interval ")
+        facts = (("Estimate", number(self.estimate)), (f"{name} interval", value))
+        table = self.table.set_index("value").rename(index=number).rename_axis("value")
+        return of_frame(table, f"Profile likelihood of {self.name}", self.notes, facts)
+
+    def __str__(self) -> str:
+        head = f"{self.name} = {number(self.estimate)}, {self._interval}"
         return "\n".join([head, self.table.to_string(index=False), *(f"* {note}" for note in self.notes)])
 
 

@@ -5,11 +5,12 @@ from typing import final
 
 from iclv_jax._fit._inferences import Inferences
 from iclv_jax._fit._structure import Structural
+from iclv_jax._fit._validation import Validation
 from iclv_jax._fit._writing import write
 
 
 @final
-class Fit(Inferences, Structural):
+class Fit(Inferences, Validation, Structural):
     """Maximum likelihood estimates with everything that follows from them. Names follow statsmodels.
 
     Attributes

@@ -14,6 +14,8 @@ from iclv_jax._fit._outcomes import TradeOff
 from iclv_jax._fit._scenarios import Scenarios
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import delta_errors
+from iclv_jax._inference._functions import at_draws, normal_draws
+from iclv_jax._integration._rule import check_count
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._predict._marginal import (
     Marginal,
@@ -23,7 +25,7 @@ from iclv_jax._predict._marginal import (
     mean_trade_off,
     trade_offs,
 )
-from iclv_jax._predict._ratio import fieller, krinsky_robb, weighted_quantiles
+from iclv_jax._predict._ratio import fieller, weighted_quantiles
 from iclv_jax._predict._responses import jacobian
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -112,7 +114,8 @@ class TradeOffs(Scenarios):
         error = float(delta_errors(slope[None], matrix)[0])
         reach = stats.norm.ppf(0.5 + level / 2.0) * error
         exact = fieller(float(values[0]), float(values[1]), _of_two(slopes, matrix), level)
-        drawn = krinsky_robb(both, self.estimates, matrix, draws, seed)
+        check_count(draws, "draws")
+        drawn = at_draws(both, normal_draws(self.estimates, matrix, draws, seed))
         drawn = -drawn[:, 0] / drawn[:, 1]
         tails = np.quantile(drawn, [0.5 - level / 2.0, 0.5 + level / 2.0])
         intervals = pd.DataFrame(

@@ -15,6 +15,8 @@ from iclv_jax._types import Array
 WHAT = "The function of the parameters"
 AT_ONCE = 256
 """Draws that are evaluated at a time."""
+ROUNDING = 1e-10
+"""Size of a negative eigenvalue, relative to the largest, that is one of zero."""
 
 
 class Quantities(NamedTuple):
@@ -84,7 +86,8 @@ def delta_errors(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Standard errors of functions of the estimates; NaN where one needs a variance that is missing, and where
     the function is constant."""
     known = ~np.isnan(np.diag(matrix))
-    variance = np.einsum("ij,jk,ik->i", jacobian[:, known], matrix[np.ix_(known, known)], jacobian[:, known])
+    part = jacobian[:, known]
+    variance = np.sum(part @ matrix[np.ix_(known, known)] * part, axis=1)
     needs = needs_missing(jacobian, matrix) | (jacobian == 0.0).all(axis=1)
     return np.where(needs, np.nan, np.sqrt(variance))
 
@@ -96,24 +99,31 @@ def needs_missing(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 def normal_draws(center: np.ndarray, matrix: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """Draws from the normal distribution of the estimates, (draws, parameters); parameters without a variance
-    stay where they are.
+    stay where they are. A covariance of too low a rank (fewer clusters than parameters) has draws too.
 
-    Raises ValueError for a covariance matrix that is not positive definite.
+    Raises ValueError for a covariance matrix with a negative eigenvalue.
     """
     known = np.flatnonzero(~np.isnan(np.diag(matrix)))
     part = matrix[np.ix_(known, known)]
     unit = np.sqrt(np.diag(part))
-    try:
-        factor = np.linalg.cholesky(part / np.outer(unit, unit))
-    except np.linalg.LinAlgError:
-        raise ValueError(
-            "The covariance matrix of the estimates is not positive definite, so nothing can be drawn from it. "
-            "There may be fewer people or clusters than parameters; take another kind."
-        ) from None
+    factor = _root(part / np.outer(unit, unit))
     found = np.tile(center, (draws, 1))
     noise = np.random.default_rng(seed).standard_normal((draws, len(known)))
     found[:, known] += unit * (noise @ factor.T)
     return found
+
+
+def _root(correlations: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.cholesky(correlations)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(correlations)
+    if values[0] < -ROUNDING * values[-1]:
+        raise ValueError(
+            "The covariance matrix of the estimates has a negative eigenvalue, so nothing can be drawn from it. Take "
+            "another kind."
+        )
+    return vectors * np.sqrt(np.maximum(values, 0.0))
 
 
 def at_draws(function: Callable[[Array], Array], draws: np.ndarray) -> np.ndarray:

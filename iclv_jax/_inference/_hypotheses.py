@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from iclv_jax._report._format import number, probability
+from iclv_jax._report import Report, Tabular, number, probability
 
 DEPENDENT = 1e-10
 """Smallest eigenvalue of the correlations of restrictions that counts as positive."""
 
 
 @dataclass(frozen=True)
-class HypothesisTest:
+class HypothesisTest(Tabular):
     """The result of a test.
 
     Attributes
@@ -48,6 +48,12 @@ class HypothesisTest:
         return "\n".join([*lines, *(f"* {note}" for note in self.notes)])
 
     __repr__ = __str__
+
+    def as_report(self) -> Report:
+        statistic = "z" if self.df is None else f"chi2({self.df})"
+        said = [("Hypothesis" if i == 0 else "", h) for i, h in enumerate(self.hypotheses)]
+        values = [(statistic, number(self.statistic) or "none"), ("p", probability(self.pvalue) or "none")]
+        return Report(self.name, (*said, *values), (), (), self.notes)
 
 
 def chi_squared(

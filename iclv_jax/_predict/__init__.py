@@ -7,7 +7,6 @@ from iclv_jax._predict._probabilities import (
     is_discrete,
     item_moments,
     level_probabilities,
-    probability_derivatives,
 )
 from iclv_jax._predict._view import Given, View, moving, on, posterior_view, prior_view
 
@@ -25,5 +24,4 @@ __all__ = [
     "posterior",
     "posterior_view",
     "prior_view",
-    "probability_derivatives",
 ]

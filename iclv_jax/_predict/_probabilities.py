@@ -60,15 +60,6 @@ def choice_probabilities(view: View, params: Params) -> Float[Array, "person sit
     return over_people(one, core.batch, core.person, view.person, core.nodes)
 
 
-@jax.jit
-def probability_derivatives(view: View, params: Params, directions: Array) -> Array:
-    """Derivatives of `choice_probabilities` along directions of the parameters, (direction, person, situation,
-    alternative); nodes are held where they are."""
-    return jax.lax.map(
-        lambda d: jax.jvp(lambda p: choice_probabilities(view, p), (params,), (d,))[1], directions
-    )
-
-
 # --- items ------------------------------------------------------------------------------------------------------
 
 
@@ -79,24 +70,29 @@ def level_probabilities(view: View, params: Params, stack: Stack) -> Float[Array
     theta, shape = core.theta(params), core.structure
     cells = shape.map.dense(theta)
     part = cells[section(stack)]
-    count = part["thresholds"].shape[-1] + 1
 
-    def levels_at(index: Array) -> Array:
-        codes = jnp.broadcast_to(jnp.arange(count)[:, None], (count, len(stack.items)))
-        used = codes <= part["top"].astype(int)
-        inside = jnp.where(used, codes, 0)
-        logs = jax.vmap(lambda code: item_log_densities_at(stack, part, code, index))(inside)
-        return jnp.where(used, jnp.exp(logs), 0.0).T
+    def at(index: Array) -> Array:
+        return levels_at(stack, part, index)
 
     def one(known: Person, nodes) -> Array:
         if view.prior:
-            return _at_normal_indices(cells, part, known, levels_at)
+            return _at_normal_indices(cells, part, known, at)
         latent, _ = given_shocks(shape, cells, known)
         weights = jax.nn.softmax(log_terms(shape, theta, known, nodes))
-        each = jax.vmap(lambda u: levels_at(part["loadings"] @ latent(u)))(nodes.shocks)
+        each = jax.vmap(lambda u: at(part["loadings"] @ latent(u)))(nodes.shocks)
         return jnp.tensordot(weights, each, 1)
 
     return over_people(one, core.batch, core.person, core.nodes)
+
+
+def levels_at(stack: Stack, part: Arrays, index: Array) -> Float[Array, "indicator level"]:
+    """Probabilities of the levels at the items' indices."""
+    count = part["thresholds"].shape[-1] + 1
+    codes = jnp.broadcast_to(jnp.arange(count)[:, None], (count, len(stack.items)))
+    used = codes <= part["top"].astype(int)
+    inside = jnp.where(used, codes, 0)
+    logs = jax.vmap(lambda code: item_log_densities_at(stack, part, code, index))(inside)
+    return jnp.where(used, jnp.exp(logs), 0.0).T
 
 
 def _at_normal_indices(cells: dict[str, Arrays], part: Arrays, person: Person, function) -> Array:

@@ -1,14 +1,9 @@
 """Intervals for minus the ratio of two estimates."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy import stats
-
-from iclv_jax._types import Array
 
 
 class Fieller(NamedTuple):
@@ -39,20 +34,6 @@ def fieller(first: float, second: float, covariance: np.ndarray, level: float) -
         return Fieller(lower, upper, "bounded")
     words = f"unbounded: below {lower:.4g} and above {upper:.4g}, because the cost does not differ from zero"
     return Fieller(-np.inf, np.inf, words)
-
-
-def krinsky_robb(
-    function: Callable[[Array], Array], params: np.ndarray, matrix: np.ndarray, draws: int, seed: int
-) -> np.ndarray:
-    """The function at `draws` parameter vectors from their asymptotic normal distribution (Krinsky and Robb 1986);
-    parameters without a variance stay where they are."""
-    known = ~np.isnan(np.diag(matrix))
-    points = np.tile(params, (draws, 1))
-    generator = np.random.default_rng(seed)
-    points[:, known] = generator.multivariate_normal(
-        params[known], matrix[np.ix_(known, known)], draws, method="eigh"
-    )
-    return np.asarray(jax.vmap(function)(jnp.asarray(points)))
 
 
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, at: tuple[float, ...]) -> np.ndarray:

@@ -94,7 +94,10 @@ def shares(view: View, params: Params) -> Float[Array, " alternative"]:
 
 
 @partial(jax.jit, static_argnames=("function", "static"))
-def _along(function, views: tuple, params: Params, directions: Array, static: tuple) -> Array:
+def along(function, views: tuple, params: Params, directions: Array, static: tuple = ()) -> Array:
+    """Derivatives of `function(*views, params, *static)` along directions of the parameters, (direction, ...); nodes
+    are held where they are. The function is one of a module: it stands for itself among what is compiled."""
+
     def slope(direction: Array) -> Array:
         return jax.jvp(lambda p: function(*views, p, *static), (params,), (direction,))[1]
 
@@ -110,11 +113,9 @@ def _back(function, views: tuple, params: Params, static: tuple) -> Array:
 def jacobian(function, views: tuple, params: Params, directions: Array, *static) -> np.ndarray:
     """The Jacobian of the vector `function(*views, params, *static)`, which depends on the parameters of `directions`
     (unit vectors) alone: forwards, one direction at a time, or backwards, one entry at a time, where these are fewer.
-
-    The function is one of a module: it stands for itself among what is compiled.
     """
     entries = jax.eval_shape(lambda: function(*views, params, *static)).shape[0]
     if entries < len(directions):
         return np.asarray(_back(function, views, params, static))
-    each = _along(function, views, params, directions, static)
+    each = along(function, views, params, directions, static)
     return np.asarray(each).T @ np.asarray(directions)

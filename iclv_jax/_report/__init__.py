@@ -2,6 +2,17 @@
 
 from iclv_jax._report._format import fixed, loglike, number, probability
 from iclv_jax._report._progress import Progress
-from iclv_jax._report._table import Report, Section
+from iclv_jax._report._table import Report, Section, Tabular, of_frame, to_latex
 
-__all__ = ["Progress", "Report", "Section", "fixed", "loglike", "number", "probability"]
+__all__ = [
+    "Progress",
+    "Report",
+    "Section",
+    "Tabular",
+    "fixed",
+    "loglike",
+    "number",
+    "of_frame",
+    "probability",
+    "to_latex",
+]

@@ -9,13 +9,13 @@ import pandas as pd
 
 from iclv_jax._diagnose import Findings, find
 from iclv_jax._report._format import number
-from iclv_jax._report._table import Report, Section
+from iclv_jax._report._table import Report, Section, Tabular
 
 FINE = "Nothing to worry about."
 
 
 @dataclass(frozen=True, eq=False)
-class Diagnosis:
+class Diagnosis(Tabular):
     """What one asks when a fit is stuck, or before it starts. Prints as text and shows as HTML in notebooks.
 
     Gradients and scores are per person and refer to the parameters that the optimiser moves, unscaled (variances
@@ -117,14 +117,14 @@ class Diagnosis:
         notes = (*f.sentences, *f.notes)
         return Report("Diagnosis", tuple(facts), columns, (Section("", rows),), notes)
 
+    def as_report(self) -> Report:
+        return self.report
+
     def __str__(self) -> str:
         return str(self.report)
 
     def __repr__(self) -> str:
         return str(self.report)
-
-    def _repr_html_(self) -> str:
-        return self.report._repr_html_()
 
 
 def _row(block: Any) -> tuple[str, ...]:
