@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
 LONGEST_CELL = 900
+SLOW = {"02_why_prior_draws_fail.ipynb", "03_hessians_and_optimisers.ipynb"}
 
 
 class Here(AsyncKernelManager):
@@ -32,7 +33,9 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in NOTEBOOKS]
+)
 def test_a_notebook_runs_from_top_to_bottom(name, monkeypatch):
     monkeypatch.delenv("MPLBACKEND", raising=False)  # A kernel draws into the page unless told otherwise.
     notebook = read(name)
