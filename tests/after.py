@@ -24,7 +24,7 @@ def at(name, integration=None):
 
 def fit_at(problem, params):
     params = jnp.asarray(params)
-    report = SimpleNamespace(active=())
+    report = SimpleNamespace(active=(), previous={})
     fit = iclv.Fit(problem, np.asarray(params), report, np.asarray(params), None, ())
     root = np.random.default_rng(0).normal(size=(len(params), len(params))) / 20.0
     fit._covariances["hessian"] = Covariance("hessian", root @ root.T, ())

@@ -9,7 +9,7 @@ import pytest
 
 import iclv_jax as iclv
 
-MODELS = ["mixed_logit", "mimic"]
+MODELS = [pytest.param("mixed_logit", marks=pytest.mark.slow), "mimic"]
 
 
 def calls(fit, case, folder):

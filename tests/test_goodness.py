@@ -59,7 +59,7 @@ def test_a_true_model_is_not_rejected(true):
     assert "no p is below 1 / 31" in str(found)
 
 
-@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize("refit", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_what_two_items_share_is_found(false, refit):
     found = false.goodness_of_fit(samples=30, refit=refit)
     assert found.table.loc["worst pair of items", "p"] == pytest.approx(1 / 31)

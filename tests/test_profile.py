@@ -81,6 +81,7 @@ def test_a_profile_that_does_not_close_is_said():
     assert _end(lambda v: v + v**2, 0.0, 1.0, 2.0, 1.0, np.inf)[0] == pytest.approx(1.0, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_a_threshold_is_held_though_its_transform_holds_another(data):
     """Thresholds are increments to the optimiser; the profile of the second one is that of the model with it fixed."""
     generator = np.random.default_rng(2)
