@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from iclv_jax._derivatives._exact import COLUMNS
 from iclv_jax._likelihood import Core
 
 MEMORY = "2GB"
@@ -41,9 +42,10 @@ def bytes_per_person(core: Core, nodes: int) -> float:
     person, shape = core.person, core.structure
     items = sum(v.shape[1] for v in person.values)
     choice = person.occurs.shape[1] * person.available.shape[2]
-    coefficients = len(shape.utility.parameters) if shape.utility is not None else 0
-    numbers = PER_ITEM * items + choice * (PER_CHOICE + 3 * coefficients) + 3 * shape.map.cells
-    return 8.0 * nodes * numbers
+    coefficients = len(shape.utility.coefficients) if shape.utility is not None else 0
+    together = min(coefficients, COLUMNS)
+    numbers = PER_ITEM * items + choice * (PER_CHOICE + 3 * together) + 3 * shape.map.cells
+    return 8.0 * (nodes * numbers + 2.0 * coefficients**2)
 
 
 def batch_size(core: Core, nodes: int, memory: float) -> int:

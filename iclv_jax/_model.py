@@ -43,6 +43,15 @@ class Model:
         `(lower, upper)` by name, None where there is none.
     start
         Start values by name, in place of the usual ones.
+    modules
+        Networks, or any equinox modules or trees of arrays, by name: with `{"taste": eqx.nn.MLP(2, "scalar", 8, 1,
+        key=...)}` a utility calls `b.taste(jnp.stack([x.age, x.income]))`. The entries of their arrays of real numbers
+        are parameters (`taste.layers[0].weight[2,1]`), free unless something else is said, and start where the module
+        does; everything else in a module is constant. `fixed`, `bounds` and `start` take the name of an entry, of an
+        array (`taste.layers[0].weight`), of a part (`taste.layers[0]`) or of the whole, with one value for all its
+        entries, `"start"` for those that the module comes with, or a module that holds the values. So
+        `fixed={"taste": "start"}` freezes a network as it is, by the same argument that holds any other parameter.
+        Dropout is off (inference mode); layers with a state, such as BatchNorm, are refused.
 
     Raises
     ------
@@ -63,6 +72,7 @@ class Model:
         equal: Sequence[Sequence[str]] = (),
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
         start: Mapping[str, float] | None = None,
+        modules: Mapping[str, Any] | None = None,
     ) -> None:
         self._spec = build_spec(
             latent,
@@ -75,6 +85,7 @@ class Model:
             equal,
             _mapping(bounds),
             _mapping(start),
+            _mapping(modules),
         )
 
     @property

@@ -10,8 +10,9 @@ second derivatives are taken at every node and carried to the loadings and the s
 the chain rule. Then `H = J' H_theta J + sum_i g_i d2 theta_i`.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,10 @@ from iclv_jax._likelihood import Core, in_batches
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT, Stack, section
 from iclv_jax._types import Array, Arrays, Params
+
+
+COLUMNS = 32
+"""Coefficients of the choice whose second derivatives are taken at a time."""
 
 
 @lru_cache(maxsize=64)
@@ -332,14 +337,20 @@ class _Choice:
             return jnp.zeros((count, count)), bend, cross
         seen = np.array(self.structure.seen, int)
 
-        def by_node(arguments: Array, eta: Array, shocks: Array) -> Array:
-            return self._sum(arguments[:count], eta.at[seen].set(arguments[count:]), shocks)
+        def mean(coefficients: Array, felt: Array) -> Array:
+            each = jax.vmap(self._sum, in_axes=(None, 0, 0))
+            return jnp.dot(shares, each(coefficients, eta.at[:, seen].set(felt), self.shocks))
 
-        arguments = jnp.concatenate([jnp.broadcast_to(self.centre, (nodes, count)), eta[:, seen]], axis=1)
-        matrices = jax.vmap(jax.hessian(by_node))(arguments, eta, self.shocks) * shares[:, None, None]
-        bend = bend.at[:, seen[:, None], seen[None, :]].set(matrices[:, count:, count:])
-        cross = cross.at[:, :, seen].set(matrices[:, :count, count:])
-        return matrices[:, :count, :count].sum(axis=0), bend, cross
+        # The coefficients are the same at every node: what depends on them alone (a network of columns) is evaluated
+        # once for all nodes, and so is its derivative.
+        at = (self.centre, eta[:, seen])
+        _, push = jax.linearize(jax.grad(mean, argnums=(0, 1)), *at)
+        own, sides = _in_chunks(lambda d: push(d, jnp.zeros_like(at[1])), count)
+        for k, latent in enumerate(seen):
+            unit = jnp.zeros_like(at[1]).at[:, k].set(1.0)
+            bend = bend.at[:, seen, latent].set(push(jnp.zeros(count), unit)[1])
+        cross = cross.at[:, :, seen].set(jnp.swapaxes(sides, 0, 1))
+        return own, bend, cross
 
     def _sum(self, coefficients: Array, eta: Array, shocks: Array) -> Array:
         cells = _replaced(self.cells, self.places, coefficients)
@@ -347,10 +358,22 @@ class _Choice:
         return jnp.sum(jnp.where(self.person.occurs, each, 0.0))
 
 
+def _in_chunks(push: Callable[[Array], Any], size: int) -> Any:
+    """`push` of every unit vector, `COLUMNS` at a time."""
+    if size <= COLUMNS:
+        return jax.vmap(push)(jnp.eye(size))
+    # Zero directions fill the last chunk: a remainder of its own would be compiled a second time.
+    found = jax.lax.map(push, jnp.eye(-(-size // COLUMNS) * COLUMNS, size), batch_size=COLUMNS)
+    return jax.tree.map(lambda a: a[:size], found)
+
+
 def _taken(arrays: Arrays, places: Places) -> Array:
     """The entries at these places as one vector."""
-    entries = [arrays[k].reshape(-1)[p] for k, p in zip(places.keys, places.positions, strict=True)]
-    return jnp.stack(entries) if entries else jnp.zeros(0)
+    found = jnp.zeros(len(places))
+    for key in dict.fromkeys(places.keys):
+        at = np.array([i for i, k in enumerate(places.keys) if k == key], int)
+        found = found.at[at].set(arrays[key].reshape(-1)[np.array(places.positions, int)[at]])
+    return found
 
 
 def _replaced(arrays: Arrays, places: Places, values: Array) -> Arrays:

@@ -83,7 +83,7 @@ def _cause(point: Point, i: int) -> str:
     utility = point.spec.utility
     if utility is not None:
         position = {row.name: k for k, row in enumerate(point.table.rows)}
-        direction = point.reach[[position[p] for p in utility.parameters], i]
+        direction = point.reach[[position[p] for p in utility.coefficients], i]
         if (direction != 0.0).any():
             return _cause_in_utilities(point, direction)
     role = point.table.row(name).parameter.role
@@ -102,7 +102,7 @@ def _cause(point: Point, i: int) -> str:
 def _cause_in_utilities(point: Point, direction: np.ndarray) -> str:
     utility = point.spec.utility
     columns, available = situations(point.problem, None)
-    coefficients = generic(1, len(utility.parameters), 1)[0]
+    coefficients = generic(1, len(utility.coefficients), 1)[0]
     change = marginal(point.problem, coefficients, columns, direction)
     within = np.where(available, change, np.nan)
     if np.abs(change[available]).max(initial=0.0) > 0.0:

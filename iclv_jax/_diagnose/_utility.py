@@ -35,7 +35,7 @@ def multiplied(problem: Any, what: str) -> dict[str, tuple[str, ...]]:
     if utility is None:
         return {}
     names = getattr(utility, what)
-    if not names or not utility.parameters:
+    if not names or not utility.coefficients:
         return dict.fromkeys(names, ())
     at = {"columns": 1, "latents": 2}[what]
 
@@ -46,12 +46,12 @@ def multiplied(problem: Any, what: str) -> dict[str, tuple[str, ...]]:
     columns = np.concatenate([columns, generic(4, columns.shape[1], 0)])
     count = len(columns)
     found = jax.jit(jax.vmap(mixed))(
-        generic(count, len(utility.parameters), 1), columns, generic(count, len(utility.latents), 2)
+        generic(count, len(utility.coefficients), 1), columns, generic(count, len(utility.latents), 2)
     )
     # NaN (a square root of a negative column, say) differs from zero too.
     meets = (np.asarray(found) != 0.0).any(axis=(0, 1))
     return {
-        name: tuple(p for p, m in zip(utility.parameters, meets[:, i], strict=True) if m)
+        name: tuple(p for p, m in zip(utility.coefficients, meets[:, i], strict=True) if m)
         for i, name in enumerate(names)
     }
 

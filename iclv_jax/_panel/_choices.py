@@ -133,6 +133,6 @@ def _check_reach(
 
 
 def _is_nan(utility: Utility, columns: np.ndarray) -> np.ndarray:
-    ones = (jnp.ones(len(utility.parameters)), jnp.ones(len(utility.latents)))
+    ones = (jnp.ones(len(utility.coefficients)), jnp.ones(len(utility.latents)))
     evaluate = jax.vmap(lambda row: utility(ones[0], row, ones[1]))
     return np.isnan(np.asarray(evaluate(jnp.asarray(columns))))

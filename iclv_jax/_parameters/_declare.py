@@ -11,9 +11,11 @@ from iclv_jax._spec import (
     Indicator,
     Latent,
     Level,
+    Mixing,
     Parameter,
     Positive,
     PositiveDefinite,
+    Utility,
     one,
 )
 from iclv_jax._spec import _names as names
@@ -191,22 +193,9 @@ def _declare_choice(spec: Spec) -> Declared:
         return Declared((), ())
     own = spec.choice.declare()
     random = dict(spec.random)
-    parameters: list[Parameter] = []
-    for name in spec.utility.parameters:
-        mixing = random.get(name)
-        start = mixing.start[0] if mixing else 0.0
-        parameters.append(Parameter(name, "choice", "coefficient", start, "coefficient in the utilities"))
-        if mixing:
-            meaning = f"standard deviation of {name} over people"
-            parameters.append(Parameter(names.spread(name), "choice", "spread", mixing.start[1], meaning))
-    for first, second in spec.covariances:
-        if first in random:
-            meaning = f"covariance of the random coefficients {first} and {second}"
-            parameters.append(
-                Parameter(names.covariance(first, second), "choice", "covariance", 0.0, meaning)
-            )
+    parameters = [*_coefficients(spec.utility, random), *_random_covariances(spec, random)]
     members = tuple(random)
-    coefficients = tuple(one(name) for name in spec.utility.parameters)
+    coefficients = tuple(one(name) for name in spec.utility.coefficients)
     spreads = tuple(one(names.spread(name)) for name in members)
     size = len(members)
     cells = (
@@ -217,6 +206,27 @@ def _declare_choice(spec: Spec) -> Declared:
     )
     domains = tuple(_variance_domains(spec, members, names.spread, spreads=True))
     return Declared((*parameters, *own.parameters), cells, (*domains, *own.domains))
+
+
+def _coefficients(utility: Utility, random: Mapping[str, Mixing]) -> Iterable[Parameter]:
+    """Coefficients of the utilities with what makes them random, then the entries of modules."""
+    for name in utility.parameters:
+        mixing = random.get(name)
+        start = mixing.start[0] if mixing else 0.0
+        yield Parameter(name, "choice", "coefficient", start, "coefficient in the utilities")
+        if mixing:
+            meaning = f"standard deviation of {name} over people"
+            yield Parameter(names.spread(name), "choice", "spread", mixing.start[1], meaning)
+    for module in utility.modules:
+        for name, start in zip(module.names, module.start.tolist(), strict=True):
+            yield Parameter(name, "choice", "weight", start, f"entry of the module {module.name}")
+
+
+def _random_covariances(spec: Spec, random: Mapping[str, Mixing]) -> Iterable[Parameter]:
+    for first, second in spec.covariances:
+        if first in random:
+            meaning = f"covariance of the random coefficients {first} and {second}"
+            yield Parameter(names.covariance(first, second), "choice", "covariance", 0.0, meaning)
 
 
 def _stacked(items: list[Declared]) -> list[Cells]:

@@ -115,7 +115,7 @@ def _common(utility: Utility, probe: _Probe, pairs: list[list[int]], name: str, 
 def _probe(utility: Utility) -> _Probe:
     """Positive numbers, so that logarithms and roots in a utility have values."""
     generator = np.random.default_rng(0)
-    sizes = len(utility.parameters), len(utility.columns), len(utility.latents)
+    sizes = len(utility.coefficients), len(utility.columns), len(utility.latents)
     points = [jnp.asarray(generator.uniform(0.5, 1.5, (PROBES, n))) for n in sizes]
     return _Probe(np.asarray(points[0]), *map(np.asarray, _derivatives(utility, *points)))
 

@@ -2,6 +2,7 @@
 
 from iclv_jax._spec._family import Declared, Indicator, Kernel, Level
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
+from iclv_jax._spec._module import Module, expand
 from iclv_jax._spec._parameter import (
     Block,
     Cell,
@@ -35,6 +36,7 @@ __all__ = [
     "Level",
     "LogNormal",
     "Mixing",
+    "Module",
     "Namespace",
     "Normal",
     "Parameter",
@@ -47,6 +49,7 @@ __all__ = [
     "Utility",
     "causal_order",
     "check_pairs",
+    "expand",
     "one",
     "record",
     "scalar",

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from iclv_jax._spec._family import Indicator, Kernel
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
+from iclv_jax._spec._module import Module, as_modules, check_used, expand
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 from iclv_jax._spec._random import Mixing
 from iclv_jax._spec._standardized import Predictor, Standardized
@@ -39,6 +41,7 @@ class Spec:
     define: tuple[Definition, ...]
     bounds: tuple[tuple[str, tuple[float, float]], ...]
     start: tuple[tuple[str, float], ...]
+    modules: tuple[Module, ...] = ()
 
     @property
     def utility(self) -> Utility | None:
@@ -60,6 +63,11 @@ class Spec:
         """Number of disturbances and random-coefficient shocks that are integrated out."""
         return len(self.latents) + len(self.random)
 
+    @cached_property
+    def module_of(self) -> dict[str, str]:
+        """The module that a parameter is an entry of, by its name."""
+        return {name: module.name for module in self.modules for name in module.names}
+
     @property
     def positions(self) -> dict[str, int]:
         """Latent variables by name in causal order, as arrays hold them."""
@@ -77,6 +85,7 @@ def build_spec(
     equal: Sequence[Sequence[str]],
     bounds: Mapping[str, tuple[float | None, float | None]],
     start: Mapping[str, float],
+    modules: Mapping[str, Any] | None = None,
 ) -> Spec:
     """Check the parts of a model against each other and record its functions."""
     latents = _members(latent, Latent, "latent")
@@ -84,7 +93,9 @@ def build_spec(
     names = [v.name for v in latents]
     _refuse_duplicates(names, [i.column for i in items], [i.shared for i in items if i.shared])
     _check_items(items, names)
-    traced = _trace_choice(choice, names)
+    nets = as_modules(modules or {})
+    traced = _trace_choice(choice, names, nets)
+    check_used(nets, [m.name for m in traced.utility.modules] if traced is not None else [])
     if traced is None and not items:
         raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
     _check_latents_serve(latents, items, traced)
@@ -96,11 +107,12 @@ def build_spec(
         choice=traced,
         random=_check_random(random, traced),
         covariances=check_pairs(as_tuple(covariances), names, list(random)),
-        fixed=tuple((n, finite(n, v, "fixed")) for n, v in _items(fixed, "fixed")),
+        fixed=tuple((n, finite(n, v, "fixed")) for n, v in _expanded(nets, fixed, "fixed")),
         equal=_check_equal(equal),
         define=tuple(_trace_definition(n, f) for n, f in _items(define, "define")),
-        bounds=tuple((n, _check_bounds(n, b)) for n, b in _items(bounds, "bounds")),
-        start=tuple((n, finite(n, v, "start")) for n, v in _items(start, "start")),
+        bounds=tuple((n, _check_bounds(n, b)) for n, b in _expanded(nets, bounds, "bounds")),
+        start=tuple((n, finite(n, v, "start")) for n, v in _expanded(nets, start, "start")),
+        modules=nets,
     )
 
 
@@ -118,6 +130,11 @@ def _items(given: Any, argument: str) -> list[tuple[str, Any]]:
             f"{argument}= is a mapping from names of parameters, {{'name': ...}}, not {given!r}."
         )
     return list(given.items())
+
+
+def _expanded(modules: Sequence[Module], given: Any, argument: str) -> list[tuple[str, Any]]:
+    """Entries by name of a parameter, those of modules one by one."""
+    return list(expand(modules, _items(given, argument), argument).items())
 
 
 def _refuse_duplicates(latents: list[str], columns: list[str], shared: list[str]) -> None:
@@ -146,14 +163,14 @@ def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
                 )
 
 
-def _trace_choice(choice: Any, latents: list[str]) -> Kernel | None:
+def _trace_choice(choice: Any, latents: list[str], modules: Sequence[Module]) -> Kernel | None:
     if choice is None:
         return None
     if not isinstance(choice, Kernel):
         raise ValueError(f"choice= is a choice kernel such as iclv.Logit(...), not {choice!r}.")
     if isinstance(choice.utility, Utility):
         return choice
-    utility = trace_utility(choice.utility, latents)
+    utility = trace_utility(choice.utility, latents, modules)
     return replace(choice, utility=utility)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 

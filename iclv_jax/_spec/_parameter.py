@@ -15,6 +15,7 @@ Role: TypeAlias = Literal[
     "scale",
     "coefficient",
     "spread",
+    "weight",
 ]
 
 Combination: TypeAlias = tuple[tuple[str, float], ...]

@@ -14,6 +14,7 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._spec._module import Module
 from iclv_jax._types import Array
 
 
@@ -40,14 +41,17 @@ class Namespace:
 
 
 class Traced:
-    """A function of scalars recorded as a JAX program: `traced(*arrays) -> tuple of arrays`.
+    """A function of scalars, and of vectors of the sizes `vectors` behind them, recorded as a JAX program:
+    `traced(*arrays) -> tuple of arrays`.
 
     Two of them are equal when their programs, and the programs of their first and second
     derivatives, are equal. (The derivatives matter for functions with a custom rule.)
     """
 
-    def __init__(self, function: Callable[..., Sequence[Array]], arguments: int) -> None:
-        example = [jnp.zeros(())] * arguments
+    def __init__(
+        self, function: Callable[..., Sequence[Array]], arguments: int, vectors: Sequence[int] = ()
+    ) -> None:
+        example = [jnp.zeros(())] * arguments + [jnp.zeros(size) for size in vectors]
         self._program = jax.make_jaxpr(function)(*example)
         self._call = jex.jaxpr_as_fun(self._program)
         self._key = _canonical(_with_derivatives(self._call, example))
@@ -72,23 +76,29 @@ class Traced:
 
 
 def record(
-    function: Callable[..., Any], spaces: Sequence[Callable[[str], None]], what: str
+    function: Callable[..., Any],
+    spaces: Sequence[Callable[[str], None]],
+    what: str,
+    modules: Sequence[Module] = (),
 ) -> tuple[list[list[str]], Any]:
     """Run `function` once on namespaces that note which names it uses.
 
-    `spaces` holds one callable per namespace; it may refuse a name by raising ValueError.
+    `spaces` holds one callable per namespace; it may refuse a name by raising ValueError. Names of modules
+    in the first namespace give the modules.
     Returns the names per namespace in the order of first use, and the function's raw result
     (whose leaves are abstract).
     """
     used: list[list[str]] = [[] for _ in spaces]
     result: list[Any] = []
 
-    def look_up(space: int, value: Array) -> Callable[[str], Array]:
-        def get(name: str) -> Array:
+    def look_up(space: int, value: Array) -> Callable[[str], Any]:
+        built = {m.name: m.build(jnp.broadcast_to(value, (m.size,))) for m in modules if space == 0}
+
+        def get(name: str) -> Any:
             spaces[space](name)
             if name not in used[space]:
                 used[space].append(name)
-            return value
+            return built.get(name, value)
 
         return get
 
@@ -118,19 +128,24 @@ def trace(
     names: Sequence[Sequence[str]],
     outputs: Callable[[Any], Sequence[Any]],
     what: str,
+    modules: Sequence[Module] = (),
 ) -> Traced:
-    """Record `function` with the names of each namespace bound, in order, to scalar arguments."""
+    """Record `function` with the names of each namespace bound, in order, to scalar arguments, and with the modules of
+    the first namespace built from the vectors that follow these."""
+    count = sum(len(group) for group in names)
 
     def flat(*values: Array) -> list[Array]:
         offset = 0
         spaces = []
         for group in names:
-            found = dict(zip(group, values[offset : offset + len(group)], strict=True))
+            found: dict[str, Any] = dict(zip(group, values[offset : offset + len(group)], strict=True))
+            if not spaces:
+                found |= {m.name: m.build(v) for m, v in zip(modules, values[count:], strict=True)}
             spaces.append(Namespace(found.__getitem__))
             offset += len(group)
         return [scalar(v, what) for v in outputs(_guarded(function, spaces, what))]
 
-    return Traced(flat, sum(len(group) for group in names))
+    return Traced(flat, count, [m.size for m in modules])
 
 
 def scalar(value: Any, what: str) -> Array:
@@ -139,6 +154,8 @@ def scalar(value: Any, what: str) -> Array:
         array = jnp.asarray(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{what} must be a number, not {value!r}.") from error
+    if array.shape == (1,):
+        array = array[0]  # what a network with out_size=1 returns
     if array.shape != ():
         raise ValueError(
             f"{what} must be one number, but it is an array of shape {array.shape}. Write it for one person "

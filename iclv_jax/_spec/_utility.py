@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax.numpy as jnp
 
+from iclv_jax._spec._module import Module
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._trace import Traced, check_arguments, record, scalar, trace
 from iclv_jax._types import Array
@@ -17,8 +19,9 @@ WHAT = "The utility function"
 class Utility:
     """Utilities of all alternatives in one situation.
 
-    `alternatives` keep the order of the user's mapping; `parameters`, `columns` and `latents` are
-    the names that the function uses, in the order of first use.
+    `alternatives` keep the order of the user's mapping; `parameters`, `columns`, `latents` and `modules` are
+    what the function uses, in the order of first use. `coefficients` names its first argument: the parameters, then
+    the entries of every module.
     """
 
     alternatives: tuple[Hashable, ...]
@@ -26,9 +29,14 @@ class Utility:
     columns: tuple[str, ...]
     latents: tuple[str, ...]
     program: Traced
+    modules: tuple[Module, ...] = ()
+
+    @cached_property
+    def coefficients(self) -> tuple[str, ...]:
+        return (*self.parameters, *(name for module in self.modules for name in module.names))
 
     def __call__(self, coefficients: Array, columns: Array, latents: Array) -> Array:
-        """Shapes: one entry per name in `parameters`, `columns`, `latents`; result `alternative`."""
+        """Shapes: one entry per name in `coefficients`, `columns`, `latents`; result `alternative`."""
         scalars = [
             vector[i]
             for vector, names in (
@@ -38,10 +46,16 @@ class Utility:
             )
             for i in range(len(names))
         ]
-        return jnp.stack(self.program(*scalars))
+        vectors, offset = [], len(self.parameters)
+        for module in self.modules:
+            vectors.append(coefficients[offset : offset + module.size])
+            offset += module.size
+        return jnp.stack(self.program(*scalars, *vectors))
 
 
-def trace_utility(function: Callable[..., Any], latents: Sequence[str]) -> Utility:
+def trace_utility(
+    function: Callable[..., Any], latents: Sequence[str], modules: Sequence[Module] = ()
+) -> Utility:
     """Record a utility function; ValueError when it is not a function of scalars to a mapping."""
     check_arguments(function, ("b", "x", "lv"), WHAT)
 
@@ -55,16 +69,30 @@ def trace_utility(function: Callable[..., Any], latents: Sequence[str]) -> Utili
                 f"{nearest(name, latents)}"
             )
 
-    used, result = record(function, [any_name, any_name, known_latent], WHAT)
+    used, result = record(function, [any_name, any_name, known_latent], WHAT, modules)
     if not isinstance(result, dict) or len(result) < 2:
         raise ValueError(
             f"{WHAT} must return a mapping from at least two alternatives to their utilities, "
             f"such as {{'car': ..., 'bus': ...}}; it returned {_kind(result)}."
         )
     alternatives = tuple(result)
-    program = trace(function, used, lambda mapping: [_number(mapping, a) for a in alternatives], WHAT)
+    known = {module.name: module for module in modules}
+    called = tuple(known[name] for name in used[0] if name in known)
+    used[0] = [name for name in used[0] if name not in known]
+    _check_names(used[0], called)
+    program = trace(function, used, lambda mapping: [_number(mapping, a) for a in alternatives], WHAT, called)
     parameters, columns, lvs = (tuple(names) for names in used)
-    return Utility(alternatives, parameters, columns, lvs, program)
+    return Utility(alternatives, parameters, columns, lvs, program, called)
+
+
+def _check_names(parameters: Sequence[str], modules: Sequence[Module]) -> None:
+    for module in modules:
+        for name in parameters:
+            if module.entries(name) is not None:
+                raise ValueError(
+                    f"{WHAT} uses the parameter {name!r}, which is a part of the module {module.name!r}. Rename one, or "
+                    f"call the module."
+                )
 
 
 def _number(mapping: Mapping[Hashable, Any], alternative: Hashable) -> Array:

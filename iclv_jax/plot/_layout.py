@@ -87,13 +87,13 @@ def users_of(utility: Any) -> dict[str, tuple[str, ...]]:
     keys = np.random.default_rng(0)
     point = [
         jnp.asarray(keys.uniform(0.3, 0.9, len(n)))
-        for n in (utility.parameters, utility.columns, utility.latents)
+        for n in (utility.coefficients, utility.columns, utility.latents)
     ]
     mixed = np.asarray(jax.jacfwd(jax.jacfwd(utility, 2), 0)(*point))
     used = np.abs(mixed).max(axis=0) > 0.0
     return {
         name: tuple(n for n, u in zip(utility.latents, used[:, k], strict=True) if u)
-        for k, name in enumerate(utility.parameters)
+        for k, name in enumerate(utility.coefficients)
     }
 
 
