@@ -12,6 +12,7 @@ from iclv_jax import datasets, plot  # noqa: E402
 from iclv_jax._choice import Logit, Probit  # noqa: E402
 from iclv_jax._fit import Fit, SequentialFit, ben_akiva_swait, compare, load, vuong  # noqa: E402
 from iclv_jax._indicators import Continuous, Ordered  # noqa: E402
+from iclv_jax._initialise import initialise  # noqa: E402
 from iclv_jax._integration import (  # noqa: E402
     Adaptive,
     Conditioned,
@@ -58,6 +59,7 @@ __all__ = [
     "compare",
     "datasets",
     "from_long",
+    "initialise",
     "load",
     "multistart",
     "plot",

@@ -281,7 +281,8 @@ class Model:
     def simulate(
         self, params: Mapping[str, float], frame: pd.DataFrame, *, seed: int = 0, person: str | None = None
     ) -> pd.DataFrame:
-        """The frame with items and choices drawn from the model at `params` (every free parameter)."""
+        """The frame with items and choices drawn from the model at `params` (every free parameter; for the entries of a
+        module, the module)."""
         return simulate(self._spec, dict(params), frame, seed, person)
 
 

@@ -20,6 +20,7 @@ from iclv_jax._memory import MEMORY, batch_size, in_batches_of, parse_memory
 from iclv_jax._panel import Panel, Person, read_panel
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
 from iclv_jax._report._diagnosis import Diagnosis, diagnose
+from iclv_jax._spec import expand
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._values import finite
@@ -114,9 +115,9 @@ class Problem(eqx.Module):
         return jnp.asarray(default_start(self.spec, self.table, self.panel))
 
     def vector(self, mapping: Mapping[str, Any] | Any) -> Params:
-        """Named values (a mapping or a Series) as `params`; every free parameter must be named. Entries for parameters that
-        are fixed, tied or defined are refused unless they agree with the model to 1e-9."""
-        mapping = dict(mapping)
+        """Named values (a mapping or a Series) as `params`; every free parameter must be named, modules as in `fixed`.
+        Values of parameters that are fixed, tied or defined are refused unless they agree with the model to 1e-9."""
+        mapping = expand(self.spec.modules, dict(mapping).items(), "mapping")
         self._check_known(mapping)
         absent = [n for n in self.names if n not in mapping]
         if absent:

@@ -13,7 +13,7 @@ from iclv_jax._latent import latent_variables
 from iclv_jax._panel import Person, read_panel
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
 from iclv_jax._problem import Problem
-from iclv_jax._spec import Level
+from iclv_jax._spec import Level, expand
 from iclv_jax._spec._model import Spec
 from iclv_jax._types import Array
 
@@ -30,6 +30,7 @@ def simulate(
     thresholds in `params` imply.
     """
     panel = read_panel(spec, frame, person=person, outcomes=())
+    params = expand(spec.modules, params.items(), "params")
     table = build_table(spec, _levels(spec, params) | dict(panel.levels))
     shape = structure(spec, table)
     items, chosen = _draw(shape, table.constants, _vector(table, params), panel.person, seed)

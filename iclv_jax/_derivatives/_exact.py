@@ -29,7 +29,6 @@ from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT, Stack, section
 from iclv_jax._types import Array, Arrays, Params
 
-
 COLUMNS = 32
 """Coefficients of the choice whose second derivatives are taken at a time."""
 

@@ -67,13 +67,15 @@ def compare(
         raise ValueError(f"show is 'se' or 't', not {show!r}.")
     tables = {str(name): fit.table(cov) for name, fit in fits.items()}
     params = pd.concat({name: t[["estimate", "se", "t"]] for name, t in tables.items()}, axis=1, sort=False)
-    blocks = pd.concat([t["block"] for t in tables.values()])
+    blocks = pd.concat([t["block"].mask(t["role"] == "weight", "modules") for t in tables.values()])
     blocks = blocks[~blocks.index.duplicated()].reindex(params.index)
     measures = pd.DataFrame({str(name): _measures(fit) for name, fit in fits.items()})
     facts = [_row(params, str(name), list(tables), show) for name in params.index]
     sections = [
-        Section(heading, tuple(row for row, b in zip(facts, blocks, strict=True) if b == block))
-        for block, heading in HEADINGS.items()
+        Section(
+            heading, tuple(row for row, b in zip(facts, blocks, strict=True) if b == block), block in HEADINGS
+        )
+        for block, heading in (HEADINGS | {"modules": "Modules"}).items()
         if (blocks == block).any()
     ]
     sections.append(Section("Measures", tuple(_measure_rows(measures))))

@@ -14,7 +14,7 @@ from iclv_jax._components import Components, components
 from iclv_jax._fit._bootstrap import Bootstrap, collected
 from iclv_jax._fit._frame import all_errors, all_values, parameter_frame, with_tests
 from iclv_jax._fit._threads import one_thread
-from iclv_jax._inference import Covariance, bootstrap, covariance, jackknife
+from iclv_jax._inference import MODULE_KINDS, Covariance, bootstrap, covariance, jackknife, module_covariance
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._problem import Problem
@@ -22,6 +22,7 @@ from iclv_jax._report import Report
 from iclv_jax._report._diagnosis import Diagnosis
 from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
+from iclv_jax._spec._names import nearest
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,15 @@ class Estimates:
     def all_params(self) -> pd.Series:
         """Estimates with the fixed, tied and defined parameters."""
         return all_values(self.problem, self.estimates)
+
+    def module(self, name: str) -> Any:
+        """A module of the model with the estimates in its arrays: `fit.module("taste")(jnp.array([30.0, 1.5]))`. ValueError
+        for a name that the model does not have."""
+        modules = {module.name: module for module in self.problem.spec.modules}
+        if name not in modules:
+            raise ValueError(f"There is no module {name!r} in this model. {nearest(name, modules)}")
+        values = self.all_params[list(modules[name].names)].to_numpy()
+        return modules[name].build(jnp.asarray(values))
 
     @cached_property
     def llf(self) -> float:
@@ -92,10 +102,15 @@ class Estimates:
     def _covariances(self) -> dict[str, Covariance]:
         return {}
 
+    @property
+    def default_covariance(self) -> str:
+        """The kind of covariance where none is asked for: `"joint"` with free entries of modules, or else `"hessian"`."""
+        return "joint" if any(name in self.problem.spec.module_of for name in self.names) else "hessian"
+
     @one_thread
     def covariance(self, kind: str | None = None) -> Covariance:
         """The covariance of a kind with its notes; computed once."""
-        kind = kind or "hessian"
+        kind = kind or self.default_covariance
         if kind not in self._covariances:
             self._covariances[kind] = self._covariance(kind)
         return self._covariances[kind]
@@ -105,6 +120,8 @@ class Estimates:
         if kind == "bootstrap":
             return self.bootstrap().covariance
         hessian = self.hessian.to_numpy()
+        if kind in MODULE_KINDS:
+            return module_covariance(kind, hessian, self.names, held, self.problem.spec.module_of)
         if kind == "jackknife":
             return jackknife(self.problem, self.estimates, hessian, self.scores.to_numpy(), held)
         return covariance(
@@ -155,7 +172,9 @@ class Estimates:
             products of the scores. `"robust"`: the sandwich of both (White 1982). `"cluster"`: the same with
             scores summed within clusters. `"bootstrap"`: of `fit.bootstrap()`, with its defaults. `"jackknife"`: over
             the estimates without each person (or cluster) in turn, each one Newton step away with the Hessian of
-            those who remain.
+            those who remain. Where modules have free entries: `"joint"` (then the default), the inverse of the negative
+            Hessian of everything, flat directions within modules apart; `"conditional"`, of the named parameters
+            alone, as if the modules were known.
 
         NaN where there is no variance; `fit.covariance(kind).notes` says why, by name.
         """
@@ -168,7 +187,7 @@ class Estimates:
 
     @property
     def bse(self) -> pd.Series:
-        """Standard errors from the Hessian."""
+        """Standard errors from the Hessian (of kind `"joint"` with modules)."""
         return self.standard_errors()
 
     @property
@@ -240,7 +259,7 @@ class Estimates:
 
         `cov` is the kind of covariance behind the standard errors.
         """
-        return summarise(self, cov or "hessian")
+        return summarise(self, cov or self.default_covariance)
 
     def __str__(self) -> str:
         return str(self.summary())

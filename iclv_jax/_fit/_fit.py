@@ -17,6 +17,7 @@ from iclv_jax._integration import Rule
 from iclv_jax._optimise import Checkpoint, Optimizer, TrustRegion, joint_stage, refine, sequential_start
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress
+from iclv_jax._spec import expand
 from iclv_jax._spec._model import Spec
 
 
@@ -138,6 +139,6 @@ def _chosen_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
 def _named_start(problem: Problem, given: dict[str, Any], default: np.ndarray) -> np.ndarray:
     values = dict(zip(problem.names, default, strict=True))
     lower, upper = problem.bounds
-    for name, value in given.items():
+    for name, value in expand(problem.spec.modules, given.items(), "start").items():
         values[name] = problem.table.check_start(name, value)
     return np.clip(np.array(list(values.values())), lower, upper)

@@ -46,7 +46,8 @@ class Inferences(Estimates):
         fn
             A function of the named parameters, written with `jax.numpy`: `lambda p: p.time / p.cost`, with
             `p["concern ~ age"]` for other names. Every parameter of the table can be used, also fixed, tied and
-            defined ones. It returns a number, an array, or a mapping of names to these.
+            defined ones, and modules as in the utility: `lambda p: p.taste(jnp.array([30.0, 1.5]))`. It
+            returns a number, an array, or a mapping of names to these.
         level
             Coverage of the intervals.
         kind
@@ -75,7 +76,7 @@ class Inferences(Estimates):
         if method not in ("delta", "krinsky-robb"):
             raise ValueError(f"method is 'delta' or 'krinsky-robb', not {method!r}.")
         table, constants = self.problem.table, self.problem.core.constants
-        found = quantities(fn, [row.name for row in table.rows])
+        found = quantities(fn, [row.name for row in table.rows], self.problem.spec.modules)
 
         def values(params: Array) -> Array:
             return found.flat(table.map.full(constants, params))

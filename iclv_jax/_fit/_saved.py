@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._inference import Covariance, covariance, delta_errors
+from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
 
 
 @final
@@ -77,13 +77,18 @@ class SavedFit:
     def covariance(self, kind: str | None = None) -> Covariance:
         """The covariance of a kind with its notes."""
         active = {a if isinstance(a, str) else a[0] for a in self.about["report"]["active"]}
+        held = np.array([n in active for n in self.names])
+        inside = self.about.get("modules", {})
+        kind = kind or ("joint" if any(name in inside for name in self.names) else "hessian")
+        if kind in MODULE_KINDS:
+            return module_covariance(kind, self.arrays["hessian"], self.names, held, inside)
         return covariance(
-            kind or "hessian",
+            kind,
             self.arrays["hessian"],
             self.arrays["scores"],
             self.arrays["weights"],
             self.names,
-            np.array([n in active for n in self.names]),
+            held,
             self.arrays.get("clusters"),
         )
 

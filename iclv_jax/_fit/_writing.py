@@ -55,6 +55,7 @@ def _about(fit: Structural) -> dict[str, Any]:
         "quantities": fit._quantities,
         "table": {k: table[k].tolist() for k in ("block", "role", "status", "estimate")}
         | {"name": list(table.index), "against one": table["t_one"].notna().tolist()},
+        "modules": problem.spec.module_of,
         "llf": fit.llf,
         "rule": _rule_as_data(problem.rule),
         "report": dataclasses.asdict(fit.optimizer_report) | {"verdict": fit.optimizer_report.verdict.value},

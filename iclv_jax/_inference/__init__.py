@@ -5,10 +5,12 @@ from iclv_jax._inference._covariance import KINDS, Covariance, covariance, inver
 from iclv_jax._inference._functions import delta_errors
 from iclv_jax._inference._hypotheses import HypothesisTest
 from iclv_jax._inference._jackknife import jackknife
+from iclv_jax._inference._modules import MODULE_KINDS, module_covariance
 from iclv_jax._inference._two_step import TWO_STEP_KINDS, Step, two_step_covariance
 
 __all__ = [
     "KINDS",
+    "MODULE_KINDS",
     "TWO_STEP_KINDS",
     "Covariance",
     "HypothesisTest",
@@ -18,5 +20,6 @@ __all__ = [
     "delta_errors",
     "invert",
     "jackknife",
+    "module_covariance",
     "two_step_covariance",
 ]

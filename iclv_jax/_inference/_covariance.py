@@ -6,14 +6,16 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-Kind = Literal["hessian", "bhhh", "robust", "cluster", "bootstrap", "jackknife"]
+Kind = Literal["hessian", "bhhh", "robust", "cluster", "bootstrap", "jackknife", "conditional", "joint"]
 KINDS: tuple[str, ...] = get_args(Kind)
-RESAMPLED = ("bootstrap", "jackknife")
+MORE = ("bootstrap", "jackknife", "conditional", "joint")
 """Kinds that take more than scores and Hessian."""
 
 DEFINITE = 1e-12
 """Smallest eigenvalue, as a share of the largest, of a matrix scaled to a unit diagonal that counts as
 positive."""
+UPWARDS = -1e-8
+"""Eigenvalue of such a matrix above which a direction without curvature is flat, and not curved the wrong way."""
 INVOLVED = 1e-4
 """Weight in a flat direction above which a parameter is part of it."""
 CROWDED = 0.2
@@ -59,7 +61,7 @@ def covariance(
     clusters
         Cluster of each person as integers from 0, for `"cluster"`.
     """
-    if kind not in KINDS or kind in RESAMPLED:
+    if kind not in KINDS or kind in MORE:
         raise ValueError(f"The kind of covariance is one of {', '.join(map(repr, KINDS))}, not {kind!r}.")
     if kind == "cluster":
         check_clusters(clusters)
@@ -102,12 +104,15 @@ def summed_scores(scores: np.ndarray, weights: np.ndarray, clusters: np.ndarray 
 
 class Inverse(NamedTuple):
     """Inverse of an information matrix on the parameters `kept`; the variances of those in `sound` do not
-    depend on which others were left out."""
+    depend on which others were left out. `weak` holds the directions (over all parameters, scaled) in which it is flat or
+    curves the wrong way, `values` their eigenvalues, and `reasons` a sentence for each."""
 
     matrix: np.ndarray
     kept: np.ndarray
     sound: np.ndarray
     reasons: tuple[str, ...]
+    weak: np.ndarray
+    values: np.ndarray
 
 
 def invert(information: np.ndarray, names: Sequence[str], held: np.ndarray) -> Inverse:
@@ -116,14 +121,14 @@ def invert(information: np.ndarray, names: Sequence[str], held: np.ndarray) -> I
     Where the matrix is flat or curves the wrong way in some direction, one parameter of it is left
     out, and none of the direction's parameters is sound.
     """
-    nothing = np.zeros(0, int)
+    nothing, none = np.zeros(0, int), (np.zeros((0, len(names))), np.zeros(0))
     free = np.flatnonzero(~held)
     if not len(free):
-        return Inverse(np.zeros((0, 0)), nothing, nothing, ())
+        return Inverse(np.zeros((0, 0)), nothing, nothing, (), *none)
     matrix = information[np.ix_(free, free)]
     if not np.isfinite(matrix).all():
         reason = "the Hessian is not finite, so there are no standard errors"
-        return Inverse(np.zeros((0, 0)), nothing, nothing, (reason,))
+        return Inverse(np.zeros((0, 0)), nothing, nothing, (reason,), *none)
     unit = np.sqrt(np.where(np.diag(matrix) > 0.0, np.diag(matrix), 1.0))
     values, vectors = np.linalg.eigh(matrix / np.outer(unit, unit))
     weak = values <= DEFINITE * values[-1]
@@ -134,7 +139,9 @@ def invert(information: np.ndarray, names: Sequence[str], held: np.ndarray) -> I
     ]
     kept = np.setdiff1d(np.arange(len(free)), _pivots(vectors[:, weak]))
     inverse = np.linalg.inv(matrix[np.ix_(kept, kept)])
-    return Inverse(inverse, free[kept], free[~involved], tuple(reasons))
+    directions = np.zeros((int(weak.sum()), len(names)))
+    directions[:, free] = vectors.T[weak]
+    return Inverse(inverse, free[kept], free[~involved], tuple(reasons), directions, values[weak])
 
 
 def _pivots(directions: np.ndarray) -> list[int]:
@@ -151,7 +158,7 @@ def _pivots(directions: np.ndarray) -> list[int]:
 def _reason(value: float, vector: np.ndarray, names: Sequence[str]) -> str:
     order = [i for i in np.argsort(-np.abs(vector)) if abs(vector[i]) > 0.1][:6]
     direction = ", ".join(f"{names[i]} ({vector[i]:+.2f})" for i in order)
-    what = "is flat" if value > -1e-8 else "curves upwards (this is not a maximum)"
+    what = "is flat" if value > UPWARDS else "curves upwards (this is not a maximum)"
     return f"the log-likelihood {what} in the direction {direction}: no standard errors for its parameters"
 
 

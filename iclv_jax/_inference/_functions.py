@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._spec import Module
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._trace import Namespace, record
 from iclv_jax._types import Array
@@ -27,8 +28,9 @@ class Quantities(NamedTuple):
     flat: Callable[[Array], Array]
 
 
-def quantities(function: Any, names: Sequence[str]) -> Quantities:
-    """Record a function of named parameters that returns a number, an array, or a mapping to these.
+def quantities(function: Any, names: Sequence[str], modules: Sequence[Module] = ()) -> Quantities:
+    """Record a function of named parameters, and of modules with entries among these, that returns a number, an array, or
+    a mapping to these.
 
     Raises ValueError for names that are not in `names`, for results that are not numbers, and for what JAX cannot
     follow.
@@ -36,15 +38,23 @@ def quantities(function: Any, names: Sequence[str]) -> Quantities:
     if not callable(function):
         raise ValueError(f"{WHAT} is a function of p, such as lambda p: p.time / p.cost, not {function!r}.")
     at = {name: i for i, name in enumerate(names)}
+    places = {m.name: (m, np.array([at[name] for name in m.names], int)) for m in modules}
 
     def check(name: str) -> None:
-        if name not in at:
-            raise ValueError(f"{WHAT} uses {name!r}, which the model does not have. {nearest(name, names)}")
+        if name not in at and name not in places:
+            known = (*names, *places)
+            raise ValueError(f"{WHAT} uses {name!r}, which the model does not have. {nearest(name, known)}")
 
-    _, shape = record(lambda p: _parts(function(p)), [check], WHAT)
+    _, shape = record(lambda p: _parts(function(p)), [check], WHAT, modules)
 
     def flat(values: Array) -> Array:
-        found = _parts(function(Namespace(lambda name: values[at[name]])))
+        def look_up(name: str) -> Any:
+            if name not in places:
+                return values[at[name]]
+            module, entries = places[name]
+            return module.build(values[entries])
+
+        found = _parts(function(Namespace(look_up)))
         return jnp.concatenate([jnp.ravel(v) for v in found.values()])
 
     return Quantities(_labels({k: v.shape for k, v in shape.items()}), flat)

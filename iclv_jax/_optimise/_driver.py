@@ -15,7 +15,7 @@ from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._scaling import Scale, find_scale, uneven
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature
-from iclv_jax._optimise._turns import finite, flat_directions, judge, plan, propose, scaled
+from iclv_jax._optimise._turns import finite, flat_directions, judge, only_within, plan, propose, scaled
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._types import Array
 
@@ -201,11 +201,10 @@ class Run:
                 # The approximation is too optimistic: go on, and ask for more.
                 self.tolerance = min(self.tolerance, max(decrement, 1e-300)) * 1e-2
             else:
-                return (
-                    Verdict.SINGULAR
-                    if int(self._exact(z).flat if self.verify else shape.flat)
-                    else Verdict.CONVERGED
-                )
+                model = self._exact(z) if self.verify else self._model(here, z)
+                # Along directions within modules the utilities stay the same, so they are no matter.
+                found = not int(curvature(model).flat) or only_within(model, self.objective.inside)
+                return Verdict.CONVERGED if found else Verdict.SINGULAR
         if bool(self.method.spent(memory)):
             if self.bad:
                 return Verdict.NOT_FINITE
@@ -220,11 +219,11 @@ class Run:
             return Verdict.TIME_LIMIT
         return None
 
-    def _exact(self, z: Array) -> Curvature:
-        return curvature(self._model(self.objective.derivatives(z, "exact"), z))
+    def _exact(self, z: Array) -> Model:
+        return self._model(self.objective.derivatives(z, "exact"), z)
 
     def _true_decrement(self, z: Array, shape: Curvature) -> float:
-        found = self._exact(z) if self.method.supplied != "exact" and self.verify else shape
+        found = curvature(self._exact(z)) if self.method.supplied != "exact" and self.verify else shape
         return float(found.decrement) * self.objective.size
 
     def _must_recentre(self, z: Array) -> bool:

@@ -32,11 +32,14 @@ class Objective(Protocol):
     """What an optimiser minimises: a smooth function of unconstrained parameters z.
 
     `size` turns differences of the objective into those of the log-likelihood; `free` marks the parameters
-    that may move. `moves` says whether nodes are placed at the posterior, and so depend on the parameters.
+    that may move, `inside` the entries of modules. `moves` says whether nodes are placed at the posterior, and so
+    depend on the parameters.
     """
 
     @property
     def free(self) -> np.ndarray: ...
+    @property
+    def inside(self) -> np.ndarray: ...
     @property
     def names(self) -> tuple[str, ...]: ...
     @property
@@ -113,6 +116,10 @@ class Likelihood:
     @property
     def names(self) -> tuple[str, ...]:
         return self.problem.names
+
+    @property
+    def inside(self) -> np.ndarray:
+        return np.array([name in self.problem.spec.module_of for name in self.names], bool)
 
     @property
     def size(self) -> float:
@@ -199,6 +206,10 @@ class Function:
     @property
     def free(self) -> np.ndarray:
         return np.ones(len(self.lower), bool)
+
+    @property
+    def inside(self) -> np.ndarray:
+        return np.zeros(len(self.lower), bool)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ from iclv_jax._optimise._objective import Derivatives
 from iclv_jax._optimise._subproblem import Curvature, Model
 from iclv_jax._types import Array
 
+TOUCHED = 1e-4
+"""Weight in a flat direction above which a parameter is part of it."""
+
 
 @jax.jit
 def scaled(here: Derivatives, z: Array, scale: Array, lower: Array, upper: Array, free: Array) -> Model:
@@ -46,13 +49,24 @@ def judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgeme
 
 def flat_directions(model: Model, names: tuple[str, ...]) -> tuple[dict[str, float], ...]:
     """Eigenvectors of the scaled Hessian without curvature, as weights of the parameters they mix."""
-    free = np.asarray(model.free)
+    return tuple(
+        {names[i]: float(v[i]) for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1} for v in _flat(model)
+    )
+
+
+def only_within(model: Model, inside: np.ndarray) -> bool:
+    """Whether the directions without curvature touch no other parameters than these."""
+    return bool((np.abs(_flat(model)[:, ~inside]) <= TOUCHED).all())
+
+
+def _flat(model: Model) -> np.ndarray:
+    """Eigenvectors of the scaled Hessian without curvature, (direction, parameter)."""
+    free = np.flatnonzero(np.asarray(model.free))
     matrix = np.asarray(model.hessian)[np.ix_(free, free)]
-    kept = [n for n, f in zip(names, free, strict=True) if f]
-    if not len(kept) or not np.isfinite(matrix).all():
-        return ()
+    if not len(free) or not np.isfinite(matrix).all():
+        return np.zeros((0, len(model.gradient)))
     values, vectors = np.linalg.eigh(matrix)
     flat = np.abs(values) <= 1e-11 * np.abs(values).max()
-    return tuple(
-        {kept[i]: float(v[i]) for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1} for v in vectors.T[flat]
-    )
+    directions = np.zeros((int(flat.sum()), len(model.gradient)))
+    directions[:, free] = vectors.T[flat]
+    return directions

@@ -8,6 +8,7 @@ import numpy as np
 from iclv_jax._panel import Panel, read_panel
 from iclv_jax._parameters import ParameterTable, Row, build_table
 from iclv_jax._report._format import number
+from iclv_jax._report._modules import free_parameters
 from iclv_jax._report._summary import HEADINGS
 from iclv_jax._report._table import Report, Section
 from iclv_jax._spec._model import Spec
@@ -46,11 +47,19 @@ def _report(
 ) -> Report:
     sections = []
     for block, heading in HEADINGS.items():
-        rows = [_row(r, starts) for r in table.rows if r.parameter.block == block]
+        rows = [r for r in table.rows if r.parameter.block == block and r.name not in spec.module_of]
         if rows:
-            sections.append(Section(heading, tuple(rows)))
-    dimension = spec.dimension
-    head = [("Free parameters", f"{len(table.names)}"), ("Dimensions of integration", f"{dimension}")]
+            sections.append(Section(heading, tuple(_row(r, starts) for r in rows)))
+    entries = tuple(_row(r, starts) for r in table.rows if r.name in spec.module_of)
+    if entries:
+        sections.append(Section("Modules", entries, shown=False))
+    values = {
+        r.name: r.value if r.status == "fixed" else starts.get(r.name, r.parameter.start) for r in table.rows
+    }
+    head = [
+        *free_parameters(spec, table, values),
+        ("Dimensions of integration", f"{spec.dimension}"),
+    ]
     columns = ("", "standing", "start", "bounds", "meaning")
     return Report("Model", (*head, *facts), columns, tuple(sections), tuple(notes), words=(0, 1, 3, 4))
 

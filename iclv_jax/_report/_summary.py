@@ -7,6 +7,7 @@ import pandas as pd
 
 from iclv_jax._report._format import fixed, loglike, number, probability
 from iclv_jax._report._integration import named
+from iclv_jax._report._modules import collapsed, flat_notes, free_parameters
 from iclv_jax._report._table import Report, Section
 
 HEADINGS = {
@@ -21,6 +22,8 @@ KINDS = {
     "cluster": "robust to correlation within clusters",
     "bootstrap": "bootstrap over people or clusters",
     "jackknife": "jackknife over people or clusters",
+    "conditional": "inverse of the negative Hessian of named parameters, modules taken as known",
+    "joint": "inverse of the negative Hessian of named parameters and modules together",
 }
 
 
@@ -67,7 +70,7 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         facts.append(("Choice situations", f"{problem.panel.situations:,}"))
     if problem.spec.indicators:
         facts.append(("Items", f"{len(problem.spec.indicators)}"))
-    facts.append(("Free parameters", f"{len(fit.names)}"))
+    facts += free_parameters(problem.spec, problem.table, fit.all_params)
     facts.append(("Log-likelihood", loglike(parts.joint)))
     if problem.spec.choice is not None:
         if problem.spec.indicators:
@@ -102,10 +105,14 @@ def rule_in_words(problem: Any) -> str:
 
 def _sections(table: pd.DataFrame) -> list[Section]:
     sections = []
+    entry = table["role"] == "weight"
     for block, heading in HEADINGS.items():
-        rows = table[table["block"] == block]
+        rows = table[(table["block"] == block) & ~entry]
         if len(rows):
             sections.append(Section(heading, tuple(_row(str(name), row) for name, row in rows.iterrows())))
+    if entry.any():
+        rows = tuple(_row(str(name), row) for name, row in table[entry].iterrows())
+        sections.append(Section("Modules", rows, shown=False))
     return sections
 
 
@@ -125,18 +132,22 @@ def _row(name: str, row: pd.Series) -> tuple[str, ...]:
 
 def _notes(fit: Any) -> list[str]:
     problem, report = fit.problem, fit.optimizer_report
+    inside = problem.spec.module_of
     notes = [note[0].upper() + note[1:] for note in problem.panel.notes]
-    notes += [f"{row.name} equals {row.tied}" for row in problem.table.rows if row.status == "equal"]
-    defined = [row.name for row in problem.table.rows if row.status == "defined"]
+    rows = [row for row in problem.table.rows if row.name not in inside]
+    notes += [f"{row.name} equals {row.tied}" for row in rows if row.status == "equal"]
+    defined = [row.name for row in rows if row.status == "defined"]
     if defined:
         notes.append(f"Defined by other parameters: {', '.join(defined)}")
-    notes += [f"{name} ended at its bound {value:g}" for name, value in report.active.items()]
+    notes += [
+        f"{name} ended at its bound {value:g}" for name, value in report.active.items() if name not in inside
+    ]
+    if held := [name for name in report.active if name in inside]:
+        notes.append(f"{', '.join(collapsed(held, inside))} ended at their bounds")
     if fit.accuracy.lost:
         who = named(fit.accuracy.lost)
         notes.append(f"The posterior mode of {len(fit.accuracy.lost)} people was not found: {who}")
     if report.unscaled:
-        notes.append(f"No one's likelihood depends on {', '.join(report.unscaled)} at the estimates")
-    for direction in report.flat:
-        weights = ", ".join(f"{n} ({w:+.2f})" for n, w in direction.items())
-        notes.append(f"Flat direction of the log-likelihood: {weights}")
-    return notes
+        silent = ", ".join(collapsed(report.unscaled, inside))
+        notes.append(f"No one's likelihood depends on {silent} at the estimates")
+    return notes + flat_notes(report.flat, inside)

@@ -98,13 +98,14 @@ class Report:
 
     def _shown(self) -> tuple[tuple[str, ...], tuple[Section, ...], tuple[int, ...]]:
         """Columns, sections and `words` without the columns that have no entry."""
-        rows = [row for s in self.sections for row in s.rows]
+        shown = [s for s in self.sections if s.shown]
+        rows = [row for s in shown for row in s.rows]
         kept = [i for i in range(len(self.columns)) if i == 0 or any(row[i] for row in rows)]
 
         def keep(row: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(row[i] for i in kept)
 
-        sections = tuple(Section(s.heading, tuple(map(keep, s.rows))) for s in self.sections)
+        sections = tuple(Section(s.heading, tuple(map(keep, s.rows))) for s in shown)
         return keep(self.columns), sections, tuple(n for n, i in enumerate(kept) if i in self.words)
 
 

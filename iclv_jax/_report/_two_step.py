@@ -71,7 +71,7 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
 def _sections(table: pd.DataFrame, kinds: tuple[str, ...]) -> list[Section]:
     sections = []
     for block, heading in HEADINGS.items():
-        rows = table[table["block"] == block]
+        rows = table[(table["block"] == block) & (table["role"] != "weight")]
         if len(rows):
             shown = tuple(_row(str(name), row, kinds) for name, row in rows.iterrows())
             sections.append(Section(f"{heading} (step {NUMBERS[block]})", shown))

@@ -65,6 +65,19 @@ class Traced:
         """The program as text, equal in any process."""
         return f"{self._program.jaxpr}; {[np.asarray(c).tolist() for c in self._program.consts]}"
 
+    def reaches(self) -> tuple[frozenset[int], ...]:
+        """For every output the positions of the arguments that it may depend on."""
+        program = self._program.jaxpr
+        known = {v: frozenset([i]) for i, v in enumerate(program.invars)}
+
+        def of(variables: Sequence[Any]) -> frozenset[int]:
+            found = (known.get(v, frozenset()) for v in variables if not isinstance(v, jex.Literal))
+            return frozenset().union(*found)
+
+        for equation in program.eqns:
+            known |= dict.fromkeys(equation.outvars, of(equation.invars))
+        return tuple(of([v]) for v in program.outvars)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Traced) and self._key == other._key
 

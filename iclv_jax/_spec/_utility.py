@@ -35,6 +35,13 @@ class Utility:
     def coefficients(self) -> tuple[str, ...]:
         return (*self.parameters, *(name for module in self.modules for name in module.names))
 
+    def reached(self, module: str) -> tuple[Hashable, ...]:
+        """The alternatives whose utilities a module enters."""
+        scalars = len(self.parameters) + len(self.columns) + len(self.latents)
+        at = scalars + [m.name for m in self.modules].index(module)
+        found = zip(self.alternatives, self.program.reaches(), strict=True)
+        return tuple(name for name, arguments in found if at in arguments)
+
     def __call__(self, coefficients: Array, columns: Array, latents: Array) -> Array:
         """Shapes: one entry per name in `coefficients`, `columns`, `latents`; result `alternative`."""
         scalars = [

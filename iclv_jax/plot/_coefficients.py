@@ -93,7 +93,7 @@ def _chosen(tables: dict[str, pd.DataFrame], names: Sequence[str] | None, block:
         return _known([names] if isinstance(names, str) else list(names), list(both.index))
     if block is not None and block not in BLOCKS:
         raise ValueError(f"block is one of {', '.join(map(repr, BLOCKS))}, not {block!r}.")
-    kept = both[both["role"] != "threshold"]
+    kept = both[~both["role"].isin(["threshold", "weight"])]
     kept = kept if block is None else kept[kept["block"] == block]
     if kept.empty:
         raise ValueError(f"No fit has parameters to show in the block {block!r}. Give names=[...].")

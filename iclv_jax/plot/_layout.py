@@ -55,7 +55,8 @@ def layout(spec: Any, levels: Any, table: pd.DataFrame, items: bool) -> Layout:
     its items at the right end; the choice after the last latent variable, in a band where its arrows are short."""
     own = {n: [i.column for i in spec.indicators if items and i.of[0] == n] for n in spec.order}
     heights: dict[str | None, float] = {n: ROW * max(len(own[n]), FEWEST) for n in spec.order}
-    chosen = [str(n) for n in table.index[table["block"] == "choice"]] if spec.choice is not None else []
+    named = (table["block"] == "choice") & (table["role"] != "weight")
+    chosen = [str(n) for n in table.index[named]] if spec.choice is not None else []
     users = users_of(spec.utility) if spec.utility is not None else {}
     chosen.sort(key=lambda n: _rank(n, users, spec.order))
     bands: list[str | None] = list(spec.order)

@@ -1,0 +1,74 @@
+"""Initial values of networks by name."""
+
+from typing import Any, Literal, get_args
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.nn import initializers
+
+Scheme = Literal["glorot", "he", "lecun", "normal", "zeros"]
+FLATTEST = 2
+"""Dimensions from which on an array is a weight matrix (or a kernel) and not a bias."""
+
+
+def initialise(module: Any, how: Scheme = "glorot", *, seed: int = 0, scale: float = 0.01) -> Any:
+    """A module with new initial values.
+
+    Weights (arrays of two dimensions and more, the first being that of the outputs, as in equinox) are drawn. Biases become
+    zero; other vectors and scalars become one where all of them were, as the gains of a layer norm are, or else zero.
+
+    Parameters
+    ----------
+    module
+        An equinox module, or any tree of arrays.
+    how
+        `"glorot"`: uniform with variance `2 / (inputs + outputs)` (Glorot and Bengio 2010), for tanh and sigmoid.
+        `"he"`: normal with variance `2 / inputs` (He, Zhang, Ren and Sun 2015), for ReLU. `"lecun"`: normal with variance
+        `1 / inputs` (LeCun, Bottou, Orr and Mueller 1998), for SELU and linear layers. `"normal"`: normal with
+        the standard deviation `scale`: a network that begins close to zero. `"zeros"`: exactly zero, for a network that is
+        fixed; a free one would not leave this saddle.
+    seed
+        Of the draws; the same seed gives the same values in any process.
+    scale
+        Standard deviation for `"normal"`.
+
+    Returns
+    -------
+    A module of the same structure; arrays of real numbers have 64 bits.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, and a scale that is not positive.
+    """
+    if how not in get_args(Scheme):
+        raise ValueError(f"initialise takes {', '.join(map(repr, get_args(Scheme)))}, not {how!r}.")
+    if not (isinstance(scale, (int, float)) and scale > 0):
+        raise ValueError(f"scale is a positive standard deviation, not {scale!r}.")
+    draw = {
+        "glorot": initializers.glorot_uniform(in_axis=1, out_axis=0),
+        "he": initializers.he_normal(in_axis=1, out_axis=0),
+        "lecun": initializers.lecun_normal(in_axis=1, out_axis=0),
+        "normal": initializers.normal(scale),
+        "zeros": initializers.zeros,
+    }[how]
+    arrays, rest = eqx.partition(module, _is_float_array)
+    leaves, tree = jax.tree_util.tree_flatten_with_path(arrays)
+    keys = jax.random.split(jax.random.key(seed), max(len(leaves), 1))
+    new = [_new(path, a, draw, key) for (path, a), key in zip(leaves, keys, strict=False)]
+    return eqx.combine(jax.tree.unflatten(tree, new), rest)
+
+
+def _is_float_array(leaf: Any) -> bool:
+    return isinstance(leaf, (jax.Array, np.ndarray)) and jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
+def _new(path: Any, array: Any, draw: Any, key: Any) -> Any:
+    # The bias of a convolution has as many dimensions as its kernel.
+    bias = str(getattr(path[-1], "name", "")).startswith("bias") if path else False
+    if array.size and array.ndim >= FLATTEST and not bias:
+        return draw(key, array.shape, jnp.float64)
+    gain = array.size and not bias and bool(np.all(np.asarray(array) == 1.0))
+    return jnp.ones(array.shape) if gain else jnp.zeros(array.shape)
