@@ -135,7 +135,7 @@ def _check_stateless(name: str, module: Any) -> None:
     """Refuse layers that look at a whole batch, or that remember."""
 
     def stateful(part: Any) -> bool:
-        return isinstance(part, (eqx.nn.StatefulLayer, eqx.nn.StateIndex))
+        return isinstance(part, (eqx.nn.BatchNorm, eqx.nn.StateIndex))
 
     for part in jax.tree.leaves(module, is_leaf=stateful):
         if isinstance(part, eqx.nn.BatchNorm):
@@ -145,8 +145,8 @@ def _check_stateless(name: str, module: Any) -> None:
             )
         if stateful(part):
             raise ValueError(
-                f"modules[{name!r}] holds a {type(part).__name__}, which remembers earlier calls; a likelihood is a "
-                "function of parameters and data alone. Take a layer without state."
+                f"modules[{name!r}] holds a layer that remembers earlier calls; a likelihood is a function of parameters "
+                "and data alone. Take a layer without state."
             )
 
 
