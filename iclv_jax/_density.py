@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._conditioning import Conditional, condition
-from iclv_jax._latent import latent_variables, random_coefficients
+from iclv_jax._latent import Nonlinear, latent_variables, random_coefficients
 from iclv_jax._linear import cholesky
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, Stack, section
@@ -28,7 +28,8 @@ class Structure:
 
     `seen` are the places of the utilities' latent variables, `random` the places and
     distributions of random coefficients, `correlated` whether these covary. With `conditioned` the
-    latent variables are integrated out in closed form given the items, but for those that are seen.
+    latent variables are integrated out in closed form given the items, but for those that are seen. `nonlinear` are the
+    structural equations that are functions.
     """
 
     map: ParameterMap
@@ -40,6 +41,7 @@ class Structure:
     correlated: bool
     latents: int
     conditioned: bool = False
+    nonlinear: tuple[Nonlinear, ...] = ()
 
     @property
     def shocks(self) -> int:
@@ -64,12 +66,23 @@ def structure(spec: Spec, table: ParameterTable, conditioned: bool = False) -> S
         correlated=any(first in random for first, _ in spec.covariances),
         latents=len(spec.latents),
         conditioned=conditioned,
+        nonlinear=tuple(
+            Nonlinear(
+                latent.name,
+                spec.positions[latent.name],
+                latent.equation,
+                tuple(table.covariates.index(name) for name in latent.equation.columns),
+                tuple(spec.positions[name] for name in latent.equation.latents),
+            )
+            for latent in spec.nonlinear
+        ),
     )
 
 
 def conditionable(spec: Spec) -> bool:
     """Whether the latent variables are normal given the items, in closed form."""
-    return bool(spec.latents) and bool(spec.indicators) and all(i.normal for i in spec.indicators)
+    linear = bool(spec.latents) and not spec.nonlinear
+    return linear and bool(spec.indicators) and all(i.normal for i in spec.indicators)
 
 
 def log_density(structure: Structure, cells: dict[str, Arrays], person: Person, shocks: Shocks) -> Scalar:
@@ -87,7 +100,9 @@ def factors(
         terms[MEASUREMENT] = given.log_marginal
         eta = seen_given_items(structure, given, shocks)
     else:
-        eta = latent_variables(cells[LATENT], person.covariates, shocks[: structure.latents])
+        eta = latent_variables(
+            cells[LATENT], person.covariates, shocks[: structure.latents], structure.nonlinear
+        )
         for i, stack in enumerate(structure.stacks):
             each = item_log_densities(stack, cells[section(stack)], person.values[i], eta)
             # Missing items carry a valid stand-in value, so the masked branch is finite.

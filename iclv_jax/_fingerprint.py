@@ -30,6 +30,7 @@ def of_model(problem: Problem) -> str:
     utility = spec.utility
     if utility is not None:
         programs += [utility.program.text, repr((utility.alternatives, utility.parameters, utility.columns))]
+    programs += [v.equation.program.text + repr((v.name, v.predictors)) for v in spec.nonlinear]
     return digest(rows, programs, spec.random, spec.covariances, [repr(s) for s in problem.table.stacks])
 
 

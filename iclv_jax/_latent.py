@@ -1,18 +1,37 @@
 """Structural equations: from standard normal shocks to latent variables and random coefficients.
 
 `eta = B eta + Gamma x + alpha + zeta`, `zeta = chol(Psi) u`, with the latent variables in causal
-order, so that B is strictly lower triangular. Random coefficients are `transform(mean + S chol(R) u)`
+order, so that B is strictly lower triangular. An equation may also be a function `g(parameters, x, eta)` of earlier latent
+variables, plus its disturbance. Random coefficients are `transform(mean + S chol(R) u)`
 with S the diagonal matrix of (signed) standard deviations and R the correlation matrix.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._linear import cholesky, solve_lower
-from iclv_jax._spec import Mixing
+from iclv_jax._spec import Equation, Mixing
+from iclv_jax._spec._equation import CELLS
 from iclv_jax._types import Array, Arrays, Float
+
+
+@dataclass(frozen=True)
+class Nonlinear:
+    """A structural equation that is a function: of which latent variable (its name and place), and the places of its
+    columns among the covariates and of its latent variables."""
+
+    name: str
+    place: int
+    equation: Equation
+    columns: tuple[int, ...]
+    latents: tuple[int, ...]
+
+    def __call__(self, cells: Arrays, covariates: Array, eta: Array) -> Array:
+        columns, latents = covariates[np.array(self.columns, int)], eta[np.array(self.latents, int)]
+        return self.equation(cells[CELLS + self.name], columns, latents)
 
 
 def reduced_form(
@@ -20,8 +39,9 @@ def reduced_form(
 ) -> tuple[Float[Array, " latent"], Float[Array, "latent latent"]]:
     """Mean and factor such that the latent variables are `mean + factor @ shocks`.
 
-    The Cholesky factor is NaN where Psi is not positive definite.
+    The Cholesky factor is NaN where Psi is not positive definite. ValueError where an equation is a function.
     """
+    check_linear(cells, "What was asked for")
     size = cells["intercepts"].shape[0]
     if size == 0:
         return jnp.zeros(0), jnp.zeros((0, 0))
@@ -32,12 +52,34 @@ def reduced_form(
     return total[:, size:] @ index, total[:, :size]
 
 
+def check_linear(cells: Arrays, what: str) -> None:
+    """Refuse what takes linear equations where one is a function."""
+    functions = [key.removeprefix(CELLS) for key in cells if key.startswith(CELLS)]
+    if functions:
+        raise ValueError(
+            f"{what} takes linear structural equations, but that of {functions[0]!r} is a function."
+        )
+
+
 def latent_variables(
-    cells: Arrays, covariates: Float[Array, " covariate"], shocks: Float[Array, " latent"]
+    cells: Arrays,
+    covariates: Float[Array, " covariate"],
+    shocks: Float[Array, " latent"],
+    nonlinear: Sequence[Nonlinear] = (),
 ) -> Float[Array, " latent"]:
     """One person's latent variables."""
-    mean, factor = reduced_form(cells, covariates)
-    return mean + factor @ shocks
+    if not nonlinear:
+        mean, factor = reduced_form(cells, covariates)
+        return mean + factor @ shocks
+    functions = {function.place: function for function in nonlinear}
+    index = cells["intercepts"] + cells["slopes"] @ covariates + cholesky(cells["disturbance"]) @ shocks
+    eta = jnp.zeros_like(index)
+    for place in range(len(index)):
+        value = index[place] + cells["paths"][place] @ eta
+        if place in functions:
+            value = value + functions[place](cells, covariates, eta)
+        eta = eta.at[place].set(value)
+    return eta
 
 
 def random_coefficients(

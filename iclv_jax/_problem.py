@@ -176,7 +176,8 @@ class Problem(eqx.Module):
         Parameters
         ----------
         method
-            `"exact"` uses the structure of the model; `"autodiff"` is `jax.hessian` in chunks, the
+            `"exact"` uses the structure of the model (but is `"autodiff"` where a structural equation is a function, and
+            under exact conditioning); `"autodiff"` is `jax.hessian` in chunks, the
             cross-check; `"numerical"` differences of the gradient (`numerical_hessian` also says how far
             they can be trusted); `"bhhh"` minus the outer product of the scores.
         people
@@ -310,7 +311,7 @@ class Problem(eqx.Module):
         cells = shape.map.dense(self.core.theta(params))
         person = jax.tree.map(lambda a: a[position], self.core.person)
         shocks = jnp.zeros(shape.dimension)
-        eta = latent_variables(cells[LATENT], person.covariates, jnp.zeros(shape.latents))
+        eta = latent_variables(cells[LATENT], person.covariates, jnp.zeros(shape.latents), shape.nonlinear)
         if not np.isfinite(np.asarray(eta)).all():
             return "the structural equations"
         bad = []
@@ -383,8 +384,8 @@ def _choose(spec: Spec, integration: Rule | None) -> tuple[Rule, str]:
     if integration is not None:
         if integration.conditions and not possible:
             raise ValueError(
-                "iclv.Conditioned needs latent variables whose items are all continuous. Use iclv.GaussHermite or "
-                "iclv.Adaptive."
+                "iclv.Conditioned needs latent variables with linear equations whose items are all continuous. Use "
+                "iclv.GaussHermite or iclv.Adaptive."
             )
         return integration, "as asked for"
     if possible:

@@ -65,7 +65,7 @@ def _draw(
     def one(person: Person, key: Array) -> tuple[Any, Array]:
         shock_key, item_key, choice_key = jax.random.split(key, 3)
         shocks = jax.random.normal(shock_key, (shape.dimension,))
-        eta = latent_variables(cells[LATENT], person.covariates, shocks[: shape.latents])
+        eta = latent_variables(cells[LATENT], person.covariates, shocks[: shape.latents], shape.nonlinear)
         items = []
         for i, stack in enumerate(shape.stacks):
             part = cells[section(stack)]

@@ -39,9 +39,10 @@ def _layout_of(structure: Structure) -> Layout:
 
 
 def expand_exact(core: Core, params: Params) -> Expansion:
-    """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding."""
-    if core.structure.conditioned:
-        # Items meet through the posterior mean, so they cannot be taken one by one.
+    """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding, and that itself where the
+    structure that is used here is missing."""
+    if core.structure.conditioned or core.structure.nonlinear:
+        # Items meet through the posterior mean, so they cannot be taken one by one; functions have no structure to use.
         return Expansion(*value_and_score(core, params), hessian_autodiff(core, params))
     parts = _layout_of(core.structure)
     mapping = core.structure.map

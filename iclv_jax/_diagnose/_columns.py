@@ -52,7 +52,8 @@ def _covariates(point: Point) -> list[tuple[str, str, tuple[str, ...], np.ndarra
     levels = point.problem.panel.levels
     found = []
     for i, name in enumerate(all_terms(point.spec.covariates, levels)):
-        users = [v.name for v in point.spec.latents for p in v.on if name in terms(p, levels)]
+        linear = [v for v in point.spec.latents if v.equation is None]
+        users = [v.name for v in linear for p in v.predictors if name in terms(p, levels)]
         slopes = tuple(names.slope(user, name) for user in users)
         found.append(
             (name, "structural equations", slopes, np.asarray(point.problem.panel.person.covariates)[:, i])
@@ -62,7 +63,7 @@ def _covariates(point: Point) -> list[tuple[str, str, tuple[str, ...], np.ndarra
 
 def _standard(point: Point) -> set[str]:
     """Covariates that every equation estimates in standard units: their size is no matter."""
-    raw = {p for v in point.spec.latents for p in v.on if isinstance(p, str)}
+    raw = {p for v in point.spec.latents for p in v.predictors if isinstance(p, str)}
     return {p.column for p in point.problem.panel.moments} - raw
 
 

@@ -51,8 +51,11 @@ def _sign_is_free(point: Point, latent: str) -> bool:
 
 def measured(point: Point) -> dict[str, float]:
     """Share of each latent variable's variance that its items reveal here, `i / (1 + i)` with
-    `i = Var(eta) sum_k lambda_k^2 E[(d log f_k / d index)^2]`; only those with items."""
+    `i = Var(eta) sum_k lambda_k^2 E[(d log f_k / d index)^2]`; only those with items, and
+    where all equations are linear."""
     problem = point.problem
+    if point.spec.nonlinear:
+        return {}
     found = np.asarray(_information(problem.core, jnp.asarray(point.params)))
     shares = found / (1.0 + found)
     position = point.spec.positions

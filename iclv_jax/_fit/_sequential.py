@@ -120,7 +120,9 @@ def _check_measured(problem: Problem) -> None:
     """No item tells anything of a latent variable that has none and leads to none that has."""
     spec = problem.spec
     measured = {name for item in spec.indicators for name in item.of}
-    parents = {v.name: {p for p in v.on if isinstance(p, str) and p in spec.order} for v in spec.latents}
+    parents = {
+        v.name: {p for p in v.predictors if isinstance(p, str) and p in spec.order} for v in spec.latents
+    }
     for name in reversed(spec.order):
         if name in measured:
             measured |= parents[name]

@@ -32,7 +32,9 @@ def read_covariates(
     moments: Moments = {}
     for predictor in spec.covariates:
         name = column_of(predictor)
-        what = f"The structural equation of {next(v.name for v in spec.latents if predictor in v.on)!r}"
+        what = (
+            f"The structural equation of {next(v.name for v in spec.latents if predictor in v.predictors)!r}"
+        )
         series = frame.people_of(name, what, everyone=True)
         if isinstance(predictor, Standardized) and predictor.nominal:
             levels[name] = _nominal_levels(predictor, series, what, frame, frozen)

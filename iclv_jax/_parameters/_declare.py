@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from iclv_jax._spec import (
+    Block,
     Cell,
     Cells,
     Declared,
     Domain,
+    Equation,
     Indicator,
     Latent,
     Level,
@@ -19,6 +21,7 @@ from iclv_jax._spec import (
     one,
 )
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._equation import CELLS
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._standardized import Predictor, Standardized, all_terms, terms
 
@@ -82,7 +85,9 @@ def _equation(latent: Latent, latents: tuple[str, ...], levels: Levels) -> Itera
     name = latent.name
     if latent.intercept:
         yield Parameter(names.intercept(name), "structural", "intercept", 0.0, f"intercept of {name}")
-    for predictor in latent.on:
+    if latent.equation is not None:
+        yield from _coefficients(latent.equation, {}, "structural", f"coefficient in the equation of {name}")
+    for predictor in latent.predictors if latent.equation is None else ():
         role = "path" if predictor in latents else "slope"
         for term in terms(predictor, levels):
             meaning = f"effect of {term} on {name}{_in_words(predictor, latent, levels)}"
@@ -129,7 +134,7 @@ def _structural_cells(spec: Spec, levels: Levels) -> Iterable[Cells]:
         row = position[latent.name]
         if latent.intercept:
             intercepts[row] = one(names.intercept(latent.name))
-        for predictor in latent.on:
+        for predictor in latent.predictors if latent.equation is None else ():
             for term in terms(predictor, levels):
                 cell = one(names.slope(latent.name, term))
                 if term in position:
@@ -141,6 +146,9 @@ def _structural_cells(spec: Spec, levels: Levels) -> Iterable[Cells]:
     yield Cells("paths", (size, size), tuple(paths))
     variances = tuple(one(names.variance(name)) for name in spec.order)
     yield Cells("disturbance", (size, size), _matrix(spec, spec.order, variances))
+    for latent in spec.nonlinear:
+        coefficients = tuple(one(name) for name in latent.equation.coefficients)
+        yield Cells(CELLS + latent.name, (len(coefficients),), coefficients)
 
 
 def _matrix(spec: Spec, members: tuple[str, ...], diagonal: tuple[Cell, ...]) -> tuple[Cell, ...]:
@@ -193,7 +201,8 @@ def _declare_choice(spec: Spec) -> Declared:
         return Declared((), ())
     own = spec.choice.declare()
     random = dict(spec.random)
-    parameters = [*_coefficients(spec.utility, random), *_random_covariances(spec, random)]
+    known = "coefficient in the utilities"
+    parameters = [*_coefficients(spec.utility, random, "choice", known), *_random_covariances(spec, random)]
     members = tuple(random)
     coefficients = tuple(one(name) for name in spec.utility.coefficients)
     spreads = tuple(one(names.spread(name)) for name in members)
@@ -208,18 +217,20 @@ def _declare_choice(spec: Spec) -> Declared:
     return Declared((*parameters, *own.parameters), cells, (*domains, *own.domains))
 
 
-def _coefficients(utility: Utility, random: Mapping[str, Mixing]) -> Iterable[Parameter]:
-    """Coefficients of the utilities with what makes them random, then the entries of modules."""
-    for name in utility.parameters:
+def _coefficients(
+    function: Utility | Equation, random: Mapping[str, Mixing], block: Block, meaning: str
+) -> Iterable[Parameter]:
+    """Coefficients of a function with what makes them random, then the entries of modules."""
+    for name in function.parameters:
         mixing = random.get(name)
         start = mixing.start[0] if mixing else 0.0
-        yield Parameter(name, "choice", "coefficient", start, "coefficient in the utilities")
+        yield Parameter(name, block, "coefficient", start, meaning)
         if mixing:
-            meaning = f"standard deviation of {name} over people"
-            yield Parameter(names.spread(name), "choice", "spread", mixing.start[1], meaning)
-    for module in utility.modules:
+            spread = f"standard deviation of {name} over people"
+            yield Parameter(names.spread(name), block, "spread", mixing.start[1], spread)
+    for module in function.modules:
         for name, start in zip(module.names, module.start.tolist(), strict=True):
-            yield Parameter(name, "choice", "weight", start, f"entry of the module {module.name}")
+            yield Parameter(name, block, "weight", start, f"entry of the module {module.name}")
 
 
 def _random_covariances(spec: Spec, random: Mapping[str, Mixing]) -> Iterable[Parameter]:

@@ -35,7 +35,7 @@ def _equation(
 ) -> Standard | None:
     slopes = {
         movable[name]: place[p]
-        for p in latent.on
+        for p in latent.predictors
         if isinstance(p, Standardized)
         and p in place
         and (name := names.slope(latent.name, p.column)) in movable

@@ -19,18 +19,20 @@ from iclv_jax._parameters._transform import Covariance, Cumulative, Entry, Expon
 from iclv_jax._spec import Cells, Domain, Increasing, Parameter, Positive, PositiveDefinite
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
+from iclv_jax._spec._standardized import all_terms
 from iclv_jax._spec._values import finite
 
 
 @dataclass(frozen=True)
 class ParameterTable:
-    """Rows in the order of the report, the map from free parameters to arrays, and the centres and units of
-    standardised covariates."""
+    """Rows in the order of the report, the map from free parameters to arrays, the centres and units of
+    standardised covariates, and the names of the covariates' columns as arrays hold them."""
 
     rows: tuple[Row, ...]
     map: ParameterMap
     stacks: tuple[Stack, ...]
     moments: tuple[float, ...] = ()
+    covariates: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,7 +107,8 @@ def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> P
     transforms = _transforms(domains, rows, position, {p: i for i, p in enumerate(free)})
     standard, numbers = standard_units(spec, moments or {}, rows)
     mapping = ParameterMap(free, representative, definitions, *terms, cells, (*transforms, *standard))
-    table = ParameterTable(tuple(rows), mapping, stacks(spec), numbers)
+    covariates = all_terms(spec.covariates, levels)
+    table = ParameterTable(tuple(rows), mapping, stacks(spec), numbers, covariates)
     for name, value in spec.start:
         table.check_start(name, value)
     return table

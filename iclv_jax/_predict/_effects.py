@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._density import Structure
+from iclv_jax._latent import check_linear
 from iclv_jax._parameters import LATENT, section
 from iclv_jax._types import Array, Float, Params
 
@@ -37,6 +38,7 @@ class Moments(NamedTuple):
 
 def matrices(structure: Structure, constants: Array, params: Params) -> Matrices:
     cells = structure.map.dense(structure.map.theta(constants, params))
+    check_linear(cells[LATENT], "This")
     latent, parts = cells[LATENT], [(s, cells[section(s)]) for s in structure.stacks]
     size = latent["intercepts"].shape[0]
     loadings = [part["loadings"] for _, part in parts]

@@ -12,7 +12,7 @@ import numpy as np
 
 from iclv_jax._density import Structure
 from iclv_jax._integration import MonteCarlo
-from iclv_jax._latent import reduced_form
+from iclv_jax._latent import latent_variables
 from iclv_jax._likelihood import Core
 from iclv_jax._panel import Person
 from iclv_jax._parameters import LATENT, section
@@ -92,8 +92,9 @@ def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tu
 
     def add(total: tuple[Array, Array], one) -> tuple[tuple[Array, Array], None]:
         covariates, u, weight, mask = one
-        mean, factor = reduced_form(cells[LATENT], covariates)
-        each = jax.vmap(lambda v: _given(core.structure, cells, mean + factor @ v))(u) * mask
+        functions = core.structure.nonlinear
+        eta = jax.vmap(lambda v: latent_variables(cells[LATENT], covariates, v, functions))(u)
+        each = jax.vmap(lambda one: _given(core.structure, cells, one))(eta) * mask
         first, second = total
         return (first + weight * each.mean(axis=0), second + weight / len(u) * each.T @ each), None
 

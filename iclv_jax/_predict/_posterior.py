@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._density import Structure, given_items
-from iclv_jax._latent import random_coefficients, reduced_form
+from iclv_jax._latent import latent_variables, random_coefficients, reduced_form
 from iclv_jax._likelihood import Core, log_terms, over_people
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT
@@ -51,8 +51,13 @@ def given_shocks(shape: Structure, cells: dict[str, Arrays], person: Person):
     """Mean of the latent variables as a function of the shocks, and what the shocks leave uncertain."""
     size = shape.latents
     if not shape.conditioned:
+        none = jnp.zeros((size, size))
+        if shape.nonlinear:
+            return lambda u: latent_variables(
+                cells[LATENT], person.covariates, u[:size], shape.nonlinear
+            ), none
         mean, factor = reduced_form(cells[LATENT], person.covariates)
-        return lambda u: mean + factor @ u[:size], jnp.zeros((size, size))
+        return lambda u: mean + factor @ u[:size], none
     given = given_items(shape, cells, person)
     at = np.array(shape.seen, int)
     if not len(at):

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import roots_hermitenorm
 
 from iclv_jax._density import Structure, item_log_densities_at
+from iclv_jax._integration import Nodes
 from iclv_jax._latent import reduced_form
 from iclv_jax._likelihood import log_terms, over_people
 from iclv_jax._panel import Person
@@ -75,14 +76,20 @@ def level_probabilities(view: View, params: Params, stack: Stack) -> Float[Array
         return levels_at(stack, part, index)
 
     def one(known: Person, nodes) -> Array:
-        if view.prior:
+        if view.prior and not shape.nonlinear:
             return _at_normal_indices(cells, part, known, at)
         latent, _ = given_shocks(shape, cells, known)
-        weights = jax.nn.softmax(log_terms(shape, theta, known, nodes))
+        weights = _weights(view, theta, known, nodes)
         each = jax.vmap(lambda u: at(part["loadings"] @ latent(u)))(nodes.shocks)
         return jnp.tensordot(weights, each, 1)
 
     return over_people(one, core.batch, core.person, core.nodes)
+
+
+def _weights(view: View, theta: Array, known: Person, nodes: Nodes) -> Float[Array, " node"]:
+    """Of the nodes, before or after what is known of a person."""
+    logs = nodes.log_weights if view.prior else log_terms(view.core.structure, theta, known, nodes)
+    return jax.nn.softmax(logs)
 
 
 def levels_at(stack: Stack, part: Arrays, index: Array) -> Float[Array, "indicator level"]:
@@ -113,12 +120,12 @@ def item_moments(view: View, params: Params, stack: Stack) -> Float[Array, "2 pe
     part = cells[section(stack)]
 
     def one(known: Person, nodes) -> tuple[Array, Array]:
-        if view.prior:
+        if view.prior and not shape.nonlinear:
             mean, factor = reduced_form(cells[LATENT], known.covariates)
             covariance = factor @ factor.T
         else:
             latent, rest = given_shocks(shape, cells, known)
-            weights = jax.nn.softmax(log_terms(shape, theta, known, nodes))
+            weights = _weights(view, theta, known, nodes)
             points = jax.vmap(latent)(nodes.shocks)
             mean = weights @ points
             covariance = (points - mean).T @ ((points - mean) * weights[:, None]) + rest

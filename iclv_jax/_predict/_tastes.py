@@ -38,8 +38,15 @@ def tastes(structure: Structure, theta: Theta, prior: bool, person: Person, node
 
 
 def _before_answers(structure: Structure, cells: dict[str, Arrays], person: Person, nodes: Nodes) -> Tastes:
-    mean, factor = reduced_form(cells[LATENT], person.covariates)
     seen = np.array(structure.seen, int)
+    if structure.nonlinear:
+        latent, _ = given_shocks(structure, cells, person)
+        return Tastes(
+            jax.nn.softmax(nodes.log_weights),
+            jax.vmap(lambda u: latent(u)[seen])(nodes.shocks),
+            _coefficients(structure, cells, nodes.shocks[:, structure.latents :]),
+        )
+    mean, factor = reduced_form(cells[LATENT], person.covariates)
     root = factor[seen]
     if not len(seen):
         root = jnp.zeros((0, 0))

@@ -27,8 +27,8 @@ class View(eqx.Module):
     """Situations to predict, and the distribution of their people's latent variables and coefficients.
 
     `core` holds what is known of the people (items and choices to condition on) and the nodes, `person` the
-    situations and covariates to predict for. With `prior` nodes are shocks of the latent variables in the
-    utilities and of the random coefficients; otherwise they are those of the likelihood.
+    situations and covariates to predict for. With `prior` nodes are shocks of the latent variables in the utilities (of
+    all of them where an equation is a function) and of the random coefficients; otherwise they are those of the likelihood.
     """
 
     core: Core
@@ -65,7 +65,8 @@ def prior_view(problem: Problem, draws: int | None = None) -> View:
     in any case.
     """
     core = problem.core
-    dimension = len(core.structure.seen) + len(core.structure.random)
+    shape = core.structure
+    dimension = shape.dimension if shape.nonlinear else len(shape.seen) + len(shape.random)
     if draws is None and dimension in PRIOR_NODES:
         rule = GaussHermite(PRIOR_NODES[dimension], adaptive=False)
     else:

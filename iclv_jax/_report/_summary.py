@@ -92,6 +92,13 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
             f"{report.iterations} steps in the last stage, Newton decrement {report.decrement:.1e}, {report.seconds:.1f} s",
         )
     )
+    if functions := [latent.name for latent in problem.spec.nonlinear]:
+        facts.append(
+            (
+                "",
+                f"Hessian by automatic differentiation: the equation of {', '.join(functions)} is a function",
+            )
+        )
     facts.append(("Standard errors", KINDS[cov]))
     return facts
 

@@ -1,5 +1,6 @@
 """The model as data: frozen, hashable, without arrays."""
 
+from iclv_jax._spec._equation import Equation
 from iclv_jax._spec._family import Declared, Indicator, Kernel, Level
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._module import Module, expand
@@ -29,6 +30,7 @@ __all__ = [
     "Combination",
     "Declared",
     "Domain",
+    "Equation",
     "Increasing",
     "Indicator",
     "Kernel",

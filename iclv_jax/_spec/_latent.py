@@ -1,8 +1,8 @@
 """Latent variables and the recursive system of their structural equations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 from iclv_jax._spec._standardized import Predictor, Standardized, column_of
@@ -18,7 +18,11 @@ class Latent:
         Its name, as utilities (`lv.name`), indicators (`of=`) and other latent variables use it.
     on
         Predictors of its structural equation: columns that are constant within a person, as they are or
-        `Standardized(...)`, and other latent variables. Their coefficients are called `name ~ predictor`.
+        `Standardized(...)`, and other latent variables. Their coefficients are called `name ~ predictor`. Or a
+        function of `(b, x, lv)`, as a utility is, that returns the systematic part, to which the disturbance is
+        added: `lambda b, x, lv: b.slope * jnp.log(x.income) + b.net(jnp.stack([x.age, lv.trust]))`. Its columns are
+        constant within a person, and its parameters keep their names. Such a model has no closed forms: second derivatives
+        are taken by automatic differentiation, and what speaks of linear paths (`effects`, `standardized`) is refused.
     scale
         What gives the latent variable its unit. `"variance"`: its disturbance has variance 1 and
         every loading is free. `"loading"`: its first loading is 1 (or the loading named in the
@@ -26,6 +30,8 @@ class Latent:
     intercept
         Whether its equation has an intercept `name ~ 1`. The location of a latent variable is
         that of its items, so one item's intercept must then be fixed.
+    equation
+        The function behind `on` once the model has recorded it; not to be given.
 
     Raises
     ------
@@ -34,11 +40,15 @@ class Latent:
     """
 
     name: str
-    on: Sequence[Predictor] = ()
+    on: Sequence[Predictor] | Callable[..., Any] = ()
     scale: Literal["variance", "loading"] = "variance"
     intercept: bool = False
+    equation: Any = None
 
     def __post_init__(self) -> None:
+        if callable(self.on):
+            object.__setattr__(self, "equation", self.on)
+            object.__setattr__(self, "on", ())
         object.__setattr__(self, "on", as_tuple(self.on))
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"The name of a latent variable is a non-empty text, not {self.name!r}.")
@@ -51,13 +61,13 @@ class Latent:
                 f"Latent variable {self.name!r}: intercept is True or False, not {self.intercept!r}. A value "
                 "of its own goes into fixed=."
             )
-        wrong = [p for p in self.on if not isinstance(p, (str, Standardized))]
+        wrong = [p for p in self.predictors if not isinstance(p, (str, Standardized))]
         if wrong:
             raise ValueError(
                 f"Latent variable {self.name!r}: predictors are names of columns and latent variables, not "
                 f"{wrong[0]!r}."
             )
-        columns = [column_of(p) for p in self.on]
+        columns = [column_of(p) for p in self.predictors]
         twice = duplicates(columns)
         if twice:
             raise ValueError(
@@ -66,6 +76,11 @@ class Latent:
         if self.name in columns:
             raise ValueError(f"Latent variable {self.name!r} cannot be a predictor of itself.")
 
+    @property
+    def predictors(self) -> tuple[Predictor, ...]:
+        """Those in `on`, and what a function uses once the model has recorded it."""
+        return tuple(self.on)  # pyright: ignore[reportArgumentType]
+
 
 def causal_order(latents: Sequence[Latent]) -> tuple[str, ...]:
     """Names of the latent variables such that each comes after its predictors.
@@ -73,7 +88,7 @@ def causal_order(latents: Sequence[Latent]) -> tuple[str, ...]:
     Raises ValueError, naming the cycle, when the paths are cyclic.
     """
     names = {v.name for v in latents}
-    parents = {v.name: [p for p in v.on if isinstance(p, str) and p in names] for v in latents}
+    parents = {v.name: [p for p in v.predictors if isinstance(p, str) and p in names] for v in latents}
     order: list[str] = []
 
     def visit(name: str, trail: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from iclv_jax._spec._equation import Equation, trace_equation
 from iclv_jax._spec._family import Indicator, Kernel
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._module import Module, as_modules, check_used, expand
@@ -50,13 +51,18 @@ class Spec:
     @property
     def covariates(self) -> tuple[Predictor, ...]:
         """Columns that predict latent variables, as they are or standardised, in order of first use."""
-        found = [p for latent in self.latents for p in latent.on if p not in self.order]
+        found = [p for latent in self.latents for p in latent.predictors if p not in self.order]
         return tuple(dict.fromkeys(found))
 
     @property
     def nominal(self) -> tuple[Standardized, ...]:
         """Those of them that become dummies."""
         return tuple(p for p in self.covariates if isinstance(p, Standardized) and p.nominal)
+
+    @property
+    def nonlinear(self) -> tuple[Latent, ...]:
+        """Latent variables whose structural equations are functions."""
+        return tuple(latent for latent in self.latents if latent.equation is not None)
 
     @property
     def dimension(self) -> int:
@@ -95,7 +101,9 @@ def build_spec(
     _check_items(items, names)
     nets = as_modules(modules or {})
     traced = _trace_choice(choice, names, nets)
-    check_used(nets, [m.name for m in traced.utility.modules] if traced is not None else [])
+    latents = tuple(_trace_latent(v, names, nets) for v in latents)
+    callers = [v.equation for v in latents if v.equation] + ([traced.utility] if traced is not None else [])
+    check_used(nets, [m.name for caller in callers for m in caller.modules])
     if traced is None and not items:
         raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
     _check_latents_serve(latents, items, traced)
@@ -174,10 +182,18 @@ def _trace_choice(choice: Any, latents: list[str], modules: Sequence[Module]) ->
     return replace(choice, utility=utility)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
+def _trace_latent(latent: Latent, latents: list[str], modules: Sequence[Module]) -> Latent:
+    """A latent variable whose equation is a function, with that recorded and what it uses as predictors."""
+    if latent.equation is None or isinstance(latent.equation, Equation):
+        return latent
+    equation = trace_equation(latent.equation, latent.name, latents, modules)
+    return replace(latent, on=(*equation.columns, *equation.latents), equation=equation)
+
+
 def _check_latents_serve(
     latents: tuple[Latent, ...], items: tuple[Indicator, ...], choice: Kernel | None
 ) -> None:
-    used = {name for item in items for name in item.of} | {p for v in latents for p in v.on}
+    used = {name for item in items for name in item.of} | {p for v in latents for p in v.predictors}
     used |= set(choice.utility.latents) if choice is not None else set()
     for latent in latents:
         measured = any(latent.name in item.of for item in items)
@@ -194,7 +210,7 @@ def _check_latents_serve(
 
 
 def _check_standardized(latents: tuple[Latent, ...], items: tuple[Indicator, ...]) -> None:
-    used = dict.fromkeys(p for v in latents for p in v.on if isinstance(p, Standardized))
+    used = dict.fromkeys(p for v in latents for p in v.predictors if isinstance(p, Standardized))
     for predictor in used:
         what = f"Standardized({predictor.column!r})"
         if any(predictor.column == v.name for v in latents):

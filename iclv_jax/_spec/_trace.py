@@ -161,6 +161,20 @@ def trace(
     return Traced(flat, count, [m.size for m in modules])
 
 
+def arguments(
+    coefficients: Array, count: int, modules: Sequence[Module], others: Sequence[Array]
+) -> list[Array]:
+    """What a recorded function takes: `count` scalars of the coefficients, those of other vectors, and the vectors of
+    modules, which are the rest of the coefficients."""
+    scalars = [coefficients[i] for i in range(count)]
+    scalars += [vector[i] for vector in others for i in range(vector.shape[0])]
+    vectors, offset = [], count
+    for module in modules:
+        vectors.append(coefficients[offset : offset + module.size])
+        offset += module.size
+    return scalars + vectors
+
+
 def scalar(value: Any, what: str) -> Array:
     """The value as a float64 scalar, or an error that says what stands there instead."""
     try:

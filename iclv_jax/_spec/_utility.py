@@ -7,9 +7,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from iclv_jax._spec._equation import check_parts
 from iclv_jax._spec._module import Module
 from iclv_jax._spec._names import nearest
-from iclv_jax._spec._trace import Traced, check_arguments, record, scalar, trace
+from iclv_jax._spec._trace import Traced, arguments, check_arguments, record, scalar, trace
 from iclv_jax._types import Array
 
 WHAT = "The utility function"
@@ -44,20 +45,8 @@ class Utility:
 
     def __call__(self, coefficients: Array, columns: Array, latents: Array) -> Array:
         """Shapes: one entry per name in `coefficients`, `columns`, `latents`; result `alternative`."""
-        scalars = [
-            vector[i]
-            for vector, names in (
-                (coefficients, self.parameters),
-                (columns, self.columns),
-                (latents, self.latents),
-            )
-            for i in range(len(names))
-        ]
-        vectors, offset = [], len(self.parameters)
-        for module in self.modules:
-            vectors.append(coefficients[offset : offset + module.size])
-            offset += module.size
-        return jnp.stack(self.program(*scalars, *vectors))
+        given = arguments(coefficients, len(self.parameters), self.modules, (columns, latents))
+        return jnp.stack(self.program(*given))
 
 
 def trace_utility(
@@ -86,20 +75,10 @@ def trace_utility(
     known = {module.name: module for module in modules}
     called = tuple(known[name] for name in used[0] if name in known)
     used[0] = [name for name in used[0] if name not in known]
-    _check_names(used[0], called)
+    check_parts(used[0], called, WHAT)
     program = trace(function, used, lambda mapping: [_number(mapping, a) for a in alternatives], WHAT, called)
     parameters, columns, lvs = (tuple(names) for names in used)
     return Utility(alternatives, parameters, columns, lvs, program, called)
-
-
-def _check_names(parameters: Sequence[str], modules: Sequence[Module]) -> None:
-    for module in modules:
-        for name in parameters:
-            if module.entries(name) is not None:
-                raise ValueError(
-                    f"{WHAT} uses the parameter {name!r}, which is a part of the module {module.name!r}. Rename one, or "
-                    f"call the module."
-                )
 
 
 def _number(mapping: Mapping[Hashable, Any], alternative: Hashable) -> Array:

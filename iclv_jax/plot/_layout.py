@@ -127,7 +127,7 @@ def _centres(bands: list[Any], heights: dict[Any, float]) -> dict[Any, float]:
 def _columns(spec: Any) -> dict[str, int]:
     """Columns of the latent variables: as far right as what they cause allows."""
     after: dict[str, int] = {}
-    on = {latent.name: [p for p in latent.on if p in spec.order] for latent in spec.latents}
+    on = {latent.name: [p for p in latent.predictors if p in spec.order] for latent in spec.latents}
     for name in reversed(spec.order):
         after[name] = max((after[n] + 1 for n in spec.order if name in on[n]), default=0)
     last = max(after.values(), default=0)
@@ -152,7 +152,7 @@ def alternatives(spec: Any) -> str:
 
 
 def covariate_terms(latent: Any, spec: Any, levels: Any) -> list[str]:
-    return [t for p in latent.on if p not in spec.order for t in terms(p, levels)]
+    return [t for p in latent.predictors if p not in spec.order for t in terms(p, levels)]
 
 
 def _width(names: list[str]) -> float:

@@ -162,7 +162,7 @@ class Drawing:
         plan = self.plan
         for latent in spec.latents:
             to = plan.latents[latent.name]
-            for n in [n for n in latent.on if n in spec.order]:
+            for n in [n for n in latent.predictors if n in spec.order]:
                 self.path(_right(plan.latents[n]), to, names.slope(latent.name, n), BLUE)
             for term in covariate_terms(latent, spec, levels):
                 self.path(_right(plan.covariates[term]), to, names.slope(latent.name, term), GREY)
@@ -173,6 +173,8 @@ class Drawing:
     def path(self, start: tuple[float, float], to: Node, name: str, colour: str) -> None:
         end = (to.x - to.width / 2.0, to.y)
         self.arrow(start, end, colour)
+        if name not in self.table.index:
+            return  # an equation that is a function has no coefficient for each of its predictors
         line = [(start[0] + f * (end[0] - start[0]), start[1] + f * (end[1] - start[1])) for f in FRACTIONS]
         self.label(line, self.estimate(name), "path")
 
