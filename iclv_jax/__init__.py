@@ -8,7 +8,7 @@ import jax
 
 jax.config.update("jax_enable_x64", True)
 
-from iclv_jax import datasets, plot  # noqa: E402
+from iclv_jax import datasets, families, plot  # noqa: E402
 from iclv_jax._choice import Logit, Probit  # noqa: E402
 from iclv_jax._fit import Fit, SequentialFit, ben_akiva_swait, compare, load, vuong  # noqa: E402
 from iclv_jax._indicators import Continuous, Ordered  # noqa: E402
@@ -58,6 +58,7 @@ __all__ = [
     "ben_akiva_swait",
     "compare",
     "datasets",
+    "families",
     "from_long",
     "initialise",
     "load",

@@ -21,6 +21,7 @@ ORDER = [
     ["_interval"],
     ["_spec"],
     ["_indicators", "_choice"],
+    ["families"],
     ["_parameters"],
     ["_panel"],
     ["_long"],

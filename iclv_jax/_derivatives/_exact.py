@@ -363,8 +363,9 @@ def _in_chunks(push: Callable[[Array], Any], size: int) -> Any:
     if size <= COLUMNS:
         return jax.vmap(push)(jnp.eye(size))
     # Zero directions fill the last chunk: a remainder of its own would be compiled a second time.
-    found = jax.lax.map(push, jnp.eye(-(-size // COLUMNS) * COLUMNS, size), batch_size=COLUMNS)
-    return jax.tree.map(lambda a: a[:size], found)
+    chunks = -(-size // COLUMNS)
+    found = jax.lax.map(jax.vmap(push), jnp.eye(chunks * COLUMNS, size).reshape(chunks, COLUMNS, size))
+    return jax.tree.map(lambda a: a.reshape(chunks * COLUMNS, *a.shape[2:])[:size], found)
 
 
 def _taken(arrays: Arrays, places: Places) -> Array:

@@ -1,0 +1,131 @@
+"""Measurement families and choice kernels of your own.
+
+A member is a frozen dataclass that fulfils the protocol `Indicator` or `Kernel`; nothing else in the package has to know
+it. It says which parameters it has (`declare`), where they start, what it makes of the data, and one log density, written
+with JAX for all items that share a `stack`, or for one choice situation. Integration, scores, Hessians, standard errors,
+simulation and reports follow. `check_indicator` and `check_kernel` put a member to the test.
+
+A count that is Poisson given the latent variables, complete:
+
+```python
+from dataclasses import dataclass
+from typing import Any, ClassVar, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax import families
+
+
+@dataclass(frozen=True)
+class Count(families.Indicator):
+    column: str
+    of: Sequence[str]
+    missing: Sequence[Any] = ()
+    discrete: ClassVar[bool] = False  # no list of levels
+    normal: ClassVar[bool] = False
+    stack: ClassVar[str] = "count"  # all counts are evaluated as one array
+    shared: ClassVar[None] = None
+
+    def __post_init__(self):
+        families.normalise_indicator(self)
+
+    @property
+    def location(self):
+        return f"{self.column} ~ 1"
+
+    def check(self, values, people):
+        if any(v < 0 or v != int(v) for v in values):
+            raise ValueError(f"Item {self.column!r} is no count.")
+
+    def find_levels(self, values, categories):
+        return ()
+
+    def check_levels(self, levels, counts):
+        pass
+
+    def declare(self, levels, positions):
+        level = families.Parameter(self.location, "measurement", "intercept", 0.0, f"log mean of {self.column}")
+        cells = (
+            families.Cells("intercept", (), (families.one(self.location),)),
+            families.loading_cells(self, positions),
+        )
+        return families.Declared((level, *families.loadings(self)), cells)
+
+    def starts(self, levels, values, communality, sign):
+        return families.loading_starts(self, 0.5 * sign) | {self.location: float(np.log(np.mean(values) + 0.1))}
+
+    @staticmethod
+    def log_density(stack, cells, values, index):
+        log_mean = cells["intercept"] + index
+        return values * log_mean - jnp.exp(log_mean) - jax.scipy.special.gammaln(values + 1.0)
+
+    @staticmethod
+    def sample(stack, cells, index, key):
+        return jax.random.poisson(key, jnp.exp(cells["intercept"] + index)).astype(float)
+```
+
+A logit with a scale of its own, complete:
+
+```python
+@dataclass(frozen=True)
+class ScaledLogit(families.Kernel):
+    utility: Any
+    chosen: str
+    available: Any = None
+
+    def __post_init__(self):
+        families.normalise_kernel(self)
+
+    def check(self, alternatives):
+        pass
+
+    def declare(self):
+        scale = families.Parameter("scale", "choice", "scale", 1.0, "scale of the utilities")
+        return families.Declared((scale,), (families.Cells("scale", (), (families.one("scale"),)),))
+
+    @staticmethod
+    def log_density(cells, utilities, chosen, available):
+        return jax.nn.log_softmax(jnp.where(available, cells["scale"] * utilities, -jnp.inf))[chosen]
+
+    @staticmethod
+    def sample(cells, utilities, available, key):
+        return jax.random.categorical(key, jnp.where(available, cells["scale"] * utilities, -jnp.inf))
+```
+"""
+
+from iclv_jax._choice._shared import normalise as normalise_kernel
+from iclv_jax._indicators._shared import loading_cells, loading_starts, loadings
+from iclv_jax._indicators._shared import normalise as normalise_indicator
+from iclv_jax._spec import (
+    Cells,
+    Declared,
+    Increasing,
+    Indicator,
+    Kernel,
+    Parameter,
+    Positive,
+    PositiveDefinite,
+    one,
+)
+from iclv_jax.families._check import check_indicator, check_kernel
+
+__all__ = [
+    "Cells",
+    "Declared",
+    "Increasing",
+    "Indicator",
+    "Kernel",
+    "Parameter",
+    "Positive",
+    "PositiveDefinite",
+    "check_indicator",
+    "check_kernel",
+    "loading_cells",
+    "loading_starts",
+    "loadings",
+    "normalise_indicator",
+    "normalise_kernel",
+    "one",
+]

@@ -1,0 +1,265 @@
+"""What every measurement family and every choice kernel must pass."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._spec import Declared, Increasing, Indicator, Kernel, Positive
+from iclv_jax._types import Array, Arrays
+
+INDICES = (-1.3, 0.0, 0.8)
+"""Values of `loadings @ eta` at which items are looked at."""
+DRAWS = 20_000
+FAR = 5.0
+"""Standard errors by which a mean of draws may be off."""
+STEP = 1e-5
+
+
+def check_indicator(item: Indicator, answers: Sequence[Any], support: Sequence[float] | None = None) -> None:
+    """Put a measurement family to the test.
+
+    It has to be hashable and equal to a copy; to name what it uses, once, with arrays of the right shapes and loadings over
+    all latent variables; to have finite start values inside their domains; a density that sums or integrates to one, whose
+    derivatives by the index and by every parameter are those of finite differences; and draws whose mean follows it.
+
+    Parameters
+    ----------
+    item
+        One item of the family.
+    answers
+        Observed answers, as they stand in the data.
+    support
+        For a family without levels: the points over which the density is integrated (by the trapezoidal rule, or summed
+        where they are whole numbers). Levels are their own support.
+
+    Raises
+    ------
+    AssertionError
+        With what does not hold.
+    """
+    copy: Any = replace(item)  # pyright: ignore[reportArgumentType]
+    assert hash(item) == hash(copy) and item == copy, "A copy must be equal, with equal hash."
+    hash(item.stack)
+    item.check(list(answers), list(range(len(answers))))
+    levels = item.find_levels(list(answers), None)
+    codes = np.array(
+        [levels.index(a) for a in answers] if item.discrete else answers, int if item.discrete else float
+    )
+    if item.discrete:
+        item.check_levels(levels, list(np.bincount(codes, minlength=len(levels))))
+    positions = {name: i for i, name in enumerate(["another", *item.of])}
+    declared = item.declare(levels, positions)
+    _check_declared(declared)
+    shapes = {c.key: c.shape for c in declared.cells}
+    assert shapes.get("loadings") == (len(positions),), (
+        "An item has an array `loadings`, one entry per latent variable."
+    )
+    values = _started(declared, item.starts(levels, jnp.asarray(codes), 0.5, 1.0))
+    points = np.arange(len(levels)) if item.discrete else np.asarray(support, float)
+    _check_item(item, declared, values, points)
+
+
+def check_kernel(kernel: Kernel, alternatives: int = 2, values: Mapping[str, float] | None = None) -> None:
+    """Put a choice kernel to the test.
+
+    It has to be hashable; to name what it uses, once; its probabilities must add up to one over the alternatives on offer,
+    whatever the utilities of the others; their derivatives must be those of finite differences; draws must follow
+    them and be on offer; and the log-sum, where there is one, must have the probabilities for derivatives (Williams 1977).
+
+    Parameters
+    ----------
+    kernel
+        A kernel, with any utility function.
+    alternatives
+        How many alternatives to try.
+    values
+        Values of the kernel's own parameters; their start values when absent.
+
+    Raises
+    ------
+    AssertionError
+        With what does not hold.
+    """
+    assert hash(kernel) == hash(replace(kernel)), "A copy must have an equal hash."  # pyright: ignore[reportArgumentType]
+    declared = kernel.declare()
+    _check_declared(declared)
+    starts = {p.name: p.start for p in declared.parameters}
+    known = starts | dict(values or {})
+    cells = _one(filled(declared, list(known), jnp.asarray([*known.values(), 0.0])))
+    utilities = jnp.asarray(np.random.default_rng(0).normal(size=alternatives))
+    everything, choice = jnp.ones(alternatives, bool), _Choice(kernel, cells)
+    for available in (
+        everything,
+        everything.at[0].set(alternatives < 2),
+        everything.at[-1].set(alternatives < 2),
+    ):
+        choice.check(utilities, available)
+
+
+def _one(cells: Arrays) -> Arrays:
+    return {key: array[0] for key, array in cells.items()}
+
+
+def _check_declared(declared: Declared) -> None:
+    names = [p.name for p in declared.parameters]
+    assert len(set(names)) == len(names), f"A parameter is declared twice: {names}."
+    keys = [c.key for c in declared.cells]
+    assert len(set(keys)) == len(keys), f"An array is declared twice: {keys}."
+    for cells in declared.cells:
+        size = int(np.prod(cells.shape, initial=1))
+        assert len(cells.entries) == size, (
+            f"{cells.key!r} has {len(cells.entries)} entries for the shape {cells.shape}."
+        )
+        used = [n for c in cells.entries if not isinstance(c, (int, float)) for n, _ in c]
+        assert set(used) <= set(names), (
+            f"{cells.key!r} uses {sorted(set(used) - set(names))}, which is not declared."
+        )
+    for domain in declared.domains:
+        own = (
+            domain.names
+            if isinstance(domain, Increasing)
+            else [domain.name]
+            if isinstance(domain, Positive)
+            else []
+        )
+        assert set(own) <= set(names), (
+            f"A domain names {sorted(set(own) - set(names))}, which is not declared."
+        )
+
+
+def _started(declared: Declared, starts: Mapping[str, float]) -> dict[str, float]:
+    """Start values of all parameters, the item's own from the data."""
+    values = {p.name: p.start for p in declared.parameters}
+    assert set(starts) <= set(values), (
+        f"starts() names {sorted(set(starts) - set(values))}, which is not declared."
+    )
+    values |= starts
+    assert np.isfinite(list(values.values())).all(), f"Start values are not finite: {values}."
+    for domain in declared.domains:
+        if isinstance(domain, Positive):
+            assert values[domain.name] > 0.0, f"The start value of {domain.name!r} is not positive."
+        elif isinstance(domain, Increasing):
+            steps = [values[b] - values[a] for a, b in pairwise(domain.names)]
+            assert min(steps, default=1.0) > 0.0, f"The start values of {domain.names} do not increase."
+    return values
+
+
+def _check_item(item: Indicator, declared: Declared, values: dict[str, float], points: np.ndarray) -> None:
+    names, params = list(values), jnp.asarray(list(values.values()))
+    whole = np.array_equal(points, np.round(points))
+
+    def log_density(index: Array, answer: Array, params: Array) -> Array:
+        arrays = filled(declared, names, params)
+        return type(item).log_density(item.stack, arrays, answer[None], index[None])[0]
+
+    @jax.jit
+    def draws(index: Array) -> Array:
+        arrays, keys = filled(declared, names, params), jax.random.split(jax.random.key(0), DRAWS)
+        return jax.vmap(lambda key: type(item).sample(item.stack, arrays, index[None], key)[0])(keys)
+
+    def total(array: np.ndarray) -> float:
+        return float(array.sum() if whole else np.trapezoid(array, points))
+
+    answers = jnp.asarray(points, int if item.discrete else float)
+    each = jax.jit(jax.vmap(log_density, in_axes=(None, 0, None)))
+    for index in map(jnp.asarray, INDICES):
+        density = np.exp(np.asarray(each(index, answers, params)))
+        assert abs(total(density) - 1.0) < 1e-6, (
+            f"The density at the index {index} adds up to {total(density):.8f}, not 1."
+        )
+        mean = total(points * density)
+        spread = max(total((points - mean) ** 2 * density), 1e-300) ** 0.5
+        drawn = float(np.asarray(draws(index), float).mean())
+        assert abs(drawn - mean) < FAR * spread / DRAWS**0.5, (
+            f"The mean of draws at the index {index} is {drawn:.4f}, that of the density {mean:.4f}."
+        )
+    middle = answers[len(points) // 2]
+    slopes = _slopes(lambda v: log_density(v[0], middle, v[1:]))
+    _check_slopes(slopes(jnp.concatenate([jnp.array([0.3]), params])))
+
+
+def filled(declared: Declared, names: Sequence[str], params: Array) -> Arrays:
+    """The arrays that a member declares, at values of its parameters, with a first axis for items."""
+    at = {name: i for i, name in enumerate(names)}
+    found = {}
+    for cells in declared.cells:
+        entries = [
+            jnp.asarray(float(c))
+            if isinstance(c, (int, float))
+            else sum((w * params[at[n]] for n, w in c), jnp.zeros(()))
+            for c in cells.entries
+        ]
+        array = jnp.stack(entries) if entries else jnp.zeros(0)
+        found[cells.key] = array.reshape(1, *cells.shape)
+    return found
+
+
+def _slopes(function: Any) -> Any:
+    """First and second derivatives at a point, each with central differences beside it."""
+
+    @jax.jit
+    def both(point: Array, *rest: Array) -> tuple[tuple[Array, Array], ...]:
+        moves = STEP * jnp.eye(len(point))
+
+        def differences(f: Any) -> Array:
+            return jax.vmap(lambda d: (f(point + d) - f(point - d)) / (2.0 * STEP))(moves)
+
+        def here(v: Array) -> Array:
+            return function(v, *rest)
+
+        slope = jax.grad(here)
+        return (slope(point), differences(here)), (jax.jacfwd(slope)(point), differences(slope))
+
+    return both
+
+
+def _check_slopes(found: tuple[tuple[Array, Array], ...]) -> None:
+    for what, (exact, numerical) in zip(("first", "second"), found, strict=True):
+        assert np.isfinite(np.asarray(exact)).all(), f"The {what} derivatives are not finite."
+        close = np.allclose(np.asarray(exact), np.asarray(numerical), rtol=1e-5, atol=1e-6)
+        assert close, f"The {what} derivatives are not those of finite differences."
+
+
+class _Choice:
+    """A kernel at some values of its own parameters, compiled once for all alternatives and all that is on offer."""
+
+    def __init__(self, kernel: Kernel, cells: Arrays) -> None:
+        def density(v: Array, place: Array, available: Array) -> Array:
+            return type(kernel).log_density(cells, v, place, available)
+
+        def draw(v: Array, available: Array) -> Array:
+            keys = jax.random.split(jax.random.key(1), DRAWS)
+            return jax.vmap(lambda key: type(kernel).sample(cells, v, available, key))(keys)
+
+        self.density, self.draw, self.slopes = jax.jit(density), jax.jit(draw), _slopes(density)
+        total: Any = type(kernel).log_sum
+        self.pull = (
+            None if total is None else jax.jit(jax.grad(lambda v, available: total(cells, v, available)))
+        )
+
+    def probabilities(self, v: Array, available: Array) -> np.ndarray:
+        places = np.flatnonzero(np.asarray(available))
+        return np.exp([float(self.density(v, jnp.asarray(j), available)) for j in places])
+
+    def check(self, utilities: Array, available: Array) -> None:
+        places, found = np.flatnonzero(np.asarray(available)), self.probabilities(utilities, available)
+        assert abs(found.sum() - 1.0) < 1e-10, f"The probabilities add up to {found.sum():.10f}, not 1."
+        wild = self.probabilities(jnp.where(available, utilities, 1e3), available)
+        assert np.allclose(found, wild, rtol=1e-12), "What is not on offer changes the probabilities."
+        for j in places:
+            _check_slopes(self.slopes(utilities, jnp.asarray(j), available))
+        draws = np.asarray(self.draw(utilities, available))
+        assert np.isin(draws, places).all(), "A draw is not on offer."
+        shares = np.array([(draws == j).mean() for j in places])
+        error = FAR * np.sqrt(found * (1.0 - found) / DRAWS) + 1e-12
+        assert (np.abs(shares - found) <= error).all(), (
+            f"Shares of draws are {shares}, probabilities {found}."
+        )
+        if self.pull is not None:
+            slopes = np.asarray(self.pull(utilities, available))[places]
+            assert np.allclose(slopes, found, rtol=1e-8), "The log-sum does not have them for derivatives."

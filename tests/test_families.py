@@ -1,0 +1,121 @@
+"""What any measurement family and any choice kernel must pass, and members that a user writes."""
+
+import re
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+import iclv_jax as iclv
+from iclv_jax import Continuous, GaussHermite, Latent, Logit, Ordered, Probit, Thresholds, families
+
+# The templates of the documentation are the members of a user.
+TEMPLATES = re.findall(r"```python\n(.*?)```", families.__doc__, re.DOTALL)
+OWN: dict = {"__name__": __name__}
+for template in TEMPLATES:
+    exec(template, OWN)
+Count, ScaledLogit = OWN["Count"], OWN["ScaledLogit"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+def utility(b, x, lv):
+    return {"a": b.asc + b.price * x.price + b.use * lv.trust, "b": 0.0}
+
+
+LIKERT = [1, 3, 2, 4, 5, 3, 2, 3, 4, 1, 5]
+
+
+@pytest.mark.parametrize(
+    ("item", "answers", "support"),
+    [
+        (Continuous("y", of="trust"), [0.3, -1.2, 2.0, 0.8], np.linspace(-25.0, 25.0, 4001)),
+        (
+            Continuous("y", of=["trust", "mood"], intercept=False),
+            [0.3, -1.2, 2.0],
+            np.linspace(-25.0, 25.0, 4001),
+        ),
+        (Ordered("q", of="trust"), LIKERT, None),
+        (
+            Ordered("q", of="trust", link="logit", thresholds=Thresholds("s", symmetric=True), scale=True),
+            LIKERT,
+            None,
+        ),
+        (Count("n", of="trust"), [0.0, 2.0, 1.0, 5.0], np.arange(200.0)),
+    ],
+)
+def test_every_family_passes(item, answers, support):
+    families.check_indicator(item, answers, support)
+
+
+@pytest.mark.parametrize(("kernel", "alternatives"), [(Logit, 4), (Probit, 2), (ScaledLogit, 3)])
+def test_every_kernel_passes(kernel, alternatives):
+    families.check_kernel(kernel(utility, "choice"), alternatives)
+
+
+class Twice(Count):
+    """A density that is not one."""
+
+    @staticmethod
+    def log_density(stack, cells, values, index):
+        return Count.log_density(stack, cells, values, index) + 0.1
+
+
+class Elsewhere(Count):
+    """Draws from another distribution."""
+
+    @staticmethod
+    def sample(stack, cells, index, key):
+        return Count.sample(stack, cells, index, key) + 1.0
+
+
+class Unequal(ScaledLogit):
+    """Probabilities that see what is not on offer."""
+
+    @staticmethod
+    def log_density(cells, utilities, chosen, available):
+        return jax.nn.log_softmax(cells["scale"] * utilities)[chosen]
+
+
+@pytest.mark.parametrize(("member", "message"), [(Twice, "adds up to 1.105"), (Elsewhere, "mean of draws")])
+def test_what_does_not_hold_is_said(member, message):
+    with pytest.raises(AssertionError, match=message):
+        families.check_indicator(member("n", of="trust"), [0.0, 2.0, 1.0, 5.0], np.arange(200.0))
+
+
+def test_a_kernel_that_does_not_hold_is_told():
+    with pytest.raises(AssertionError, match="add up to"):
+        families.check_kernel(Unequal(utility, "choice"), 3)
+
+
+def test_members_of_a_user_are_simulated_and_fitted():
+    """Counts and a scaled logit in one model; the scale is known, and so the logit is the plain one."""
+    generator = np.random.default_rng(0)
+    data = pd.DataFrame({"age": generator.normal(size=80), "price": generator.normal(size=80)})
+
+    def model(kernel, **parts):
+        items = [Count(f"n{k}", of="trust") for k in (1, 2)]
+        return iclv.Model([Latent("trust", on=["age"])], items, kernel(utility, "choice"), **parts)
+
+    truth = {"trust ~ age": 0.5, "asc": 0.2, "price": -0.8, "use": 0.6}
+    truth |= {f"n{k} ~ 1": 0.3 for k in (1, 2)} | {f"trust =~ n{k}": 0.6 for k in (1, 2)}
+    own = model(ScaledLogit, fixed={"scale": 2.0})
+    data = own.simulate(truth, data, seed=1)
+    rule = GaussHermite(15, adaptive=False)
+    one, two = (m.bind(data, integration=rule) for m in (own, model(Logit)))
+    params = one.vector(truth)
+    doubled = two.vector({n: 2.0 * v if n in ("asc", "price", "use") else v for n, v in truth.items()})
+    np.testing.assert_allclose(one.loglike_person(params), two.loglike_person(doubled), rtol=1e-10)
+    value, score, hessian = one.expansion(params)
+    # One Newton step from the truth goes uphill, and not far: the draws are those of the density.
+    step = -np.linalg.solve(hessian, score)
+    assert 0.0 < score @ step < 30.0
+    assert float(one.loglike(params + step)) > float(value)
+    assert "n1 ~ 1" in own.describe(data).to_frame()["name"].tolist()
