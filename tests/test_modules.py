@@ -13,7 +13,12 @@ import pytest
 import iclv_jax as iclv
 from iclv_jax import Continuous, GaussHermite, Latent, Logit, Normal
 from iclv_jax._fingerprint import of_model
-from iclv_jax._inference import invert, module_covariance
+from iclv_jax._inference import (
+    information_product,
+    invert,
+    module_covariance,
+    module_covariance_by_products,
+)
 from iclv_jax._optimise._subproblem import Model as Quadratic
 from iclv_jax._optimise._turns import only_within
 
@@ -412,6 +417,36 @@ def test_flat_directions_within_a_module_leave_named_parameters_alone():
     np.testing.assert_allclose(found.matrix[:2, :2], np.linalg.inv(a[:4, :4])[:2, :2], rtol=1e-8)
     assert np.isnan(np.diag(found.matrix)[3:]).all()
     assert any("flat in 1 of the 3 directions of n" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("rank", [5, 4])
+@pytest.mark.parametrize("kind", ["joint", "conditional"])
+def test_products_give_what_the_hessian_gives(rank, kind):
+    a, held = information(rank), np.array([False, False, False, False, rank == 5])
+    known = module_covariance(kind, -a, NAMES, held, INSIDE)
+    found = module_covariance_by_products(kind, lambda rows: rows @ a, np.diag(a), NAMES, held, INSIDE)
+    np.testing.assert_allclose(found.matrix[:2, :2], known.matrix[:2, :2], rtol=1e-8)
+    assert np.isnan(found.matrix[2:]).all()
+    assert found.notes[-1] == known.notes[-1]
+
+
+def test_products_say_where_there_is_no_maximum():
+    a = np.diag([1.0, 1.0, 1.0, 1.0, -1.0])
+    a[0, 4] = a[4, 0] = 0.5
+    found = module_covariance_by_products("joint", lambda rows: rows @ a, np.ones(5), NAMES, NONE, INSIDE)
+    assert np.isnan(found.matrix).all()
+    assert any(
+        "no joint standard errors of named parameters and n: the log-likelihood curves" in n
+        for n in found.notes
+    )
+
+
+def test_products_of_a_problem(fit):
+    one, _ = fit
+    product = information_product(one.problem, one.estimates, np.array([0.0, 0.0, 0.0, 2.0, 2.0]))
+    rows = np.random.default_rng(0).normal(size=(2, 5))
+    expected = rows @ (np.diag([0.0, 0.0, 0.0, 2.0, 2.0]) - one.hessian.to_numpy())
+    np.testing.assert_allclose(product(rows), expected, rtol=1e-8, atol=1e-8)
 
 
 def test_flat_directions_that_touch_named_parameters_take_their_standard_errors():

@@ -52,15 +52,24 @@ def person_scores(core: Core, params: Params) -> tuple[Float[Array, " person"], 
 def hessian_autodiff(core: Core, params: Params) -> Hessian:
     """The Hessian by forward over reverse differentiation, `COLUMNS` columns at a time."""
 
-    def column(direction: Params) -> Params:
+    matrix = hessian_products(core, params, jnp.eye(params.shape[0]))
+    return 0.5 * (matrix + matrix.T)
+
+
+def hessian_products(
+    core: Core, params: Params, directions: Float[Array, "row param"]
+) -> Float[Array, "row param"]:
+    """Products of the Hessian with rows, each for about four gradients, `COLUMNS` at a time."""
+
+    def product(direction: Params) -> Params:
         return jax.jvp(lambda p: value_and_score(core, p)[1], (params,), (direction,))[1]
 
-    size = params.shape[0]
+    count = directions.shape[0]
     # Zero directions fill the last chunk: a remainder of its own would be compiled a second time.
-    width = min(COLUMNS, size)
-    directions = jnp.eye(-(-size // width) * width, size)
-    matrix = jax.lax.map(column, directions, batch_size=width)[:size]
-    return 0.5 * (matrix + matrix.T)
+    width = min(COLUMNS, count)
+    rest = -count % width
+    filled = jnp.concatenate([directions, jnp.zeros((rest, params.shape[0]))])
+    return jax.lax.map(product, filled, batch_size=width)[:count]
 
 
 @jax.jit

@@ -14,7 +14,17 @@ from iclv_jax._components import Components, components
 from iclv_jax._fit._bootstrap import Bootstrap, collected
 from iclv_jax._fit._frame import all_errors, all_values, parameter_frame, with_tests
 from iclv_jax._fit._threads import one_thread
-from iclv_jax._inference import MODULE_KINDS, Covariance, bootstrap, covariance, jackknife, module_covariance
+from iclv_jax._inference import (
+    DENSE,
+    MODULE_KINDS,
+    Covariance,
+    bootstrap,
+    covariance,
+    information_product,
+    jackknife,
+    module_covariance,
+    module_covariance_by_products,
+)
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._problem import Problem
@@ -119,9 +129,9 @@ class Estimates:
         held = np.array([n in self.optimizer_report.active for n in self.names])
         if kind == "bootstrap":
             return self.bootstrap().covariance
-        hessian = self.hessian.to_numpy()
         if kind in MODULE_KINDS:
-            return module_covariance(kind, hessian, self.names, held, self.problem.spec.module_of)
+            return self._with_modules(kind, held)
+        hessian = self.hessian.to_numpy()
         if kind == "jackknife":
             return jackknife(self.problem, self.estimates, hessian, self.scores.to_numpy(), held)
         return covariance(
@@ -133,6 +143,15 @@ class Estimates:
             held,
             self.problem.panel.clusters,
         )
+
+    def _with_modules(self, kind: str, held: np.ndarray) -> Covariance:
+        """From the Hessian, or from its products where it is large and nobody has it."""
+        inside = self.problem.spec.module_of
+        if len(self.names) <= DENSE or self.curvature is not None or "hessian" in self.__dict__:
+            return module_covariance(kind, self.hessian.to_numpy(), self.names, held, inside)
+        product = information_product(self.problem, self.estimates, None)
+        diagonal = self.problem.panel.weights @ self.scores.to_numpy() ** 2
+        return module_covariance_by_products(kind, product, diagonal, self.names, held, inside)
 
     @cached_property
     def _bootstraps(self) -> dict[tuple[int, int], Bootstrap]:

@@ -16,7 +16,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from iclv_jax._inference._covariance import INVOLVED, UPWARDS, Covariance, Inverse, invert
+from iclv_jax._inference._products import Product, named_information
 
+DENSE = 2000
+"""Free parameters up to which standard errors take the Hessian, and not its products with vectors."""
 MODULE_KINDS = ("conditional", "joint")
 """The first takes modules as known; the second does not, and is the default where they have free entries."""
 
@@ -28,6 +31,7 @@ def module_covariance(
     held: np.ndarray,
     module_of: Mapping[str, str],
     penalty: np.ndarray | None = None,
+    notes: Sequence[str] | None = None,
 ) -> Covariance:
     """Covariance of the estimates; the conditional one has NaN for the entries of modules.
 
@@ -43,22 +47,19 @@ def module_covariance(
         The module that a parameter is an entry of, by its name.
     penalty
         Hessian of what is subtracted from the log-likelihood, (P, P) or its diagonal, (P,).
+    notes
+        Why parameters are held; None: they are at their bounds.
 
     Raises
     ------
     ValueError
         For a model without free entries of modules.
     """
-    entry = np.array([name in module_of for name in names], bool)
-    modules = ", ".join(dict.fromkeys(module_of[n] for n in names if n in module_of))
-    if not modules:
-        raise ValueError(
-            f"The covariance {kind!r} is for models with free modules. Use 'hessian', which is the same."
-        )
+    entry, modules = _entries(kind, names, module_of)
     information = -hessian
     if penalty is not None:
         information = information + (np.diag(penalty) if np.ndim(penalty) == 1 else penalty)
-    bounded = [f"{n} is at its bound and has no standard error" for n in np.array(names)[held & ~entry]]
+    bounded = _bounded(names, held & ~entry) if notes is None else notes
     if kind == "conditional":
         inverse = invert(information, names, held | entry)
         said = [*inverse.reasons, _conditional(modules)]
@@ -69,6 +70,53 @@ def module_covariance(
     inside = np.searchsorted(inverse.kept, inverse.sound)
     matrix[np.ix_(inverse.sound, inverse.sound)] = inverse.matrix[np.ix_(inside, inside)]
     return Covariance(kind, matrix, (*bounded, *said))
+
+
+def module_covariance_by_products(
+    kind: str,
+    product: Product,
+    diagonal: np.ndarray,
+    names: Sequence[str],
+    held: np.ndarray,
+    module_of: Mapping[str, str],
+    penalised: bool = False,
+) -> Covariance:
+    """The same without a Hessian, from products of the information with vectors; NaN for the entries of modules.
+
+    `product` maps rows (k, P) to rows, penalties included; `diagonal` is of about the size of the information's, (P,), and
+    speeds the joint kind up.
+    """
+    entry, modules = _entries(kind, names, module_of)
+    named, free = np.flatnonzero(~entry & ~held), np.flatnonzero(entry & ~held)
+    joint = kind == "joint"
+    found = named_information(product, named, free, len(names), diagonal if joint else None)
+    kept = [names[int(i)] for i in named]
+    inverse = invert(found.matrix, kept, np.zeros(len(named), bool))
+    matrix = np.full((len(names), len(names)), np.nan)
+    at, inside = named[inverse.sound], np.searchsorted(inverse.kept, inverse.sound)
+    matrix[np.ix_(at, at)] = inverse.matrix[np.ix_(inside, inside)]
+    why = (
+        [f"no joint standard errors of named parameters and {modules}: {found.reason}"]
+        if found.reason
+        else []
+    )
+    why += [] if found.reason else inverse.reasons
+    said = _joint(modules, penalised) if joint else _conditional(modules)
+    return Covariance(kind, matrix, (*_bounded(names, held & ~entry), *why, said))
+
+
+def _entries(kind: str, names: Sequence[str], module_of: Mapping[str, str]) -> tuple[np.ndarray, str]:
+    """Which parameters are entries of modules, and the modules' names."""
+    modules = ", ".join(dict.fromkeys(module_of[n] for n in names if n in module_of))
+    if not modules:
+        raise ValueError(
+            f"The covariance {kind!r} is for models with free modules. Use 'hessian', which is the same."
+        )
+    return np.array([name in module_of for name in names], bool), modules
+
+
+def _bounded(names: Sequence[str], held: np.ndarray) -> list[str]:
+    return [f"{n} is at its bound and has no standard error" for n, h in zip(names, held, strict=True) if h]
 
 
 def _conditional(modules: str) -> str:
