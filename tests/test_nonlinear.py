@@ -13,6 +13,7 @@ import pytest
 import iclv_jax as iclv
 from iclv_jax import Continuous, GaussHermite, Latent, Logit, Ordered
 from iclv_jax._fingerprint import of_model
+from iclv_jax._latent import reduced_form
 from iclv_jax._parameters import LATENT
 from iclv_jax._predict import choice_probabilities, prior_view
 from iclv_jax._predict._probabilities import item_moments, level_probabilities
@@ -171,6 +172,7 @@ def test_the_same_functions_are_the_same_program(nonlinear):
     assert of_model(other) != of_model(nonlinear)
 
 
+@pytest.mark.slow
 def test_a_fit_says_that_there_is_no_structure_to_use():
     """A bend that only two items and the age tell of."""
     indicators = [Continuous(f"t{k}", of="trust") for k in (1, 2)]
@@ -210,7 +212,12 @@ def test_what_cannot_be_an_equation_is_refused(on, message):
         model(on).bind(DATA)
 
 
-def test_cycles_and_closed_forms_are_refused():
+def test_cycles_and_closed_forms_are_refused(nonlinear):
+    cells = nonlinear.core.structure.map.dense(nonlinear.core.theta(nonlinear.start()))
+    with pytest.raises(
+        ValueError, match=r"takes linear structural equations, but that of 'concern' is a function"
+    ):
+        reduced_form(cells[LATENT], jnp.zeros(2))
     with pytest.raises(ValueError, match=r"cyclic: a -> b -> a"):
         iclv.Model(
             [Latent("a", on=lambda b, x, lv: b.c * lv.b), Latent("b", on=["a"])],
