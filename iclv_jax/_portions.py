@@ -12,6 +12,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax import _likelihood as likelihood
@@ -32,7 +33,7 @@ class Portion:
 
     def divides(self, core: Core, params: Params) -> bool:
         """Whether this is less than all nodes at once. Inside other transformations there is nothing compiled to use."""
-        return self.nodes < core.nodes.log_weights.shape[1] and not isinstance(params, jax.core.Tracer)
+        return self.nodes < core.nodes.log_weights.shape[1] and not isinstance(params, Tracer)
 
     def cores(self, core: Core) -> Iterator[Core]:
         """The core with each portion of its nodes; those that only fill up the last have no weight."""
