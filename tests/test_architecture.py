@@ -35,6 +35,7 @@ ORDER = [
     ["_start"],
     ["_diagnose"],
     ["_report"],
+    ["_portions"],
     ["_problem"],
     ["_accuracy"],
     ["_components"],
