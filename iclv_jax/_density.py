@@ -161,3 +161,23 @@ def utilities(
     )
     seen = eta[np.array(structure.seen, int)]
     return jax.vmap(structure.utility, in_axes=(None, 0, None))(coefficients, person.columns, seen)
+
+
+def not_finite(structure: Structure, cells: dict[str, Arrays], person: Person) -> str:
+    """Which factors of one person's density are not finite at the centre of the shocks, in words; empty for none."""
+    shocks = jnp.zeros(structure.dimension)
+    eta = latent_variables(
+        cells[LATENT], person.covariates, jnp.zeros(structure.latents), structure.nonlinear
+    )
+    if not np.isfinite(np.asarray(eta)).all():
+        return "the structural equations"
+    bad = []
+    for stack, values, observed in zip(structure.stacks, person.values, person.observed, strict=True):
+        each = item_log_densities(stack, cells[section(stack)], values, eta)
+        wrong = np.asarray(observed & ~jnp.isfinite(each))
+        bad += [f"item {stack.items[i]!r}" for i in np.flatnonzero(wrong)]
+    if structure.utility is not None:
+        each = choice_log_densities(structure, cells[CHOICE], person, eta, shocks)
+        wrong = np.flatnonzero(np.asarray(person.occurs & ~jnp.isfinite(each)))
+        bad += [f"the choice in situation {i + 1}" for i in wrong]
+    return ", ".join(bad)

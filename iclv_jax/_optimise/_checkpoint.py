@@ -23,6 +23,10 @@ WHAT = {
     "optimizer": "another optimiser",
     "start": "other start values",
 }
+KEPT = (
+    "lagged", "evaluations", "recentrings", "quiet", "movement", "tolerance", "noise", "frozen", "bad", "unscaled",
+)  # fmt: skip
+"""Attributes of a run that a checkpoint keeps."""
 
 
 class Slot:

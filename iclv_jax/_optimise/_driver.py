@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._optimise._checkpoint import Slot
+from iclv_jax._optimise._checkpoint import KEPT, Slot
 from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Trial
 from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
@@ -201,7 +201,7 @@ class Run:
                 self.tolerance = min(self.tolerance, max(decrement, 1e-300)) * 1e-2
             else:
                 model = self._exact(z) if self.verify else self._model(here, z)
-                # Along directions within modules the utilities stay the same, so they are no matter.
+                # Along flat directions within modules the utilities stay the same, so they are no matter.
                 found = not int(curvature(model).flat) or only_within(model, self.objective.inside)
                 return Verdict.CONVERGED if found else Verdict.SINGULAR
         if bool(self.method.spent(memory)):
@@ -395,9 +395,3 @@ class Run:
         memory = jax.tree.unflatten(shape_of, leaves)
         # What was planned is in the memory; only the shape at this point is worked out again.
         return z, here, memory, plan(self.method.pure, memory, self._model(here, z))[1]
-
-
-KEPT = (
-    "lagged", "evaluations", "recentrings", "quiet", "movement", "tolerance", "noise", "frozen", "bad", "unscaled",
-)  # fmt: skip
-"""Attributes of a run that a checkpoint keeps."""
