@@ -11,14 +11,15 @@ import numpy as np
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax import _likelihood as likelihood
-from iclv_jax._density import choice_log_densities, conditionable, item_log_densities, log_density, structure
+from iclv_jax._density import conditionable, log_density, structure
+from iclv_jax._diagnose._guilty import guilty
 from iclv_jax._integration import Centre, Conditioned, Nodes, Rule, default_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
-from iclv_jax._latent import latent_variables
 from iclv_jax._likelihood import Core, over_people
+from iclv_jax._logdensity import LogDensity, logdensity
 from iclv_jax._memory import MEMORY, batch_size, in_batches_of, parse_memory
 from iclv_jax._panel import Panel, Person, read_panel
-from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
+from iclv_jax._parameters import ParameterTable, build_table
 from iclv_jax._report._diagnosis import Diagnosis, diagnose
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
@@ -242,6 +243,17 @@ class Problem(eqx.Module):
         none = Nodes(jnp.zeros((self.core.people, 0, 0)), jnp.zeros((self.core.people, 0)))
         return eqx.tree_at(lambda c: c.nodes, self.core, none)
 
+    def logdensity(
+        self, prior: Any = None, *, jacobian: bool = True, recentre: bool = False, start: Any = None
+    ) -> LogDensity:
+        """Log-likelihood plus log prior as a pure function of an unconstrained vector, for samplers and optimisers of other
+        libraries; arguments and uses are told at `LogDensity`.
+
+        Raises ValueError for a prior that is no density of the parameters, and for a start outside the domain.
+        """
+        first = self.start() if start is None else self.vector(start) if hasattr(start, "keys") else start
+        return logdensity(self, prior, jnp.asarray(first), jacobian, recentre)
+
     def diagnose(self, params: Params, previous: Params | None = None) -> Diagnosis:
         """What one asks when a fit is stuck, at any parameters: tables and plain sentences.
 
@@ -300,28 +312,8 @@ class Problem(eqx.Module):
         raise ValueError(
             f"The log-likelihood is not finite at the start values for {len(bad)} of "
             f"{len(self.panel.people)} people ({people}); the factor that does it, for the first: "
-            f"{self._guilty(params, int(bad[0]))}. Give other start values, or check these people's data."
+            f"{guilty(self.core, params, int(bad[0]))}. Give other start values, or check these people's data."
         )
-
-    def _guilty(self, params: Params, position: int) -> str:
-        """What makes the first of these people's likelihood not finite, at the centre of the shocks."""
-        shape = self.core.structure
-        cells = shape.map.dense(self.core.theta(params))
-        person = jax.tree.map(lambda a: a[position], self.core.person)
-        shocks = jnp.zeros(shape.dimension)
-        eta = latent_variables(cells[LATENT], person.covariates, jnp.zeros(shape.latents))
-        if not np.isfinite(np.asarray(eta)).all():
-            return "the structural equations"
-        bad = []
-        for stack, values, observed in zip(shape.stacks, person.values, person.observed, strict=True):
-            each = item_log_densities(stack, cells[section(stack)], values, eta)
-            wrong = np.asarray(observed & ~jnp.isfinite(each))
-            bad += [f"item {stack.items[i]!r}" for i in np.flatnonzero(wrong)]
-        if shape.utility is not None:
-            each = choice_log_densities(shape, cells[CHOICE], person, eta, shocks)
-            wrong = np.flatnonzero(np.asarray(person.occurs & ~jnp.isfinite(each)))
-            bad += [f"the choice in situation {i + 1}" for i in wrong]
-        return ", ".join(bad) or "the integral over the nodes"
 
     def _check_known(self, mapping: Mapping[str, Any]) -> None:
         for name in mapping:
