@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -57,6 +58,10 @@ class LogDensity:
         self.start = start
         self._problem, self._prior, self._intervals = problem, prior, intervals
         self._jacobian, self._recentre = jacobian, recentre
+        # Called as they stand they would be a hundred small programs.
+        self._value = jax.jit(self._at)
+        self._natural = jax.jit(jnp.vectorize(self._params, signature="(p)->(p)"))
+        self._unconstrained = jax.jit(jnp.vectorize(self._z, signature="(p)->(p)"))
 
     def __call__(self, z: Array | Mapping[str, Array]) -> Array:
         y = self._flat(z)
@@ -65,6 +70,17 @@ class LogDensity:
                 f"z has the shape {y.shape}; the density takes {self.start.shape}, one number for each free parameter. Use "
                 "jax.vmap for many."
             )
+        return self._value(y)
+
+    def to_params(self, z: Array | Mapping[str, Array]) -> Params:
+        """Free parameters in natural units, in the order of `names`, the last axis; draws and chains may come before it."""
+        return self._natural(self._flat(z))
+
+    def to_z(self, params: Params | Mapping[str, Array]) -> Array:
+        """The inverse of `to_params`: infinite for a parameter at a bound, NaN outside the domain."""
+        return self._unconstrained(self._flat(params))
+
+    def _at(self, y: Array) -> Array:
         constants, table = self._problem.core.constants, self._problem.table
         inner = self._intervals.forward(y)
         params = table.map.natural(constants, inner)
@@ -74,23 +90,12 @@ class LogDensity:
             value += table.map.log_volume(constants, inner) + self._intervals.log_volume(y)
         return jnp.where(jnp.isnan(value), -jnp.inf, value)
 
-    def to_params(self, z: Array | Mapping[str, Array]) -> Params:
-        """Free parameters in natural units, in the order of `names`, the last axis; draws and chains may come before it."""
-        core, table = self._problem.core, self._problem.table
+    def _params(self, y: Array) -> Array:
+        return self._problem.table.map.natural(self._problem.core.constants, self._intervals.forward(y))
 
-        def one(y: Array) -> Array:
-            return table.map.natural(core.constants, self._intervals.forward(y))
-
-        return jnp.vectorize(one, signature="(p)->(p)")(self._flat(z))
-
-    def to_z(self, params: Params | Mapping[str, Array]) -> Array:
-        """The inverse of `to_params`: infinite for a parameter at a bound, NaN outside the domain."""
-        core, table = self._problem.core, self._problem.table
-
-        def one(values: Array) -> Array:
-            return self._intervals.inverse(table.map.unconstrained(core.constants, values))
-
-        return jnp.vectorize(one, signature="(p)->(p)")(self._flat(params))
+    def _z(self, params: Array) -> Array:
+        inner = self._problem.table.map.unconstrained(self._problem.core.constants, params)
+        return self._intervals.inverse(inner)
 
     def _flat(self, values: Any) -> Array:
         if not hasattr(values, "keys"):

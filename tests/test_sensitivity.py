@@ -104,7 +104,10 @@ def influence(fit):
 def test_influence_predicts_what_fifty_people_left_out_change(fit, influence):
     left_out = np.random.default_rng(0).choice(PEOPLE, 50, replace=False)
     quick = TrustRegion(tolerance=1e-6, recentrings=1)
-    pulls = [fit.estimates - refitted(fit, None, np.where(np.arange(PEOPLE) == n, 0.0, 1.0), quick) for n in left_out]
+    pulls = [
+        fit.estimates - refitted(fit, None, np.where(np.arange(PEOPLE) == n, 0.0, 1.0), quick)
+        for n in left_out
+    ]
     found = np.array(pulls) / fit.bse.to_numpy()
     expected = influence.dfbetas.iloc[left_out].to_numpy()
     each = [np.corrcoef(found[:, k], expected[:, k])[0, 1] for k in range(len(fit.names))]
