@@ -34,6 +34,7 @@ ORDER = [
     ["_diagnose"],
     ["_report"],
     ["_logdensity"],
+    ["_portions"],
     ["_problem"],
     ["_accuracy"],
     ["_components"],
