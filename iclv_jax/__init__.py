@@ -27,6 +27,7 @@ from iclv_jax._multistart import multistart  # noqa: E402
 from iclv_jax._optimise import BHHH, LBFGSB, Scipy, TrustRegion  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
 from iclv_jax._report import to_latex  # noqa: E402
+from iclv_jax._search import search  # noqa: E402
 from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
 
 __version__ = "0.1.0"
@@ -64,6 +65,7 @@ __all__ = [
     "load",
     "multistart",
     "plot",
+    "search",
     "to_latex",
     "vuong",
 ]

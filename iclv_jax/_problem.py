@@ -15,6 +15,7 @@ from iclv_jax._density import conditionable, log_density, not_finite, structure
 from iclv_jax._integration import Centre, Conditioned, Nodes, Rule, default_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
 from iclv_jax._likelihood import Core, over_people
+from iclv_jax._logdensity import LogDensity, logdensity
 from iclv_jax._memory import MEMORY, batch_size, in_batches_of, parse_memory
 from iclv_jax._panel import Panel, Person, read_panel
 from iclv_jax._parameters import ParameterTable, build_table
@@ -250,6 +251,17 @@ class Problem(eqx.Module):
         """The core without its nodes."""
         none = Nodes(jnp.zeros((self.core.people, 0, 0)), jnp.zeros((self.core.people, 0)))
         return eqx.tree_at(lambda c: c.nodes, self.core, none)
+
+    def logdensity(
+        self, prior: Any = None, *, jacobian: bool = True, recentre: bool = False, start: Any = None
+    ) -> LogDensity:
+        """Log-likelihood plus log prior as a pure function of an unconstrained vector, for samplers and optimisers of other
+        libraries; arguments and uses are told at `LogDensity`.
+
+        Raises ValueError for a prior that is no density of the parameters, and for a start outside the domain.
+        """
+        first = self.start() if start is None else self.vector(start) if hasattr(start, "keys") else start
+        return logdensity(self, prior, jnp.asarray(first), jacobian, recentre)
 
     def diagnose(self, params: Params, previous: Params | None = None) -> Diagnosis:
         """What one asks when a fit is stuck, at any parameters: tables and plain sentences.

@@ -15,6 +15,7 @@ from iclv_jax._fit._estimates import Estimates
 from iclv_jax._fit._frame import full_jacobian
 from iclv_jax._fit._modification import modification_indices, score_test
 from iclv_jax._fit._profile import Profile, profile
+from iclv_jax._fit._sensitivity import Influence, Sensitivity, influence, sensitivity
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import HypothesisTest, delta_errors
 from iclv_jax._inference._functions import at_draws, needs_missing, normal_draws, quantities
@@ -240,6 +241,71 @@ class Inferences(Estimates):
             For a parameter that is not free or at its bound.
         """
         return profile(self, name, points, level)
+
+    @one_thread
+    def sensitivity(
+        self,
+        what: Literal["weights"] | None = None,
+        *,
+        column: str | None = None,
+        fixed: str | None = None,
+        function: Callable[[Any], Any] | None = None,
+        per: Literal["unit", "percent"] = "unit",
+        cov: str | None = None,
+    ) -> Influence | Sensitivity:
+        """Derivatives of the estimates, through the fit, with respect to what they were estimated from.
+
+        By the implicit function theorem `d params / d x = -H^-1 d score / d x` at the estimates: exact derivatives, without
+        a refit. They tell what small changes do; what happens far away needs a refit.
+
+        Parameters
+        ----------
+        what
+            `"weights"`: the influence of each person.
+        column
+            A column of numbers that the utilities use, a covariate of latent variables, or a continuous item. It moves for
+            everybody, everywhere it stands.
+        fixed
+            A parameter that is fixed.
+        function
+            Of the named parameters, as of `delta`: derivatives of what it returns rather than of the parameters.
+        per
+            `"unit"`, or `"percent"` of every value of the column (of the fixed parameter).
+        cov
+            Kind of covariance behind the standard errors in which changes are told, as of `cov_params`.
+
+        Returns
+        -------
+        Influence
+            For `"weights"`: derivatives by each person's weight, dfbetas, and the most influential people.
+        Sensitivity
+            For a column or a fixed parameter: change per unit, in natural units and in standard errors, and what each
+            person contributes.
+
+        Raises
+        ------
+        ValueError
+            When not exactly one of `what`, `column` and `fixed` is given; for columns that the model does not use or whose
+            values are no numbers; for parameters that are not fixed.
+
+        Notes
+        -----
+        Parameters at a bound do not move. Derivatives are those at frozen nodes. Nodes that are placed at each person's
+        posterior would move with the data, but where they stand changes an integral by its error only, and so the
+        derivatives by the derivative of that error.
+        """
+        asked = [name for name in (what, column, fixed) if name is not None]
+        if len(asked) != 1 or what not in (None, "weights"):
+            raise ValueError(
+                "sensitivity takes one of 'weights', column='...' and fixed='...': sensitivity('weights'), say."
+            )
+        if per not in ("unit", "percent"):
+            raise ValueError(f"per is 'unit' or 'percent', not {per!r}.")
+        if what is None:
+            return sensitivity(self, column, fixed, function, per == "percent", cov)
+        if per != "unit":
+            raise ValueError("Influence is per unit of weight; leave per= out.")
+        return influence(self, function, cov)
 
     def _restricted(self, restrictions: Any, values: Any) -> tuple[np.ndarray, np.ndarray, list[str]]:
         """Derivatives of the restrictions by the free parameters, by how much they are missed, and words."""

@@ -1,7 +1,7 @@
 """Covariances of the estimates, and what follows from them."""
 
 from iclv_jax._inference._bootstrap import bootstrap
-from iclv_jax._inference._covariance import KINDS, Covariance, covariance, invert
+from iclv_jax._inference._covariance import KINDS, Covariance, Inverse, covariance, invert
 from iclv_jax._inference._functions import delta_errors
 from iclv_jax._inference._hypotheses import HypothesisTest
 from iclv_jax._inference._jackknife import jackknife
@@ -16,6 +16,7 @@ __all__ = [
     "TWO_STEP_KINDS",
     "Covariance",
     "HypothesisTest",
+    "Inverse",
     "Step",
     "bootstrap",
     "covariance",

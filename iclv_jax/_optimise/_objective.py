@@ -12,7 +12,6 @@ import numpy as np
 from iclv_jax._accuracy import simulation_noise
 from iclv_jax._derivatives import Expansion
 from iclv_jax._parameters import ParameterMap
-from iclv_jax._parameters._transform import Exponential
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array, Float
 
@@ -186,13 +185,7 @@ class Likelihood:
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Bounds in z."""
-        lower, upper = (b.copy() for b in self.problem.bounds)
-        for transform in self.problem.core.structure.map.transforms:
-            if isinstance(transform, Exponential):
-                at = np.array(transform.positions)
-                with np.errstate(divide="ignore"):
-                    lower[at], upper[at] = np.log(np.maximum(lower[at], 0.0)), np.log(upper[at])
-        return lower, upper
+        return self.problem.table.unconstrained_bounds
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,10 @@ class ParameterMap:
             z = transform.inverse(params, z, constants)
         return z
 
+    def log_volume(self, constants: Float[Array, " constant"], z: Array) -> Array:
+        """Log of the determinant of the derivatives of `natural`; blocks do not depend on each other."""
+        return sum((t.log_volume(z, constants) for t in self.transforms), start=jnp.zeros(()))
+
     @cached_property
     def cells(self) -> int:
         """Length of theta."""

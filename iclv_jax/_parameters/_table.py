@@ -50,6 +50,17 @@ class ParameterTable:
         free = [r for r in self.rows if r.status == "free"]
         return np.array([r.lower for r in free]), np.array([r.upper for r in free])
 
+    @property
+    def unconstrained_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds in z; infinite where there is none."""
+        lower, upper = (b.copy() for b in self.bounds)
+        for transform in self.map.transforms:
+            if isinstance(transform, Exponential):
+                at = np.array(transform.positions)
+                with np.errstate(divide="ignore"):
+                    lower[at], upper[at] = np.log(np.maximum(lower[at], 0.0)), np.log(upper[at])
+        return lower, upper
+
     def check_start(self, name: str, value: Any) -> float:
         """A start value of a free parameter inside its bounds, or a ValueError."""
         row, number = self.row(name), finite(name, value, "start")

@@ -25,6 +25,10 @@ class Transform(abc.ABC):
     def inverse(self, params: Array, z: Array, constants: Array) -> Array:
         """`z` with this block's entries computed from `params`; NaN outside the domain."""
 
+    @abc.abstractmethod
+    def log_volume(self, z: Array, constants: Array) -> Array:
+        """Log of the determinant of the derivatives of this block's `params` by its `z`."""
+
 
 @dataclass(frozen=True)
 class Exponential(Transform):
@@ -39,6 +43,9 @@ class Exponential(Transform):
     def inverse(self, params: Array, z: Array, constants: Array) -> Array:
         at = np.array(self.positions)
         return z.at[at].set(jnp.log(params[at]))
+
+    def log_volume(self, z: Array, constants: Array) -> Array:
+        return jnp.sum(z[np.array(self.positions)])
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,9 @@ class Cumulative(Transform):
         values = params[at]
         steps = jnp.concatenate([values[:, :1], jnp.log(jnp.diff(values, axis=1))], axis=1)
         return z.at[at].set(steps, unique_indices=True)
+
+    def log_volume(self, z: Array, constants: Array) -> Array:
+        return jnp.sum(z[np.array(self.blocks)[:, 1:]])
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,9 @@ class Standard(Transform):
             return z
         shift = jnp.dot(params[at], constants[np.array(self.centres)])
         return z.at[self.intercept].set(params[self.intercept] + shift)
+
+    def log_volume(self, z: Array, constants: Array) -> Array:
+        return -jnp.sum(jnp.log(constants[np.array(self.units)]))
 
 
 @dataclass(frozen=True)
@@ -142,6 +155,20 @@ class Covariance(Transform):
             for j, position in enumerate(positions):
                 z = z.at[position].set(factor[i, j] / factor[i, i])
         return z
+
+    def log_volume(self, z: Array, constants: Array) -> Array:
+        """A row `(z, 1) / norm` of the factor has the determinant `norm^-(i+1)` by the i - 1 entries of z, the correlations
+        by the factor `prod L_ii^(K-i)` with `L_ii = 1 / norm`, a covariance by its correlation `d_i d_j`."""
+        size, total = len(self.diagonal), jnp.zeros(())
+        for entry, positions in zip(self.diagonal, self.lower, strict=True):
+            deviation = (
+                z[entry.position] if entry.free else jnp.log(self._deviation(constants[entry.position]))
+            )
+            total += (size - 1) * deviation
+            if entry.free:
+                total += deviation if self.spreads else jnp.log(2.0) + 2.0 * deviation
+            total -= 0.5 * (size + 1) * jnp.log1p(jnp.sum(z[np.array(positions, int)] ** 2))
+        return total
 
     def _deviation(self, value: Array) -> Array:
         return value if self.spreads else jnp.sqrt(value)

@@ -26,7 +26,11 @@ class Progress:
         self._bar.close()
 
     def __call__(self, stage: str, row: dict[str, Any]) -> None:
-        self._bar.set_description_str(
+        self.say(
             f"{stage}: step {row['iteration']}, log L {row['loglike']:.3f}, decrement {row['decrement']:.1e}"
         )
+
+    def say(self, text: str) -> None:
+        """One step more, with these words."""
+        self._bar.set_description_str(text)
         self._bar.update()

@@ -9,6 +9,7 @@ from iclv_jax.plot._gradients import gradients
 from iclv_jax.plot._item_response import item_response
 from iclv_jax.plot._latent_scores import latent_scores
 from iclv_jax.plot._path_diagram import path_diagram
+from iclv_jax.plot._search import search
 from iclv_jax.plot._shares import shares
 from iclv_jax.plot._sizes import effective_sizes
 from iclv_jax.plot._standard_errors import standard_errors
@@ -22,6 +23,7 @@ __all__ = [
     "item_response",
     "latent_scores",
     "path_diagram",
+    "search",
     "shares",
     "standard_errors",
     "trace",

@@ -1,0 +1,161 @@
+"""The search as users call it."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+import numpy as np
+
+from iclv_jax._integration._rule import check_count
+from iclv_jax._report import Progress
+from iclv_jax._search._held_out import Measure, Task, evaluate
+from iclv_jax._search._methods import CoarseToFine, Grid, Method, Random, best_of, combinations
+from iclv_jax._search._optuna import Optuna
+from iclv_jax._search._result import Search, collected
+from iclv_jax._search._space import Dimension, Settings, read_space
+from iclv_jax._search._trial import Trial
+from iclv_jax._spec._names import nearest
+
+METHODS = ("random", "grid", "coarse-to-fine", "optuna")
+USUAL = 20
+
+
+def search(
+    build: Callable[[Settings], Any],
+    space: Mapping[str, Any],
+    data: Any,
+    *,
+    person: str | None = None,
+    people: Any = None,
+    weights: Any = None,
+    cluster: str | None = None,
+    method: Any = "random",
+    trials: int | None = None,
+    points: int = 5,
+    folds: int = 5,
+    measure: Measure | None = None,
+    prune: bool = True,
+    time_limit: float = float("inf"),
+    seed: int = 0,
+    progress: bool = True,
+) -> Search:
+    """Choose settings of a model, its optimiser or its penalties by what people who were left out say of them.
+
+    For every setting that is tried the model is fitted without each fold of people, from its usual start, and asked about
+    those left out. They keep their places with a weight of zero, so that nothing is compiled from fold to fold; levels of
+    items and the usual start values are those of all people. Nothing else knows of them.
+
+    Parameters
+    ----------
+    build
+        A function of the settings, a dict, that returns a model, or a dict of a model and further keywords of `model.fit`:
+        `lambda s: dict(model=iclv.Model(..., fixed={"power": s["power"]}), optimizer=...)`. A setting that changes a number
+        (a `fixed` value, say) compiles nothing anew; one that changes the shape of the model does, once for each shape.
+    space
+        What is varied, by name: a list of values; `(low, high)`; `(low, high, "log")` for a number that is searched on the
+        scale of its logarithm. Ranges between whole numbers hold whole numbers.
+    data, person, people, weights, cluster
+        As of `model.fit`. With `cluster` whole clusters are left out.
+    method
+        `"random"`: independent draws. `"grid"`: every combination, ranges at so many `points`. `"coarse-to-fine"`: such a
+        grid, then one between the neighbours of the best trial, and so on. `"optuna"`, or a sampler of Optuna: each trial
+        learns from those before it; this needs the extra `search`, the others do without.
+    trials
+        How many settings; None: 20, or the whole grid.
+    points
+        Of a range on a grid.
+    folds, seed
+        Folds of people and the seed of their assignment, the same for every trial; the seed is also that of the settings
+        drawn.
+    measure
+        What counts: the log-likelihood of the `"choices"` (nothing known but columns; the usual one with a choice), of the
+        `"choices given items"`, or `"joint"`, of items and choices together; per choice, or per person without a choice.
+    prune
+        Whether a trial stops when after some folds it is below the median of the complete trials after as many; from the
+        fifth trial on.
+    time_limit
+        Seconds; the trial that passes it is the last.
+    progress
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Search
+        The trials with settings, values, times and states; `.best`, the settings to fit with; prints as a table.
+
+    Raises
+    ------
+    ValueError
+        For a space, method or measure that cannot be; for what `build` returns when it is no model; and when no trial has a
+        value. A trial whose data or fit raises ValueError has failed and is listed with the message.
+    ImportError
+        For `"optuna"` where it is not installed.
+
+    Notes
+    -----
+    The value of the best of many trials flatters it: report that of people in no fold, or repeat the search with other
+    seeds. Differences below their standard error (`se` in the table) choose by luck.
+    """
+    dimensions = read_space(space)
+    if not callable(build):
+        raise ValueError(f"build= is a function of the settings, not {build!r}.")
+    if measure is not None and measure not in get_args(Measure):
+        known = get_args(Measure)
+        raise ValueError(f"measure= is one of {', '.join(map(repr, known))}, not {measure!r}.")
+    for name, value in (("points", points), ("folds", folds)):
+        check_count(value, name)
+    most = _most(trials, method, dimensions, points)
+    proposer = _method(method, dimensions, points, seed)
+    who = {"person": person, "people": people, "weights": weights, "cluster": cluster}
+    task = Task(build, data, who, folds, seed, measure, prune)
+    found = _run(task, proposer, most, time_limit, progress)
+    if best_of(found) is None:
+        raise ValueError(f"None of the {len(found)} trials has a value. The first: {found[0].note}")
+    return collected(found, dimensions, measure, folds, seed)
+
+
+def _run(task: Task, proposer: Method, most: int, time_limit: float, progress: bool) -> list[Trial]:
+    found: list[Trial] = []
+    begin = time.perf_counter()
+    with Progress(progress) as bar:
+        while len(found) < most and (not found or time.perf_counter() - begin < time_limit):
+            settings = proposer.ask()
+            if settings is None:
+                break
+            trial = evaluate(task, settings, found)
+            found.append(trial)
+            proposer.tell(trial)
+            best = best_of(found)
+            bar.say(
+                f"trial {len(found)} of {most}: {trial.value:.4f}, best {best.value if best else np.nan:.4f}"
+            )
+    return found
+
+
+def _most(trials: int | None, method: Any, space: Mapping[str, Dimension], points: int) -> int:
+    if trials is not None:
+        check_count(trials, "trials")
+    size = len(combinations(space, points)) if method == "grid" else 0
+    if trials is not None and size > trials:
+        raise ValueError(
+            f"The grid has {size} combinations, more than trials={trials}. Leave trials= out, take fewer points=, or "
+            "method='random'."
+        )
+    return trials or size or USUAL
+
+
+def _method(method: Any, space: Mapping[str, Dimension], points: int, seed: int) -> Method:
+    if method == "random":
+        return Random(space, seed)
+    if method == "grid":
+        return Grid(space, points)
+    if method == "coarse-to-fine":
+        return CoarseToFine(space, points)
+    if method == "optuna":
+        return Optuna(space, seed)
+    if hasattr(method, "sample_relative"):
+        return Optuna(space, seed, method)
+    known = ", ".join(map(repr, METHODS))
+    raise ValueError(
+        f"method= is one of {known}, or a sampler of Optuna, not {method!r}. {nearest(str(method), METHODS)}"
+    )
