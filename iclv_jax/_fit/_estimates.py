@@ -13,10 +13,12 @@ from iclv_jax._accuracy import Accuracy, Finer, with_more_nodes
 from iclv_jax._components import Components, components
 from iclv_jax._fit._bootstrap import Bootstrap, collected
 from iclv_jax._fit._frame import all_errors, all_values, parameter_frame, with_tests
+from iclv_jax._fit._penalised import known_parameters, precision, refuse_penalised, unfinished
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import Covariance, bootstrap, covariance, jackknife
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import OptimizerReport
+from iclv_jax._penalties import Penalties
 from iclv_jax._problem import Problem
 from iclv_jax._report import Report
 from iclv_jax._report._diagnosis import Diagnosis
@@ -35,6 +37,7 @@ class Estimates:
     accuracy: Accuracy
     rows: tuple[dict[str, Any], ...] = field(repr=False)
     curvature: np.ndarray | None = field(default=None, repr=False)
+    penalties: Penalties | None = field(default=None, repr=False)
 
     @property
     def converged(self) -> bool:
@@ -56,8 +59,13 @@ class Estimates:
 
     @cached_property
     def llf(self) -> float:
-        """The maximised (weighted) log-likelihood."""
+        """The (weighted) log-likelihood at the estimates, without penalties: maximised where there are none."""
         return float(self.problem.loglike(jnp.asarray(self.estimates)))
+
+    @property
+    def penalty(self) -> float:
+        """What penalties subtract from the log-likelihood: what was maximised is `llf - penalty`. 0 without any."""
+        return 0.0 if self.penalties is None else self.penalties.cost(self.estimates)
 
     @property
     def nobs(self) -> int:
@@ -66,11 +74,14 @@ class Estimates:
 
     @property
     def aic(self) -> float:
+        """ValueError for a penalised fit: the criterion counts parameters that are free."""
+        refuse_penalised(self, "AIC")
         return 2.0 * len(self.names) - 2.0 * self.llf
 
     @property
     def bic(self) -> float:
-        """With the number of people as sample size."""
+        """With the number of people as sample size. ValueError for a penalised fit."""
+        refuse_penalised(self, "BIC")
         return float(np.log(self.nobs)) * len(self.names) - 2.0 * self.llf
 
     @cached_property
@@ -83,10 +94,19 @@ class Estimates:
 
     @cached_property
     def hessian(self) -> pd.DataFrame:
-        """Hessian of the log-likelihood at the estimates."""
+        """Hessian of the log-likelihood at the estimates, without penalties."""
         known = self.curvature
         matrix = np.asarray(self.problem.hessian(jnp.asarray(self.estimates)) if known is None else known)
         return pd.DataFrame(matrix, index=list(self.names), columns=list(self.names))
+
+    @property
+    def penalised_hessian(self) -> pd.DataFrame:
+        """Hessian of what was maximised, the log-likelihood less its penalties."""
+        return self.hessian if self.penalties is None else self.hessian - np.diag(self.penalties.precision)
+
+    @property
+    def _pull(self) -> np.ndarray | None:
+        return None if self.penalties is None else self.penalties.slope(self.estimates)
 
     @cached_property
     def _covariances(self) -> dict[str, Covariance]:
@@ -101,20 +121,23 @@ class Estimates:
         return self._covariances[kind]
 
     def _covariance(self, kind: str) -> Covariance:
-        held = np.array([n in self.optimizer_report.active for n in self.names])
         if kind == "bootstrap":
             return self.bootstrap().covariance
-        hessian = self.hessian.to_numpy()
+        held, notes = known_parameters(self)
+        notes = (*notes, *unfinished(self))
         if kind == "jackknife":
-            return jackknife(self.problem, self.estimates, hessian, self.scores.to_numpy(), held)
+            hessian, scores = self.penalised_hessian.to_numpy(), self.scores.to_numpy()
+            return jackknife(self.problem, self.estimates, hessian, scores, held, notes, self._pull)
         return covariance(
             kind,
-            hessian,
+            self.hessian.to_numpy(),
             np.zeros((self.nobs, 0)) if kind == "hessian" else self.scores.to_numpy(),
             self.problem.panel.weights,
             self.names,
             held,
             self.problem.panel.clusters,
+            precision(self),
+            notes,
         )
 
     @cached_property
@@ -139,6 +162,7 @@ class Estimates:
             Of the draws.
         """
         check_count(samples, "samples")
+        refuse_penalised(self, "The bootstrap refits without penalties")
         if (samples, seed) not in self._bootstraps:
             found = bootstrap(self.problem, self.estimates, samples, seed)
             clusters = self.problem.panel.clusters is not None
@@ -195,7 +219,11 @@ class Estimates:
     def more_nodes(self) -> Finer | None:
         """Log L and estimates with about four times the nodes, by one Newton step."""
         return with_more_nodes(
-            self.problem, jnp.asarray(self.estimates), self.hessian.to_numpy(), self.bse.to_numpy()
+            self.problem,
+            jnp.asarray(self.estimates),
+            self.penalised_hessian.to_numpy(),
+            self.bse.to_numpy(),
+            self._pull,
         )
 
     def diagnose(self) -> Diagnosis:
@@ -222,7 +250,11 @@ class Estimates:
         scaled `gradient`; the smallest eigenvalue of the scaled Hessian; the `radius` or the `length` of the step;
         the length of the `step` in scaled parameters; the `ratio` of actual to predicted gain; whether it was
         `accepted`; its `curvature` |y| / |s|; `evaluations` and `seconds` so far in the stage. With
-        `trace_parameters`, every parameter and gradient."""
+        `trace_parameters`, every parameter and gradient. Penalised: what was subtracted (`penalty`).
+
+        Training (`Stochastic`) has one row per epoch: the log-likelihood per person (per unit of weight) of those trained
+        on, a mean over the batches as they came (`train`), and of those held out (`validation`); the `learning_rate` where the
+        transformation tells it; the mean length of the batches' scaled `gradient` before clipping, and of the `step`."""
         return pd.DataFrame(list(self.rows))
 
     def table(self, cov: str | None = None) -> pd.DataFrame:

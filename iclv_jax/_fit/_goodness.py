@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._fit._estimates import Estimates
+from iclv_jax._fit._penalised import refuse_penalised
 from iclv_jax._fit._residuals import Look, Looker, standardised, with_person
 from iclv_jax._inference._refits import refit
 from iclv_jax._integration._rule import check_count
@@ -78,6 +79,8 @@ def _row(name: str, row: Any) -> tuple[str, ...]:
 def goodness(fit: Estimates, samples: int, seed: int, again: bool) -> GoodnessOfFit:
     """See `Fit.goodness_of_fit`."""
     check_count(samples, "samples")
+    if again:
+        refuse_penalised(fit, "goodness_of_fit(refit=True)")
     problem, looker = fit.problem, Looker(fit.problem)
     looks = [looker.look(problem.core.person, fit.estimates)]
     values, information = [fit.llf], -fit.hessian.to_numpy()
