@@ -28,6 +28,7 @@ from iclv_jax._penalties import L1, L2, Gaussian  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
 from iclv_jax._report import to_latex  # noqa: E402
 from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
+from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
 __version__ = "0.1.0"
 
@@ -63,9 +64,11 @@ __all__ = [
     "compare",
     "datasets",
     "from_long",
+    "learning_rate_test",
     "load",
     "multistart",
     "plot",
+    "sanity_checks",
     "to_latex",
     "vuong",
 ]

@@ -190,7 +190,7 @@ def _train(
     stayed = tuple(n for n, free in zip(stage.problem.names, moving, strict=True) if not free)
     message = outcome.report.message
     if stayed:
-        message += f" Of the {int(moving.sum())} parameters polished; the other {len(stayed)} stayed where training stopped."
+        message += f" Over {int(moving.sum())} polished parameters; the other {len(stayed)} stayed where training stopped."
     return replace(outcome, report=replace(outcome.report, message=message, trained=stayed)), [*rows, *more]
 
 

@@ -23,7 +23,7 @@ def check_suited(optimizer: Optimizer, problem: Problem, penalties: Penalties | 
         if kinked:
             raise ValueError(
                 f"iclv.L1 on {_listed(kinked)} has no derivative at zero, which {type(optimizer).__name__} would need. "
-                "Train with optimizer=iclv.Stochastic(optax.adam(1e-2), batch_people=None), or take iclv.L2 or iclv.Gaussian."
+                "Train with optimizer=iclv.Stochastic(optax.adam(1e-2), batch_people=None), or take iclv.L2 or Gaussian."
             )
         return
     for name in kinked:

@@ -59,20 +59,27 @@ def held_out(problem: Problem, share: float, seed: int) -> np.ndarray:
     return np.isin(groups, chosen)
 
 
+def scale_of(options: Stochastic, objective: Likelihood, train: np.ndarray, start: Array) -> Scale:
+    """Scales by the scores of some of the people trained on."""
+    few = np.random.default_rng([options.seed, 2]).permutation(train)[:SCALED_BY]
+    sample = Likelihood(subset(objective.problem, np.sort(few)).recentre(start), objective.free)
+    return find_scale(sample, options.scaling, objective.z(start))
+
+
 class Course:
     """What training a problem takes beside its state: the arrays of everybody, and what is compiled."""
 
     def __init__(
         self,
-        problem: Problem,
         objective: Likelihood,
         update: Recorded,
         train: np.ndarray,
         options: Stochastic,
         scale: Scale,
     ) -> None:
-        placed = objective.moves
+        problem, placed = objective.problem, objective.moves
         core = problem._bare if placed else problem.core
+        self.objective = objective
         self.everybody = Everybody(core, problem.points, problem.log_weights)
         self.rule, self.update, self.train = (placed, problem.from_prior), update, train
         self.values = jnp.asarray(scale.values)
@@ -101,6 +108,14 @@ class Course:
     def advance(self, state: State, people: np.ndarray, real: np.ndarray) -> tuple[State, Step]:
         arrays = jnp.asarray(people), jnp.asarray(real)
         return epoch(self.everybody, self.setting, state, *arrays, self.rule, self.update, self.kinked)
+
+
+def course_of(options: Stochastic, problem: Problem, start: Array) -> Course:
+    """The course of a training on everybody, without penalties."""
+    objective = Likelihood(problem, np.ones(len(problem.names), bool))
+    everyone = np.arange(problem.core.people)
+    update = Recorded(options.transformation, len(problem.names))
+    return Course(objective, update, everyone, options, scale_of(options, objective, everyone, start))
 
 
 def _terms(objective: Likelihood, scale: Array) -> tuple[Terms, np.ndarray]:
@@ -143,12 +158,9 @@ class Training:
         self.jury = subset(problem, self.held) if len(self.held) else None
 
     def run(self, start: Array) -> Trained:
-        z = self.objective.z(start)
-        few = np.random.default_rng([self.options.seed, 2]).permutation(self.train)[:SCALED_BY]
-        sample = Likelihood(subset(self.problem, np.sort(few)).recentre(start), self.objective.free)
-        self.scale = find_scale(sample, self.options.scaling, z)
-        self.course = Course(self.problem, self.objective, self.update, self.train, self.options, self.scale)
-        state = self.course.begin(z)
+        self.scale = scale_of(self.options, self.objective, self.train, start)
+        self.course = Course(self.objective, self.update, self.train, self.options, self.scale)
+        state = self.course.begin(self.objective.z(start))
         self.kept = state.average
         if self.slot.saved:
             state = self._resumed(state)

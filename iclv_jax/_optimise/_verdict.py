@@ -59,8 +59,8 @@ SENTENCES: Mapping[Verdict, str] = {
         "Bound the parameters that run away, or start elsewhere."
     ),
     Verdict.TRAINED: (
-        "This is where training stopped, not a maximum of the log-likelihood, so that tests and standard errors do not "
-        "hold. Stochastic(..., polish=True) goes on to a maximum."
+        "This is where training stopped, not a maximum: tests and standard errors do not hold. "
+        "Stochastic(..., polish=True) goes on to one."
     ),
     Verdict.INTERRUPTED: "Interrupted from the keyboard; these are the best values so far.",
 }

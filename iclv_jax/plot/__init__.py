@@ -8,6 +8,8 @@ from iclv_jax.plot._coefficients import coefficients
 from iclv_jax.plot._gradients import gradients
 from iclv_jax.plot._item_response import item_response
 from iclv_jax.plot._latent_scores import latent_scores
+from iclv_jax.plot._learning_curves import learning_curves
+from iclv_jax.plot._learning_rates import learning_rates
 from iclv_jax.plot._path_diagram import path_diagram
 from iclv_jax.plot._shares import shares
 from iclv_jax.plot._sizes import effective_sizes
@@ -21,6 +23,8 @@ __all__ = [
     "gradients",
     "item_response",
     "latent_scores",
+    "learning_curves",
+    "learning_rates",
     "path_diagram",
     "shares",
     "standard_errors",
