@@ -254,7 +254,7 @@ class Estimates:
 
         Training (`Stochastic`) has one row per epoch: the log-likelihood per person (per unit of weight) of those trained
         on, a mean over the batches as they came (`train`), and of those held out (`validation`); the `learning_rate`
-        where the transformation tells it; mean lengths of the batches' scaled `gradient` before clipping and of the `step`."""
+        if the transformation tells it; mean lengths of the batches' scaled `gradient` before clipping and of the `step`."""
         return pd.DataFrame(list(self.rows))
 
     def table(self, cov: str | None = None) -> pd.DataFrame:
