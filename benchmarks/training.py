@@ -225,8 +225,9 @@ def write(table, found, machine):
         f"`python benchmarks/training.py`, on {machine}, JAX {jax.__version__}, iclv_jax {iclv.__version__}.",
         "",
         "The hybrid model of Optima (889 rows, nine ordered items, adaptive Gauss-Hermite with 15 nodes), from the default "
-        "start; learning rates fall to zero along a cosine; minibatches report the Polyak average. Gap: log-likelihood below "
-        "the trust region's maximum. Distance: the largest of any parameter, in standard errors. Seconds include compilation.",
+        "start; learning rates fall to zero along a cosine; minibatches report the Polyak average. Gap: log-likelihood "
+        "below the trust region's maximum. Distance: the largest of any parameter, in standard errors. Seconds include "
+        "compilation.",
         "",
         "| how | log L | gap | distance | verdict | seconds |",
         "|---|---:|---:|---:|---|---:|",
@@ -239,8 +240,8 @@ def write(table, found, machine):
         lines += [
             "",
             f"{found['people']:,} artificial people with {CHOICES} choices and {ITEMS} items each, two attitudes, "
-            f"{found['parameters']} parameters, adaptive Gauss-Hermite with 5 x 5 nodes, batches of 1,000 people, Adam, five "
-            'epochs, Polyak average, `memory="500MB"`, in a process of its own:',
+            f"{found['parameters']} parameters, adaptive Gauss-Hermite with 5 x 5 nodes, batches of 1,000 people, Adam, "
+            'five epochs, Polyak average, `memory="500MB"`, in a process of its own:',
             "",
         ]
         lines += [f"* {k}: {v:,.4g}" if isinstance(v, float) else f"* {k}: {v}" for k, v in found.items()]

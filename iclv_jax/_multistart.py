@@ -16,7 +16,7 @@ from iclv_jax._inference._signs import sign
 from iclv_jax._integration import Nodes
 from iclv_jax._integration._rule import check_count
 from iclv_jax._likelihood import Core
-from iclv_jax._optimise import Ended, Likelihood, Optimizer, Scipy, TrustRegion, minimise_frozen
+from iclv_jax._optimise import Ended, Likelihood, Optimizer, Scipy, Stochastic, TrustRegion, minimise_frozen
 from iclv_jax._optimise._many import derivatives
 from iclv_jax._optimise._method import Method
 from iclv_jax._optimise._scaling import find_scale

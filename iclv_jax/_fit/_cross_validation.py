@@ -8,9 +8,9 @@ import pandas as pd
 
 from iclv_jax._components import equal_shares
 from iclv_jax._fit._estimates import Estimates
+from iclv_jax._fit._penalised import smooth_penalties
 from iclv_jax._inference._folds import Parts, cross_validate, draw_folds, parts
 from iclv_jax._panel._frame import identifiers
-from iclv_jax._penalties import Penalties
 from iclv_jax._report import Report, Section, Tabular, fixed
 
 CHOICES = ("choices", "choices given items", "equal shares", "per choice", "per choice given items")
@@ -77,7 +77,9 @@ def cross_validation(fit: Estimates, folds: int, seed: int) -> CrossValidation:
     problem = fit.problem
     fold = draw_folds(problem, folds, seed)
     information = -fit.penalised_hessian.to_numpy()
-    found, fits = cross_validate(problem, fit.estimates, information, fold, _smooth(fit))
+    found, fits = cross_validate(
+        problem, fit.estimates, information, fold, smooth_penalties(fit, "cross_validate")
+    )
     labels = [str(k + 1) for k in range(folds)]
     masks = {label: fold == k for k, label in enumerate(labels)}
     everyone = np.ones(len(fold), bool)
@@ -98,15 +100,6 @@ def cross_validation(fit: Estimates, folds: int, seed: int) -> CrossValidation:
     notes = [f"whole {what} are left out, in {folds} folds drawn with the seed {seed}"]
     notes += [f"without fold {k}: {f.ending}" for k, f in zip(labels, fits, strict=True) if not f.converged]
     return CrossValidation(table, people, params, converged, tuple(notes))
-
-
-def _smooth(fit: Estimates) -> Penalties | None:
-    """The fit's penalties, for fits by the trust region."""
-    if fit.penalties is not None and fit.penalties.kinked:
-        raise ValueError(
-            "cross_validate fits by the trust region, which iclv.L1 does not allow. Take iclv.L2 or train on folds."
-        )
-    return fit.penalties
 
 
 def _row(fit: Estimates, found: Parts, mask: np.ndarray) -> dict[str, float]:

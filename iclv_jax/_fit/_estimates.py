@@ -13,7 +13,13 @@ from iclv_jax._accuracy import Accuracy, Finer, with_more_nodes
 from iclv_jax._components import Components, components
 from iclv_jax._fit._bootstrap import Bootstrap, collected
 from iclv_jax._fit._frame import all_errors, all_values, parameter_frame, with_tests
-from iclv_jax._fit._penalised import known_parameters, precision, refuse_penalised, unfinished
+from iclv_jax._fit._penalised import (
+    known_parameters,
+    precision,
+    refuse_penalised,
+    smooth_penalties,
+    unfinished,
+)
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import Covariance, bootstrap, covariance, jackknife
 from iclv_jax._integration._rule import check_count
@@ -162,9 +168,9 @@ class Estimates:
             Of the draws.
         """
         check_count(samples, "samples")
-        refuse_penalised(self, "The bootstrap refits without penalties")
+        penalties = smooth_penalties(self, "The bootstrap")
         if (samples, seed) not in self._bootstraps:
-            found = bootstrap(self.problem, self.estimates, samples, seed)
+            found = bootstrap(self.problem, self.estimates, samples, seed, penalties)
             clusters = self.problem.panel.clusters is not None
             self._bootstraps[samples, seed] = collected(found, self.params, clusters)
         return self._bootstraps[samples, seed]

@@ -1,7 +1,6 @@
 """What penalties and training change in what follows from estimates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,15 @@ def refuse_penalised(fit: Any, what: str) -> None:
             f"{what}: this fit is penalised, so that its estimates do not maximise the log-likelihood and the result "
             "would not hold. Fit without penalties=."
         )
+
+
+def smooth_penalties(fit: Any, what: str) -> Penalties | None:
+    """The penalties of a fit, for refits by second derivatives."""
+    if fit.penalties is not None and fit.penalties.kinked:
+        raise ValueError(
+            f"{what} fits again by second derivatives, which iclv.L1 does not have at zero. Take iclv.L2 or iclv.Gaussian."
+        )
+    return fit.penalties
 
 
 def precision(fit: Any) -> np.ndarray | None:
@@ -80,7 +88,7 @@ def as_data(penalties: Penalties) -> list[dict[str, Any]]:
         {
             "key": g.key,
             "parameters": g.parameters,
-            "penalties": [[type(p).__name__, asdict(p)] for p in g.penalties],
+            "penalties": [[type(p).__name__, vars(p)] for p in g.penalties],
         }  # pyright: ignore[reportArgumentType]
         for g in penalties.applied
     ]

@@ -12,7 +12,7 @@ from iclv_jax._likelihood import Core, loglike
 from iclv_jax._optimise._recorded import Leaves, Recorded
 from iclv_jax._penalties import Terms, cost
 from iclv_jax._problem import centred_nodes, centres
-from iclv_jax._types import Array, Bool, Float, Int, Params, Scalar
+from iclv_jax._types import AnyArray, Array, Bool, Float, Int, Params, Scalar
 
 
 class Everybody(NamedTuple):
@@ -55,11 +55,11 @@ class Step(NamedTuple):
     """What a step has seen: people of the batch, its log-likelihood per unit of weight, the length of its gradient before
     clipping and of its step in scaled parameters, and whether all of it was finite."""
 
-    people: Array
-    loglike: Array
-    gradient: Array
-    length: Array
-    finite: Array
+    people: AnyArray
+    loglike: AnyArray
+    gradient: AnyArray
+    length: AnyArray
+    finite: AnyArray
 
 
 @partial(jax.jit, static_argnames=("rule", "update", "kinked"))

@@ -146,9 +146,8 @@ def refine(
             penalties,
         )
         rows.extend({"stage": label, **row} for row in outcome.trace)
-        turned = np.where(stage.free, positive_spreads(target, outcome.params), outcome.params)
-        dearer = penalties is not None and penalties.cost(turned) > penalties.cost(outcome.params)
-        if np.array_equal(turned, outcome.params) or dearer or not turn:
+        turned = _turned(stage, outcome.params, penalties)
+        if np.array_equal(turned, outcome.params) or not turn:
             return outcome
         # Once: a spread near zero can end on either side of it each time.
         return maximised(rule, turned, options, None, verify, turn=False)
@@ -196,6 +195,7 @@ def _train(
 
 def _as_trained(stage: Stage, trained: Trained, penalties: Penalties | None) -> Outcome:
     """The point where training stopped, with the nodes of the result."""
+    trained = trained._replace(params=_turned(stage, trained.params, penalties))
     problem, rule = stage.problem, stage.problem.rule.stages()[-1]
     target = problem if rule == problem.rule else problem.integrate(rule)
     objective = Likelihood(target, stage.free, penalties)
@@ -229,6 +229,13 @@ def _too_coarse(outcome: Outcome) -> bool:
         return False
     error = accuracy(problem, params).error
     return (doubling_error(problem, params) if error is None else error) > target
+
+
+def _turned(stage: Stage, params: np.ndarray, penalties: Penalties | None) -> np.ndarray:
+    """With positive standard deviations where the stage moves them, unless that costs more."""
+    turned = np.where(stage.free, positive_spreads(stage.problem, params), params)
+    dearer = penalties is not None and penalties.cost(turned) > penalties.cost(params)
+    return params if dearer else turned
 
 
 def positive_spreads(problem: Problem, params: np.ndarray) -> np.ndarray:

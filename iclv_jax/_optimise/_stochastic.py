@@ -91,15 +91,18 @@ class Stochastic(Optimizer):
         self._check_average()
         if not isinstance(self.seed, (int, np.integer)) or self.seed < 0:
             raise ValueError(f"Stochastic: seed is a whole number from 0, not {self.seed!r}.")
-        named = self.polish == "named" or isinstance(self.polish, bool)
-        if not named and (isinstance(self.polish, str) or not all(isinstance(n, str) for n in self.polish)):
+        wanted: Any = self.polish
+        if isinstance(wanted, bool) or wanted == "named":
+            return
+        if isinstance(wanted, str) or not all(isinstance(n, str) for n in wanted):
             raise ValueError(
-                f'Stochastic: polish is True, False, "named" or a list of names, not {self.polish!r}.'
+                f'Stochastic: polish is True, False, "named" or a list of names, not {wanted!r}.'
             )
 
     def _check_average(self) -> None:
-        good = self.average is None or self.average == "polyak"
-        if not good and not (_is_number(self.average) and 0.0 < float(self.average) < 1.0):
+        if self.average is None or self.average == "polyak":
+            return
+        if not (_is_number(self.average) and 0.0 < float(self.average) < 1.0):
             raise ValueError(
                 f'Stochastic: average is a decay between 0 and 1, "polyak" or None, not {self.average!r}.'
             )
@@ -138,4 +141,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 1)

@@ -7,6 +7,7 @@ import numpy as np
 
 from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._stochastic import Stochastic
+from iclv_jax._optimise._training import held_out
 from iclv_jax._parameters._transform import Standard
 from iclv_jax._penalties import Penalties, under
 from iclv_jax._problem import Problem
@@ -32,6 +33,12 @@ def check_suited(optimizer: Optimizer, problem: Problem, penalties: Penalties | 
                 f"iclv.L1 on {name!r}: variances, ordered thresholds, covariances and intercepts of standardised "
                 "covariates cannot be drawn to zero one by one. Take iclv.L2 or iclv.Gaussian for it."
             )
+    out = held_out(problem, optimizer.validation, optimizer.seed)
+    if optimizer.validation and not (out.any() and (~out).any()):
+        raise ValueError(
+            f"Stochastic: validation={optimizer.validation:g} of {len(out)} people (in whole clusters) leaves nobody out, "
+            "or nobody in. Give another share."
+        )
     chosen = polished(optimizer, problem.names)
     both = [n for n, c in zip(problem.names, chosen, strict=True) if c and n in kinked]
     if both:

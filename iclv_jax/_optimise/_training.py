@@ -122,7 +122,8 @@ def _terms(objective: Likelihood, scale: Array) -> tuple[Terms, np.ndarray]:
     """Penalties in natural units, and their absolute values per scaled parameter."""
     size = len(objective.names)
     if objective.penalties is None:
-        return Terms(*jnp.zeros((3, size)), jnp.zeros(())), np.zeros(size)  # pyright: ignore[reportArgumentType]
+        none = jnp.zeros(size)
+        return Terms(none, none, none, jnp.zeros(())), np.zeros(size)
     terms = objective.penalties.terms
     # Parameters under an absolute value are multiples of their scaled ones.
     slopes = np.abs(np.asarray(objective.params(jnp.ones(size))))
@@ -150,11 +151,6 @@ class Training:
         self.update = Recorded(options.transformation, len(free))
         out = held_out(problem, options.validation, options.seed)
         self.train, self.held = np.flatnonzero(~out), np.flatnonzero(out)
-        if options.validation and not (len(self.held) and len(self.train)):
-            raise ValueError(
-                f"Stochastic: validation={options.validation:g} of {len(out)} people (in whole clusters) leaves nobody "
-                "out, or nobody in. Give another share."
-            )
         self.jury = subset(problem, self.held) if len(self.held) else None
 
     def run(self, start: Array) -> Trained:
