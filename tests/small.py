@@ -1,7 +1,9 @@
 """Two small models with artificial data, whose fits and compiled functions the tests of training and penalties share."""
 
+import contextlib
 from functools import cache
 
+import jax
 import numpy as np
 import pandas as pd
 
@@ -14,9 +16,9 @@ def data(people=90, seed=0):
     price, time, age = generator.normal(size=(3, people))
     green = 0.6 * age + generator.normal(size=people)
     lead = 0.5 - price + 0.4 * time + 0.7 * green + generator.logistic(size=people)
-    items = {f"y{k}": 0.9 * green + generator.normal(size=people) for k in (1, 2)}
-    level = np.digitize(green + generator.normal(size=people), [-0.8, 0.7]) + 1
-    columns = {"price": price, "time": time, "age": age, **items, "q": level}
+    answers = 0.9 * green + generator.normal(size=(3, people))
+    items = {f"q{k + 1}": np.digitize(a, [-0.8, 0.7]) + 1 for k, a in enumerate(answers)}
+    columns = {"price": price, "time": time, "age": age, **items}
     return pd.DataFrame(
         columns
         | {"choice": np.where(lead > 0, "a", "b"), "group": np.arange(people) // 3, "w": 1.0 + (price > 0)}
@@ -34,12 +36,20 @@ def hybrid(**parts):
     def utility(b, x, lv):
         return {"a": b.asc + b.price * x.price + b.taste * lv.green, "b": 0.0}
 
-    items = [*(iclv.Continuous(y, of="green") for y in ("y1", "y2")), iclv.Ordered("q", of="green")]
+    items = [iclv.Ordered(q, of="green") for q in ("q1", "q2", "q3")]
     choice = iclv.Logit(utility, chosen="choice")
     return iclv.Model([iclv.Latent("green", on=["age"])], items, choice, **parts)
 
 
-RULE = iclv.GaussHermite(5)
+@contextlib.contextmanager
+def quick_compilation():
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+RULE = iclv.GaussHermite(4)
 
 
 @cache
