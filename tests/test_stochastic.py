@@ -55,7 +55,15 @@ def stopped(frame):
 # --- gradients ---
 
 
-@pytest.mark.parametrize("rule", [None, iclv.GaussHermite(5), iclv.MonteCarlo(6), iclv.Adaptive(4)], ids=repr)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        None,
+        iclv.Adaptive(4),
+        *(pytest.param(r, marks=pytest.mark.slow) for r in (small.RULE, iclv.MonteCarlo(6))),
+    ],
+    ids=repr,
+)
 def test_batches_average_to_the_full_gradient(frame, rule):
     """With nodes placed in each batch, and of a rule without centres; people weighted, in batches of unequal size."""
     model = small.logit() if rule is None else small.hybrid()
@@ -355,14 +363,15 @@ def test_a_time_limit(frame):
 
 
 def test_what_is_not_finite_restores_the_last_good_point(frame):
-    fit = train(frame, optax.sgd(optax.piecewise_constant_schedule(0.1, {5: 1e300})), epochs=5)
+    fit = train(frame, optax.sgd(optax.piecewise_constant_schedule(0.1, {5: np.inf})), epochs=5)
     assert (
         fit.optimizer_report.verdict is Verdict.NOT_FINITE
         and "Lower the learning rate" in fit.optimizer_report.message
     )
     assert np.isfinite(fit.params).all() and np.isfinite(fit.llf)
-    one = train(frame, optax.sgd(0.1), epochs=1)
-    np.testing.assert_allclose(fit.params, one.params)
+    good = int(fit.trace["accepted"].sum())
+    assert 0 < good == len(fit.trace) - 1
+    np.testing.assert_allclose(fit.params, train(frame, optax.sgd(0.1), epochs=good).params)
 
 
 @pytest.mark.parametrize(
@@ -430,7 +439,7 @@ def test_sanity_of_a_sound_model(frame):
     assert found.ok, found
     row = found.table.loc["log-likelihood per choice at the start"]
     assert row["found"] == pytest.approx(-np.log(2.0)) and "equal shares" in row["expected"]
-    assert found.table["found"].iloc[2] > -0.6
+    assert -np.log(2.0) < found.table["found"].iloc[2] < 0.0
     assert "choice parameters" in str(found)
 
 

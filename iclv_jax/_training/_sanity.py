@@ -21,7 +21,7 @@ from iclv_jax._report._table import of_frame
 
 FAR = 0.1
 """Share by which the start may miss the log-likelihood of equal shares."""
-GAIN = 0.01
+GAIN = 1e-3
 """Share of the log-likelihood of ten people that training has to gain at least."""
 PEOPLE = 200
 """People whose scores are looked at."""
