@@ -163,6 +163,7 @@ def test_jackknife_against_leaving_people_out(ridge):
     np.testing.assert_allclose(ridge.standard_errors("jackknife"), np.sqrt(np.diag(matrix)), rtol=0.01)
 
 
+@pytest.mark.slow
 def test_bootstrap_against_refits(ridge):
     """Samples of weights, each against a penalised fit of its own."""
     found = ridge.bootstrap(3, seed=1)

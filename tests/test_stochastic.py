@@ -254,6 +254,39 @@ def test_equal_transformations_compile_nothing_anew():
     assert Recorded(optax.adam(0.05), 3).text == Recorded(optax.adam(0.05), 3).text
 
 
+# --- other objectives ---
+
+
+@pytest.mark.parametrize("objective", ["brier", "hinge"])
+def test_other_objectives(frame, objective):
+    """Against scipy on the loss in plain numpy."""
+    side = np.where(frame["choice"] == "a", 1.0, -1.0)
+
+    def loss(p):
+        index = side * (p[0] + p[1] * frame["price"].to_numpy() + p[2] * frame["time"].to_numpy())
+        each = 2.0 / (1.0 + np.exp(index)) ** 2 if objective == "brier" else np.maximum(0.0, 1.0 - index)
+        return each.sum()
+
+    adam = optax.adam(optax.cosine_decay_schedule(0.05, 600))
+    fit = train(frame, adam, objective=objective, batch_people=None, epochs=600)
+    other = optimize.minimize(
+        loss, fit.estimates, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12}
+    )
+    assert loss(fit.estimates) == pytest.approx(other.fun, abs=0.005)
+    assert fit.llf == pytest.approx(small.logit_loglike(frame, fit.estimates), abs=1e-9)
+    assert fit.llf < small.fitted("logit").llf - 0.01
+    assert "not the negative log-likelihood" in str(fit.summary())
+
+
+def test_other_objectives_need_closed_forms(frame):
+    with pytest.raises(ValueError, match="objective='brier' takes choice probabilities in closed form"):
+        train(frame, model=small.hybrid(), objective="brier")
+    with pytest.raises(ValueError, match="polish= maximises the likelihood"):
+        iclv.Stochastic(ADAM, objective="hinge", polish=True)
+    with pytest.raises(ValueError, match="objective is one of"):
+        iclv.Stochastic(ADAM, objective="mse")
+
+
 # --- absolute values ---
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core, loglike
+from iclv_jax._optimise._losses import total_loss
 from iclv_jax._optimise._recorded import Leaves, Recorded
 from iclv_jax._penalties import Terms, cost
 from iclv_jax._problem import centred_nodes, centres
@@ -62,7 +63,7 @@ class Step(NamedTuple):
     finite: AnyArray
 
 
-@partial(jax.jit, static_argnames=("rule", "update", "kinked"))
+@partial(jax.jit, static_argnames=("rule", "update", "kinked", "loss"))
 def epoch(
     all_of: Everybody,
     setting: Setting,
@@ -72,12 +73,13 @@ def epoch(
     rule: tuple[bool, int],
     update: Recorded,
     kinked: bool,
+    loss: str,
 ) -> tuple[State, Step]:
     """One step per batch of people. `rule` says whether nodes are placed at posteriors, and how many come from the prior;
-    `kinked` whether there are absolute values among the penalties."""
+    `kinked` whether there are absolute values among the penalties; `loss` what is minimised."""
 
     def step(state: State, rows: tuple[Array, Array]) -> tuple[State, Step]:
-        return _step(all_of, setting, state, *rows, rule, update, kinked)
+        return _step(all_of, setting, state, *rows, rule, update, kinked, loss)
 
     return jax.lax.scan(step, state, (batches, real))
 
@@ -91,8 +93,9 @@ def _step(
     rule: tuple[bool, int],
     update: Recorded,
     kinked: bool,
+    loss: str,
 ) -> tuple[State, Step]:
-    found, gradient = batch_slope(all_of, setting, state.point, people, real, rule)
+    found, gradient = batch_slope(all_of, setting, state.point, people, real, rule, loss)
     gradient = jnp.where(setting.free, gradient, 0.0)
     side = jnp.zeros_like(gradient)
     if kinked:
@@ -115,7 +118,13 @@ def _step(
 
 
 def batch_slope(
-    all_of: Everybody, setting: Setting, point: Array, people: Array, real: Array, rule: tuple[bool, int]
+    all_of: Everybody,
+    setting: Setting,
+    point: Array,
+    people: Array,
+    real: Array,
+    rule: tuple[bool, int],
+    loss: str = "likelihood",
 ) -> tuple[Scalar, Array]:
     """The batch's log-likelihood per unit of weight, and the gradient of the mean objective in scaled parameters, with
     nodes frozen where they are placed now: unbiased for those of all people in the training set.
@@ -130,7 +139,8 @@ def batch_slope(
         params = mapping.natural(constants, setting.scale * point)
         found = loglike(core, params) / setting.size
         smooth = setting.terms._replace(absolute=jnp.zeros_like(point))
-        return cost(smooth, params) / setting.whole - found, found
+        mean = -found if loss == "likelihood" else total_loss(core, params, loss) / setting.size
+        return cost(smooth, params) / setting.whole + mean, found
 
     (_, found), gradient = jax.value_and_grad(objective, has_aux=True)(point)
     return found, gradient

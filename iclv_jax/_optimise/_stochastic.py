@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from iclv_jax._optimise._losses import Loss
 from iclv_jax._optimise._method import Method
 from iclv_jax._optimise._options import Optimizer, TrustRegion
 from iclv_jax._optimise._recorded import Recorded
@@ -55,6 +56,12 @@ class Stochastic(Optimizer):
         True: afterwards the trust region takes all parameters to a maximum, with all people and the usual verdict.
         `"named"`: all but entries of arrays (`taste.layers[0].weight[2,1]`). A list of names, or of what names begin with
         (`"taste"`): only these. The others stay where training stopped, and standard errors take them as known.
+    objective
+        `"likelihood"`; or, for comparison with what is usual elsewhere, `"brier"`, the sum over alternatives of
+        `(P_j - y_j)^2`, or `"hinge"`, `max(0, 1 + max_j log P_j - log P_chosen)` over the alternatives not chosen. These two
+        are not maximum likelihood: their estimates have other standard errors, and cannot be polished. They are for
+        models without latent variables and random coefficients, whose choice probabilities are in closed form. The curves
+        and those held out are judged by the log-likelihood all the same.
     tolerance, max_iterations, recentrings
         Of the polish, as of `TrustRegion`.
     time_limit
@@ -63,7 +70,7 @@ class Stochastic(Optimizer):
         As of all optimisers; the scores behind scales are those of up to 1,000 people.
     """
 
-    transformation: Any
+    transformation: Any = field(hash=False)
     batch_people: int | None = field(default=256, kw_only=True)
     epochs: int = field(default=100, kw_only=True)
     validation: float = field(default=0.0, kw_only=True)
@@ -71,7 +78,8 @@ class Stochastic(Optimizer):
     clip: float | None = field(default=None, kw_only=True)
     average: float | Literal["polyak"] | None = field(default=None, kw_only=True)
     seed: int = field(default=0, kw_only=True)
-    polish: bool | Literal["named"] | Sequence[str] = field(default=False, kw_only=True)
+    objective: Loss = field(default="likelihood", kw_only=True)
+    polish: bool | Literal["named"] | Sequence[str] = field(default=False, kw_only=True, hash=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,6 +99,13 @@ class Stochastic(Optimizer):
         self._check_average()
         if not isinstance(self.seed, (int, np.integer)) or self.seed < 0:
             raise ValueError(f"Stochastic: seed is a whole number from 0, not {self.seed!r}.")
+        if self.objective not in get_args(Loss):
+            known = ", ".join(map(repr, get_args(Loss)))
+            raise ValueError(f"Stochastic: objective is one of {known}, not {self.objective!r}.")
+        if self.objective != "likelihood" and self.polish is not False:
+            raise ValueError(
+                f"polish= maximises the likelihood, not the objective {self.objective!r}. Leave one out."
+            )
         wanted: Any = self.polish
         if isinstance(wanted, bool) or wanted == "named":
             return

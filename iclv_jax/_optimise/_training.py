@@ -11,6 +11,7 @@ import numpy as np
 
 from iclv_jax._optimise._checkpoint import Slot
 from iclv_jax._optimise._epoch import Everybody, Setting, State, Step, cut, epoch
+from iclv_jax._optimise._losses import WORDS
 from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._recorded import Recorded
 from iclv_jax._optimise._scaling import Scale, find_scale
@@ -50,8 +51,9 @@ def subset(problem: Problem, people: np.ndarray) -> Problem:
 
 def held_out(problem: Problem, share: float, seed: int) -> np.ndarray:
     """Marks about this share of the people, whole clusters where there are any."""
-    panel = problem.panel
-    size = problem.core.people
+    panel, size = problem.panel, problem.core.people
+    if not share:
+        return np.zeros(size, bool)
     groups = np.arange(size) if panel.clusters is None else np.unique(panel.clusters, return_inverse=True)[1]
     order = np.random.default_rng([seed, 0]).permutation(int(groups.max()) + 1)
     people = np.cumsum(np.bincount(groups)[order])
@@ -86,6 +88,7 @@ class Course:
         weights = np.asarray(core.weights)
         lower, upper = objective.bounds()
         terms, kinks = _terms(objective, self.values)
+        self.loss = options.objective
         self.kinked = bool((kinks > 0.0).any())
         self.setting = Setting(
             self.values,
@@ -107,7 +110,8 @@ class Course:
 
     def advance(self, state: State, people: np.ndarray, real: np.ndarray) -> tuple[State, Step]:
         arrays = jnp.asarray(people), jnp.asarray(real)
-        return epoch(self.everybody, self.setting, state, *arrays, self.rule, self.update, self.kinked)
+        how = self.rule, self.update, self.kinked, self.loss
+        return epoch(self.everybody, self.setting, state, *arrays, *how)
 
 
 def course_of(options: Stochastic, problem: Problem, start: Array) -> Course:
@@ -246,7 +250,9 @@ class Training:
             restored = (
                 f"The point after epoch {self.best_epoch}, the best for people held out, was restored. "
             )
-        message = why + restored + Verdict.TRAINED.sentence
+        what = WORDS.get(self.options.objective)
+        trained = f"What was minimised is {what}, not the negative log-likelihood. " if what else ""
+        message = why + restored + trained + Verdict.TRAINED.sentence
         params = np.asarray(self._params(self.kept))
         steps = int(self.rows[-1]["evaluations"]) if self.rows else 0
         return Trained(params, verdict, message, self.scale, self.rows, steps)
