@@ -31,7 +31,7 @@ import public
 RESULTS = Path(__file__).parent / "results"
 PEOPLE, CHOICES, ITEMS = 100_000, 10, 9
 CUTS = (-1.2, -0.3, 0.5, 1.4)
-FULL = 1500
+FULL = 500
 """Epochs of full batches on Optima."""
 TRUTH = {
     "green ~ age": 0.4,
@@ -66,18 +66,28 @@ def ways():
     def nesterov(rate):
         return optax.sgd(rate, momentum=0.9, nesterov=True)
 
+    def adamw(rate):
+        return optax.adamw(rate, weight_decay=1e-4)
+
+    yield f"Adam, full batches, whitened, {FULL} epochs", training(None, FULL, optax.adam, 0.03, whiten=True)
     yield f"Adam, full batches, {FULL} epochs", training(None, FULL, optax.adam, 0.05)
+    yield "Adam, batches of 128, 100 epochs", training(128, 100, optax.adam, 0.02, average="polyak")
     for name, make, rate in (
-        ("SGD", optax.sgd, 0.3),
-        ("momentum", momentum, 0.05),
-        ("Nesterov", nesterov, 0.05),
-        ("AdaGrad", optax.adagrad, 0.2),
-        ("RMSProp", optax.rmsprop, 0.01),
-        ("Adam", optax.adam, 0.02),
-        ("AdamW", lambda r: optax.adamw(r, weight_decay=1e-4), 0.02),
+        ("SGD", optax.sgd, 0.1),
+        ("momentum", momentum, 0.01),
+        ("Nesterov", nesterov, 0.01),
+        ("AdaGrad", optax.adagrad, 0.05),
+        ("RMSProp", optax.rmsprop, 0.005),
+        ("Adam", optax.adam, 0.01),
+        ("AdamW", adamw, 0.01),
     ):
-        yield f"{name}, batches of 128, 100 epochs", training(128, 100, make, rate, average="polyak")
-    yield "Adam, batches of 128, 100 epochs, polished", training(128, 100, optax.adam, 0.02, polish=True)
+        options = {"average": "polyak", "whiten": True, "clip": 1.0}
+        yield (
+            f"{name}, batches of 128, whitened, clipped, 100 epochs",
+            training(128, 100, make, rate, **options),
+        )
+    polished = training(128, 20, optax.adam, 0.01, whiten=True, polish=True)
+    yield "Adam, batches of 128, whitened, 20 epochs, polished", polished
 
 
 def optima():

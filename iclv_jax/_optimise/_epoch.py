@@ -26,11 +26,11 @@ class Everybody(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What stays as it is: scales, bounds of scaled parameters, which of them move, the penalties (with absolute
-    values per scaled parameter in `kinks`), the numbers of people and weights of the training set and of all, the longest
-    gradient, and how an average is taken."""
+    """What stays as it is: scales (or a matrix from training coordinates to z), bounds of scaled parameters, which of
+    them move, the penalties (with absolute values per scaled parameter in `kinks`), the numbers of people and weights of
+    the training set and of all, the longest gradient, and how an average is taken."""
 
-    scale: Float[Array, " param"]
+    scale: Float[Array, " param"] | Float[Array, "param param"]
     lower: Float[Array, " param"]
     upper: Float[Array, " param"]
     free: Bool[Array, " param"]
@@ -117,6 +117,11 @@ def _step(
     return after, Step(real.sum(), found, size, length, finite)
 
 
+def unscaled(scale: Array, point: Array) -> Array:
+    """Training coordinates as unconstrained parameters z."""
+    return scale @ point if scale.ndim == 2 else scale * point
+
+
 def batch_slope(
     all_of: Everybody,
     setting: Setting,
@@ -133,10 +138,12 @@ def batch_slope(
     training set is that of its weights.
     """
     mapping, constants = all_of.core.structure.map, all_of.core.constants
-    core = _batch(all_of, setting, mapping.natural(constants, setting.scale * point), people, real, rule)
+    core = _batch(
+        all_of, setting, mapping.natural(constants, unscaled(setting.scale, point)), people, real, rule
+    )
 
     def objective(point: Array) -> tuple[Array, Array]:
-        params = mapping.natural(constants, setting.scale * point)
+        params = mapping.natural(constants, unscaled(setting.scale, point))
         found = loglike(core, params) / setting.size
         smooth = setting.terms._replace(absolute=jnp.zeros_like(point))
         mean = -found if loss == "likelihood" else total_loss(core, params, loss) / setting.size

@@ -115,6 +115,13 @@ def squares_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Arra
     return weights @ jax.vmap(lambda s: pull(s)[0])(scores) ** 2 / weights.sum()
 
 
+@partial(jax.jit, static_argnums=0)
+def outer_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
+    pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
+    mine = jax.vmap(lambda s: pull(s)[0])(scores)
+    return (mine.T * weights) @ mine / weights.sum()
+
+
 @dataclass(frozen=True)
 class Likelihood:
     """`-(loglike - penalties) / total weight` of a problem, in z."""
@@ -174,6 +181,11 @@ class Likelihood:
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         scores = self.problem.score_person(self.params(z))
         return np.asarray(squares_in_z(*self._map, z, scores, self.problem.core.weights))
+
+    def mean_outer_scores(self, z: Array) -> np.ndarray:
+        """The mean outer product of people's scores in z, (P, P)."""
+        scores = self.problem.score_person(self.params(z))
+        return np.asarray(outer_in_z(*self._map, z, scores, self.problem.core.weights))
 
     def noise(self, z: Array) -> float:
         """Squared distance in standard errors by which other seeds of the nodes would move the maximum."""

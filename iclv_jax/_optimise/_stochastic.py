@@ -50,6 +50,11 @@ class Stochastic(Optimizer):
         What is evaluated, restored and reported in place of the last point: an exponential moving average with this
         decay (0.99, say), or `"polyak"`, a mean over steps in which step t has a weight of about t^8 (Shamir and Zhang
         2013). None: the point itself.
+    whiten
+        Whether steps are taken in coordinates in which the scores of people at the start (of up to 1,000) are uncorrelated,
+        not only of one size: then models whose parameters are hard to tell apart need tens of steps instead of tens of
+        thousands. For up to some hundreds of parameters, without bounds and `L1`; clipping, weight decay and the gradient in
+        the trace are in these coordinates.
     seed
         Of the people held out and of the order of people.
     polish
@@ -77,6 +82,7 @@ class Stochastic(Optimizer):
     patience: int | None = field(default=None, kw_only=True)
     clip: float | None = field(default=None, kw_only=True)
     average: float | Literal["polyak"] | None = field(default=None, kw_only=True)
+    whiten: bool = field(default=False, kw_only=True)
     seed: int = field(default=0, kw_only=True)
     objective: Loss = field(default="likelihood", kw_only=True)
     polish: bool | Literal["named"] | Sequence[str] = field(default=False, kw_only=True, hash=False)

@@ -44,6 +44,10 @@ def check_suited(optimizer: Optimizer, problem: Problem, penalties: Penalties | 
             f"Stochastic: validation={optimizer.validation:g} of {len(out)} people (in whole clusters) leaves nobody out, "
             "or nobody in. Give another share."
         )
+    if optimizer.whiten and (kinked or np.isfinite(problem.bounds).any()):
+        raise ValueError(
+            "Stochastic: whiten=True mixes parameters, which bounds and iclv.L1 do not allow. Leave it out."
+        )
     chosen = polished(optimizer, problem.names)
     both = [n for n, c in zip(problem.names, chosen, strict=True) if c and n in kinked]
     if both:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._optimise._checkpoint import Slot
-from iclv_jax._optimise._epoch import Everybody, Setting, State, Step, cut, epoch
+from iclv_jax._optimise._epoch import Everybody, Setting, State, Step, cut, epoch, unscaled
 from iclv_jax._optimise._losses import WORDS
 from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._recorded import Recorded
@@ -23,6 +23,7 @@ from iclv_jax._types import Array
 
 SCALED_BY = 1_000
 """People whose scores give the scales: more would take memory and change nothing."""
+LEAST = 1e-4
 Watch = Callable[[dict[str, Any]], None]
 
 
@@ -68,6 +69,18 @@ def scale_of(options: Stochastic, objective: Likelihood, train: np.ndarray, star
     return find_scale(sample, options.scaling, objective.z(start))
 
 
+def whitening(options: Stochastic, objective: Likelihood, train: np.ndarray, start: Array) -> Array:
+    """A matrix W such that scores of `W s` at the start are uncorrelated and of unit size: scales times the inverse root of
+    their correlations, eigenvalues below `LEAST` of the largest raised to that."""
+    few = np.random.default_rng([options.seed, 2]).permutation(train)[:SCALED_BY]
+    sample = Likelihood(subset(objective.problem, np.sort(few)).recentre(start), objective.free)
+    outer = sample.mean_outer_scores(objective.z(start))
+    sizes = np.sqrt(np.where(np.diag(outer) > 0.0, np.diag(outer), 1.0))
+    values, vectors = np.linalg.eigh(outer / np.outer(sizes, sizes))
+    values = np.maximum(values, LEAST * values[-1])
+    return jnp.asarray((vectors / np.sqrt(values)) @ vectors.T / sizes[:, None])
+
+
 class Course:
     """What training a problem takes beside its state: the arrays of everybody, and what is compiled."""
 
@@ -77,14 +90,14 @@ class Course:
         update: Recorded,
         train: np.ndarray,
         options: Stochastic,
-        scale: Scale,
+        scale: Array,
     ) -> None:
         problem, placed = objective.problem, objective.moves
         core = problem._bare if placed else problem.core
         self.objective = objective
         self.everybody = Everybody(core, problem.points, problem.log_weights)
         self.rule, self.update, self.train = (placed, problem.from_prior), update, train
-        self.values = jnp.asarray(scale.values)
+        self.values = jnp.asarray(scale)
         weights = np.asarray(core.weights)
         lower, upper = objective.bounds()
         terms, kinks = _terms(objective, self.values)
@@ -92,8 +105,7 @@ class Course:
         self.kinked = bool((kinks > 0.0).any())
         self.setting = Setting(
             self.values,
-            jnp.asarray(lower) / self.values,
-            jnp.asarray(upper) / self.values,
+            *self._bounds(lower, upper),
             jnp.asarray(objective.free),
             terms,
             jnp.asarray(kinks) / weights.sum(),
@@ -104,8 +116,18 @@ class Course:
             (jnp.asarray(options.weighting[0]), jnp.asarray(options.weighting[1])),
         )
 
+    def _bounds(self, lower: np.ndarray, upper: np.ndarray) -> tuple[Array, Array]:
+        # Whitened coordinates have none: `check_suited` has refused bounds.
+        both = (jnp.asarray(b) for b in (lower, upper))
+        low, high = both if self.values.ndim == 2 else (b / self.values for b in both)
+        return low, high
+
+    def z(self, point: Array) -> Array:
+        return unscaled(self.values, point)
+
     def begin(self, z: Array) -> State:
-        point = jnp.clip(z / self.values, self.setting.lower, self.setting.upper)
+        point = jnp.linalg.solve(self.values, z) if self.values.ndim == 2 else z / self.values
+        point = jnp.clip(point, self.setting.lower, self.setting.upper)
         return State(point, point, self.update.first, jnp.zeros(()))
 
     def advance(self, state: State, people: np.ndarray, real: np.ndarray) -> tuple[State, Step]:
@@ -119,7 +141,8 @@ def course_of(options: Stochastic, problem: Problem, start: Array) -> Course:
     objective = Likelihood(problem, np.ones(len(problem.names), bool))
     everyone = np.arange(problem.core.people)
     update = Recorded(options.transformation, len(problem.names))
-    return Course(objective, update, everyone, options, scale_of(options, objective, everyone, start))
+    scale = scale_of(options, objective, everyone, start).values
+    return Course(objective, update, everyone, options, scale)
 
 
 def _terms(objective: Likelihood, scale: Array) -> tuple[Terms, np.ndarray]:
@@ -132,6 +155,8 @@ def _terms(objective: Likelihood, scale: Array) -> tuple[Terms, np.ndarray]:
     # Parameters under an absolute value are multiples of their scaled ones.
     slopes = np.abs(np.asarray(objective.params(jnp.ones(size))))
     absolute = np.asarray(terms.absolute)
+    if not absolute.any():
+        return terms, np.zeros(size)
     return terms, np.where(absolute > 0.0, absolute * slopes * np.asarray(scale), 0.0)
 
 
@@ -159,7 +184,10 @@ class Training:
 
     def run(self, start: Array) -> Trained:
         self.scale = scale_of(self.options, self.objective, self.train, start)
-        self.course = Course(self.objective, self.update, self.train, self.options, self.scale)
+        scale = self.scale.values
+        if self.options.whiten:
+            scale = whitening(self.options, self.objective, self.train, start)
+        self.course = Course(self.objective, self.update, self.train, self.options, scale)
         state = self.course.begin(self.objective.z(start))
         self.kept = state.average
         if self.slot.saved:
@@ -217,7 +245,7 @@ class Training:
         return row
 
     def _params(self, point: Array) -> Array:
-        return self.objective.params(self.course.values * point)
+        return self.objective.params(self.course.z(point))
 
     def _judged(self, point: Array) -> float:
         """Log-likelihood per unit of weight of the people held out, nodes placed for it."""
