@@ -24,7 +24,7 @@ from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
 import iclv_jax as iclv
-from iclv_jax import _problem
+from iclv_jax import _portions, _problem
 from iclv_jax._optimise import Likelihood
 from iclv_jax._optimise._scaling import find_scale
 
@@ -62,7 +62,7 @@ POINTS = {"Reference workload": reference_workload, "Optima hybrid": optima, "Sw
 def methods(core):
     """Name and lowered computation of each; `core` stands for data and nodes."""
     params = jnp.zeros(len(core.structure.map.free))
-    bhhh = jax.jit(lambda c, p: -outer(_problem.person_scores(c, p)[1], c.weights))
+    bhhh = jax.jit(lambda c, p: -outer(_portions.person_scores(c, p)[1], c.weights))
     return {
         "gradient": _problem.value_and_score.lower(core, params),
         "bhhh": bhhh.lower(core, params),

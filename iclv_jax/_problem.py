@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax import _derivatives as derivatives
-from iclv_jax import _likelihood as likelihood
+from iclv_jax import _portions as portions
 from iclv_jax._density import choice_log_densities, conditionable, item_log_densities, log_density, structure
 from iclv_jax._integration import Centre, Conditioned, Nodes, Rule, default_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
@@ -19,6 +19,7 @@ from iclv_jax._likelihood import Core, over_people
 from iclv_jax._memory import MEMORY, batch_size, in_batches_of, parse_memory
 from iclv_jax._panel import Panel, Person, read_panel
 from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
+from iclv_jax._portions import Portion
 from iclv_jax._report._diagnosis import Diagnosis, diagnose
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
@@ -26,9 +27,7 @@ from iclv_jax._spec._values import finite
 from iclv_jax._start import default_start
 from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores
 
-person_values = jax.jit(likelihood.person_values)
 value_and_score = jax.jit(derivatives.value_and_score)
-person_scores = jax.jit(derivatives.person_scores)
 expand_exact = jax.jit(derivatives.expand_exact)
 hessian_autodiff = jax.jit(derivatives.hessian_autodiff)
 hessian_numerical = jax.jit(derivatives.hessian_numerical, static_argnames="difference")
@@ -83,6 +82,10 @@ class Problem(eqx.Module):
         The rule of integration.
     reason
         Why this rule.
+    memory
+        Bytes that an evaluation may take.
+    portion
+        How many nodes are evaluated at a time: those of the coarse stage of a rule, where there was one.
     """
 
     core: Core
@@ -95,6 +98,7 @@ class Problem(eqx.Module):
     rule: Rule = eqx.field(static=True)
     reason: str = eqx.field(static=True)
     memory: float = eqx.field(static=True)
+    portion: Portion = eqx.field(static=True)
 
     def __hash__(self) -> int:
         # By identity: `jax.jit(problem.loglike)` asks for the hash of the method, and so of its problem's arrays.
@@ -147,20 +151,20 @@ class Problem(eqx.Module):
 
     def loglike_person(self, params: Params) -> Float[Array, " person"]:
         """log L_n of every person, unweighted, in the order of `panel.people`."""
-        return person_values(self.core, params)[0]
+        return portions.values(self.core, params, self.portion)[0]
 
     def effective_sizes(self, params: Params) -> Float[Array, " person"]:
         """How many draws from the posterior every person's nodes are worth: `(sum w)^2 / sum w^2` of the
         importance weights (Kong 1992)."""
-        return person_values(self.core, params)[1]
+        return portions.values(self.core, params, self.portion)[1]
 
     def score(self, params: Params) -> Params:
         """Gradient of `loglike`."""
-        return value_and_score(self.core, params)[1]
+        return self.value_and_score(params)[1]
 
     def score_person(self, params: Params) -> Scores:
         """Gradient of every person's log L_n, unweighted: shape (people, parameters)."""
-        return person_scores(self.core, params)[1]
+        return portions.scores(self.core, params, self.portion)[1]
 
     def hessian(
         self,
@@ -200,11 +204,15 @@ class Problem(eqx.Module):
         """Value, gradient and Hessian of `loglike` in one pass."""
         if method == "exact":
             return expand_exact(self.core, params)
-        return derivatives.outer_products(self.core.weights, *person_scores(self.core, params))
+        found = portions.scores(self.core, params, self.portion)
+        return derivatives.outer_products(self.core.weights, *found)
 
     def value_and_score(self, params: Params) -> tuple[Scalar, Params]:
         """`loglike` and its gradient in one pass."""
-        return value_and_score(self.core, params)
+        if not self.portion.divides(self.core, params):
+            return value_and_score(self.core, params)
+        each, scores = portions.scores(self.core, params, self.portion)
+        return self.core.weights @ each, self.core.weights @ scores
 
     def numerical_hessian(
         self, params: Params, difference: derivatives.Difference = "central"
@@ -276,7 +284,10 @@ class Problem(eqx.Module):
         core = eqx.tree_at(lambda c: c.nodes, self.core, nodes)
         core = in_batches_of(core, min(core.batch, batch_size(core, points.shape[1], self.memory)))
         new = core, points, logs, standard.from_prior
-        return Problem(*new, self.spec, self.table, self.panel, rule, self.reason, self.memory)
+        portion = self.portion
+        if not (rule.centred and self.rule.centred and portion.nodes < points.shape[1]):
+            portion = Portion(points.shape[1], core.batch)
+        return Problem(*new, self.spec, self.table, self.panel, rule, self.reason, self.memory, portion)
 
     def part(self, keep: Literal["items", "choices"]) -> "Problem":
         """The same problem with only the items, or only the choices, in the likelihood."""
@@ -373,7 +384,9 @@ def bind(
     )
     if batch_people is None:
         core = in_batches_of(core, batch_size(core, points.shape[1], bytes_allowed))
-    return Problem(core, points, logs, standard.from_prior, spec, table, panel, rule, reason, bytes_allowed)
+    portion = Portion(points.shape[1], core.batch)
+    new = core, points, logs, standard.from_prior
+    return Problem(*new, spec, table, panel, rule, reason, bytes_allowed, portion)
 
 
 def _choose(spec: Spec, integration: Rule | None) -> tuple[Rule, str]:

@@ -11,6 +11,12 @@ import pytest
 MANY_MAPS = 30_000
 
 
+def pytest_configure(config):
+    """Few optimisations of what is compiled, but for the long tests: most programs run only a handful of times, and
+    compiling them takes most of the time."""
+    jax.config.update("jax_disable_most_optimizations", config.option.markexpr == "not slow")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def forget_compiled_functions():
     """After a file of tests, drop the compiled functions of the process when there are many."""

@@ -34,6 +34,7 @@ ORDER = [
     ["_start"],
     ["_diagnose"],
     ["_report"],
+    ["_portions"],
     ["_problem"],
     ["_accuracy"],
     ["_components"],

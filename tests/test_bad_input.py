@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import iclv_jax as iclv
-from iclv_jax import _problem
+from iclv_jax import _portions, _problem
 
 PEOPLE = 8
 NAN, INF = np.nan, np.inf
@@ -1009,7 +1009,10 @@ CASES = [
     for name, (build, pattern) in cases.items()
 ]
 
-LIKELIHOOD = ["person_values", "value_and_score", "person_scores", "expand_exact", "centres"]
+LIKELIHOOD = {
+    _portions: ["person_values", "person_scores"],
+    _problem: ["value_and_score", "expand_exact", "centres"],
+}
 
 
 def message(build):
@@ -1020,8 +1023,9 @@ def message(build):
 
 @pytest.mark.parametrize(("build", "pattern"), CASES)
 def test_refused_before_the_likelihood(build, pattern, monkeypatch):
-    for name in LIKELIHOOD:
-        monkeypatch.setattr(_problem, name, None)
+    for module, names in LIKELIHOOD.items():
+        for name in names:
+            monkeypatch.setattr(module, name, None)
     said = message(build)
     assert re.search(pattern, said), said
     assert said[-1] in ".?", said

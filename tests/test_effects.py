@@ -55,6 +55,25 @@ def test_standard_units_of_holzinger_and_swineford(pupils_fit):
     assert reliability.loc["visual", "omega"] == pytest.approx(value / (value + rest))
 
 
+def test_reliability_of_scores_by_regression(pupils, pupils_fit):
+    """Posterior means of a normal model are Thurstone's regression scores."""
+    factors, columns = ["visual", "textual", "speed"], [f"x{k}" for k in range(1, 10)]
+    loadings, p = np.zeros((9, 3)), pupils_fit.all_params
+    for k, column in enumerate(columns):
+        loadings[k, k // 3] = p[f"{factors[k // 3]} =~ {column}"]
+    spread = np.diag([p[f"{f} ~~ {f}"] for f in factors])
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        name = f"{factors[i]} ~~ {factors[j]}"
+        spread[i, j] = spread[j, i] = p[name]
+    items = loadings @ spread @ loadings.T + np.diag([p[f"{c} ~~ {c}"] for c in columns])
+    weights = spread @ loadings.T @ np.linalg.inv(items)
+    between = np.diag(weights @ np.cov(pupils[columns].T, bias=True) @ weights.T)
+    within = np.diag(spread - weights @ loadings @ spread)
+    found = pupils_fit.reliability()["scores"]
+    np.testing.assert_allclose(found[factors], between / (between + within), rtol=1e-6)
+    assert (found > 0.6).all() and (found < 0.95).all()
+
+
 def test_missing_answers_take_part_in_all_models():
     """With complete answers the saturated model has a closed form, which the algorithm for gaps comes to as well."""
     from iclv_jax._predict._saturated import normal_loglike, saturated

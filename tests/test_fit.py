@@ -9,7 +9,7 @@ import pytest
 
 import iclv_jax as iclv
 
-MODELS = [pytest.param("mixed_logit", marks=pytest.mark.slow), "mimic"]
+MODELS = [n if n == "mimic" else pytest.param(n, marks=pytest.mark.slow) for n in bank.NAMES]
 
 
 def calls(fit, case, folder):

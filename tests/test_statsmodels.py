@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 import iclv_jax as iclv
 
@@ -117,3 +118,64 @@ def test_a_multinomial_logit():
     np.testing.assert_allclose(fit.params[names], theirs.params.to_numpy().T.ravel(), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(fit.bse[names], theirs.bse.to_numpy().T.ravel(), rtol=1e-5)
     assert fit.bic == pytest.approx(theirs.bic, abs=1e-8)
+
+
+@pytest.fixture(scope="module")
+def ordered():
+    """An ordered probit twice: as an item of a latent variable whose disturbance and whose own error have variance 1, so
+    that the response has variance 2, and as the OrderedModel of statsmodels, whose response has variance 1."""
+    generator = np.random.default_rng(3)
+    income, age = generator.normal(size=(2, 300))
+    response = 0.8 * income - 0.5 * age + generator.normal(size=300) * np.sqrt(2.0)
+    data = pd.DataFrame({"income": income, "age": age, "group": np.arange(300) % 40})
+    data["answer"] = 1 + np.digitize(response, [-1.0, 0.2, 1.5])
+    model = iclv.Model(
+        latent=[iclv.Latent("view", on=["income", "age"])],
+        indicators=[iclv.Ordered("answer", of="view")],
+        fixed={"view =~ answer": 1.0},
+    )
+    fit = model.fit(data, cluster="group", integration=iclv.GaussHermite(40), progress=False)
+    theirs = OrderedModel(data["answer"], data[["income", "age"]], distr="probit")
+    return fit, theirs.fit(method="newton", tol=1e-14, maxiter=100, disp=0), data
+
+
+def natural(result):
+    """Their estimates in our units, and the derivative of ours by theirs (increments of thresholds are in logs)."""
+    params = result.params.to_numpy()
+    slopes, steps = params[:2], params[2:]
+    thresholds = result.model.transform_threshold_params(params)[1:-1]
+    jacobian = np.zeros((5, 5))
+    jacobian[:2, :2] = np.eye(2)
+    jacobian[2:, 2] = 1.0
+    jacobian[3:, 3], jacobian[4, 4] = np.exp(steps[1]), np.exp(steps[2])
+    return np.sqrt(2.0) * np.concatenate([slopes, thresholds]), np.sqrt(2.0) * jacobian
+
+
+def test_an_ordered_probit(ordered):
+    fit, theirs, _ = ordered
+    assert fit.llf == pytest.approx(theirs.llf, abs=1e-7)
+    assert fit.aic == pytest.approx(theirs.aic, abs=1e-6)
+    assert fit.bic == pytest.approx(theirs.bic, abs=1e-6)
+    np.testing.assert_allclose(fit.params, natural(theirs)[0], rtol=1e-5)
+    np.testing.assert_allclose(fit.predict_items()["answer"], theirs.predict(), atol=1e-6)
+
+
+def test_covariances_of_an_ordered_probit(ordered):
+    fit, theirs, data = ordered
+    by_theirs = natural(theirs)[1]
+    params = theirs.params.to_numpy()
+    scores = np.asarray(theirs.model.score_obs(params))
+    bread = np.linalg.inv(-theirs.model.hessian(params))
+    grouped = pd.DataFrame(scores).groupby(data["group"].to_numpy()).sum().to_numpy()
+    wanted = {
+        "hessian": bread,
+        "bhhh": np.linalg.inv(scores.T @ scores),
+        "robust": bread @ (scores.T @ scores) @ bread,
+        "cluster": bread @ (grouped.T @ grouped) @ bread,
+    }
+    np.testing.assert_allclose(fit.scores @ by_theirs, scores, atol=1e-4)
+    for kind, matrix in wanted.items():
+        found = fit.cov_params(kind)
+        np.testing.assert_allclose(
+            found, by_theirs @ matrix @ by_theirs.T, rtol=2e-4, atol=1e-7, err_msg=kind
+        )

@@ -19,7 +19,8 @@ from iclv_jax._inference._freed import fixed_values, freed, why_not_free
 from iclv_jax._inference._hypotheses import chi_squared
 from iclv_jax._inference._score_test import Index, joint_score, modification_index
 from iclv_jax._likelihood import Core
-from iclv_jax._problem import Problem, expand_exact, person_scores
+from iclv_jax._portions import person_scores
+from iclv_jax._problem import Problem, expand_exact
 from iclv_jax._types import Array
 
 ScoreKind = Literal["hessian", "bhhh", "robust"]

@@ -40,7 +40,8 @@ class Predictions(Estimates):
 
     def latent_scores(self) -> pd.DataFrame:
         """Posterior means of every person's latent variables and random coefficients, given the
-        person's items and choices, with posterior standard deviations (`name.sd`)."""
+        person's items and choices, with posterior standard deviations (`name.sd`); `fit.reliability()` has their
+        reliability."""
         mean, matrix = (np.asarray(a) for a in self._posterior)
         spread = np.sqrt(np.diagonal(matrix, axis1=1, axis2=2))
         columns = [c for name in self._quantities for c in (name, f"{name}.sd")]

@@ -221,4 +221,6 @@ def fixed_problem(problem: Problem, name: str, value: float) -> Problem:
     shape = structure(spec, table, problem.rule.conditions)
     core = Core(shape, old.batch, jnp.asarray(table.constants), old.person, old.weights, old.nodes)
     rest = problem.points, problem.log_weights, problem.from_prior
-    return Problem(core, *rest, spec, table, problem.panel, problem.rule, problem.reason, problem.memory)
+    return Problem(
+        core, *rest, spec, table, problem.panel, problem.rule, problem.reason, problem.memory, problem.portion
+    )

@@ -100,7 +100,8 @@ class Structural(TradeOffs):
         variable (Joereskog 1971), so that items of reversed meaning count as turned round; `ave` is the mean R2 of the items
         (Fornell and Larcker 1981). Only items that measure nothing else count (`items`). Where one of them is ordered, omega
         is of the standardised responses behind the levels, else of the items in their own units. Delta-method standard
-        errors in `.se`.
+        errors in `.se`. `scores` is how far `latent_scores` can be trusted to tell people apart: the variance over people
+        of the posterior means, by that and the mean posterior variance (as of EAP scores: Bock and Mislevy 1982).
         """
         self._needs_latents("reliability")
         order, items, _ = self._names_of_axes
@@ -116,7 +117,16 @@ class Structural(TradeOffs):
         frame = {"items": own.sum(axis=0).astype(int)}
         for i, name in enumerate(("omega", "ave")):
             frame |= {name: values[i], f"{name}.se": delta_errors(np.nan_to_num(slopes[i]), matrix)}
+        frame["scores"] = self._reliability_of_scores[: len(order)]
         return pd.DataFrame(frame, index=pd.Index(order, name="latent"))
+
+    @property
+    def _reliability_of_scores(self) -> np.ndarray:
+        mean, matrix = (np.asarray(a) for a in self._posterior)
+        weights = self.problem.panel.weights
+        between = np.average((mean - np.average(mean, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
+        within = np.average(np.diagonal(matrix, axis1=1, axis2=2), axis=0, weights=weights)
+        return between / (between + within)
 
     def fit_measures(self) -> dict[str, float]:
         """How well a model of continuous items reproduces their means and covariances.

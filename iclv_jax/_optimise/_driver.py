@@ -83,8 +83,7 @@ class Run:
         self.began = time.perf_counter()
         self.trace: list[dict[str, Any]] = []
         self.evaluations = self.recentrings = self.quiet = 0
-        first = objective.moves and options.recentrings > 0 and self.method.supplied == "exact"
-        self.movement, self.tolerance = 0.0, max(options.tolerance, LOOSE if first else 0.0)
+        self.movement, self.tolerance = 0.0, max(options.tolerance, LOOSE if self.before_placing else 0.0)
         self.noise: float | None = None
         self.frozen = self.bad = self.lagged = False
         self.unscaled: tuple[str, ...] = ()
@@ -196,7 +195,7 @@ class Run:
         if not self._usable(here):
             return Verdict.NOT_FINITE
         decrement = float(shape.decrement) * self.objective.size
-        if decrement <= self.tolerance * (CLOSER if self.lagged else 1.0):
+        if decrement <= self.tolerance * (CLOSER if self.lagged and not self.before_placing else 1.0):
             if self.verify and self._true_decrement(z, shape) > self.options.tolerance:
                 # The approximation is too optimistic: go on, and ask for more.
                 self.tolerance = min(self.tolerance, max(decrement, 1e-300)) * 1e-2
@@ -241,6 +240,12 @@ class Run:
         if self.noise is None:
             self.noise = self.objective.noise(z)
         return self.movement <= self.noise
+
+    @property
+    def before_placing(self) -> bool:
+        """Whether nodes will be placed anew at the point that is looked for, so that it need not be found to all digits."""
+        first = self.recentrings == 0 and self.options.recentrings > 0
+        return first and self.objective.moves and self.method.supplied == "exact"
 
     def _place_anew(self, z: Array, here: Derivatives) -> Derivatives:
         """Nodes at the present parameters; values before and after are never compared."""

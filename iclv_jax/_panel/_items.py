@@ -41,7 +41,7 @@ def _observed(item: Indicator, frame: Frame, estimating: bool) -> pd.Series:
     missing = column.isna().to_numpy(copy=True)
     # Only values that are present are compared: `pd.NA == 6` is neither true nor false.
     missing[~missing] = [v in item.missing for v in answers[~missing]]
-    answers[missing] = None
+    answers.iloc[np.flatnonzero(missing)] = None
     if missing.all() and estimating:
         raise ValueError(f"Item {item.column!r} is missing for everyone. Remove it from the model.")
     seen = answers[~missing]
@@ -113,14 +113,14 @@ def _encode(item: Indicator, answers: pd.Series, levels: tuple[Level, ...]) -> n
         values[present] = [float(v) for v in answers[present]]
         return values
     code: dict[Any, int] = {level: i for i, level in enumerate(levels)}
-    for position in np.flatnonzero(present).tolist():
-        value = answers.iloc[position]
-        if value not in code:
-            raise ValueError(
-                f"Item {item.column!r} has the value {value!r} for person {answers.index[position]!r}, which "
-                f"is none of its levels {list(levels)!r}. Codes that mean 'no answer' go into `missing=`."
-            )
-        values[position] = code[value]
+    codes = [code.get(value, -1) for value in answers[present].tolist()]
+    if -1 in codes:
+        position = np.flatnonzero(present)[codes.index(-1)]
+        raise ValueError(
+            f"Item {item.column!r} has the value {answers.iloc[position]!r} for person {answers.index[position]!r}, "
+            f"which is none of its levels {list(levels)!r}. Codes that mean 'no answer' go into `missing=`."
+        )
+    values[present] = codes
     return values
 
 

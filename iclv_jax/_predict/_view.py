@@ -12,6 +12,7 @@ from iclv_jax._integration import GaussHermite, MonteCarlo, Nodes, default_rule
 from iclv_jax._likelihood import Core
 from iclv_jax._memory import batch_size, in_batches_of
 from iclv_jax._panel import Panel, Person
+from iclv_jax._portions import Portion
 from iclv_jax._problem import Problem, spread_nodes
 from iclv_jax._types import Array, Params
 
@@ -54,6 +55,7 @@ def on(problem: Problem, panel: Panel) -> Problem:
         problem.rule,
         problem.reason,
         problem.memory,
+        Portion(problem.portion.nodes, people),
     )
     return bare.integrate(problem.rule)
 

@@ -1,0 +1,55 @@
+"""Many nodes in portions of few: the same values, effective numbers, scores and Hessians."""
+
+import bank
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import iclv_jax as iclv
+from iclv_jax._portions import Portion, scores, values
+
+
+@pytest.fixture(scope="module")
+def problems():
+    """A hybrid at 23 nodes, at once and in portions of 7 of which the last is not full."""
+    case = bank.get("chain")
+    coarse = case.model.bind(case.data, **(case.bind | {"integration": iclv.Adaptive(7, sequence="sobol")}))
+    params = coarse.vector(case.params)
+    rule = iclv.Adaptive(23, sequence="sobol")
+    whole = case.model.bind(case.data, **(case.bind | {"integration": rule})).recentre(params)
+    return coarse.integrate(rule).recentre(params), whole, params
+
+
+def test_portions_add_up(problems):
+    portioned, whole, params = problems
+    nodes = whole.core.nodes.log_weights.shape[1]
+    assert portioned.portion.nodes < nodes and nodes % portioned.portion.nodes
+    assert whole.portion == Portion(nodes, whole.core.batch)
+    moved = params + 0.01
+    for method in ("loglike", "loglike_person", "effective_sizes", "score", "score_person"):
+        found, expected = (getattr(p, method)(moved) for p in (portioned, whole))
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11, err_msg=method)
+    np.testing.assert_allclose(portioned.hessian(moved, "bhhh"), whole.hessian(moved, "bhhh"), rtol=1e-10)
+
+
+def test_within_transformations_all_nodes_are_taken_at_once(problems):
+    portioned, whole, params = problems
+    np.testing.assert_array_equal(jax.jit(portioned.loglike)(params), jax.jit(whole.loglike)(params))
+    np.testing.assert_allclose(jax.grad(portioned.loglike)(params), portioned.score(params), rtol=1e-10)
+
+
+def test_a_portion_without_likelihood_counts_for_nothing(problems):
+    portioned, _, params = problems
+    first = jnp.arange(portioned.core.nodes.log_weights.shape[1]) < portioned.portion.nodes
+    nodes = portioned.core.nodes._replace(
+        log_weights=jnp.where(first, portioned.core.nodes.log_weights, -jnp.inf)
+    )
+    core = type(portioned.core)(
+        portioned.core.structure, portioned.core.batch, portioned.core.constants, portioned.core.person,
+        portioned.core.weights, nodes,
+    )  # fmt: skip
+    each, slopes = scores(core, params, portioned.portion)
+    assert np.isfinite(each).all() and np.isfinite(slopes).all()
+    sizes = values(core, params, portioned.portion)[1]
+    assert np.isfinite(sizes).all() and (sizes <= portioned.portion.nodes).all()
