@@ -66,10 +66,17 @@ def ways():
     def nesterov(rate):
         return optax.sgd(rate, momentum=0.9, nesterov=True)
 
+    def quick_to_forget(rate):
+        # The first gradients are a thousand times the last ones.
+        return optax.adam(rate, b2=0.98)
+
     def adamw(rate):
         return optax.adamw(rate, weight_decay=1e-4)
 
-    yield f"Adam, full batches, whitened, {FULL} epochs", training(None, FULL, optax.adam, 0.03, whiten=True)
+    yield (
+        f"Adam, full batches, whitened, {FULL} epochs",
+        training(None, FULL, quick_to_forget, 0.03, whiten=True),
+    )
     yield f"Adam, full batches, {FULL} epochs", training(None, FULL, optax.adam, 0.05)
     yield "Adam, batches of 128, 100 epochs", training(128, 100, optax.adam, 0.02, average="polyak")
     for name, make, rate in (

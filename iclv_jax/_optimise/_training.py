@@ -161,7 +161,7 @@ def _terms(objective: Likelihood, scale: Array) -> tuple[Terms, np.ndarray]:
 
 
 class Training:
-    """One training. A checkpoint holds the state, the best point, and the attributes in `KEPT`."""
+    """One training. A checkpoint holds the state, the best point, and the trace."""
 
     def __init__(
         self,
