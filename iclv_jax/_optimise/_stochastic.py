@@ -53,8 +53,8 @@ class Stochastic(Optimizer):
     whiten
         Whether steps are taken in coordinates in which the scores of people at the start (of up to 1,000) are uncorrelated,
         not only of one size: models whose parameters are hard to tell apart then need hundreds of full batches instead of
-        many thousands (the hybrid model of Optima: 350 for 1e-3 in the log-likelihood). For up to some hundreds of parameters, without bounds and `L1`; clipping, weight decay and the gradient in
-        the trace are in these coordinates.
+        many thousands (the hybrid model of Optima: 350 for 1e-3 in the log-likelihood). For up to some hundreds of
+        parameters, without bounds and `L1`; clipping, weight decay and the gradient in the trace are in these coordinates.
     seed
         Of the people held out and of the order of people.
     polish
