@@ -112,7 +112,8 @@ def test_priors_from_none_to_certainty(frame):
     assert tight.bse["price"] == pytest.approx(1e-4, rel=1e-5)
 
 
-@pytest.mark.parametrize("start", ["default", pytest.param("sequential", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["default", "sequential"])
 def test_hybrid(start):
     """Stages, placed nodes and the joint fit see the penalty."""
     free = small.hybrid().fit(small.data(), integration=small.RULE, start=start, progress=False)
