@@ -19,7 +19,7 @@ from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._verdict import Verdict
 from iclv_jax._penalties import Penalties, Terms
 from iclv_jax._problem import Problem
-from iclv_jax._types import Array
+from iclv_jax._types import AnyArray, Array
 
 SCALED_BY = 1_000
 """People whose scores give the scales: more would take memory and change nothing."""
@@ -90,7 +90,7 @@ class Course:
         update: Recorded,
         train: np.ndarray,
         options: Stochastic,
-        scale: Array,
+        scale: AnyArray,
     ) -> None:
         problem, placed = objective.problem, objective.moves
         core = problem._bare if placed else problem.core
