@@ -24,22 +24,27 @@ from iclv_jax._integration import (  # noqa: E402
 from iclv_jax._long import from_long  # noqa: E402
 from iclv_jax._model import Model  # noqa: E402
 from iclv_jax._multistart import multistart  # noqa: E402
-from iclv_jax._optimise import BHHH, LBFGSB, Scipy, TrustRegion  # noqa: E402
+from iclv_jax._optimise import BHHH, LBFGSB, Scipy, Stochastic, TrustRegion  # noqa: E402
+from iclv_jax._penalties import L1, L2, Gaussian  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
 from iclv_jax._report import to_latex  # noqa: E402
 from iclv_jax._search import search  # noqa: E402
 from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
+from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BHHH",
+    "L1",
+    "L2",
     "LBFGSB",
     "Adaptive",
     "Conditioned",
     "Continuous",
     "Fit",
     "GaussHermite",
+    "Gaussian",
     "Laplace",
     "Latent",
     "LogNormal",
@@ -53,6 +58,7 @@ __all__ = [
     "Scipy",
     "SequentialFit",
     "Standardized",
+    "Stochastic",
     "Thresholds",
     "Trapezoid",
     "TrustRegion",
@@ -62,9 +68,11 @@ __all__ = [
     "families",
     "from_long",
     "initialise",
+    "learning_rate_test",
     "load",
     "multistart",
     "plot",
+    "sanity_checks",
     "search",
     "to_latex",
     "vuong",

@@ -136,16 +136,18 @@ def randomisations(
     return [problem.integrate(rule).recentre(params) for rule in rules if rule is not None]
 
 
-def simulation_noise(problem: Problem, params: Params, hessian: Array, free: np.ndarray) -> float:
+def simulation_noise(
+    problem: Problem, params: Params, hessian: Array, free: np.ndarray, pull: np.ndarray | None = None
+) -> float:
     """Squared distance, in standard errors, by which another seed would move the estimates.
 
-    The mean of `g' H^-1 g` over randomisations, g the score that each has at these parameters; over those marked
-    `free`, because the others may have no score at all.
+    The mean of `g' H^-1 g` over randomisations, g the score that each has at these parameters, less the `pull` of
+    penalties; over those marked `free`, because the others may have no score at all.
     """
     noise, at = 0.0, np.flatnonzero(free)
     others = randomisations(problem, params, count=2)
     for other in others:
-        gradient = other.score(params)[at]
+        gradient = (other.score(params) - (0.0 if pull is None else pull))[at]
         noise += float(-gradient @ jnp.linalg.solve(hessian[np.ix_(at, at)], gradient)) / len(others)
     return noise
 
@@ -171,9 +173,10 @@ class Finer:
 
 
 def with_more_nodes(
-    problem: Problem, params: Params, hessian: np.ndarray, errors: np.ndarray
+    problem: Problem, params: Params, hessian: np.ndarray, errors: np.ndarray, pull: np.ndarray | None = None
 ) -> Finer | None:
-    """Log L and estimates with four times the nodes; None when nothing is integrated."""
+    """Log L and estimates with four times the nodes; None when nothing is integrated. `pull` is the gradient of
+    penalties, whose second derivatives are part of `hessian`."""
     dimension = problem.core.structure.dimension
     if dimension == 0:
         return None
@@ -181,10 +184,11 @@ def with_more_nodes(
     factor = max(2, round(4 ** (1 / dimension))) if product else 4
     finer = problem.integrate(problem.rule.finer(factor)).recentre(params)
     free = np.isfinite(errors) & (errors > 0.0)
-    gradient = np.asarray(finer.score(params))[free]
+    score = np.asarray(finer.score(params))[free]
+    gradient = score if pull is None else score - pull[free]
     step = np.linalg.solve(-hessian[np.ix_(free, free)], gradient)
     shifts = np.zeros(len(errors))
     shifts[free] = step / errors[free]
     at = int(np.argmax(np.abs(shifts)))
-    value = float(finer.loglike(params)) + 0.5 * float(gradient @ step)
+    value = float(finer.loglike(params)) + float((score - 0.5 * gradient) @ step)
     return Finer(finer.core.nodes.log_weights.shape[1], value, shifts, float(shifts[at]), problem.names[at])

@@ -1,6 +1,5 @@
 """Fingerprints of what a fit depends on: equal for equal models, data and settings, in any process."""
 
-import dataclasses
 import hashlib
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from iclv_jax._problem import Problem
 
-LIMITS = ("max_iterations", "time_limit", "trace_parameters")
+LIMITS = ("max_iterations", "time_limit", "trace_parameters", "epochs")
 """Settings of an optimiser that may differ when a fit is resumed."""
 
 
@@ -56,15 +55,16 @@ def outcomes(problem: Problem) -> dict[str, str]:
     return found
 
 
-def fingerprints(problem: Problem, optimizer: Any, first: np.ndarray, staged: Any) -> dict[str, str]:
+def fingerprints(
+    problem: Problem, optimizer: Any, first: np.ndarray, staged: Any, penalties: Any = None
+) -> dict[str, str]:
     """What a checkpoint has to agree with."""
-    settings = {
-        f.name: getattr(optimizer, f.name) for f in dataclasses.fields(optimizer) if f.name not in LIMITS
-    }
+    settings = {name: value for name, value in optimizer.settings.items() if name not in LIMITS}
     return {
         "model": of_model(problem),
         "data": of_data(problem),
         "integration": digest(problem.rule),
         "optimizer": digest(type(optimizer).__name__, settings),
+        "penalties": digest(None if penalties is None else penalties.applied),
         "start": digest(np.asarray(first), staged),
     }

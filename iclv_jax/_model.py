@@ -140,6 +140,7 @@ class Model:
         cluster: str | None = None,
         integration: Rule | None = None,
         optimizer: Optimizer | None = None,
+        penalties: Mapping[str, Any] | None = None,
         start: Any = "sequential",
         progress: bool = True,
         checkpoint: Any = None,
@@ -166,7 +167,12 @@ class Model:
             How to integrate over latent variables and random coefficients; None: adaptive
             Gauss-Hermite in one and two dimensions, posterior-centred draws beyond.
         optimizer
-            `TrustRegion`, `LBFGSB`, `BHHH` or `Scipy`; None: `TrustRegion()`.
+            `TrustRegion`, `LBFGSB`, `BHHH`, `Scipy`, or `Stochastic` for training; None: `TrustRegion()`.
+        penalties
+            What is subtracted from the log-likelihood, by parameter or by what the names of several begin with up to a dot
+            or a bracket: `{"taste": iclv.L2(1.0), "price": iclv.Gaussian(-1.0, 0.5)}`. Several penalties of one key are a
+            list; where keys overlap the longest one holds, and None exempts. `fit.llf` stays the log-likelihood,
+            `fit.penalty` stands beside it, and summary and covariances say that they are penalised.
         start
             `"sequential"` (items and structure, then the choice, then everything), `"default"`, a
             mapping of some names to values, or an earlier fit, also one of `fit_sequential`.
@@ -182,7 +188,8 @@ class Model:
         Raises
         ------
         ValueError
-            For data that do not fit the model, and for a log-likelihood that is not finite at the start.
+            For data that do not fit the model, and for a log-likelihood that is not finite at the start. For penalties of
+            what is no free parameter, and for `iclv.L1` with an optimiser that takes derivatives at zero.
 
         Warns
         -----
@@ -199,6 +206,7 @@ class Model:
             cluster=cluster,
             integration=integration,
             optimizer=optimizer,
+            penalties=penalties,
             start=start,
             progress=progress,
             checkpoint=checkpoint,

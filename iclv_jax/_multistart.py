@@ -16,7 +16,7 @@ from iclv_jax._inference._signs import sign
 from iclv_jax._integration import Nodes
 from iclv_jax._integration._rule import check_count
 from iclv_jax._likelihood import Core
-from iclv_jax._optimise import Ended, Likelihood, Optimizer, Scipy, TrustRegion, minimise_frozen
+from iclv_jax._optimise import Ended, Likelihood, Optimizer, Scipy, Stochastic, TrustRegion, minimise_frozen
 from iclv_jax._optimise._many import derivatives
 from iclv_jax._optimise._method import Method
 from iclv_jax._optimise._scaling import find_scale
@@ -94,19 +94,20 @@ def multistart(
         How often the nodes are placed anew at what was found.
     optimizer
         Whose steps, tolerance, iteration limit and scaling are taken; by default a trust region with exact second
-        derivatives. Whether a start has converged is judged by exact second derivatives in any case. Not `Scipy`,
-        which cannot be compiled.
+        derivatives. Whether a start has converged is judged by exact second derivatives in any case. Neither `Scipy`
+        nor `Stochastic`, whose loops are not compiled for many starts.
 
     Raises
     ------
     ValueError
-        For counts that are not whole numbers above 0, a spread that is not positive, and `Scipy`.
+        For counts that are not whole numbers above 0, a spread that is not positive, `Scipy` and `Stochastic`.
     """
     check_count(starts, "starts")
     check_count(rounds, "rounds")
-    if isinstance(optimizer, Scipy):
+    if isinstance(optimizer, (Scipy, Stochastic)):
         raise ValueError(
-            "scipy's loop cannot be compiled for many starts at once; take TrustRegion, LBFGSB or BHHH."
+            f"The loop of {type(optimizer).__name__} cannot be compiled for many starts at once; take TrustRegion, LBFGSB "
+            "or BHHH."
         )
     if not (isinstance(spread, (int, float)) and spread > 0):
         raise ValueError(f"spread is a positive number, not {spread!r}.")

@@ -12,7 +12,7 @@ import numpy as np
 from iclv_jax import _derivatives as derivatives
 from iclv_jax import _portions as portions
 from iclv_jax._density import conditionable, log_density, not_finite, structure
-from iclv_jax._integration import Centre, Conditioned, Nodes, Rule, default_rule, find_centre, place
+from iclv_jax._integration import Centre, Nodes, Rule, choose_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
 from iclv_jax._likelihood import Core, over_people
 from iclv_jax._logdensity import LogDensity, logdensity
@@ -367,7 +367,8 @@ def bind(
     bytes_allowed = parse_memory(memory)
     panel = read_panel(spec, data, person, people, weights, cluster, levels)
     table = build_table(spec, panel.levels, panel.moments)
-    rule, reason = _choose(spec, integration)
+    seen = (*spec.utility.latents, *spec.random) if spec.utility is not None else ()
+    rule, reason = choose_rule(integration, spec.dimension, len(seen), conditionable(spec))
     shape = structure(spec, table, rule.conditions)
     standard = rule.standard(len(panel.people), shape.dimension)
     points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
@@ -385,20 +386,3 @@ def bind(
     portion = Portion(points.shape[1], core.batch)
     new = core, points, logs, standard.from_prior
     return Problem(*new, spec, table, panel, rule, reason, bytes_allowed, portion)
-
-
-def _choose(spec: Spec, integration: Rule | None) -> tuple[Rule, str]:
-    """The rule of integration, and why."""
-    possible = conditionable(spec)
-    if integration is not None:
-        if integration.conditions and not possible:
-            raise ValueError(
-                "iclv.Conditioned needs latent variables with linear equations whose items are all continuous. Use "
-                "iclv.GaussHermite or iclv.Adaptive."
-            )
-        return integration, "as asked for"
-    if possible:
-        seen = len(spec.utility.latents) if spec.utility is not None else 0
-        rule, _ = default_rule(seen + len(spec.random))
-        return Conditioned(rule), "chosen because all items are continuous and the equations linear"
-    return default_rule(spec.dimension)

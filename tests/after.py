@@ -11,6 +11,7 @@ from scipy.special import logsumexp, roots_hermitenorm
 
 import iclv_jax as iclv
 from iclv_jax._inference import Covariance
+from iclv_jax._optimise import Verdict
 
 
 @cache
@@ -24,7 +25,7 @@ def at(name, integration=None):
 
 def fit_at(problem, params):
     params = jnp.asarray(params)
-    report = SimpleNamespace(active=(), previous={})
+    report = SimpleNamespace(active=(), trained=(), previous={}, verdict=Verdict.CONVERGED)
     fit = iclv.Fit(problem, np.asarray(params), report, np.asarray(params), None, ())
     root = np.random.default_rng(0).normal(size=(len(params), len(params))) / 20.0
     fit._covariances["hessian"] = Covariance("hessian", root @ root.T, ())

@@ -20,6 +20,7 @@ import iclv_jax as iclv
 from iclv_jax import plot
 from iclv_jax._accuracy import Accuracy
 from iclv_jax._inference import Covariance
+from iclv_jax._training import LearningRates
 
 ROWS = tuple(
     {"stage": stage, "loglike": value, "decrement": decrement}
@@ -28,6 +29,24 @@ ROWS = tuple(
         ("joint", -80.0, 0.1), ("joint", -79.9, 0.0),
     ]
 )  # fmt: skip
+
+
+EPOCHS = tuple(
+    {"stage": "training", "epoch": k + 1, "train": t, "validation": v}
+    for k, (t, v) in enumerate([(-1.0, -0.9), (-0.8, -0.7), (-0.7, -0.75), (-0.65, -0.8)])
+)
+RATES = LearningRates(
+    pd.DataFrame(
+        {"learning_rate": [0.01, 0.1, 1.0], "train": [-1.0, -0.8, -2.0], "smoothed": [-1.0, -0.9, -1.2]}
+    ),
+    0.1,
+    0.01,
+)
+
+
+def trained(fit):
+    """With the trace of a training."""
+    return replace(fit, rows=EPOCHS) if isinstance(fit, iclv.Fit) else fit
 
 
 def dressed(fit):
@@ -64,6 +83,8 @@ PICTURES = {
     "coefficients": lambda fit, ax: plot.coefficients(fit, ax=ax),
     "path_diagram": lambda fit, ax: plot.path_diagram(fit, ax=ax),
     "trace": lambda fit, ax: plot.trace(fit, ax=ax),
+    "learning_curves": lambda fit, ax: plot.learning_curves(trained(fit), ax=ax),
+    "learning_rates": lambda fit, ax: plot.learning_rates(RATES if isinstance(fit, iclv.Fit) else fit, ax=ax),
     "gradients": lambda fit, ax: plot.gradients(fit, ax=ax),
     "effective_sizes": lambda fit, ax: plot.effective_sizes(fit, ax=ax),
     "latent_scores": lambda fit, ax: plot.latent_scores(fit, by="female", ax=ax),
@@ -274,3 +295,21 @@ def touching(ax):
     out = [a for a, box in boxes if not (frame.x0 <= box.x0 and box.x1 <= frame.x1)]
     pairs = [(a, b) for i, (a, x) in enumerate(boxes) for b, y in boxes[:i] if x.overlaps(y)]
     return out + pairs
+
+
+def test_learning_curves(fit):
+    ax = plot.learning_curves(trained(fit))
+    train, held_out = ax.get_lines()[:2]
+    np.testing.assert_allclose(train.get_ydata(), [-1.0, -0.8, -0.7, -0.65])
+    np.testing.assert_allclose(held_out.get_ydata(), [-0.9, -0.7, -0.75, -0.8])
+    assert texts(ax, "best") == [" best: epoch 2"]
+    alone = tuple({k: v for k, v in row.items() if k != "validation"} for row in EPOCHS)
+    assert len(plot.learning_curves(replace(fit, rows=alone)).get_lines()) == 1
+    with pytest.raises(ValueError, match="was not trained"):
+        plot.learning_curves(fit)
+
+
+def test_learning_rates():
+    ax = plot.learning_rates(RATES)
+    np.testing.assert_allclose(ax.get_lines()[1].get_ydata(), RATES.table["smoothed"])
+    assert ax.get_xscale() == "log" and " 0.01" in texts(ax)

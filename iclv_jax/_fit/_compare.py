@@ -24,7 +24,7 @@ class Comparison(Tabular):
     params
         Estimates, standard errors and t by parameter; columns (fit, `estimate` | `se` | `t`).
     measures
-        Log-likelihood, AIC, BIC, numbers of parameters and people, by fit.
+        Log-likelihood, AIC, BIC (NaN for penalised fits), numbers of parameters and people, by fit.
     report
         The table that is printed, and shown in notebooks.
     """
@@ -85,7 +85,12 @@ def compare(
 
 
 def _measures(fit: Estimates) -> dict[str, float]:
-    found = {"log-likelihood": fit.llf, "AIC": fit.aic, "BIC": fit.bic}
+    free = fit.penalties is None
+    found = {
+        "log-likelihood": fit.llf,
+        "AIC": fit.aic if free else np.nan,
+        "BIC": fit.bic if free else np.nan,
+    }
     return found | {"parameters": len(fit.names), "people": fit.nobs}
 
 
@@ -99,7 +104,7 @@ def _row(params: pd.DataFrame, name: str, fits: list[str], show: str) -> tuple[s
 
 
 def _measure_rows(measures: pd.DataFrame) -> list[tuple[str, ...]]:
-    shown: dict[str, Any] = {"log-likelihood": loglike, "AIC": lambda v: fixed(v, 2)}
+    shown: dict[str, Any] = {"log-likelihood": loglike, "AIC": lambda v: "" if np.isnan(v) else fixed(v, 2)}
     shown["BIC"] = shown["AIC"]
     return [
         (str(what), *(shown.get(str(what), lambda v: f"{int(v):,}")(v) for v in row))
@@ -109,6 +114,11 @@ def _measure_rows(measures: pd.DataFrame) -> list[tuple[str, ...]]:
 
 def _warnings(fits: Mapping[str, Estimates]) -> list[str]:
     notes = [f"{name} did not converge" for name, fit in fits.items() if not fit.converged]
+    notes += [
+        f"{name} is penalised: it has no AIC and BIC, and its log-likelihood is not a maximum"
+        for name, fit in fits.items()
+        if fit.penalties is not None
+    ]
     (first, one), *others = ((str(n), outcomes(f.problem)) for n, f in fits.items())
     notes += [
         f"{first} and {name} do not explain the same data, so their log-likelihoods do not compare"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._fit._estimates import Estimates
+from iclv_jax._fit._penalised import known_parameters
 from iclv_jax._inference import HypothesisTest
 from iclv_jax._inference._hypotheses import chi_squared
 from iclv_jax._inference._information import information_matrix_test, scaled_eigenvalues
@@ -83,7 +84,7 @@ def compare_covariances(fit: Estimates) -> CovarianceComparison:
     notes = dict.fromkeys(
         n if n.startswith(k) else f"{k}: {n}" for k in kinds for n in fit.covariance(k).notes
     )
-    free = np.array([n not in fit.optimizer_report.active for n in fit.names])
+    free = ~known_parameters(fit)[0]
     scores, weights = fit.scores.to_numpy()[:, free], fit.problem.panel.weights
     information = {"hessian": -fit.hessian.to_numpy()[np.ix_(free, free)]}
     information["bhhh"] = (scores.T * weights) @ scores
@@ -99,8 +100,9 @@ def compare_covariances(fit: Estimates) -> CovarianceComparison:
 
 def _information_test(fit: Estimates, scores: np.ndarray, free: np.ndarray) -> HypothesisTest:
     weights = fit.problem.panel.weights
-    if np.ptp(weights) > 0.0:
-        words, note = ("the model is true",), "it is not defined for weighted people"
+    if np.ptp(weights) > 0.0 or fit.penalties is not None:
+        what = "weighted people" if fit.penalties is None else "penalised estimates"
+        words, note = ("the model is true",), f"it is not defined for {what}"
         return chi_squared("Information-matrix test (diagonal)", words, np.nan, len(scores[0]), (note,))
     hessians = np.asarray(person_hessians(fit.problem.core, jnp.asarray(fit.estimates)))
     curvatures = np.diagonal(hessians, axis1=1, axis2=2)[:, free]

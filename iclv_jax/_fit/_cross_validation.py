@@ -8,6 +8,7 @@ import pandas as pd
 
 from iclv_jax._components import equal_shares
 from iclv_jax._fit._estimates import Estimates
+from iclv_jax._fit._penalised import smooth_penalties
 from iclv_jax._inference._folds import Parts, cross_validate, draw_folds, parts
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._report import Report, Section, Tabular, fixed
@@ -75,7 +76,10 @@ def cross_validation(fit: Estimates, folds: int, seed: int) -> CrossValidation:
     """See `Fit.cross_validate`."""
     problem = fit.problem
     fold = draw_folds(problem, folds, seed)
-    found, fits = cross_validate(problem, fit.estimates, -fit.hessian.to_numpy(), fold)
+    information = -fit.penalised_hessian.to_numpy()
+    found, fits = cross_validate(
+        problem, fit.estimates, information, fold, smooth_penalties(fit, "cross_validate")
+    )
     labels = [str(k + 1) for k in range(folds)]
     masks = {label: fold == k for k, label in enumerate(labels)}
     everyone = np.ones(len(fold), bool)

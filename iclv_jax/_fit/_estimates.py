@@ -13,6 +13,13 @@ from iclv_jax._accuracy import Accuracy, Finer, with_more_nodes
 from iclv_jax._components import Components, components
 from iclv_jax._fit._bootstrap import Bootstrap, collected
 from iclv_jax._fit._frame import all_errors, all_values, parameter_frame, with_tests
+from iclv_jax._fit._penalised import (
+    known_parameters,
+    precision,
+    refuse_penalised,
+    smooth_penalties,
+    unfinished,
+)
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import (
     DENSE,
@@ -27,6 +34,7 @@ from iclv_jax._inference import (
 )
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import OptimizerReport
+from iclv_jax._penalties import Penalties
 from iclv_jax._problem import Problem
 from iclv_jax._report import Report
 from iclv_jax._report._diagnosis import Diagnosis
@@ -46,6 +54,7 @@ class Estimates:
     accuracy: Accuracy
     rows: tuple[dict[str, Any], ...] = field(repr=False)
     curvature: np.ndarray | None = field(default=None, repr=False)
+    penalties: Penalties | None = field(default=None, repr=False)
 
     @property
     def converged(self) -> bool:
@@ -76,8 +85,13 @@ class Estimates:
 
     @cached_property
     def llf(self) -> float:
-        """The maximised (weighted) log-likelihood."""
+        """The (weighted) log-likelihood at the estimates, without penalties: maximised where there are none."""
         return float(self.problem.loglike(jnp.asarray(self.estimates)))
+
+    @property
+    def penalty(self) -> float:
+        """What penalties subtract from the log-likelihood: what was maximised is `llf - penalty`. 0 without any."""
+        return 0.0 if self.penalties is None else self.penalties.cost(self.estimates)
 
     @property
     def nobs(self) -> int:
@@ -86,11 +100,14 @@ class Estimates:
 
     @property
     def aic(self) -> float:
+        """ValueError for a penalised fit: the criterion counts parameters that are free."""
+        refuse_penalised(self, "AIC")
         return 2.0 * len(self.names) - 2.0 * self.llf
 
     @property
     def bic(self) -> float:
-        """With the number of people as sample size."""
+        """With the number of people as sample size. ValueError for a penalised fit."""
+        refuse_penalised(self, "BIC")
         return float(np.log(self.nobs)) * len(self.names) - 2.0 * self.llf
 
     @cached_property
@@ -103,10 +120,19 @@ class Estimates:
 
     @cached_property
     def hessian(self) -> pd.DataFrame:
-        """Hessian of the log-likelihood at the estimates."""
+        """Hessian of the log-likelihood at the estimates, without penalties."""
         known = self.curvature
         matrix = np.asarray(self.problem.hessian(jnp.asarray(self.estimates)) if known is None else known)
         return pd.DataFrame(matrix, index=list(self.names), columns=list(self.names))
+
+    @property
+    def penalised_hessian(self) -> pd.DataFrame:
+        """Hessian of what was maximised, the log-likelihood less its penalties."""
+        return self.hessian if self.penalties is None else self.hessian - np.diag(self.penalties.precision)
+
+    @property
+    def _pull(self) -> np.ndarray | None:
+        return None if self.penalties is None else self.penalties.slope(self.estimates)
 
     @cached_property
     def _covariances(self) -> dict[str, Covariance]:
@@ -126,32 +152,38 @@ class Estimates:
         return self._covariances[kind]
 
     def _covariance(self, kind: str) -> Covariance:
-        held = np.array([n in self.optimizer_report.active for n in self.names])
         if kind == "bootstrap":
             return self.bootstrap().covariance
+        held, notes = known_parameters(self)
+        notes = (*notes, *unfinished(self))
         if kind in MODULE_KINDS:
-            return self._with_modules(kind, held)
-        hessian = self.hessian.to_numpy()
+            return self._with_modules(kind, held, notes)
         if kind == "jackknife":
-            return jackknife(self.problem, self.estimates, hessian, self.scores.to_numpy(), held)
+            hessian, scores = self.penalised_hessian.to_numpy(), self.scores.to_numpy()
+            return jackknife(self.problem, self.estimates, hessian, scores, held, notes, self._pull)
         return covariance(
             kind,
-            hessian,
+            self.hessian.to_numpy(),
             np.zeros((self.nobs, 0)) if kind == "hessian" else self.scores.to_numpy(),
             self.problem.panel.weights,
             self.names,
             held,
             self.problem.panel.clusters,
+            precision(self),
+            notes,
         )
 
-    def _with_modules(self, kind: str, held: np.ndarray) -> Covariance:
+    def _with_modules(self, kind: str, held: np.ndarray, notes: tuple[str, ...]) -> Covariance:
         """From the Hessian, or from its products where it is large and nobody has it."""
-        inside = self.problem.spec.module_of
+        inside, penalty = self.problem.spec.module_of, precision(self)
         if len(self.names) <= DENSE or self.curvature is not None or "hessian" in self.__dict__:
-            return module_covariance(kind, self.hessian.to_numpy(), self.names, held, inside)
-        product = information_product(self.problem, self.estimates, None)
+            return module_covariance(kind, self.hessian.to_numpy(), self.names, held, inside, penalty, notes)
+        product = information_product(self.problem, self.estimates, penalty)
         diagonal = self.problem.panel.weights @ self.scores.to_numpy() ** 2
-        return module_covariance_by_products(kind, product, diagonal, self.names, held, inside)
+        penalised = penalty is not None
+        return module_covariance_by_products(
+            kind, product, diagonal, self.names, held, inside, penalised, notes
+        )
 
     @cached_property
     def _bootstraps(self) -> dict[tuple[int, int], Bootstrap]:
@@ -175,8 +207,9 @@ class Estimates:
             Of the draws.
         """
         check_count(samples, "samples")
+        penalties = smooth_penalties(self, "The bootstrap")
         if (samples, seed) not in self._bootstraps:
-            found = bootstrap(self.problem, self.estimates, samples, seed)
+            found = bootstrap(self.problem, self.estimates, samples, seed, penalties)
             clusters = self.problem.panel.clusters is not None
             self._bootstraps[samples, seed] = collected(found, self.params, clusters)
         return self._bootstraps[samples, seed]
@@ -233,7 +266,11 @@ class Estimates:
     def more_nodes(self) -> Finer | None:
         """Log L and estimates with about four times the nodes, by one Newton step."""
         return with_more_nodes(
-            self.problem, jnp.asarray(self.estimates), self.hessian.to_numpy(), self.bse.to_numpy()
+            self.problem,
+            jnp.asarray(self.estimates),
+            self.penalised_hessian.to_numpy(),
+            self.bse.to_numpy(),
+            self._pull,
         )
 
     def diagnose(self) -> Diagnosis:
@@ -260,7 +297,11 @@ class Estimates:
         scaled `gradient`; the smallest eigenvalue of the scaled Hessian; the `radius` or the `length` of the step;
         the length of the `step` in scaled parameters; the `ratio` of actual to predicted gain; whether it was
         `accepted`; its `curvature` |y| / |s|; `evaluations` and `seconds` so far in the stage. With
-        `trace_parameters`, every parameter and gradient."""
+        `trace_parameters`, every parameter and gradient. Penalised: what was subtracted (`penalty`).
+
+        Training (`Stochastic`) has one row per epoch: the log-likelihood per person (per unit of weight) of those trained
+        on, a mean over the batches as they came (`train`), and of those held out (`validation`); the `learning_rate`
+        if the transformation tells it; mean lengths of the batches' scaled `gradient` before clipping and of the `step`."""
         return pd.DataFrame(list(self.rows))
 
     def table(self, cov: str | None = None) -> pd.DataFrame:

@@ -14,7 +14,16 @@ from iclv_jax._fit._result import Fit
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
-from iclv_jax._optimise import Checkpoint, Optimizer, TrustRegion, joint_stage, refine, sequential_start
+from iclv_jax._optimise import (
+    Checkpoint,
+    Optimizer,
+    TrustRegion,
+    check_suited,
+    joint_stage,
+    refine,
+    sequential_start,
+)
+from iclv_jax._penalties import Penalties, resolve
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress
 from iclv_jax._spec import expand
@@ -32,6 +41,7 @@ def fit(
     cluster: str | None = None,
     integration: Rule | None = None,
     optimizer: Optimizer | None = None,
+    penalties: Any = None,
     start: Any = "sequential",
     progress: bool = True,
     checkpoint: Any = None,
@@ -49,21 +59,31 @@ def fit(
         integration=integration,
         memory=memory,
     )
+    applied = checked_penalties(problem, penalties, optimizer)
     first, staged = checked_start(problem, start)
     file = (
         None
         if checkpoint is None
-        else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged))
+        else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged, applied))
     )
     with Progress(progress) as bar:
         rows: list[dict[str, Any]] = []
         if staged:
-            first, rows = sequential_start(problem, jnp.asarray(first), bar, file)
-        outcome, more = refine(joint_stage(problem), np.asarray(first), optimizer, bar, file)
+            first, rows = sequential_start(problem, jnp.asarray(first), bar, file, applied)
+        outcome, more = refine(joint_stage(problem), np.asarray(first), optimizer, bar, file, applied)
     problem, params = outcome.objective.problem, outcome.params
     precision = checked_accuracy(problem, params)
     known = outcome.objective.known.get(params.tobytes())
-    return Fit(problem, params, outcome.report, np.asarray(first), precision, (*rows, *more), known)
+    found = outcome.report, np.asarray(first), precision, (*rows, *more), known, applied
+    return Fit(problem, params, *found)
+
+
+def checked_penalties(problem: Problem, penalties: Any, optimizer: Optimizer) -> Penalties | None:
+    """Penalties by parameter, that the optimiser can take."""
+    standing = {row.name: row.standing for row in problem.table.rows if row.status != "free"}
+    applied = resolve(penalties, problem.names, standing)
+    check_suited(optimizer, problem, applied)
+    return applied
 
 
 def checked_optimizer(optimizer: Optimizer | None) -> Optimizer:

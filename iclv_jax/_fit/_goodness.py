@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._fit._estimates import Estimates
+from iclv_jax._fit._penalised import smooth_penalties
 from iclv_jax._fit._residuals import Look, Looker, standardised, with_person
 from iclv_jax._inference._refits import refit
 from iclv_jax._integration._rule import check_count
+from iclv_jax._penalties import Penalties
 from iclv_jax._problem import Problem
 from iclv_jax._report import Report, Section, Tabular, loglike, number, probability
 from iclv_jax._simulate import draw_answers
@@ -78,12 +80,13 @@ def _row(name: str, row: Any) -> tuple[str, ...]:
 def goodness(fit: Estimates, samples: int, seed: int, again: bool) -> GoodnessOfFit:
     """See `Fit.goodness_of_fit`."""
     check_count(samples, "samples")
+    penalties = smooth_penalties(fit, "goodness_of_fit(refit=True)") if again else None
     problem, looker = fit.problem, Looker(fit.problem)
     looks = [looker.look(problem.core.person, fit.estimates)]
-    values, information = [fit.llf], -fit.hessian.to_numpy()
+    values, information = [fit.llf], -fit.penalised_hessian.to_numpy()
     for sample in np.random.default_rng(seed).integers(0, 2**31 - 1, samples):
         other = with_person(problem, draw_answers(problem, jnp.asarray(fit.estimates), int(sample)))
-        params, value = _maximum(other, fit.estimates, information, again)
+        params, value = _maximum(other, fit.estimates, information, again, penalties)
         if params is not None:
             looks.append(looker.look(other.core.person, params))
             values.append(value)
@@ -96,13 +99,13 @@ def goodness(fit: Estimates, samples: int, seed: int, again: bool) -> GoodnessOf
 
 
 def _maximum(
-    problem: Problem, params: np.ndarray, information: np.ndarray, again: bool
+    problem: Problem, params: np.ndarray, information: np.ndarray, again: bool, penalties: Penalties | None
 ) -> tuple[np.ndarray | None, float]:
     """Estimates from simulated data and their log-likelihood; None where there is no maximum."""
     if not again:
         at = jnp.asarray(params)
         return params, float(problem.recentre(at).loglike(at))
-    found = refit(problem, params, information)
+    found = refit(problem, params, information, penalties)
     return (found.params, found.loglike) if found.converged else (None, np.nan)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from iclv_jax import _integration as integration
 from iclv_jax._accuracy import Accuracy
 from iclv_jax._fingerprint import of_data, of_model
+from iclv_jax._fit._penalised import from_data
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._saved import SavedFit
 from iclv_jax._fit._writing import FORMAT
@@ -51,7 +52,7 @@ def load(
         raise ValueError("load takes the model and the data together, or neither.")
     problem = _bound(about, arrays, model, data, people)
     report = about["report"] | {"verdict": Verdict(about["report"]["verdict"])}
-    report |= {key: tuple(report[key]) for key in ("unscaled", "flat")}
+    report |= {key: tuple(report[key]) for key in ("unscaled", "flat", "trained") if key in report}
     accuracy = about["accuracy"] | {"sizes": arrays.get("sizes")}
     return Fit(
         problem,
@@ -61,6 +62,7 @@ def load(
         Accuracy(**accuracy),
         tuple(about["trace"]),
         arrays["hessian"],
+        from_data(problem.names, about.get("penalties")),
     )
 
 

@@ -12,6 +12,7 @@ from iclv_jax._derivatives import Expansion, outer_products
 from iclv_jax._fingerprint import outcomes
 from iclv_jax._fit._against import SMALLEST
 from iclv_jax._fit._estimates import Estimates
+from iclv_jax._fit._penalised import refuse_penalised
 from iclv_jax._inference import HypothesisTest, invert
 from iclv_jax._inference._covariance import summed_scores
 from iclv_jax._inference._freed import fixed_values, freed, why_not_free
@@ -29,6 +30,7 @@ def modification_indices(fit: Estimates, names: Sequence[str] | None, kind: str)
     """See `Fit.modification_indices`."""
     if kind not in ("hessian", "bhhh", "robust"):
         raise ValueError(f"kind is 'hessian', 'bhhh' or 'robust', not {kind!r}.")
+    refuse_penalised(fit, "modification_indices")
     problem = fit.problem
     asked = [r.name for r in problem.table.rows if r.status == "fixed"] if names is None else list(names)
     reasons = {name: why_not_free(problem, name) for name in asked}
@@ -77,6 +79,7 @@ def score_test(fit: Estimates, larger: Any, values: Mapping[str, float], kind: s
     """See `Fit.lm_test`."""
     if kind not in ("hessian", "bhhh"):
         raise ValueError(f"kind is 'hessian' or 'bhhh', not {kind!r}.")
+    refuse_penalised(fit, "lm_test")
     if isinstance(larger, Problem):
         core, params, names = _larger(fit, larger, values)
         words = [f"nothing is gained by {n}" for n in names if n not in fit.names]

@@ -12,6 +12,7 @@ from scipy import stats
 
 from iclv_jax._density import structure
 from iclv_jax._fit._estimates import Estimates
+from iclv_jax._fit._penalised import refuse_penalised
 from iclv_jax._likelihood import Core
 from iclv_jax._optimise import Likelihood, TrustRegion, run
 from iclv_jax._parameters import build_table
@@ -115,6 +116,7 @@ class _Search:
 
 def profile(fit: Estimates, name: str, points: int | Sequence[float] | None, level: float) -> Profile:
     """See `Fit.profile`."""
+    refuse_penalised(fit, "profile")
     row = fit.problem.table.row(name)
     if row.status != "free" or name in fit.optimizer_report.active:
         standing = "at its bound" if row.status == "free" else row.standing

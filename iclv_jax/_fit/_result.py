@@ -11,7 +11,7 @@ from iclv_jax._fit._writing import write
 
 @final
 class Fit(Inferences, Validation, Structural):
-    """Maximum likelihood estimates with everything that follows from them. Names follow statsmodels.
+    """Maximum (penalised) likelihood estimates with everything that follows from them. Names follow statsmodels.
 
     Attributes
     ----------
@@ -28,7 +28,9 @@ class Fit(Inferences, Validation, Structural):
     rows
         The trace.
     curvature
-        The Hessian, where the optimiser has left it.
+        The Hessian of the log-likelihood, where the optimiser has left it.
+    penalties
+        What was subtracted from the log-likelihood; None for maximum likelihood.
     """
 
     def save(self, path: str | os.PathLike[str]) -> None:

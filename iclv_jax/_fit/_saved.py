@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._fit._penalised import from_data, refuse_penalised
 from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
+from iclv_jax._penalties import Penalties
 
 
 @final
@@ -55,11 +57,22 @@ class SavedFit:
         return len(self.arrays["weights"])
 
     @property
+    def penalties(self) -> Penalties | None:
+        return from_data(self.names, self.about.get("penalties"))
+
+    @property
+    def penalty(self) -> float:
+        """What penalties subtracted from the log-likelihood."""
+        return 0.0 if self.penalties is None else self.penalties.cost(self.arrays["estimates"])
+
+    @property
     def aic(self) -> float:
+        refuse_penalised(self, "AIC")
         return 2.0 * len(self.names) - 2.0 * self.llf
 
     @property
     def bic(self) -> float:
+        refuse_penalised(self, "BIC")
         return float(np.log(self.nobs)) * len(self.names) - 2.0 * self.llf
 
     @property
@@ -76,12 +89,11 @@ class SavedFit:
 
     def covariance(self, kind: str | None = None) -> Covariance:
         """The covariance of a kind with its notes."""
-        active = {a if isinstance(a, str) else a[0] for a in self.about["report"]["active"]}
-        held = np.array([n in active for n in self.names])
-        inside = self.about.get("modules", {})
+        inside, held = self.about.get("modules", {}), self.arrays["held"]
         kind = kind or ("joint" if any(name in inside for name in self.names) else "hessian")
         if kind in MODULE_KINDS:
-            return module_covariance(kind, self.arrays["hessian"], self.names, held, inside)
+            known = self.arrays.get("precision"), self.about["known"]
+            return module_covariance(kind, self.arrays["hessian"], self.names, held, inside, *known)
         return covariance(
             kind,
             self.arrays["hessian"],
@@ -90,6 +102,8 @@ class SavedFit:
             self.names,
             held,
             self.arrays.get("clusters"),
+            self.arrays.get("precision"),
+            self.about["known"],
         )
 
     def cov_params(self, kind: str | None = None) -> pd.DataFrame:

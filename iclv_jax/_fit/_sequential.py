@@ -10,7 +10,7 @@ from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_star
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
-from iclv_jax._optimise import Checkpoint, Optimizer, Stage, refine, sequential_start, stages
+from iclv_jax._optimise import Checkpoint, Optimizer, Stage, Stochastic, refine, sequential_start, stages
 from iclv_jax._parameters import CHOICE
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report import Progress
@@ -38,6 +38,11 @@ def fit_sequential(
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
     _check_parts(spec)
     optimizer = checked_optimizer(optimizer)
+    if isinstance(optimizer, Stochastic):
+        raise ValueError(
+            "fit_sequential takes each step to its maximum, where training does not end. Take TrustRegion, LBFGSB, BHHH or "
+            "Scipy; or model.fit(..., optimizer=iclv.Stochastic(...))."
+        )
     problem = bind(
         spec,
         data,

@@ -2,7 +2,8 @@
 
 The file is numpy's `.npz` without pickles. `about` holds JSON: the format, versions, fingerprints of model and data, names,
 and what was read and reported; the other entries are arrays: estimates, start, Hessian, scores, weights, clusters, the
-derivatives of all parameters with respect to the free ones, posterior moments, and the nodes where they follow posteriors.
+derivatives of all parameters with respect to the free ones, posterior moments, which parameters covariances take as known,
+second derivatives of penalties, and the nodes where they follow posteriors.
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ import pandas as pd
 
 from iclv_jax._fingerprint import of_data, of_model
 from iclv_jax._fit._frame import full_jacobian
+from iclv_jax._fit._penalised import as_data, known_parameters, unfinished
 from iclv_jax._fit._structure import Structural
 from iclv_jax._integration import Rule
 
@@ -62,6 +64,8 @@ def _about(fit: Structural) -> dict[str, Any]:
         "accuracy": dataclasses.asdict(fit.accuracy) | {"sizes": None},
         "trace": list(fit.rows),
         "summary": str(fit.summary()),
+        "penalties": None if fit.penalties is None else as_data(fit.penalties),
+        "known": list(known_parameters(fit)[1]) + list(unfinished(fit)),
     }
 
 
@@ -78,6 +82,9 @@ def _arrays(fit: Structural) -> dict[str, np.ndarray]:
         "latent mean": moments.mean,
         "latent covariance": moments.covariance,
     }
+    found["held"] = known_parameters(fit)[0]
+    if fit.penalties is not None:
+        found["precision"] = fit.penalties.precision
     if problem.panel.clusters is not None:
         found["clusters"] = problem.panel.clusters
     if fit.accuracy.sizes is not None:

@@ -15,6 +15,7 @@ from iclv_jax._optimise import Ended, Likelihood, minimise_frozen
 from iclv_jax._optimise._many import derivatives
 from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._trust_region import TrustRegionSteps
+from iclv_jax._penalties import Penalties, Terms, slope
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array, Float
 
@@ -56,13 +57,17 @@ class Sample(NamedTuple):
         return Sample(*(a[at] for a in self))
 
 
-def bootstrap(problem: Problem, params: np.ndarray, samples: int, seed: int) -> Resampled:
+def bootstrap(
+    problem: Problem, params: np.ndarray, samples: int, seed: int, penalties: Penalties | None = None
+) -> Resampled:
     """Refit at frozen nodes with people (or whole clusters) drawn with replacement.
 
     A sample is a vector of weights, so nothing is compiled for it. Steps within a trust region take outer products
     of scores, which cost a gradient, for the Hessian; the difference from the exact one is kept for a few steps
-    and then taken again. At the estimates it is a weighted sum over people, known for all samples at once.
+    and then taken again. At the estimates it is a weighted sum over people, known for all samples at once. Smooth
+    penalties of the fit are those of every sample.
     """
+    terms = None if penalties is None else penalties.terms
     objective = Likelihood(problem, np.ones(len(params), bool))
     lower, upper = (jnp.asarray(b) for b in objective.bounds())
     z = objective.z(jnp.asarray(params))
@@ -71,7 +76,7 @@ def bootstrap(problem: Problem, params: np.ndarray, samples: int, seed: int) -> 
     chunk = _chunk(problem)
     known = person_hessians(problem.core, jnp.asarray(params))
     scores = problem.score_person(jnp.asarray(params))
-    state = _begun(problem.core, z, jnp.asarray(weights), known, scores)
+    state = _begun(problem.core, z, jnp.asarray(weights), known, scores, terms)
     found, done = np.tile(np.asarray(z), (samples, 1)), np.zeros(samples, bool)
     corrections = np.array(state)
     people, kept = _drawn(weights)
@@ -82,17 +87,18 @@ def bootstrap(problem: Problem, params: np.ndarray, samples: int, seed: int) -> 
             at = open_samples[np.minimum(np.arange(start, start + chunk), len(open_samples) - 1)]
             lanes = Sample(*(jnp.asarray(a[at]) for a in (found, corrections, people, kept)))
             if turn:
-                lanes = lanes._replace(correction=_correction(problem.core, lanes))
-            ended = _advance(problem.core, lanes, scale, lower, upper)
+                lanes = lanes._replace(correction=_correction(problem.core, lanes, terms))
+            ended = _advance(problem.core, lanes, scale, lower, upper, terms)
             found[at], done[at] = ended.z, ended.converged
         open_samples = np.flatnonzero(~done & np.isfinite(found).all(axis=1))
         if not len(open_samples):
             break
     whole = -np.asarray(problem.hessian(jnp.asarray(params)))
+    whole = whole if penalties is None else whole + np.diag(penalties.precision)
     for start in range(0, samples, chunk):
         at = np.minimum(np.arange(start, start + chunk), samples - 1)
         lanes = Sample(*(jnp.asarray(a[at]) for a in (found, corrections, people, kept)))
-        done[at] &= np.asarray(_determined(problem.core, lanes, z, jnp.asarray(whole), lower, upper))
+        done[at] &= np.asarray(_determined(problem.core, lanes, z, jnp.asarray(whole), lower, upper, terms))
     natural = np.asarray(jax.vmap(objective.params)(jnp.asarray(found)))
     aligned, turned = _aligned(problem, params, natural)
     return Resampled(aligned, done, turned)
@@ -122,14 +128,17 @@ def _chunk(problem: Problem) -> int:
 
 
 @jax.jit
-def _begun(core: Core, z: Array, weights: Array, hessians: Array, scores: Array) -> Array:
+def _begun(
+    core: Core, z: Array, weights: Array, hessians: Array, scores: Array, terms: Terms | None
+) -> Array:
     """For every sample the exact Hessian at z less the outer products of scores (mean negative log-likelihood)."""
     mapping, constants = core.structure.map, core.constants
     jacobian = jax.jacfwd(partial(mapping.natural, constants))(z)
 
     def one(weight: Array) -> Array:
-        slope = weight @ scores
-        bend = jax.hessian(lambda v: jnp.dot(slope, mapping.natural(constants, v)))(z)
+        pull = 0.0 if terms is None else slope(terms, mapping.natural(constants, z))
+        total = weight @ scores - pull
+        bend = jax.hessian(lambda v: jnp.dot(total, mapping.natural(constants, v)))(z)
         outer = (scores.T * weight) @ scores
         return -(jacobian.T @ (jnp.tensordot(weight, hessians, 1) + outer) @ jacobian + bend) / weight.sum()
 
@@ -142,30 +151,36 @@ def _core_of(core: Core, people: Array, weights: Array) -> Core:
 
 
 @jax.jit
-def _correction(core: Core, lanes: Sample) -> Array:
+def _correction(core: Core, lanes: Sample, terms: Terms | None) -> Array:
     """The exact Hessian of every sample less the outer products of scores, where it is now."""
 
     def one(lane: Sample) -> Array:
         mine = _core_of(core, lane.people, lane.weights)
-        return derivatives(mine, lane.z).hessian - derivatives(mine, lane.z, "bhhh").hessian
+        exact, outer = (derivatives(mine, lane.z, how, terms).hessian for how in ("exact", "bhhh"))
+        return exact - outer
 
     return jax.vmap(one)(lanes)
 
 
 @jax.jit
-def _advance(core: Core, lanes: Sample, scale: Array, lower: Array, upper: Array) -> Ended:
+def _advance(
+    core: Core, lanes: Sample, scale: Array, lower: Array, upper: Array, terms: Terms | None
+) -> Ended:
     """A few steps of every sample."""
     method = TrustRegionSteps("bhhh", RADIUS)
 
     def one(lane: Sample) -> Ended:
         mine = _core_of(core, lane.people, lane.weights)
-        return minimise_frozen(mine, lane.z, scale, lower, upper, TOLERANCE, method, STEPS, lane.correction)
+        limits = scale, lower, upper, TOLERANCE
+        return minimise_frozen(mine, lane.z, *limits, method, STEPS, lane.correction, terms)
 
     return jax.vmap(one)(lanes)
 
 
 @jax.jit
-def _determined(core: Core, lanes: Sample, z: Array, whole: Array, lower: Array, upper: Array) -> Array:
+def _determined(
+    core: Core, lanes: Sample, z: Array, whole: Array, lower: Array, upper: Array, terms: Terms | None
+) -> Array:
     """Whether every sample is at a maximum, and one that is not all but flat, by its exact Hessian. `whole` is the
     information of all people at z, in natural units."""
     mapping, constants = core.structure.map, core.constants
@@ -173,7 +188,7 @@ def _determined(core: Core, lanes: Sample, z: Array, whole: Array, lower: Array,
     reference = jacobian.T @ whole @ jacobian / core.weights.sum()
 
     def one(lane: Sample) -> Array:
-        here = derivatives(_core_of(core, lane.people, lane.weights), lane.z)
+        here = derivatives(_core_of(core, lane.people, lane.weights), lane.z, "exact", terms)
         inside = (lane.z > lower) & (lane.z < upper)
         both = inside[:, None] & inside[None, :]
         factor = jnp.linalg.cholesky(jnp.where(both, reference, jnp.eye(len(lane.z))))

@@ -43,6 +43,8 @@ def covariance(
     names: Sequence[str],
     held: np.ndarray,
     clusters: np.ndarray | None = None,
+    precision: np.ndarray | None = None,
+    notes: Sequence[str] | None = None,
 ) -> Covariance:
     """Covariance of the maximum likelihood estimates.
 
@@ -60,12 +62,17 @@ def covariance(
         Marks parameters at a bound: they have no variance and count as known.
     clusters
         Cluster of each person as integers from 0, for `"cluster"`.
+    precision
+        Minus the second derivatives of penalties, (P,): they are added to the information.
+    notes
+        Why parameters are held; None: they are at their bounds.
     """
     if kind not in KINDS or kind in MORE:
         raise ValueError(f"The kind of covariance is one of {', '.join(map(repr, KINDS))}, not {kind!r}.")
     if kind == "cluster":
         check_clusters(clusters)
-    notes = [f"{n} is at its bound and has no standard error" for n in _named(names, held)]
+    bounds = [f"{n} is at its bound and has no standard error" for n in _named(names, held)]
+    notes = bounds if notes is None else list(notes)
     if kind == "bhhh":
         information = (scores.T * weights) @ scores
         if len(names) > CROWDED * len(weights):
@@ -74,6 +81,8 @@ def covariance(
             )
     else:
         information = -hessian
+    if precision is not None:
+        information = information + np.diag(precision)
     inverse = invert(information, names, held)
     matrix = inverse.matrix
     if kind in ("robust", "cluster"):

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._inference._refits import Refit, refit
+from iclv_jax._penalties import Penalties
 from iclv_jax._problem import Problem
 
 
@@ -50,16 +51,20 @@ def parts(problem: Problem, params: np.ndarray) -> Parts:
 
 
 def cross_validate(
-    problem: Problem, params: np.ndarray, information: np.ndarray, fold: np.ndarray
+    problem: Problem,
+    params: np.ndarray,
+    information: np.ndarray,
+    fold: np.ndarray,
+    penalties: Penalties | None = None,
 ) -> tuple[Parts, list[Refit]]:
     """What the fit to the other folds says of every person, and these fits, begun at `params` with the weights of those
-    left out at zero. `information` is minus the Hessian at `params`."""
+    left out at zero. `information` is minus the Hessian at `params`, penalties included."""
     weights = np.asarray(problem.core.weights)
     fits, size = [], len(weights)
     found = Parts(*(np.full(size, np.nan) for _ in Parts._fields))
     for k in range(int(fold.max()) + 1):
         others = problem.with_weights(jnp.asarray(np.where(fold == k, 0.0, weights)))
-        trained = refit(others, params, information)
+        trained = refit(others, params, information, penalties)
         fits.append(trained)
         for into, values in zip(found, parts(problem, trained.params), strict=True):
             into[fold == k] = values[fold == k]

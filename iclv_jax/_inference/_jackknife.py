@@ -11,11 +11,20 @@ from iclv_jax._problem import Problem
 
 
 def jackknife(
-    problem: Problem, params: np.ndarray, hessian: np.ndarray, scores: np.ndarray, held: np.ndarray
+    problem: Problem,
+    params: np.ndarray,
+    hessian: np.ndarray,
+    scores: np.ndarray,
+    held: np.ndarray,
+    notes: Sequence[str] = (),
+    pull: np.ndarray | None = None,
 ) -> Covariance:
     """Covariance `(G - 1) / G sum (theta_g - mean)(theta_g - mean)'` over the estimates without person (or
     cluster) g, each one Newton step from the estimates with the Hessian of those who remain:
     `theta_g = theta - (H - H_g)^-1 (s - s_g)`.
+
+    `notes` say why parameters are `held`. The `pull` of penalties is taken from the scores; their second derivatives are
+    part of `hessian`.
     """
     names, panel = problem.names, problem.panel
     groups = np.arange(len(panel.people)) if panel.clusters is None else panel.clusters
@@ -28,14 +37,15 @@ def jackknife(
     result = np.full((len(names),) * 2, np.nan)
     if reason := _not_definite(rest, groups, panel.people, panel.clusters is not None):
         return Covariance("jackknife", result, (*inverse.reasons, reason))
-    steps = np.linalg.solve(rest, (slopes.sum(axis=0) - slopes)[:, at, None])[:, :, 0]
+    steps = np.linalg.solve(
+        rest, (slopes.sum(axis=0) - slopes - (0.0 if pull is None else pull))[:, at, None]
+    )[:, :, 0]
     centred = steps - steps.mean(axis=0)
     matrix = (len(steps) - 1) / len(steps) * centred.T @ centred
     sound = np.isin(at, inverse.sound)
     result[np.ix_(inverse.sound, inverse.sound)] = matrix[np.ix_(sound, sound)]
-    notes = [f"{n} is at its bound and has no standard error" for n, h in zip(names, held, strict=True) if h]
-    notes.append("jackknife: one Newton step for everyone left out")
-    return Covariance("jackknife", result, (*notes, *inverse.reasons))
+    said = (*notes, "jackknife: one Newton step for everyone left out")
+    return Covariance("jackknife", result, (*said, *inverse.reasons))
 
 
 def _summed(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

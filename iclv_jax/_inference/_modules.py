@@ -80,6 +80,7 @@ def module_covariance_by_products(
     held: np.ndarray,
     module_of: Mapping[str, str],
     penalised: bool = False,
+    notes: Sequence[str] | None = None,
 ) -> Covariance:
     """The same without a Hessian, from products of the information with vectors; NaN for the entries of modules.
 
@@ -102,7 +103,8 @@ def module_covariance_by_products(
     )
     why += [] if found.reason else inverse.reasons
     said = _joint(modules, penalised) if joint else _conditional(modules)
-    return Covariance(kind, matrix, (*_bounded(names, held & ~entry), *why, said))
+    bounded = _bounded(names, held & ~entry) if notes is None else notes
+    return Covariance(kind, matrix, (*bounded, *why, said))
 
 
 def _entries(kind: str, names: Sequence[str], module_of: Mapping[str, str]) -> tuple[np.ndarray, str]:

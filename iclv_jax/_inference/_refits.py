@@ -7,6 +7,7 @@ import numpy as np
 from scipy import linalg
 
 from iclv_jax._optimise import TrustRegion, run
+from iclv_jax._penalties import Penalties
 from iclv_jax._problem import Problem
 
 FLAT = 1e-4
@@ -23,16 +24,21 @@ class Refit(NamedTuple):
     ending: str
 
 
-def refit(problem: Problem, params: np.ndarray, information: np.ndarray) -> Refit:
+def refit(
+    problem: Problem, params: np.ndarray, information: np.ndarray, penalties: Penalties | None = None
+) -> Refit:
     """Maximise from `params`, nodes placed as in a fit. Data and weights are arguments of what is compiled, so that
-    nothing is compiled for a problem of the same shapes. `information` is minus the Hessian of the fit."""
+    nothing is compiled for a problem of the same shapes. `information` is minus the Hessian of the fit, penalties
+    included."""
     free = np.ones(len(params), bool)
-    outcome = run(TrustRegion(), problem, free, jnp.asarray(params), _unwatched, None)
+    start = jnp.asarray(params)
+    outcome = run(TrustRegion(), problem, free, start, _unwatched, None, penalties=penalties)
     at, found, report = outcome.objective.problem, jnp.asarray(outcome.params), outcome.report
     ending, converged = report.verdict.value, report.verdict.success
     if converged:
         inside = np.array([name not in report.active for name in problem.names])
-        if not _determined(-np.asarray(at.hessian(found)), information, inside):
+        extra = 0.0 if penalties is None else np.diag(penalties.precision)
+        if not _determined(extra - np.asarray(at.hessian(found)), information, inside):
             ending, converged = "no maximum: the log-likelihood is all but flat", False
     return Refit(outcome.params, float(at.loglike(found)), converged, ending)
 

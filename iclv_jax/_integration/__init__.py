@@ -2,7 +2,7 @@
 
 from iclv_jax._integration._centre import Centre, Nodes, find_centre, place
 from iclv_jax._integration._conditioned import Conditioned
-from iclv_jax._integration._default import default_rule
+from iclv_jax._integration._default import choose_rule, default_rule
 from iclv_jax._integration._monte_carlo import Adaptive, Laplace, MonteCarlo
 from iclv_jax._integration._quadrature import GaussHermite, Trapezoid
 from iclv_jax._integration._rule import Points, Rule
@@ -18,6 +18,7 @@ __all__ = [
     "Points",
     "Rule",
     "Trapezoid",
+    "choose_rule",
     "default_rule",
     "find_centre",
     "place",

@@ -15,6 +15,8 @@ from iclv_jax._optimise._stages import (
     sequential_start,
     stages,
 )
+from iclv_jax._optimise._stochastic import Stochastic
+from iclv_jax._optimise._suited import check_suited
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 
 __all__ = [
@@ -30,8 +32,10 @@ __all__ = [
     "Outcome",
     "Scipy",
     "Stage",
+    "Stochastic",
     "TrustRegion",
     "Verdict",
+    "check_suited",
     "joint_stage",
     "minimise",
     "minimise_frozen",

@@ -21,6 +21,7 @@ WHAT = {
     "data": "other data (values, people, weights or their order differ)",
     "integration": "another rule of integration",
     "optimizer": "another optimiser",
+    "penalties": "other penalties",
     "start": "other start values",
 }
 KEPT = (

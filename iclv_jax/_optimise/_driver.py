@@ -300,13 +300,13 @@ class Run:
     ) -> None:
         length = float(jnp.linalg.norm(step))
         progress = {k: np.asarray(v).item() for k, v in self.method.progress(memory).items()}
-        loglike = -float(here.value) * self.objective.size
+        loglike = (cost := self.objective.cost(z)) - float(here.value) * self.objective.size
         parts = {} if items is None else {"loglike_items": items, "loglike_choices": loglike - items}
         row = {
             "iteration": len(self.trace) + 1,
             "value": float(here.value),
             "loglike": loglike,
-            **parts,
+            **parts | ({"penalty": cost} if cost else {}),
             "decrement": float(shape.decrement) * self.objective.size,
             "gradient": float(
                 jnp.max(jnp.abs(jnp.where(self.objective.free, here.gradient * self.scale, 0.0)))

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from iclv_jax._derivatives import Expansion, expand_exact, outer_products, person_scores, value_and_score
 from iclv_jax._likelihood import Core
 from iclv_jax._optimise._method import Memory, Method, Trial
-from iclv_jax._optimise._objective import Derivatives, Supplied, in_z
+from iclv_jax._optimise._objective import Derivatives, Supplied, in_z, penalised
 from iclv_jax._optimise._subproblem import Model
+from iclv_jax._penalties import Terms
 from iclv_jax._types import Array, Bool, Float, Int, Scalar
 
 
@@ -24,8 +25,10 @@ class Ended(NamedTuple):
     iterations: Int[Array, ""]
 
 
-def derivatives(core: Core, z: Array, supplied: Supplied = "exact") -> Derivatives:
-    """Of the mean negative log-likelihood in z: pure, so that it may be mapped over z and core."""
+def derivatives(
+    core: Core, z: Array, supplied: Supplied = "exact", terms: Terms | None = None
+) -> Derivatives:
+    """Of the mean negative (penalised) log-likelihood in z: pure, so that it may be mapped over z and core."""
     mapping, constants = core.structure.map, core.constants
     params, size = mapping.natural(constants, z), core.weights.sum()
     if supplied == "exact":
@@ -34,6 +37,8 @@ def derivatives(core: Core, z: Array, supplied: Supplied = "exact") -> Derivativ
         found = outer_products(core.weights, *person_scores(core, params))
     else:
         found = Expansion(*value_and_score(core, params), jnp.zeros((z.shape[0], z.shape[0])))
+    if terms is not None:
+        found = penalised(terms, params, found)
     return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, supplied == "exact")))
 
 
@@ -56,9 +61,10 @@ def minimise_frozen(
     method: Method,
     max_iterations: int,
     matrix: Array | None = None,
+    terms: Terms | None = None,
 ) -> Ended:
     """The steps of any method at frozen nodes, as one compiled loop. Bounds are in z; `matrix` is added to every
-    Hessian that the method is given (of the mean negative log-likelihood in z)."""
+    Hessian that the method is given (of the mean negative log-likelihood in z); `terms` are penalties."""
     size = core.weights.sum()
     free = jnp.ones(z.shape, bool)
 
@@ -79,7 +85,7 @@ def minimise_frozen(
     def turn(state: _State) -> _State:
         at = model(state.here, state.z)
         there = jnp.clip(state.z + scale * method.propose(state.memory, at), lower, upper)
-        tried = derivatives(core, there, method.supplied)
+        tried = derivatives(core, there, method.supplied, terms)
         finite = jnp.isfinite(tried.value) & jnp.all(jnp.isfinite(tried.hessian))
         value = jnp.where(finite, tried.value, jnp.nan)
         trial = Trial((there - state.z) / scale, state.here.value, value, tried.gradient * scale)
@@ -93,7 +99,7 @@ def minimise_frozen(
         return _State(z, here, memory, decrement, state.iterations + 1)
 
     z = jnp.clip(z, lower, upper)
-    here = derivatives(core, z, method.supplied)
+    here = derivatives(core, z, method.supplied, terms)
     memory, shape = method.plan(method.begin(z.shape[0]), model(here, z))
     first = _State(z, here, memory, shape.decrement * size, jnp.zeros((), int))
     end = jax.lax.while_loop(unfinished, turn, first)

@@ -12,6 +12,7 @@ import numpy as np
 from iclv_jax._accuracy import simulation_noise
 from iclv_jax._derivatives import Expansion
 from iclv_jax._parameters import ParameterMap
+from iclv_jax._penalties import Penalties, Terms, cost, slope
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array, Float
 
@@ -55,6 +56,19 @@ class Objective(Protocol):
     def recentred(self, z: Array) -> "Objective": ...
     def noise(self, z: Array) -> float: ...
     def items(self, z: Array) -> float | None: ...
+    def cost(self, z: Array) -> float:
+        """What penalties take from the log-likelihood."""
+        ...
+
+
+@jax.jit
+def penalised(terms: Terms, params: Array, found: Expansion) -> Expansion:
+    """The log-likelihood less its penalties, with derivatives in natural units."""
+    return Expansion(
+        found.value - cost(terms, params),
+        found.gradient - slope(terms, params),
+        found.hessian - jnp.diag(terms.precision),
+    )
 
 
 @partial(jax.jit, static_argnums=0)
@@ -99,18 +113,26 @@ def mean_slope(
 
 @partial(jax.jit, static_argnums=0)
 def squares_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
-    j = jax.jacfwd(lambda v: mapping.natural(constants, v))(z)
-    return weights @ (scores @ j) ** 2 / weights.sum()
+    pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
+    return weights @ jax.vmap(lambda s: pull(s)[0])(scores) ** 2 / weights.sum()
+
+
+@partial(jax.jit, static_argnums=0)
+def outer_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
+    pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
+    mine = jax.vmap(lambda s: pull(s)[0])(scores)
+    return (mine.T * weights) @ mine / weights.sum()
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """`-loglike / total weight` of a problem, in z."""
+    """`-(loglike - penalties) / total weight` of a problem, in z."""
 
     problem: Problem
     free: np.ndarray
+    penalties: Penalties | None = None
     known: dict[bytes, Array] = field(default_factory=dict, compare=False, repr=False)
-    """The last exact Hessian in natural units, by the parameters' bytes."""
+    """The last exact Hessian of the log-likelihood in natural units, by the parameters' bytes."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -137,10 +159,17 @@ class Likelihood:
         return unconstrained(*self._map, jnp.asarray(params))
 
     def value(self, z: Array) -> float:
-        return -float(self.problem.loglike(self.params(z))) / self.size
+        return -(float(self.problem.loglike(self.params(z))) - self.cost(z)) / self.size
+
+    def cost(self, z: Array) -> float:
+        return 0.0 if self.penalties is None else self.penalties.cost(self.params(z))
 
     def slope(self, z: Array) -> tuple[Array, Array]:
-        value, gradient = self.problem.value_and_score(self.params(z))
+        params = self.params(z)
+        value, gradient = self.problem.value_and_score(params)
+        if self.penalties is not None:
+            terms = self.penalties.terms
+            value, gradient = value - cost(terms, params), gradient - slope(terms, params)
         return mean_slope(*self._map, z, value, gradient, self.size)
 
     def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
@@ -151,18 +180,28 @@ class Likelihood:
         if supplied == "exact":
             self.known.clear()
             self.known[np.asarray(params).tobytes()] = found.hessian
+        if self.penalties is not None:
+            found = penalised(self.penalties.terms, params, found)
         return mean_in_z(*self._map, z, found, self.size, supplied == "exact")
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         scores = self.problem.score_person(self.params(z))
         return np.asarray(squares_in_z(*self._map, z, scores, self.problem.core.weights))
 
+    def mean_outer_scores(self, z: Array) -> np.ndarray:
+        """The mean outer product of people's scores in z, (P, P)."""
+        scores = self.problem.score_person(self.params(z))
+        return np.asarray(outer_in_z(*self._map, z, scores, self.problem.core.weights))
+
     def noise(self, z: Array) -> float:
         """Squared distance in standard errors by which other seeds of the nodes would move the maximum."""
         if self.problem.rule.reseeded(0) is None:
             return 0.0
         params = self.params(z)
-        return simulation_noise(self.problem, params, self.problem.hessian(params, "exact"), self.free)
+        hessian, pull = self.problem.hessian(params, "exact"), None
+        if self.penalties is not None:
+            hessian, pull = hessian - jnp.diag(self.penalties.terms.precision), self.penalties.slope(params)
+        return simulation_noise(self.problem, params, hessian, self.free, pull)
 
     @cached_property
     def _items(self) -> Problem | None:
@@ -263,3 +302,6 @@ class Function:
 
     def items(self, z: Array) -> None:
         return None
+
+    def cost(self, z: Array) -> float:
+        return 0.0

@@ -1,7 +1,7 @@
 """The optimisers as users name them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from iclv_jax._optimise._bhhh import BHHHSteps
@@ -58,6 +58,15 @@ class Optimizer:
     @property
     def method(self) -> Method:
         raise NotImplementedError
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings, as a checkpoint compares them."""
+        return self._fields
 
 
 @dataclass(frozen=True)

@@ -78,16 +78,18 @@ class _Rounds:
             at = scale * scaled
             value, gradient = (np.asarray(a) for a in self.objective.slope(jnp.asarray(at)))
             self.evaluations += 1
+            cost = self.objective.cost(jnp.asarray(at))
             row = {
                 "iteration": len(self.trace) + 1,
                 "value": float(value),
-                "loglike": -float(value) * self.objective.size,
+                "loglike": cost - float(value) * self.objective.size,
                 "decrement": float("nan"),
                 "gradient": float(np.abs(np.where(free, gradient * scale, 0.0)).max()),
                 "accepted": bool(value < least),
                 "evaluations": self.evaluations,
                 "seconds": time.perf_counter() - self.began,
             }
+            row |= {"penalty": cost} if cost else {}
             self.trace.append(row)
             self.watch(row)
             if np.isfinite(value) and value < least:

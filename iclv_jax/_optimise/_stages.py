@@ -9,12 +9,17 @@ import numpy as np
 
 from iclv_jax._accuracy import accuracy, doubling_error
 from iclv_jax._integration import Rule
-from iclv_jax._optimise._checkpoint import Checkpoint
+from iclv_jax._optimise._checkpoint import Checkpoint, Slot
 from iclv_jax._optimise._driver import Outcome, minimise
 from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._options import Optimizer, Scipy, TrustRegion
 from iclv_jax._optimise._scaling import Scale
 from iclv_jax._optimise._scipy import minimise_scipy
+from iclv_jax._optimise._stochastic import Stochastic
+from iclv_jax._optimise._suited import polished
+from iclv_jax._optimise._training import Trained, Training
+from iclv_jax._optimise._verdict import OptimizerReport, Verdict
+from iclv_jax._penalties import Penalties
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array
 
@@ -58,9 +63,10 @@ def run(
     checkpoint: Checkpoint | None,
     verify: bool = True,
     scale: Scale | None = None,
+    penalties: Penalties | None = None,
 ) -> Outcome:
     """One optimisation of a problem over the parameters marked `free`."""
-    objective = Likelihood(problem, free)
+    objective = Likelihood(problem, free, penalties)
     if isinstance(options, Scipy):
         return minimise_scipy(options, objective, start, watch, verify)
     slot = None if checkpoint is None else checkpoint.slot()
@@ -68,12 +74,16 @@ def run(
 
 
 def sequential_start(
-    problem: Problem, start: Array, watch: Watch, checkpoint: Checkpoint | None = None
+    problem: Problem,
+    start: Array,
+    watch: Watch,
+    checkpoint: Checkpoint | None = None,
+    penalties: Penalties | None = None,
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Run the stages and return where they end, with their traces.
 
     The second stage maximises the joint likelihood over the choice parameters alone, so the latent
-    variables are integrated there too; no score of a person is plugged in.
+    variables are integrated there too; no score of a person is plugged in. Of penalties the smooth ones count.
     """
     params = np.asarray(start)
     rows: list[dict[str, Any]] = []
@@ -86,6 +96,7 @@ def sequential_start(
             lambda row, s=stage: watch(s.name, row),
             checkpoint,
             verify=False,
+            penalties=None if penalties is None else penalties.smooth,
         )
         params = outcome.params
         rows += [{"stage": stage.name, **row} for row in outcome.trace]
@@ -103,10 +114,14 @@ def refine(
     optimizer: Optimizer,
     watch: Watch,
     checkpoint: Checkpoint | None = None,
+    penalties: Penalties | None = None,
+    coarse: bool = True,
 ) -> tuple[Outcome, list[dict[str, Any]]]:
     """A stage taken to its maximum: with each stage of the rule of integration, coarse to fine, then with more
-    nodes until the rule's `target_error` is met."""
-    problem, rules = stage.problem, stage.problem.rule.stages()
+    nodes until the rule's `target_error` is met. Without `coarse`, with the last stage of the rule only."""
+    if isinstance(optimizer, Stochastic):
+        return _train(stage, start, optimizer, watch, checkpoint, penalties)
+    problem, rules = stage.problem, stage.problem.rule.stages()[0 if coarse else -1 :]
     rows: list[dict[str, Any]] = []
 
     def maximised(
@@ -128,9 +143,10 @@ def refine(
             checkpoint,
             verify,
             scale,
+            penalties,
         )
         rows.extend({"stage": label, **row} for row in outcome.trace)
-        turned = np.where(stage.free, positive_spreads(target, outcome.params), outcome.params)
+        turned = _turned(stage, outcome.params, penalties)
         if np.array_equal(turned, outcome.params) or not turn:
             return outcome
         # Once: a spread near zero can end on either side of it each time.
@@ -149,6 +165,56 @@ def refine(
     return outcome, rows
 
 
+def _train(
+    stage: Stage,
+    start: np.ndarray,
+    optimizer: Stochastic,
+    watch: Watch,
+    checkpoint: Checkpoint | None,
+    penalties: Penalties | None,
+) -> tuple[Outcome, list[dict[str, Any]]]:
+    """Training with the nodes of the search and then, where asked for, a polish with those of the result."""
+
+    def told(row: dict[str, Any]) -> None:
+        watch("training", row)
+
+    slot = Slot() if checkpoint is None else checkpoint.slot()
+    trained = Training(optimizer, stage.problem, stage.free, penalties, told, slot).run(jnp.asarray(start))
+    rows = [{"stage": "training", **row} for row in trained.rows]
+    moving = polished(optimizer, stage.problem.names) & stage.free
+    if not moving.any() or trained.verdict is Verdict.INTERRUPTED:
+        return _as_trained(stage, trained, penalties), rows
+    last = Stage("polish", stage.problem, moving)
+    outcome, more = refine(last, trained.params, optimizer.finish, watch, checkpoint, penalties, coarse=False)
+    stayed = tuple(n for n, free in zip(stage.problem.names, moving, strict=True) if not free)
+    message = outcome.report.message
+    if stayed:
+        message += f" Over {int(moving.sum())} polished parameters; the other {len(stayed)} stayed where training stopped."
+    return replace(outcome, report=replace(outcome.report, message=message, trained=stayed)), [*rows, *more]
+
+
+def _as_trained(stage: Stage, trained: Trained, penalties: Penalties | None) -> Outcome:
+    """The point where training stopped, with the nodes of the result."""
+    trained = trained._replace(params=_turned(stage, trained.params, penalties))
+    problem, rule = stage.problem, stage.problem.rule.stages()[-1]
+    target = problem if rule == problem.rule else problem.integrate(rule)
+    objective = Likelihood(target, stage.free, penalties)
+    lower, upper = problem.bounds
+    held = {
+        name: float(value)
+        for name, value, low, high in zip(problem.names, trained.params, lower, upper, strict=True)
+        if value <= low or value >= high
+    }
+    report = OptimizerReport(
+        trained.verdict, trained.message, len(trained.rows), trained.steps, float("nan"), 0.0, 0.0,
+        float(trained.rows[-1]["seconds"]) if trained.rows else 0.0, held,
+        tuple(n for n, u in zip(problem.names, trained.scale.unscaled, strict=True) if u),
+    )  # fmt: skip
+    z = objective.z(jnp.asarray(trained.params))
+    placed = objective.recentred(z) if objective.moves else objective
+    return Outcome(trained.params, placed, report, trained.scale, tuple(trained.rows))
+
+
 def _coarse(optimizer: Optimizer) -> Optimizer:
     """A coarse stage only has to come close; the finer one that follows moves by more than it could tell."""
     if isinstance(optimizer, TrustRegion) and optimizer.hessian == "exact":
@@ -163,6 +229,13 @@ def _too_coarse(outcome: Outcome) -> bool:
         return False
     error = accuracy(problem, params).error
     return (doubling_error(problem, params) if error is None else error) > target
+
+
+def _turned(stage: Stage, params: np.ndarray, penalties: Penalties | None) -> np.ndarray:
+    """With positive standard deviations where the stage moves them, unless that costs more."""
+    turned = np.where(stage.free, positive_spreads(stage.problem, params), params)
+    dearer = penalties is not None and penalties.cost(turned) > penalties.cost(params)
+    return params if dearer else turned
 
 
 def positive_spreads(problem: Problem, params: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ class Verdict(enum.Enum):
     TIME_LIMIT = "time limit"
     INTERRUPTED = "interrupted"
     NOT_FINITE = "not finite"
+    TRAINED = "training stopped"
 
     @property
     def success(self) -> bool:
@@ -57,6 +58,10 @@ SENTENCES: Mapping[Verdict, str] = {
         "The log-likelihood or its derivatives are not finite at every point that the optimiser can reach from here. "
         "Bound the parameters that run away, or start elsewhere."
     ),
+    Verdict.TRAINED: (
+        "This is where training stopped, not a maximum: tests and standard errors do not hold. "
+        "Stochastic(..., polish=True) goes on to one."
+    ),
     Verdict.INTERRUPTED: "Interrupted from the keyboard; these are the best values so far.",
 }
 
@@ -73,7 +78,7 @@ class OptimizerReport:
         Accepted and rejected steps, and log-likelihood evaluations, over all stages.
     decrement
         Last Newton decrement, in units of twice the log-likelihood: the squared distance to the maximum in
-        standard errors.
+        standard errors. NaN after training, which has no second derivatives.
     movement
         Newton decrement right after the nodes were last placed anew; 0 where nodes do not move.
     noise
@@ -88,6 +93,8 @@ class OptimizerReport:
         Wall time, compilation included.
     previous
         Parameters before the last step that was taken; empty where there was none.
+    trained
+        Parameters that stayed where training stopped while others were polished (see `Stochastic`).
     """
 
     verdict: Verdict
@@ -102,3 +109,4 @@ class OptimizerReport:
     unscaled: Sequence[str] = ()
     flat: Sequence[Mapping[str, float]] = ()
     previous: Mapping[str, float] = field(default_factory=dict)
+    trained: Sequence[str] = ()

@@ -12,7 +12,8 @@ with warnings.catch_warnings():
 
 
 class Progress:
-    """A bar that shows stage, iteration, log-likelihood and Newton decrement; silent when switched off."""
+    """A bar that shows stage, iteration, log-likelihood and Newton decrement (or epoch and log-likelihoods per person);
+    silent when switched off."""
 
     def __init__(self, show: bool) -> None:
         self._bar = tqdm(
@@ -26,11 +27,16 @@ class Progress:
         self._bar.close()
 
     def __call__(self, stage: str, row: dict[str, Any]) -> None:
-        self.say(
-            f"{stage}: step {row['iteration']}, log L {row['loglike']:.3f}, decrement {row['decrement']:.1e}"
-        )
+        self.say(f"{stage}: {_words(row)}")
 
     def say(self, text: str) -> None:
         """One step more, with these words."""
         self._bar.set_description_str(text)
         self._bar.update()
+
+
+def _words(row: dict[str, Any]) -> str:
+    if "epoch" not in row:
+        return f"step {row['iteration']}, log L {row['loglike']:.3f}, decrement {row['decrement']:.1e}"
+    held_out = f", held out {row['validation']:.4f}" if "validation" in row else ""
+    return f"epoch {row['epoch']}, log L per person {row['train']:.4f}{held_out}"

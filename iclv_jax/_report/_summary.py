@@ -71,6 +71,9 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
     if problem.spec.indicators:
         facts.append(("Items", f"{len(problem.spec.indicators)}"))
     facts += free_parameters(problem.spec, problem.table, fit.all_params)
+    if fit.penalties is not None:
+        facts.append(("Penalised log-likelihood", loglike(parts.joint - fit.penalty)))
+        facts += [("  penalty" if i == 0 else "", str(g)) for i, g in enumerate(fit.penalties.applied)]
     facts.append(("Log-likelihood", loglike(parts.joint)))
     if problem.spec.choice is not None:
         if problem.spec.indicators:
@@ -79,28 +82,29 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         facts.append(("  choices, equal shares", loglike(parts.equal_shares)))
         facts.append(("  choices, constants only", loglike(parts.constants)))
         facts.append(("Rho-squared of the choices", fixed(parts.rho_squared, 4)))
-    facts += [("AIC", fixed(fit.aic, 2)), ("BIC (people)", fixed(fit.bic, 2))]
+    if fit.penalties is None:
+        facts += [("AIC", fixed(fit.aic, 2)), ("BIC (people)", fixed(fit.bic, 2))]
+    else:
+        facts.append(("AIC, BIC", "not for penalised estimates, whose parameters are not all free"))
     facts.append(("Integration", rule_in_words(problem)))
     if problem.reason != "as asked for":
         facts.append(("", problem.reason))
     if sentence := fit.accuracy.sentence():
         facts.append(("", sentence))
     facts.append(("Optimiser", f"{report.verdict.value}: {report.message}"))
-    facts.append(
-        (
-            "",
-            f"{report.iterations} steps in the last stage, Newton decrement {report.decrement:.1e}, {report.seconds:.1f} s",
-        )
-    )
+    facts.append(("", _effort(report)))
     if functions := [latent.name for latent in problem.spec.nonlinear]:
-        facts.append(
-            (
-                "",
-                f"Hessian by automatic differentiation: the equation of {', '.join(functions)} is a function",
-            )
-        )
-    facts.append(("Standard errors", KINDS[cov]))
+        text = f"Hessian by automatic differentiation: the equation of {', '.join(functions)} is a function"
+        facts.append(("", text))
+    facts.append(("Standard errors", KINDS[cov] + ("" if fit.penalties is None else ", penalised")))
     return facts
+
+
+def _effort(report: Any) -> str:
+    if np.isnan(report.decrement):
+        return f"{report.iterations} epochs, {report.evaluations:,} steps, {report.seconds:.1f} s"
+    decrement = f"Newton decrement {report.decrement:.1e}"
+    return f"{report.iterations} steps in the last stage, {decrement}, {report.seconds:.1f} s"
 
 
 def rule_in_words(problem: Any) -> str:

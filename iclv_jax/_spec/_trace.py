@@ -275,3 +275,8 @@ def _canonical_program(program: Any) -> tuple:
         for equation in program.eqns
     )
     return (inputs, equations, tuple(number(v) for v in program.outvars))
+
+
+def program_key(program: Any) -> Any:
+    """A hashable form of a closed program, equal for programs that compute the same from the same constants."""
+    return _canonical(program)

@@ -8,6 +8,8 @@ from iclv_jax.plot._coefficients import coefficients
 from iclv_jax.plot._gradients import gradients
 from iclv_jax.plot._item_response import item_response
 from iclv_jax.plot._latent_scores import latent_scores
+from iclv_jax.plot._learning_curves import learning_curves
+from iclv_jax.plot._learning_rates import learning_rates
 from iclv_jax.plot._path_diagram import path_diagram
 from iclv_jax.plot._search import search
 from iclv_jax.plot._shares import shares
@@ -22,6 +24,8 @@ __all__ = [
     "gradients",
     "item_response",
     "latent_scores",
+    "learning_curves",
+    "learning_rates",
     "path_diagram",
     "search",
     "shares",

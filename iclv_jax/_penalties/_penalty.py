@@ -1,0 +1,112 @@
+"""The penalties as users name them."""
+
+import abc
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Shape(NamedTuple):
+    """A penalty of one parameter p: `precision / 2 (p - mean)^2 + absolute |p|`."""
+
+    precision: float = 0.0
+    mean: float = 0.0
+    absolute: float = 0.0
+
+
+class Penalty(abc.ABC):
+    """What is subtracted from the log-likelihood for a parameter. A member is a frozen dataclass."""
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> Shape: ...
+
+    @property
+    def smooth(self) -> bool:
+        """Whether it has a derivative everywhere."""
+        return self.shape.absolute == 0.0
+
+
+@dataclass(frozen=True)
+class L2(Penalty):
+    """A ridge: `strength / 2 * p^2` is subtracted from the log-likelihood for every parameter p.
+
+    The unit is that of the log-likelihood of the whole sample (not per person), and p is in natural units, so that
+    `L2(strength)` is the normal prior `Gaussian(0, strength ** -0.5)`.
+
+    Parameters
+    ----------
+    strength
+        From 0, which is no penalty.
+    """
+
+    strength: float
+
+    def __post_init__(self) -> None:
+        _check(self, "strength", self.strength, lowest=0.0)
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(precision=float(self.strength))
+
+
+@dataclass(frozen=True)
+class L1(Penalty):
+    """A lasso: `strength * |p|` is subtracted from the log-likelihood for every parameter p, which sets some of them to zero
+    exactly (Tibshirani 1996).
+
+    Units as of `L2`. It has no derivative at zero, so that only `Stochastic` takes it.
+
+    Parameters
+    ----------
+    strength
+        From 0, which is no penalty.
+    """
+
+    strength: float
+
+    def __post_init__(self) -> None:
+        _check(self, "strength", self.strength, lowest=0.0)
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(absolute=float(self.strength))
+
+
+@dataclass(frozen=True)
+class Gaussian(Penalty):
+    """A normal prior: `((p - mean) / sd)^2 / 2` is subtracted from the log-likelihood, its log density without the constant.
+
+    Parameters
+    ----------
+    mean, sd
+        Of the prior, in natural units of the parameter.
+    """
+
+    mean: float
+    sd: float
+
+    def __post_init__(self) -> None:
+        _check(self, "mean", self.mean)
+        _check(self, "sd", self.sd, above=0.0)
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(precision=float(self.sd) ** -2, mean=float(self.mean))
+
+
+def _check(
+    penalty: Any, name: str, value: Any, lowest: float | None = None, above: float | None = None
+) -> None:
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if (
+        number
+        and np.isfinite(value)
+        and (lowest is None or value >= lowest)
+        and (above is None or value > above)
+    ):
+        return
+    wanted = "a number" if lowest is None else f"a number from {lowest:g}"
+    wanted = wanted if above is None else f"a number above {above:g}"
+    raise ValueError(f"{type(penalty).__name__}: {name} is {wanted}, not {value!r}.")
