@@ -101,10 +101,13 @@ def test_conditioning_is_chosen_for_continuous_items_and_can_be_turned_off(norma
     assert model.bind(data, person="person", integration=GaussHermite(5)).rule == GaussHermite(5)
     model, data = ordered
     assert model.bind(data, person="person").rule == GaussHermite(15)
-    with pytest.raises(ValueError, match="Conditioned needs latent variables whose items are all continuous"):
+    with pytest.raises(
+        ValueError, match="Conditioned needs latent variables with linear equations whose items are all"
+    ):
         model.bind(data, person="person", integration=Conditioned())
 
 
+@pytest.mark.slow
 def test_conditioning_equals_brute_force_in_two_dimensions(normal):
     model, data = normal
     brute = model.bind(data, person="person", integration=GaussHermite(24))
@@ -299,6 +302,7 @@ def check_finite(model, data, person, params=None):
         assert np.asarray(problem.centres(at).found).all()
 
 
+@pytest.mark.slow
 def test_product_of_latent_variables_in_the_utility():
     def utility(b, x, lv):
         return {"a": b.asc + b.square * lv.one * lv.two + 4.0 * lv.one, "b": 0.0}

@@ -185,7 +185,7 @@ def test_jackknife_names_who_cannot_be_left_out(data):
 
 
 def test_unknown_kinds_are_refused(fit):
-    with pytest.raises(ValueError, match="'bootstrap', 'jackknife', not 'bootstap'"):
+    with pytest.raises(ValueError, match="'jackknife', 'conditional', 'joint', not 'bootstap'"):
         fit.cov_params("bootstap")
 
 

@@ -84,7 +84,7 @@ def hessian_numerical(core: Core, params: Params, difference: Difference = "cent
 
     A parameter's step is `eps**(1/3)` (central) or `eps**(1/2)` (forward) of the distance over which its
     scores change by about their own size, `1 / root mean squared score`, at most of max(1, |value|).
-    Differences over twice the step give the estimate of the error.
+    Differences over twice the step give the estimate of the error, and the rounding of sums of scores its least.
     """
     _, scores = person_scores(core, params)
     squares = core.weights @ scores**2 / core.weights.sum()
@@ -95,6 +95,8 @@ def hessian_numerical(core: Core, params: Params, difference: Difference = "cent
     steps = reach * (eps ** (1 / 3) if difference == "central" else eps**0.5)
     # The step that is taken is the one that floating point can represent.
     steps = (params + steps) - params
+
+    noise = eps * jnp.sqrt(core.weights**2 @ scores**2)
 
     def score(p: Params) -> Params:
         return value_and_score(core, p)[1]
@@ -111,7 +113,9 @@ def hessian_numerical(core: Core, params: Params, difference: Difference = "cent
         fine, coarse = (
             (u - d) / (k * width * steps[i]) for u, d, k in zip(ups, downs, (1.0, 2.0), strict=True)
         )
-        return fine, jnp.abs(coarse - fine) / (3.0 if difference == "central" else 1.0)
+        # By chance the two differences may agree to the last digit.
+        least = noise / (width * steps[i])
+        return fine, jnp.maximum(jnp.abs(coarse - fine) / (3.0 if difference == "central" else 1.0), least)
 
     matrix, error = jax.lax.map(column, jnp.arange(params.shape[0]))
     return Differences(0.5 * (matrix + matrix.T), 0.5 * (error + error.T), steps)

@@ -18,9 +18,9 @@ SMALLEST = 1e-4
 
 def likelihood_ratio(full: Estimates, restricted: Estimates) -> HypothesisTest:
     """`2 (log L - log L of the restricted model)`; see `Fit.lr_test`."""
+    check_same_outcomes(full, restricted)
     for fit in (full, restricted):
         refuse_penalised(fit, "lr_test")
-    check_same_outcomes(full, restricted)
     df = len(full.names) - len(restricted.names)
     if df <= 0:
         raise ValueError(
@@ -66,9 +66,9 @@ def vuong(a: Estimates, b: Estimates, correction: Correction = "none") -> Hypoth
         raise ValueError(
             f"correction is one of {', '.join(map(repr, get_args(Correction)))}, not {correction!r}."
         )
+    check_same_outcomes(a, b)
     for fit in (a, b):
         refuse_penalised(fit, "vuong")
-    check_same_outcomes(a, b)
     each = [np.asarray(f.problem.loglike_person(jnp.asarray(f.estimates))) for f in (a, b)]
     differences = a.problem.panel.weights * (each[0] - each[1])
     return vuong_test(differences, (len(a.names), len(b.names)), correction, ("a", "b"))
@@ -92,9 +92,9 @@ def ben_akiva_swait(a: Estimates, b: Estimates) -> HypothesisTest:
             raise ValueError(
                 "Ben-Akiva and Swait's test is for models of choices alone; this one has items. Take iclv.vuong."
             )
+    check_same_outcomes(a, b)
     for fit in (a, b):
         refuse_penalised(fit, "ben_akiva_swait")
-    check_same_outcomes(a, b)
     nulls = [f.components.equal_shares for f in (a, b)]
     if not np.isclose(nulls[0], nulls[1], rtol=1e-12):
         raise ValueError("The two models have different sets of available alternatives, so nothing compares.")

@@ -240,7 +240,9 @@ class Scenarios(Predictions):
             )
         before, after = (s.by_row(surplus(s.view, params, cost, pooled)) / worth for s in (a, b))
         each = pd.Series(after - before, index=a.index, name="surplus")
-        return Scenario(shares, each, float(values[-1]), float(errors[-1]), POOLED if pooled else ())
+        # A change in cost alone, alike for everybody, is worth itself whatever the parameters are.
+        error = float(errors[-1]) if slopes[-1].any() else 0.0
+        return Scenario(shares, each, float(values[-1]), error, POOLED if pooled else ())
 
     def _money(self, cost: str) -> Marginal:
         """The marginal utility of cost."""
