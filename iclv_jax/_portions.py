@@ -8,7 +8,8 @@ reference workload the scores at 126 nodes in portions of 20 take two thirds of 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,16 +51,16 @@ def _cut(nodes: Nodes, first: Array, size: int) -> Nodes:
     return Nodes(*(jax.lax.dynamic_slice_in_dim(a, first, size, axis=1) for a in (shocks, logs)))
 
 
+def _added(function: Any, merge: Any, core: Core, params: Params, portion: Portion) -> tuple[Array, Array]:
+    """`function` of all nodes, from its results for portions of them."""
+    if not portion.divides(core, params):
+        return function(core, params)
+    return reduce(merge, (function(part, params) for part in portion.cores(core)))
+
+
 def values(core: Core, params: Params, portion: Portion) -> tuple[Array, Array]:
     """log L_n of every person and the effective numbers of nodes, as `_likelihood.person_values`."""
-    if not portion.divides(core, params):
-        return person_values(core, params)
-    found = None
-    for part in portion.cores(core):
-        each = person_values(part, params)
-        found = each if found is None else _with_values(found, each)
-    assert found is not None
-    return found
+    return _added(person_values, _with_values, core, params, portion)
 
 
 @jax.jit
@@ -72,14 +73,7 @@ def _with_values(first: tuple[Array, Array], second: tuple[Array, Array]) -> tup
 
 def scores(core: Core, params: Params, portion: Portion) -> tuple[Float[Array, " person"], Scores]:
     """log L_n and its gradient for all people, as `_derivatives.person_scores`."""
-    if not portion.divides(core, params):
-        return person_scores(core, params)
-    found = None
-    for part in portion.cores(core):
-        each = person_scores(part, params)
-        found = each if found is None else _with_scores(found, each)
-    assert found is not None
-    return found
+    return _added(person_scores, _with_scores, core, params, portion)
 
 
 @jax.jit

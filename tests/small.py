@@ -1,9 +1,7 @@
 """Two small models with artificial data, whose fits and compiled functions the tests of training and penalties share."""
 
-import contextlib
 from functools import cache
 
-import jax
 import numpy as np
 import pandas as pd
 
@@ -39,14 +37,6 @@ def hybrid(**parts):
     items = [iclv.Ordered(q, of="green") for q in ("q1", "q2", "q3")]
     choice = iclv.Logit(utility, chosen="choice")
     return iclv.Model([iclv.Latent("green", on=["age"])], items, choice, **parts)
-
-
-@contextlib.contextmanager
-def quick_compilation():
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 RULE = iclv.GaussHermite(4)

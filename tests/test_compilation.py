@@ -14,15 +14,6 @@ import iclv_jax as iclv
 COMPILED = []
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Few optimisations: every program runs only a handful of times here."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 def _listen(event, duration, **details):
     if event == "/jax/core/compile/backend_compile_duration":
         COMPILED.append(details.get("fun_name"))

@@ -18,14 +18,6 @@ for template in TEMPLATES:
 Count, ScaledLogit = OWN["Count"], OWN["ScaledLogit"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 def utility(b, x, lv):
     return {"a": b.asc + b.price * x.price + b.use * lv.trust, "b": 0.0}
 

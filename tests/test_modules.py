@@ -26,14 +26,6 @@ PEOPLE, SITUATIONS = 60, 3
 KEY = jax.random.key(0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 def frame():
     generator = np.random.default_rng(3)
     rows = PEOPLE * SITUATIONS

@@ -22,14 +22,6 @@ PEOPLE = 30
 RULE = GaussHermite(5, adaptive=False)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 def frame():
     generator = np.random.default_rng(0)
     age, income, price = np.round(generator.normal(size=(3, PEOPLE)), 3)

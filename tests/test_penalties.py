@@ -15,13 +15,6 @@ from iclv_jax._penalties import resolve
 SMOOTH = {"price": iclv.Gaussian(-0.5, 0.4), "time": iclv.L2(3.0)}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Few optimisations: every program runs only a handful of times here."""
-    with small.quick_compilation():
-        yield
-
-
 @pytest.fixture(scope="module")
 def frame():
     return small.data()

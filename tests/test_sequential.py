@@ -1,6 +1,5 @@
 """Estimation in two steps, against the steps alone, scipy, and the same formulas in numpy."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -18,15 +17,6 @@ TRUTH = {
 }  # fmt: skip
 CHOICE = ["asc", "cost", "taste"]
 RULE = iclv.Conditioned(iclv.GaussHermite(12))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Few optimisations: every program runs only a handful of times here."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def utility(b, x, lv):

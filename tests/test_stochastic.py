@@ -23,13 +23,6 @@ ADAM = optax.adam(0.05)
 """One for all, so that it is compiled once for each number of batches."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Few optimisations: every program runs only a handful of times here."""
-    with small.quick_compilation():
-        yield
-
-
 @pytest.fixture(scope="module")
 def frame():
     return small.data()

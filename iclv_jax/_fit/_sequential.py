@@ -38,11 +38,7 @@ def fit_sequential(
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
     _check_parts(spec)
     optimizer = checked_optimizer(optimizer)
-    if isinstance(optimizer, Stochastic):
-        raise ValueError(
-            "fit_sequential takes each step to its maximum, where training does not end. Take TrustRegion, LBFGSB, BHHH or "
-            "Scipy; or model.fit(..., optimizer=iclv.Stochastic(...))."
-        )
+    _check_maximises(optimizer)
     problem = bind(
         spec,
         data,
@@ -76,6 +72,14 @@ def fit_sequential(
         accuracy=checked_accuracy(joint, choice.params),
         rows=(*rows, *of_items, *of_choice),
     )
+
+
+def _check_maximises(optimizer: Optimizer) -> None:
+    if isinstance(optimizer, Stochastic):
+        raise ValueError(
+            "fit_sequential takes each step to its maximum, where training does not end. Take TrustRegion, LBFGSB, BHHH or "
+            "Scipy; or model.fit(..., optimizer=iclv.Stochastic(...))."
+        )
 
 
 def _check_parts(spec: Spec) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -124,33 +125,25 @@ def refine(
     problem, rules = stage.problem, stage.problem.rule.stages()[0 if coarse else -1 :]
     rows: list[dict[str, Any]] = []
 
-    def maximised(
-        rule: Rule,
-        params: np.ndarray,
-        options: Optimizer,
-        scale: Scale | None,
-        verify: bool = True,
-        turn: bool = True,
+    def once(
+        rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool
     ) -> Outcome:
         label = f"{stage.name}, {rule.describe(problem.spec.dimension)}" if len(rules) > 1 else stage.name
         target = problem if rule == problem.rule else problem.integrate(rule)
-        outcome = run(
-            options,
-            target,
-            stage.free,
-            jnp.asarray(params),
-            lambda row: watch(label, row),
-            checkpoint,
-            verify,
-            scale,
-            penalties,
-        )
+        told = partial(watch, label)
+        at = jnp.asarray(params)
+        outcome = run(options, target, stage.free, at, told, checkpoint, verify, scale, penalties)
         rows.extend({"stage": label, **row} for row in outcome.trace)
+        return outcome
+
+    def maximised(
+        rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool = True
+    ) -> Outcome:
+        outcome = once(rule, params, options, scale, verify)
         turned = _turned(stage, outcome.params, penalties)
-        if np.array_equal(turned, outcome.params) or not turn:
-            return outcome
-        # Once: a spread near zero can end on either side of it each time.
-        return maximised(rule, turned, options, None, verify, turn=False)
+        # Turned once: a spread near zero can end on either side of it each time.
+        same = np.array_equal(turned, outcome.params)
+        return outcome if same else once(rule, turned, options, None, verify)
 
     params, scale = start, None
     for rule in rules[:-1]:

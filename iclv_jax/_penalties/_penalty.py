@@ -29,7 +29,17 @@ class Penalty(abc.ABC):
 
 
 @dataclass(frozen=True)
-class L2(Penalty):
+class _Strength(Penalty):
+    """A penalty with one number."""
+
+    strength: float
+
+    def __post_init__(self) -> None:
+        _check(self, "strength", self.strength, lowest=0.0)
+
+
+@dataclass(frozen=True)
+class L2(_Strength):
     """A ridge: `strength / 2 * p^2` is subtracted from the log-likelihood for every parameter p.
 
     The unit is that of the log-likelihood of the whole sample (not per person), and p is in natural units, so that
@@ -41,18 +51,13 @@ class L2(Penalty):
         From 0, which is no penalty.
     """
 
-    strength: float
-
-    def __post_init__(self) -> None:
-        _check(self, "strength", self.strength, lowest=0.0)
-
     @property
     def shape(self) -> Shape:
         return Shape(precision=float(self.strength))
 
 
 @dataclass(frozen=True)
-class L1(Penalty):
+class L1(_Strength):
     """A lasso: `strength * |p|` is subtracted from the log-likelihood for every parameter p, which sets some of them to zero
     exactly (Tibshirani 1996).
 
@@ -63,11 +68,6 @@ class L1(Penalty):
     strength
         From 0, which is no penalty.
     """
-
-    strength: float
-
-    def __post_init__(self) -> None:
-        _check(self, "strength", self.strength, lowest=0.0)
 
     @property
     def shape(self) -> Shape:
