@@ -1,5 +1,7 @@
 """Estimation in two steps, against the steps alone, scipy, and the same formulas in numpy."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -238,6 +240,34 @@ def test_the_table_has_the_kinds_side_by_side(found):
     assert interval["upper"] - interval["lower"] == pytest.approx(
         2 * 1.959964 * found.standard_errors("robust")["taste"], rel=1e-6
     )
+
+
+def test_what_follows_from_estimates_takes_two_steps_as_well(found, data):
+    """Against the formulas, with the covariances of both steps."""
+    matrix, b = found.cov_params().loc[CHOICE, CHOICE], found.params
+    ratio = found.delta(lambda p: {"worth": p.taste / p.cost}).loc["worth"]
+    slopes = np.array([0.0, -b["taste"] / b["cost"] ** 2, 1.0 / b["cost"]])
+    np.testing.assert_allclose(ratio["estimate"], b["taste"] / b["cost"], rtol=1e-12)
+    np.testing.assert_allclose(ratio["se"], np.sqrt(slopes @ matrix @ slopes), rtol=1e-9)
+    test = found.wald_test("cost = -1", kind="uncorrected")
+    error = found.standard_errors("uncorrected")["cost"]
+    np.testing.assert_allclose(test.statistic, ((b["cost"] + 1.0) / error) ** 2, rtol=1e-9)
+    joint = iclv.Model(**parts()).fit(data, **BIND, start=found)
+    there, everywhere = found.predict(), joint.predict()
+    np.testing.assert_allclose(there.sum(axis=1), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(there, everywhere, atol=0.02)
+    assert found.effects().shape == joint.effects().shape
+    assert found.elasticities("cost").aggregate.shape == joint.elasticities("cost").aggregate.shape
+    there = dataclasses.replace(joint, problem=found.problem, estimates=found.estimates)
+    np.testing.assert_array_equal(found.latent_scores(), there.latent_scores())
+    np.testing.assert_array_equal(found.predict(given="answers"), there.predict(given="answers"))
+
+
+def test_what_rests_on_a_joint_maximum_is_not_offered_for_two_steps(found):
+    for name in ("aic", "lr_test", "profile", "bootstrap", "modification_indices", "sensitivity"):
+        assert not hasattr(found, name)
+    with pytest.raises(ValueError, match="choice"):
+        found.fit_measures()
 
 
 def test_the_summary_prints_as_text_and_as_html(found):

@@ -7,12 +7,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from iclv_jax._accuracy import Accuracy, Finer, with_more_nodes
-from iclv_jax._components import Components, components
 from iclv_jax._fit._bootstrap import Bootstrap, collected
-from iclv_jax._fit._frame import all_errors, all_values, parameter_frame, with_tests
+from iclv_jax._fit._frame import all_errors, parameter_frame, with_tests
+from iclv_jax._fit._known import Known
 from iclv_jax._fit._penalised import (
     known_parameters,
     precision,
@@ -40,11 +39,10 @@ from iclv_jax._report import Report
 from iclv_jax._report._diagnosis import Diagnosis
 from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
-from iclv_jax._spec._names import nearest
 
 
 @dataclass(frozen=True, eq=False)
-class Estimates:
+class Estimates(Known):
     """The estimates and what is known of them; the attributes are those of `Fit`."""
 
     problem: Problem
@@ -61,42 +59,9 @@ class Estimates:
         return self.optimizer_report.verdict.success
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return self.problem.names
-
-    @cached_property
-    def params(self) -> pd.Series:
-        """Estimates of the free parameters."""
-        return self._series(self.estimates, "estimate")
-
-    @cached_property
-    def all_params(self) -> pd.Series:
-        """Estimates with the fixed, tied and defined parameters."""
-        return all_values(self.problem, self.estimates)
-
-    def module(self, name: str) -> Any:
-        """A module of the model with the estimates in its arrays: `fit.module("taste")(jnp.array([30.0, 1.5]))`. ValueError
-        for a name that the model does not have."""
-        modules = {module.name: module for module in self.problem.spec.modules}
-        if name not in modules:
-            raise ValueError(f"There is no module {name!r} in this model. {nearest(name, modules)}")
-        values = self.all_params[list(modules[name].names)].to_numpy()
-        return modules[name].build(jnp.asarray(values))
-
-    @cached_property
-    def llf(self) -> float:
-        """The (weighted) log-likelihood at the estimates, without penalties: maximised where there are none."""
-        return float(self.problem.loglike(jnp.asarray(self.estimates)))
-
-    @property
     def penalty(self) -> float:
         """What penalties subtract from the log-likelihood: what was maximised is `llf - penalty`. 0 without any."""
         return 0.0 if self.penalties is None else self.penalties.cost(self.estimates)
-
-    @property
-    def nobs(self) -> int:
-        """Number of people: the independent observations."""
-        return len(self.problem.panel.people)
 
     @property
     def aic(self) -> float:
@@ -230,36 +195,7 @@ class Estimates:
 
         NaN where there is no variance; `fit.covariance(kind).notes` says why, by name.
         """
-        matrix = self.covariance(kind).matrix
-        return pd.DataFrame(matrix, index=list(self.names), columns=list(self.names))
-
-    def standard_errors(self, kind: str | None = None) -> pd.Series:
-        """Standard errors of the free parameters from a covariance of this kind."""
-        return self._series(np.sqrt(np.diag(self.covariance(kind).matrix)), "standard error")
-
-    @property
-    def bse(self) -> pd.Series:
-        """Standard errors from the Hessian (of kind `"joint"` with modules)."""
-        return self.standard_errors()
-
-    @property
-    def tvalues(self) -> pd.Series:
-        return (self.params / self.bse).rename("t")
-
-    @property
-    def pvalues(self) -> pd.Series:
-        """Two-sided, from the normal distribution."""
-        return self._series(2.0 * stats.norm.sf(np.abs(self.tvalues)), "p")
-
-    def conf_int(self, alpha: float = 0.05, kind: str | None = None) -> pd.DataFrame:
-        """Intervals `estimate +- z * standard error` with coverage 1 - alpha."""
-        reach = stats.norm.ppf(1.0 - alpha / 2.0) * self.standard_errors(kind)
-        return pd.DataFrame({"lower": self.params - reach, "upper": self.params + reach})
-
-    @cached_property
-    def components(self) -> Components:
-        """The log-likelihood of the parts, and of simpler models of the choice."""
-        return components(self.problem, jnp.asarray(self.estimates), self.llf)
+        return self._covariance_frame(kind)
 
     @cached_property
     @one_thread
@@ -321,17 +257,8 @@ class Estimates:
         """
         return summarise(self, cov or self.default_covariance)
 
-    def __str__(self) -> str:
-        return str(self.summary())
-
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
-
     def _unit_loadings(self) -> list[str]:
         """Loadings of a latent variable one of whose loadings is fixed at 1: they are compared with it."""
         rows = [r for r in self.problem.table.rows if r.parameter.role == "loading"]
         scaled = {r.name.split(" =~ ")[0] for r in rows if r.status == "fixed" and r.value == 1.0}
         return [r.name for r in rows if r.name.split(" =~ ")[0] in scaled]
-
-    def _series(self, values: Any, name: str) -> pd.Series:
-        return pd.Series(np.asarray(values), index=list(self.names), name=name)

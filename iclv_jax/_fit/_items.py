@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._estimates import Estimates
+from iclv_jax._fit._known import Known
 from iclv_jax._fit._new_data import Sight
 from iclv_jax._inference import delta_errors
 from iclv_jax._panel._frame import identifiers
@@ -18,7 +18,7 @@ from iclv_jax._predict._responses import along
 Columns = dict[tuple[str, Hashable], np.ndarray]
 
 
-def predicted_items(fit: Estimates, seen: Sight, covariance: np.ndarray | None) -> pd.DataFrame:
+def predicted_items(fit: Known, seen: Sight, covariance: np.ndarray | None) -> pd.DataFrame:
     """One row per person; columns (item, level) or (item, "mean"), (item, "sd"), in the order of the model, each item's
     errors (`.se`) after them where there is a covariance of the estimates."""
     found: Columns = {}
@@ -30,7 +30,7 @@ def predicted_items(fit: Estimates, seen: Sight, covariance: np.ndarray | None) 
     return pd.DataFrame(values, index=identifiers(seen.panel.people), columns=columns)
 
 
-def _of_stack(fit: Estimates, seen: Sight, stack: Stack, covariance: np.ndarray | None) -> Columns:
+def _of_stack(fit: Known, seen: Sight, stack: Stack, covariance: np.ndarray | None) -> Columns:
     params, discrete = jnp.asarray(fit.estimates), is_discrete(stack)
     function = level_probabilities if discrete else item_moments
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._estimates import Estimates
 from iclv_jax._fit._items import predicted_items
+from iclv_jax._fit._known import Known
 from iclv_jax._fit._new_data import Sight, sight
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import delta_errors
@@ -26,8 +26,8 @@ from iclv_jax._predict._responses import along
 from iclv_jax._spec import Utility
 
 
-class Predictions(Estimates):
-    """The part of a fit that speaks of people."""
+class Predictions(Known):
+    """The part of a fit that speaks of people; it takes estimates of any kind."""
 
     @cached_property
     def _posterior(self) -> Posterior:

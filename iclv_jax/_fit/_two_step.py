@@ -7,10 +7,11 @@ from typing import Any, final
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from iclv_jax._accuracy import Accuracy
-from iclv_jax._fit._frame import all_errors, all_values, parameter_frame, with_tests
+from iclv_jax._fit._frame import all_errors, parameter_frame, with_tests
+from iclv_jax._fit._functions import Functions
+from iclv_jax._fit._structure import Structural
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import TWO_STEP_KINDS, Covariance, Step, two_step_covariance
 from iclv_jax._optimise import OptimizerReport
@@ -23,8 +24,12 @@ DEFAULT = "murphy-topel"
 
 @final
 @dataclass(frozen=True, eq=False)
-class SequentialFit:
+class SequentialFit(Functions, Structural):
     """Estimates of `Model.fit_sequential`. Names follow statsmodels, as those of `Fit`.
+
+    What follows from estimates and a covariance is here as it is there: `delta`, `wald_test`, `predict`, `elasticities`,
+    `willingness_to_pay`, `scenario`, `effects`, `standardized` and so on, by default with Murphy-Topel standard errors. What
+    rests on a maximum of the joint log-likelihood is not.
 
     Attributes
     ----------
@@ -59,10 +64,6 @@ class SequentialFit:
         return all(report.verdict.success for report in self.reports)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return self.problem.names
-
-    @property
     def first(self) -> tuple[str, ...]:
         """Names of the parameters of the first step: items and structure."""
         return tuple(n for n, m in zip(self.names, self.moved, strict=True) if not m)
@@ -71,26 +72,6 @@ class SequentialFit:
     def second(self) -> tuple[str, ...]:
         """Names of the parameters of the second step: the choice."""
         return tuple(n for n, m in zip(self.names, self.moved, strict=True) if m)
-
-    @cached_property
-    def params(self) -> pd.Series:
-        """Estimates of the free parameters of both steps; `model.fit(..., start=sequential.params)` starts there."""
-        return self._series(self.estimates, "estimate")
-
-    @cached_property
-    def all_params(self) -> pd.Series:
-        """Estimates with the fixed, tied and defined parameters."""
-        return all_values(self.problem, self.estimates)
-
-    @property
-    def nobs(self) -> int:
-        """Number of people: the independent observations."""
-        return len(self.problem.panel.people)
-
-    @cached_property
-    def llf(self) -> float:
-        """The joint (weighted) log-likelihood at the estimates: at most that of `Model.fit`."""
-        return float(self.problem.loglike(jnp.asarray(self.estimates)))
 
     @cached_property
     def llf_items(self) -> float:
@@ -152,31 +133,7 @@ class SequentialFit:
         ValueError
             For an unknown kind, and where a matrix is not positive definite, with the names of the parameters.
         """
-        matrix = self.covariance(kind).matrix
-        return pd.DataFrame(matrix, index=list(self.names), columns=list(self.names))
-
-    def standard_errors(self, kind: str | None = None) -> pd.Series:
-        """Standard errors of the free parameters from a covariance of this kind."""
-        return self._series(np.sqrt(np.diag(self.covariance(kind).matrix)), "standard error")
-
-    @property
-    def bse(self) -> pd.Series:
-        """Murphy-Topel standard errors."""
-        return self.standard_errors()
-
-    @property
-    def tvalues(self) -> pd.Series:
-        return (self.params / self.bse).rename("t")
-
-    @property
-    def pvalues(self) -> pd.Series:
-        """Two-sided, from the normal distribution."""
-        return self._series(2.0 * stats.norm.sf(np.abs(self.tvalues)), "p")
-
-    def conf_int(self, alpha: float = 0.05, kind: str | None = None) -> pd.DataFrame:
-        """Intervals `estimate +- z * standard error` with coverage 1 - alpha."""
-        reach = stats.norm.ppf(1.0 - alpha / 2.0) * self.standard_errors(kind)
-        return pd.DataFrame({"lower": self.params - reach, "upper": self.params + reach})
+        return self._covariance_frame(kind)
 
     @cached_property
     def trace(self) -> pd.DataFrame:
@@ -206,12 +163,6 @@ class SequentialFit:
         """
         return summarise_two_steps(self, cov or DEFAULT)
 
-    def __str__(self) -> str:
-        return str(self.summary())
-
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
-
     def _errors(self, kind: str) -> tuple[np.ndarray, tuple[str, ...]]:
         """Standard errors of all parameters of the table, or NaN, with notes."""
         if kind not in self.kinds:
@@ -221,6 +172,3 @@ class SequentialFit:
         except ValueError as error:
             return np.full(len(self.problem.table.rows), np.nan), (str(error),)
         return all_errors(self.problem, self.estimates, found.matrix), found.notes
-
-    def _series(self, values: Any, name: str) -> pd.Series:
-        return pd.Series(np.asarray(values), index=list(self.names), name=name)

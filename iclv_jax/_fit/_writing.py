@@ -21,13 +21,12 @@ import pandas as pd
 from iclv_jax._fingerprint import of_data, of_model
 from iclv_jax._fit._frame import full_jacobian
 from iclv_jax._fit._penalised import as_data, known_parameters, unfinished
-from iclv_jax._fit._structure import Structural
 from iclv_jax._integration import Rule
 
 FORMAT = "iclv_jax fit 1"
 
 
-def write(fit: Structural, path: str | os.PathLike[str]) -> None:
+def write(fit: Any, path: str | os.PathLike[str]) -> None:
     """Write a fit beside the old file and put it in its place."""
     path = Path(path)
     if not path.parent.is_dir():
@@ -43,7 +42,7 @@ def write(fit: Structural, path: str | os.PathLike[str]) -> None:
         raise
 
 
-def _about(fit: Structural) -> dict[str, Any]:
+def _about(fit: Any) -> dict[str, Any]:
     problem, panel = fit.problem, fit.problem.panel
     table = fit.table()
     return {
@@ -69,7 +68,7 @@ def _about(fit: Structural) -> dict[str, Any]:
     }
 
 
-def _arrays(fit: Structural) -> dict[str, np.ndarray]:
+def _arrays(fit: Any) -> dict[str, np.ndarray]:
     problem, params = fit.problem, jnp.asarray(fit.estimates)
     moments = fit._posterior
     found = {
