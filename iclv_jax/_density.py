@@ -29,7 +29,8 @@ class Structure:
     `seen` are the places of the utilities' latent variables, `random` the places and
     distributions of random coefficients, `correlated` whether these covary. With `conditioned` the
     latent variables are integrated out in closed form given the items, but for those that are seen. `nonlinear` are the
-    structural equations that are functions.
+    structural equations that are functions. `steady` are the places of the utilities' columns that are the same in all of a
+    person's situations: what depends on them alone is computed once per person.
     """
 
     map: ParameterMap
@@ -42,6 +43,7 @@ class Structure:
     latents: int
     conditioned: bool = False
     nonlinear: tuple[Nonlinear, ...] = ()
+    steady: tuple[int, ...] = ()
 
     @property
     def shocks(self) -> int:
@@ -53,7 +55,9 @@ class Structure:
         return self.shocks + len(self.random)
 
 
-def structure(spec: Spec, table: ParameterTable, conditioned: bool = False) -> Structure:
+def structure(
+    spec: Spec, table: ParameterTable, conditioned: bool = False, steady: tuple[int, ...] = ()
+) -> Structure:
     utility, random = spec.utility, dict(spec.random)
     names = utility.parameters if utility else ()
     return Structure(
@@ -76,7 +80,15 @@ def structure(spec: Spec, table: ParameterTable, conditioned: bool = False) -> S
             )
             for latent in spec.nonlinear
         ),
+        steady=steady,
     )
+
+
+def steady_columns(person: Person) -> tuple[int, ...]:
+    """Places of the columns that are the same in all situations of everybody; none where all are, or nobody has a second."""
+    columns = np.asarray(person.columns)
+    same = (columns == columns[:, :1]).all(axis=(0, 1))
+    return () if columns.shape[1] == 1 or same.all() else tuple(map(int, np.flatnonzero(same)))
 
 
 def conditionable(spec: Spec) -> bool:
@@ -160,7 +172,12 @@ def utilities(
         cells, structure.random, structure.correlated, shocks[structure.shocks :]
     )
     seen = eta[np.array(structure.seen, int)]
-    return jax.vmap(structure.utility, in_axes=(None, 0, None))(coefficients, person.columns, seen)
+    steady = [i in structure.steady for i in range(person.columns.shape[1])]
+    columns = [person.columns[0, i] if same else person.columns[:, i] for i, same in enumerate(steady)]
+    axes = [None if same else 0 for same in steady]
+    if not any(axis == 0 for axis in axes):
+        return jax.vmap(structure.utility, in_axes=(None, 0, None))(coefficients, person.columns, seen)
+    return jax.vmap(structure.utility, in_axes=(None, axes, None))(coefficients, columns, seen)
 
 
 def not_finite(structure: Structure, cells: dict[str, Arrays], person: Person) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax import _portions as portions
-from iclv_jax._density import conditionable, log_density, not_finite, structure
+from iclv_jax._density import conditionable, log_density, not_finite, steady_columns, structure
 from iclv_jax._integration import Centre, Nodes, Rule, choose_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
 from iclv_jax._likelihood import Core, over_people
@@ -369,7 +369,7 @@ def bind(
     table = build_table(spec, panel.levels, panel.moments)
     seen = (*spec.utility.latents, *spec.random) if spec.utility is not None else ()
     rule, reason = choose_rule(integration, spec.dimension, len(seen), conditionable(spec))
-    shape = structure(spec, table, rule.conditions)
+    shape = structure(spec, table, rule.conditions, steady_columns(panel.person))
     standard = rule.standard(len(panel.people), shape.dimension)
     points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
     arrays = jax.tree.map(jnp.asarray, panel.person)

@@ -1,6 +1,9 @@
 """The log-likelihood against plain implementations, closed forms and dense integration; nodes and batches."""
 
+import dataclasses
+
 import bank
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +16,7 @@ from scipy.stats import multivariate_normal, norm
 
 import iclv_jax as iclv
 from iclv_jax import Adaptive, Continuous, GaussHermite, Latent, Logit, MonteCarlo, Ordered
+from iclv_jax._likelihood import Core
 
 SEQUENCES = ("halton", "sobol", "mlhs", "random")
 CENTRED = ("mimic", "cfa", "likert5", "scaled", "correlated")
@@ -52,6 +56,53 @@ def test_the_bank_holds_people_without_items_and_people_without_choices():
     answered, chose = np.any([o.any(axis=1) for o in person.observed], axis=0), person.occurs.any(axis=1)
     assert (answered & ~chose).sum() == 8
     assert (~answered & chose).sum() == 6
+
+
+def everywhere(problem):
+    """The problem with every column taken situation by situation."""
+    core = problem.core
+    shape = dataclasses.replace(core.structure, steady=())
+    other = Core(shape, core.batch, core.constants, core.person, core.weights, core.nodes)
+    return eqx.tree_at(lambda p: p.core, problem, other)
+
+
+def test_what_does_not_change_over_situations_is_taken_once_per_person():
+    """The answers are those of every situation by itself; in other data the column may change."""
+
+    def utility(b, x, lv):
+        time = b.time + b.bend * jnp.tanh(x.trait)
+        return {"a": b.asc + time * x.time + b.lv * lv.ease, "b": b.old * x.trait}
+
+    generator = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        {"id": np.repeat(np.arange(12), 3), "trait": np.repeat(generator.normal(size=12), 3)}
+    )
+    frame["time"], frame["q"] = generator.normal(size=36), np.repeat(generator.normal(size=12), 3)
+    frame = frame.assign(choice=generator.choice(["a", "b"], size=36)).drop(index=[35])
+    model = iclv.Model([Latent("ease")], [Continuous("q", of="ease")], Logit(utility, "choice"))
+    bind = {"person": "id", "integration": GaussHermite(5)}
+    problem = model.bind(frame, **bind)
+    columns, steady = problem.core.structure.utility.columns, problem.core.structure.steady
+    assert [columns[i] for i in steady] == ["trait"]
+    params = problem.start() + 0.02 * jnp.arange(len(problem.names))
+    problem = problem.recentre(params)
+    every = everywhere(problem)
+    np.testing.assert_allclose(problem.loglike_person(params), every.loglike_person(params), rtol=1e-14)
+    for one, other in zip(problem.expansion(params), every.expansion(params), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
+    assert model.bind(frame.assign(time=1.0), **bind).core.structure.steady == ()
+    stopped = iclv.TrustRegion(max_iterations=2)
+    fit = model.fit(frame, **bind, optimizer=stopped, start="default", progress=False)
+    other, moved = (
+        dataclasses.replace(fit, problem=everywhere(fit.problem)),
+        frame.assign(trait=np.linspace(-1, 1, 35)),
+    )
+    for given in ("nothing", "answers"):
+        np.testing.assert_allclose(
+            fit.predict(moved, given=given), other.predict(moved, given=given), rtol=1e-12
+        )
+        slopes = (f.elasticities("trait", given=given).rows for f in (fit, other))
+        np.testing.assert_allclose(*slopes, rtol=1e-10, atol=1e-12)
 
 
 def test_start_values_are_finite_and_give_a_finite_likelihood(one):

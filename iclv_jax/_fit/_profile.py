@@ -218,7 +218,7 @@ def fixed_problem(problem: Problem, name: str, value: float) -> Problem:
     if set(table.names) != set(problem.names) - {name}:
         raise ValueError(f"Fixing {name!r} sets other parameters free, so it has no profile.")
     old = problem.core
-    shape = structure(spec, table, problem.rule.conditions)
+    shape = structure(spec, table, problem.rule.conditions, problem.core.structure.steady)
     core = Core(shape, old.batch, jnp.asarray(table.constants), old.person, old.weights, old.nodes)
     rest = problem.points, problem.log_weights, problem.from_prior
     return Problem(

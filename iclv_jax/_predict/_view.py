@@ -1,5 +1,6 @@
 """What predictions are made for: situations, what is known of their people, and where to integrate."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._density import steady_columns
 from iclv_jax._integration import GaussHermite, MonteCarlo, Nodes, default_rule
 from iclv_jax._likelihood import Core
 from iclv_jax._memory import batch_size, in_batches_of
@@ -43,7 +45,9 @@ def on(problem: Problem, panel: Panel) -> Problem:
     people = len(panel.people)
     arrays = jax.tree.map(jnp.asarray, panel.person)
     empty = Nodes(jnp.zeros((people, 0, 0)), jnp.zeros((people, 0)))
-    other = Core(core.structure, people, core.constants, arrays, jnp.asarray(panel.weights), empty)
+    # Columns that do not change over the situations of these people may change over those of others.
+    shape = replace(core.structure, steady=steady_columns(panel.person))
+    other = Core(shape, people, core.constants, arrays, jnp.asarray(panel.weights), empty)
     bare = Problem(
         other,
         problem.points,

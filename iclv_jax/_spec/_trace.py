@@ -162,12 +162,12 @@ def trace(
 
 
 def arguments(
-    coefficients: Array, count: int, modules: Sequence[Module], others: Sequence[Array]
+    coefficients: Array, count: int, modules: Sequence[Module], others: Sequence[Array | Sequence[Array]]
 ) -> list[Array]:
     """What a recorded function takes: `count` scalars of the coefficients, those of other vectors, and the vectors of
     modules, which are the rest of the coefficients."""
     scalars = [coefficients[i] for i in range(count)]
-    scalars += [vector[i] for vector in others for i in range(vector.shape[0])]
+    scalars += [vector[i] for vector in others for i in range(len(vector))]
     vectors, offset = [], count
     for module in modules:
         vectors.append(coefficients[offset : offset + module.size])

@@ -43,8 +43,8 @@ class Utility:
         found = zip(self.alternatives, self.program.reaches(), strict=True)
         return tuple(name for name, arguments in found if at in arguments)
 
-    def __call__(self, coefficients: Array, columns: Array, latents: Array) -> Array:
-        """Shapes: one entry per name in `coefficients`, `columns`, `latents`; result `alternative`."""
+    def __call__(self, coefficients: Array, columns: Array | Sequence[Array], latents: Array) -> Array:
+        """Shapes: one entry per name in `coefficients`, `columns` (or scalars), `latents`; result `alternative`."""
         given = arguments(coefficients, len(self.parameters), self.modules, (columns, latents))
         return jnp.stack(self.program(*given))
 
