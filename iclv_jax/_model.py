@@ -51,7 +51,9 @@ class Model:
         array (`taste.layers[0].weight`), of a part (`taste.layers[0]`) or of the whole, with one value for all its
         entries, `"start"` for those that the module comes with, or a module that holds the values. So
         `fixed={"taste": "start"}` freezes a network as it is, by the same argument that holds any other parameter.
-        Dropout is off (inference mode); layers with a state, such as BatchNorm, are refused.
+        Dropout is off in every likelihood and on while `Stochastic` trains, where each batch of people drops units of
+        its own; `eqx.nn.inference_mode(module)` keeps it off there too. Layers that remember, or look at a whole batch
+        (BatchNorm), are refused: a person's likelihood would depend on the others.
 
     Raises
     ------

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pandas as pd
 import pytest
 
@@ -285,6 +286,71 @@ def test_dropout_is_off_and_layer_norm_works():
     dropped = eqx.nn.Sequential([first, norm, eqx.nn.Dropout(0.5), last])
     np.testing.assert_array_equal(loglike_of(plain_one), loglike_of(dropped))
     assert "taste.layers[1].weight[2]" in choice(plain_one).bind(DATA).names
+
+
+def with_dropout(share=0.5):
+    keys = jax.random.split(jax.random.key(3), 2)
+    first, last = eqx.nn.Linear(2, 3, key=keys[0]), eqx.nn.Linear(3, "scalar", key=keys[1])
+    return eqx.nn.Sequential([first, eqx.nn.Lambda(jnp.tanh), eqx.nn.Dropout(share), last])
+
+
+def test_dropout_by_a_draw_is_the_network_without_the_dropped_units():
+    """A draw d drops what `bernoulli(PRNGKey(d))` says, and those who stay count for more."""
+
+    def kept_by(draw):
+        return np.asarray(jax.random.bernoulli(jax.random.PRNGKey(draw), 0.5, (3,)))
+
+    draw = next(d for d in range(1, 50) if kept_by(d).sum() == 2)
+    problem, kept = choice(with_dropout()).bind(DATA), kept_by(draw)
+    name = "taste.layers[2].draw"
+    assert problem.table.row(name).status == "fixed" and name not in problem.names
+    place = [row.name for row in problem.table.rows].index(name)
+    constants = jnp.where(
+        jnp.arange(len(problem.core.constants)) == place, float(draw), problem.core.constants
+    )
+    dropping = eqx.tree_at(lambda p: p.core.constants, problem, constants)
+    params = dict(zip(problem.names, np.asarray(problem.start()), strict=True))
+    thinned = dict(params)
+    for i in range(3):
+        thinned[f"taste.layers[3].weight[0,{i}]"] *= 2.0 * float(kept[i])
+    np.testing.assert_allclose(
+        dropping.loglike_person(problem.vector(params)),
+        problem.loglike_person(problem.vector(thinned)),
+        rtol=1e-13,
+    )
+    np.testing.assert_allclose(
+        dropping.hessian(problem.start()), dropping.hessian(problem.start(), "autodiff"), rtol=1e-9, atol=1e-9
+    )
+
+
+def test_dropout_is_on_in_training_only():
+    """Of one epoch of full batches without steps, the log-likelihood of training is that of a thinned network."""
+
+    def trained(module, seed=0):
+        still = iclv.Stochastic(optax.sgd(0.0), batch_people=None, epochs=2, seed=seed, validation=0.3)
+        return choice(module).fit(DATA, optimizer=still, start="default", progress=False)
+
+    dropped, quiet = trained(with_dropout()), trained(eqx.nn.inference_mode(with_dropout()))
+    assert dropped.llf == quiet.llf
+    np.testing.assert_array_equal(dropped.trace["validation"], quiet.trace["validation"])
+    assert not np.isclose(dropped.trace["train"], quiet.trace["train"]).any()
+    assert dropped.trace["train"].nunique() == 2  # other units in every step
+    np.testing.assert_array_equal(dropped.trace["train"], trained(with_dropout()).trace["train"])
+    assert trained(with_dropout(), seed=1).trace["train"].iloc[1] != dropped.trace["train"].iloc[1]
+
+
+def test_a_module_with_dropout_is_set_and_given_back_like_any_other():
+    module = with_dropout()
+    model = choice(module, fixed={"taste": "start"}, start={"asc": 0.3})
+    problem = model.bind(DATA)
+    assert not any(name.startswith("taste") for name in problem.names)
+    fit = model.fit(DATA, progress=False)
+    again = fit.module("taste")
+    assert isinstance(again.layers[2], eqx.nn.Dropout) and again.layers[2].inference
+    at = jnp.array([0.3, -1.0])
+    np.testing.assert_allclose(again(at), eqx.nn.inference_mode(module)(at), rtol=1e-12)
+    started = choice(module, start={"taste": again})
+    np.testing.assert_array_equal(started.bind(DATA).start(), choice(module).bind(DATA).start())
 
 
 # --- the plain model inside ---------------------------------------------------------------------------------------

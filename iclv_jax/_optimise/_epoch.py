@@ -28,7 +28,8 @@ class Everybody(NamedTuple):
 class Setting(NamedTuple):
     """What stays as it is: scales (or a matrix from training coordinates to z), bounds of scaled parameters, which of
     them move, the penalties (with absolute values per scaled parameter in `kinks`), the numbers of people and weights of
-    the training set and of all, the longest gradient, and how an average is taken."""
+    the training set and of all, the longest gradient, how an average is taken, and the places among all parameters of the
+    numbers by which dropout layers draw, with the key of these."""
 
     scale: Float[Array, " param"] | Float[Array, "param param"]
     lower: Float[Array, " param"]
@@ -41,6 +42,8 @@ class Setting(NamedTuple):
     whole: Scalar
     clip: Scalar
     weighting: tuple[Scalar, Scalar]
+    draws: Int[Array, " draw"]
+    key: Array
 
 
 class State(NamedTuple):
@@ -95,6 +98,7 @@ def _step(
     kinked: bool,
     loss: str,
 ) -> tuple[State, Step]:
+    all_of = _dropping(all_of, setting, state.steps)
     found, gradient = batch_slope(all_of, setting, state.point, people, real, rule, loss)
     gradient = jnp.where(setting.free, gradient, 0.0)
     side = jnp.zeros_like(gradient)
@@ -115,6 +119,17 @@ def _step(
     after = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
     length = jnp.linalg.norm(after.point - state.point)
     return after, Step(real.sum(), found, size, length, finite)
+
+
+def _dropping(all_of: Everybody, setting: Setting, steps: Scalar) -> Everybody:
+    """Everybody with other units dropped in every step, where there are dropout layers."""
+    if not setting.draws.shape[0]:
+        return all_of
+    bits = jax.random.bits(jax.random.fold_in(setting.key, steps.astype(int)), setting.draws.shape, "uint32")
+    core = all_of.core
+    constants = core.constants.at[setting.draws].set(jnp.maximum(bits, 1).astype(float))
+    core = Core(core.structure, core.batch, constants, core.person, core.weights, core.nodes)
+    return all_of._replace(core=core)
 
 
 def unscaled(scale: Array, point: Array) -> Array:

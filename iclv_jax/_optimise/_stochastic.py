@@ -24,6 +24,9 @@ class Stochastic(Optimizer):
     placed anew at the present parameters, and is then projected onto the bounds. An epoch is one compiled loop; the data
     stay where they are.
 
+    Dropout layers of modules drop units in every step, the same ones for all people of the batch; people held out, and
+    whatever follows from the estimates, are judged by the whole network.
+
     Training ends where it is told to, which is not a maximum: the verdict says `"training stopped"`, and no Newton
     decrement is computed. `polish` goes on to a maximum with the trust region.
 

@@ -114,6 +114,8 @@ class Course:
             jnp.asarray(weights.sum()),
             jnp.asarray(np.inf if options.clip is None else float(options.clip)),
             (jnp.asarray(options.weighting[0]), jnp.asarray(options.weighting[1])),
+            _draws(problem),
+            jax.random.key(options.seed),
         )
 
     def _bounds(self, lower: np.ndarray, upper: np.ndarray) -> tuple[Array, Array]:
@@ -143,6 +145,12 @@ def course_of(options: Stochastic, problem: Problem, start: Array) -> Course:
     update = Recorded(options.transformation, len(problem.names))
     scale = scale_of(options, objective, everyone, start).values
     return Course(objective, update, everyone, options, scale)
+
+
+def _draws(problem: Problem) -> Array:
+    """Places in the table of the numbers by which dropout layers draw."""
+    names = {name for module in problem.spec.modules for name in module.draws}
+    return jnp.asarray(np.array([i for i, row in enumerate(problem.table.rows) if row.name in names], int))
 
 
 def _terms(objective: Likelihood, scale: Array) -> tuple[Terms, np.ndarray]:

@@ -115,7 +115,7 @@ def build_spec(
         choice=traced,
         random=_check_random(random, traced),
         covariances=check_pairs(as_tuple(covariances), names, list(random)),
-        fixed=tuple((n, finite(n, v, "fixed")) for n, v in _expanded(nets, fixed, "fixed")),
+        fixed=tuple((n, finite(n, v, "fixed")) for n, v in _held(nets, fixed)),
         equal=_check_equal(equal),
         define=tuple(_trace_definition(n, f) for n, f in _items(define, "define")),
         bounds=tuple((n, _check_bounds(n, b)) for n, b in _expanded(nets, bounds, "bounds")),
@@ -143,6 +143,13 @@ def _items(given: Any, argument: str) -> list[tuple[str, Any]]:
 def _expanded(modules: Sequence[Module], given: Any, argument: str) -> list[tuple[str, Any]]:
     """Entries by name of a parameter, those of modules one by one."""
     return list(expand(modules, _items(given, argument), argument).items())
+
+
+def _held(modules: Sequence[Module], fixed: Any) -> list[tuple[str, Any]]:
+    """`fixed=` with the numbers by which dropout layers draw: 0, nothing is dropped."""
+    draws = {name: 0.0 for module in modules for name in module.draws}
+    given = _expanded(modules, fixed, "fixed")
+    return [*((n, v) for n, v in given if n not in draws), *draws.items()]
 
 
 def _refuse_duplicates(latents: list[str], columns: list[str], shared: list[str]) -> None:

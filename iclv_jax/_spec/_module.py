@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._spec._dropout import Dropout, with_draws, without_draws
 from iclv_jax._spec._names import nearest
 from iclv_jax._types import Array
 
@@ -19,10 +20,12 @@ START = "start"
 
 @dataclass(frozen=True)
 class Part:
-    """One array of a module: its name, `taste.layers[0].weight`, and its shape."""
+    """One array of a module: its name, `taste.layers[0].weight`, its shape, and whether it is the number by which a
+    dropout layer draws."""
 
     name: str
     shape: tuple[int, ...]
+    draw: bool = False
 
     @property
     def size(self) -> int:
@@ -54,9 +57,18 @@ class Module:
         """Names of all entries, in the order of the vector."""
         return tuple(name for part in self.parts for name in part.names)
 
+    @cached_property
+    def draws(self) -> tuple[str, ...]:
+        """Names of the entries by which dropout layers draw, which are held at 0."""
+        return tuple(part.name for part in self.parts if part.draw)
+
     @property
     def size(self) -> int:
         return sum(part.size for part in self.parts)
+
+    def restored(self, vector: Array) -> Any:
+        """The module as it was given, but in inference mode and with its arrays as in `build`."""
+        return without_draws(self.build(vector))
 
     def build(self, vector: Array) -> Any:
         """The module with its arrays taken from a vector with one number per entry."""
@@ -80,16 +92,17 @@ class Module:
         return slice(found[0], found[-1]) if found else None
 
     def values(self, given: Any, entries: slice, what: str) -> np.ndarray:
-        """Values of these entries: a number for all, `"start"`, or a tree with arrays of the same shapes."""
-        count = entries.stop - entries.start
+        """Values of these entries but for draws: a number for all, `"start"`, or a tree with arrays of the same shapes."""
+        own = np.array([name not in self.draws for name in self.names[entries]], bool)
+        count = int(own.sum())
         if isinstance(given, str):
             if given != START:
                 raise ValueError(f"{what} is a number for all entries, {START!r} or a module, not {given!r}.")
-            return self.start[entries]
+            return self.start[entries][own]
         if isinstance(given, (int, float, np.number)) and not isinstance(given, bool):
             return np.full(count, float(given))
-        arrays = [np.asarray(a, float) for a in jax.tree.leaves(given) if _is_float_array(a)]
-        shapes = [part.shape for part in self.parts]
+        arrays = [np.asarray(a, float) for a in jax.tree.leaves(without_draws(given)) if _is_float_array(a)]
+        shapes = [part.shape for part in self.parts if not part.draw]
         if not arrays or (entries == slice(0, self.size) and [a.shape for a in arrays] != shapes):
             raise ValueError(
                 f"{what} is a number for all entries, {START!r}, or a module with arrays of the shapes "
@@ -112,7 +125,9 @@ def _as_module(name: Any, module: Any) -> Module:
     if not isinstance(name, str) or not name:
         raise ValueError(f"The name of a module is a non-empty text, not {name!r}.")
     _check_stateless(name, module)
-    module = eqx.nn.inference_mode(module)
+    module = eqx.nn.inference_mode(with_draws(module))
+    drawing, _ = jax.tree_util.tree_flatten_with_path(module, is_leaf=lambda a: isinstance(a, Dropout))
+    draws = {jax.tree_util.keystr(path) + ".draw" for path, a in drawing if isinstance(a, Dropout)}
     arrays, fixed = eqx.partition(module, _is_float_array)
     found, held = jax.tree_util.tree_flatten_with_path(arrays)
     if not found:
@@ -120,7 +135,8 @@ def _as_module(name: Any, module: Any) -> Module:
             f"modules[{name!r}] holds no array of real numbers, so it has no parameters: {module!r}. Call it in the "
             "utility as a function."
         )
-    parts = tuple(Part(name + jax.tree_util.keystr(path), a.shape) for path, a in found)
+    paths = ((jax.tree_util.keystr(path), a.shape) for path, a in found)
+    parts = tuple(Part(name + path, shape, path in draws) for path, shape in paths)
     start = np.concatenate([np.asarray(a, np.float64).reshape(-1) for _, a in found])
     if not np.isfinite(start).all():
         raise ValueError(f"modules[{name!r}] holds numbers that are not finite. Initialise it anew.")
@@ -164,7 +180,7 @@ def expand(modules: Sequence[Module], given: Iterable[tuple[str, Any]], argument
             exact[name] = _own_start(modules, name) if name in known and _is_start(value) else value
             continue
         what = f"{argument}[{name!r}]"
-        names = module.names[entries]
+        names = [n for n in module.names[entries] if n not in module.draws]
         pair = argument == "bounds"
         values = [value] * len(names) if pair else module.values(value, entries, what).tolist()
         wide.append((len(names), dict(zip(names, values, strict=True))))
