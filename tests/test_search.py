@@ -1,6 +1,9 @@
 """Hyperparameters by people left out: spaces, methods, values, pruning, tables and pictures."""
 
 import bank
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -84,6 +87,27 @@ def test_weights_and_clusters_hold_out_alike(data):
     fit = model.fit(data, person="id", weights="w", cluster="group", progress=False)
     theirs = fit.cross_validate(folds=3, seed=0)
     assert found.value == pytest.approx(theirs.table.loc["total", "per choice"], rel=1e-6)
+
+
+def test_the_strength_of_a_penalty_on_a_network(data):
+    """The same folds as `cross_validate` of the penalised fit, whose network it is."""
+    layers = eqx.nn.MLP(1, "scalar", 2, 1, activation=jnp.tanh, use_final_bias=False, key=jax.random.key(0))
+    modules = {"net": iclv.initialise(layers, "glorot", seed=1)}
+
+    def bent(b, x, lv):
+        a, c = (b.cost * x[k] + b.net(jnp.log(x[k])[None]) for k in ("cost_a", "cost_b"))
+        return {"a": b.asc + a, "b": c}
+
+    def with_network(settings):
+        model = iclv.Model(choice=iclv.Logit(bent, "choice"), modules=modules)
+        return {"model": model, "penalties": {"net": iclv.L2(settings["strength"])}, "start": "default"}
+
+    found = run(data, {"strength": [0.1, 1.0, 100.0]}, build=with_network, method="grid", prune=False)
+    assert (found.trials["state"] == "complete").all()
+    given = with_network(found.best)
+    fit = given.pop("model").fit(data, person="id", progress=False, **given)
+    theirs = fit.cross_validate(folds=3, seed=0).table.loc["total", "per choice"]
+    assert found.value == pytest.approx(theirs, rel=1e-5)
 
 
 def test_measures_of_a_hybrid_model_are_those_of_cross_validation():

@@ -3,8 +3,11 @@
 from dataclasses import replace
 
 import bank
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pandas as pd
 import plain
 import pytest
@@ -54,14 +57,14 @@ def fit(data):
     return model.fit(data, person="id", integration=rule, progress=False, optimizer=TIGHT, start=TRUTH)
 
 
-def logit_fit(data, weights=None, **keywords):
+def logit_fit(data, weights=None, optimizer=TIGHT, **keywords):
     """A plain logit; all tests share what is compiled for it."""
 
     def alone(b, x, lv):
         return {"a": b.asc + b.price * x.price_a + b.time * x.time, "b": 0.0}
 
     model = iclv.Model(choice=iclv.Logit(alone, "choice"), **keywords)
-    return model.fit(data, person="id", weights=weights, progress=False, optimizer=TIGHT)
+    return model.fit(data, person="id", weights=weights, progress=False, optimizer=optimizer)
 
 
 def refitted(fit, problem=None, weights=None, optimizer=TIGHT):
@@ -232,6 +235,54 @@ def test_a_function_may_use_the_fixed_parameter_itself(fit):
 
 
 # --- what does not move, what is refused, what is shown ---------------------------------------------------------
+
+
+def test_of_penalised_estimates_against_refits(data):
+    """A network in the utility, under a ridge: the estimates solve other equations."""
+
+    def utility(b, x, lv):
+        price = b.price + b.taste(jnp.stack([x.age, x.time]))
+        return {"a": b.asc + price * x.price_a, "b": price * x.price_b}
+
+    layers = eqx.nn.MLP(2, "scalar", 2, 1, activation=jnp.tanh, use_final_bias=False, key=jax.random.key(0))
+    network = iclv.initialise(layers, "glorot", seed=2)
+    model = iclv.Model(choice=iclv.Logit(utility, "choice"), modules={"taste": network})
+    ridge = {"taste": iclv.L2(5.0), "price": iclv.L2(3.0)}
+
+    def fitted(frame, start, weights=None):
+        found = model.fit(
+            frame, person="id", weights=weights, penalties=ridge, optimizer=TIGHT, start=start, progress=False
+        )
+        assert found.converged
+        return found
+
+    fit = fitted(data, "default")
+    step = 1e-3
+
+    def by(change):
+        up, down = (fitted(change(sign * step), fit).params for sign in (1, -1))
+        return (up - down) / (2.0 * step)
+
+    found = fit.sensitivity(column="price_a").table["change"]
+    np.testing.assert_allclose(
+        found, by(lambda h: data.assign(price_a=data["price_a"] + h)), rtol=2e-4, atol=1e-6
+    )
+    person = data["id"].iloc[0]
+
+    def heavier(h):
+        return data.assign(w=1.0 + h * (data["id"] == person))
+
+    up, down = (fitted(heavier(sign * step), fit, "w").params for sign in (1, -1))
+    moved = fit.sensitivity("weights").people.loc[person]
+    np.testing.assert_allclose(moved, (up - down) / (2.0 * step), rtol=2e-4, atol=1e-6)
+    value = fit.sensitivity(column="price_a", function=lambda p: p.taste(jnp.array([0.5, 1.0])))
+    assert np.isfinite(value.table["change"]).all()
+
+
+def test_of_training_that_stopped_there_is_none(data):
+    still = iclv.Stochastic(optax.sgd(0.01), epochs=1, batch_people=None)
+    with pytest.raises(ValueError, match="polish=True"):
+        logit_fit(data, optimizer=still).sensitivity("weights")
 
 
 def test_parameters_at_a_bound_do_not_move(data):

@@ -165,11 +165,12 @@ class Inferences(Functions, Estimates):
         ------
         ValueError
             When not exactly one of `what`, `column` and `fixed` is given; for columns that the model does not use or whose
-            values are no numbers; for parameters that are not fixed.
+            values are no numbers; for parameters that are not fixed; where training stopped before a maximum.
 
         Notes
         -----
-        Parameters at a bound do not move. Derivatives are those at frozen nodes. Nodes that are placed at each person's
+        Of a penalised fit the derivatives are those of the penalised estimates. Parameters at a bound, and those that `L1`
+        has set to zero, do not move. Derivatives are those at frozen nodes. Nodes that are placed at each person's
         posterior would move with the data, but where they stand changes an integral by its error only, and so the
         derivatives by the derivative of that error.
         """

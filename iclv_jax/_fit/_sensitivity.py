@@ -11,9 +11,11 @@ import pandas as pd
 
 from iclv_jax._fit._estimates import Estimates
 from iclv_jax._fit._moved import Move, moved_column, moved_parameter
+from iclv_jax._fit._penalised import known_parameters
 from iclv_jax._inference import Inverse, delta_errors, invert
 from iclv_jax._inference._functions import quantities
 from iclv_jax._inference._sensitivity import displacements, responses, score_changes
+from iclv_jax._optimise import Verdict
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._report import Report, Section, Tabular, number, of_frame
 from iclv_jax._types import Array
@@ -174,8 +176,14 @@ def _notes(move: Move) -> tuple[str, ...]:
 
 
 def _inverse(fit: Estimates) -> tuple[np.ndarray, Inverse]:
-    held = np.array([name in fit.optimizer_report.active for name in fit.names])
-    return held, invert(-fit.hessian.to_numpy(), fit.names, held)
+    """Which parameters stay where they are, and the inverse of the negative Hessian of what was maximised."""
+    if fit.optimizer_report.verdict is Verdict.TRAINED or fit.optimizer_report.trained:
+        raise ValueError(
+            "sensitivity is about estimates at a maximum, and training stopped before one. Fit with Stochastic(..., "
+            "polish=True)."
+        )
+    held, _ = known_parameters(fit)
+    return held, invert(-fit.penalised_hessian.to_numpy(), fit.names, held)
 
 
 def _target(fit: Estimates, function: Any, cov: str | None) -> _Target:
@@ -185,7 +193,7 @@ def _target(fit: Estimates, function: Any, cov: str | None) -> _Target:
     if function is None:
         size = len(fit.names)
         return _Target(list(fit.names), fit.estimates, np.eye(size), errors, lambda p, c: p)
-    found = quantities(function, [row.name for row in table.rows])
+    found = quantities(function, [row.name for row in table.rows], fit.problem.spec.modules)
 
     def values(p: Array, constants: Array) -> Array:
         return found.flat(table.map.full(constants, p))
