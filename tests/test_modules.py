@@ -14,12 +14,14 @@ import pytest
 import iclv_jax as iclv
 from iclv_jax import Continuous, GaussHermite, Latent, Logit, Normal
 from iclv_jax._fingerprint import of_model
+from iclv_jax._fit._bootstrap import collected
 from iclv_jax._inference import (
     information_product,
     invert,
     module_covariance,
     module_covariance_by_products,
 )
+from iclv_jax._inference._bootstrap import Resampled
 from iclv_jax._optimise._subproblem import Model as Quadratic
 from iclv_jax._optimise._turns import only_within
 
@@ -457,6 +459,16 @@ def information(rank=5):
     if rank < 5:
         rows[:, 4] = 2.0 * rows[:, 3]
     return rows.T @ rows
+
+
+def test_the_bootstrap_says_what_it_ignores():
+    def notes(*about):
+        found = Resampled(np.zeros((3, 2)), np.ones(3, bool), 0)
+        return " ".join(collected(found, pd.Series({"asc": 0.0, "price": 0.0}), False, *about).notes)
+
+    assert "could have led taste to another maximum" in notes(["taste"]) and "penalty" not in notes(["taste"])
+    assert "another maximum, and that a penalty biases" in notes(["taste"], True)
+    assert "ignores that a penalty biases" in notes([], True) and "ignores" not in notes()
 
 
 def test_the_joint_covariance_is_a_schur_complement():

@@ -120,27 +120,31 @@ def test_a_multinomial_logit():
     assert fit.bic == pytest.approx(theirs.bic, abs=1e-8)
 
 
-@pytest.fixture(scope="module")
-def ordered():
-    """An ordered probit twice: as an item of a latent variable whose disturbance and whose own error have variance 1, so
-    that the response has variance 2, and as the OrderedModel of statsmodels, whose response has variance 1."""
+@pytest.fixture(scope="module", params=["probit", "logit"])
+def ordered(request):
+    """An ordered model twice: as an item of a latent variable, and as the OrderedModel of statsmodels.
+
+    For the probit the disturbance and the item's own error have variance 1, so that the response has variance 2 where that
+    of statsmodels has 1. For the logit the disturbance has next to no variance.
+    """
     generator = np.random.default_rng(3)
     income, age = generator.normal(size=(2, 300))
     response = 0.8 * income - 0.5 * age + generator.normal(size=300) * np.sqrt(2.0)
     data = pd.DataFrame({"income": income, "age": age, "group": np.arange(300) % 40})
     data["answer"] = 1 + np.digitize(response, [-1.0, 0.2, 1.5])
+    variance, unit = (1.0, np.sqrt(2.0)) if request.param == "probit" else (1e-14, 1.0)
     model = iclv.Model(
-        latent=[iclv.Latent("view", on=["income", "age"])],
-        indicators=[iclv.Ordered("answer", of="view")],
-        fixed={"view =~ answer": 1.0},
+        latent=[iclv.Latent("view", on=["income", "age"], scale="loading")],
+        indicators=[iclv.Ordered("answer", of="view", link=request.param)],
+        fixed={"view =~ answer": 1.0, "view ~~ view": variance},
     )
     fit = model.fit(data, cluster="group", integration=iclv.GaussHermite(40), progress=False)
-    theirs = OrderedModel(data["answer"], data[["income", "age"]], distr="probit")
-    return fit, theirs.fit(method="newton", tol=1e-14, maxiter=100, disp=0), data
+    theirs = OrderedModel(data["answer"], data[["income", "age"]], distr=request.param)
+    return fit, theirs.fit(method="newton", tol=1e-14, maxiter=100, disp=0), data, unit
 
 
-def natural(result):
-    """Their estimates in our units, and the derivative of ours by theirs (increments of thresholds are in logs)."""
+def natural(result, unit):
+    """Their estimates in our units, whose logs of increments are thresholds here, and the derivative of ours by theirs."""
     params = result.params.to_numpy()
     slopes, steps = params[:2], params[2:]
     thresholds = result.model.transform_threshold_params(params)[1:-1]
@@ -148,21 +152,21 @@ def natural(result):
     jacobian[:2, :2] = np.eye(2)
     jacobian[2:, 2] = 1.0
     jacobian[3:, 3], jacobian[4, 4] = np.exp(steps[1]), np.exp(steps[2])
-    return np.sqrt(2.0) * np.concatenate([slopes, thresholds]), np.sqrt(2.0) * jacobian
+    return unit * np.concatenate([slopes, thresholds]), unit * jacobian
 
 
-def test_an_ordered_probit(ordered):
-    fit, theirs, _ = ordered
+def test_an_ordered_model(ordered):
+    fit, theirs, _, unit = ordered
     assert fit.llf == pytest.approx(theirs.llf, abs=1e-7)
     assert fit.aic == pytest.approx(theirs.aic, abs=1e-6)
     assert fit.bic == pytest.approx(theirs.bic, abs=1e-6)
-    np.testing.assert_allclose(fit.params, natural(theirs)[0], rtol=1e-5)
+    np.testing.assert_allclose(fit.params, natural(theirs, unit)[0], rtol=1e-5)
     np.testing.assert_allclose(fit.predict_items()["answer"], theirs.predict(), atol=1e-6)
 
 
-def test_covariances_of_an_ordered_probit(ordered):
-    fit, theirs, data = ordered
-    by_theirs = natural(theirs)[1]
+def test_covariances_of_an_ordered_model(ordered):
+    fit, theirs, data, unit = ordered
+    by_theirs = natural(theirs, unit)[1]
     params = theirs.params.to_numpy()
     scores = np.asarray(theirs.model.score_obs(params))
     bread = np.linalg.inv(-theirs.model.hessian(params))

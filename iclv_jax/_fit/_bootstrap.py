@@ -1,5 +1,6 @@
 """The bootstrap as users see it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -77,8 +78,10 @@ class Bootstrap(Tabular):
         return "\n".join([f"{len(self.samples)} samples", text, *(f"* {note}" for note in self.notes)])
 
 
-def collected(found: Resampled, params: pd.Series, clusters: bool) -> Bootstrap:
-    """Samples with notes."""
+def collected(
+    found: Resampled, params: pd.Series, clusters: bool, modules: Sequence[str] = (), penalised: bool = False
+) -> Bootstrap:
+    """Samples with notes; `modules` are the names of those with free entries."""
     size, kept = len(found.converged), found.params[found.converged]
     notes = [
         f"bootstrap: {size} samples of {'clusters' if clusters else 'people'}, nodes as at the estimates"
@@ -88,4 +91,12 @@ def collected(found: Resampled, params: pd.Series, clusters: bool) -> Bootstrap:
         notes.append(f"{failed} of {size} bootstrap samples did not converge and are left out{poor}")
     if found.turned:
         notes.append(f"in {found.turned} bootstrap samples a latent variable was turned around to match")
+    if modules:
+        bias = ", and that a penalty biases" if penalised else ""
+        notes.append(
+            "every sample was fitted from the estimates: the bootstrap ignores that another start could have led "
+            f"{', '.join(modules)} to another maximum{bias}"
+        )
+    elif penalised:
+        notes.append("samples are penalised as the fit is: the bootstrap ignores that a penalty biases")
     return Bootstrap(pd.DataFrame(kept, columns=params.index), params, failed, tuple(notes))

@@ -176,7 +176,10 @@ class Estimates(Known):
         if (samples, seed) not in self._bootstraps:
             found = bootstrap(self.problem, self.estimates, samples, seed, penalties)
             clusters = self.problem.panel.clusters is not None
-            self._bootstraps[samples, seed] = collected(found, self.params, clusters)
+            inside = self.problem.spec.module_of
+            modules = list(dict.fromkeys(inside[name] for name in self.names if name in inside))
+            about = clusters, modules, penalties is not None
+            self._bootstraps[samples, seed] = collected(found, self.params, *about)
         return self._bootstraps[samples, seed]
 
     def cov_params(self, kind: str | None = None) -> pd.DataFrame:
