@@ -158,6 +158,9 @@ def write(facts, rows, machine):
             f"| {name} | {row['parameters']} | {strength} | {row['loglike']:.1f} | {wide[name].mean():.4f} | {gain} | "
             f"{won} | {'yes' if sound else 'no'} |"
         )
+    at_end = [str(name) for name, row in facts.iterrows() if row["strength"] == max(STRENGTHS)]
+    if at_end:
+        lines += ["", f"The largest strength that was tried is the one chosen for: {'; '.join(at_end)}."]
     (RESULTS / "neural_swissmetro.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
