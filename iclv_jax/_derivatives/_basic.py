@@ -14,9 +14,9 @@ from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores, Theta
 COLUMNS = 8
 """Columns of the Hessian that are differentiated at a time."""
 AT_ONCE = 400_000
-"""Entries (people, nodes, items and alternatives) of the arrays behind a gradient up to which larger batches of people are no
-slower: 3 MB each, which a processor's cache holds. Gradients of 2,624 people with 38 items and 20 nodes in batches of 328 took
-60 per cent of the time of a single batch."""
+"""Entries (people, nodes, items and alternatives) of the arrays behind a gradient up to which larger batches of people are
+no slower: 3 MB each, which a processor's cache holds. Gradients of 2,624 people with 38 items and 20 nodes in batches of
+328 took 60 per cent of the time of a single batch."""
 
 Difference = Literal["central", "forward"]
 
