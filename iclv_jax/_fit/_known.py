@@ -7,17 +7,16 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from iclv_jax._components import Components, components
+from iclv_jax._fit._errors import Errors
 from iclv_jax._fit._frame import all_values
-from iclv_jax._inference import Covariance
 from iclv_jax._problem import Problem
 from iclv_jax._report import Report
 from iclv_jax._spec._names import nearest
 
 
-class Known(abc.ABC):
+class Known(Errors):
     """Estimates on which everything after an estimation rests. A member has the attributes `problem`, with its last nodes,
     and `estimates`, the free parameters in natural units in the order of `problem.names`."""
 
@@ -27,10 +26,6 @@ class Known(abc.ABC):
     @property
     @abc.abstractmethod
     def converged(self) -> bool: ...
-
-    @abc.abstractmethod
-    def covariance(self, kind: str | None = None) -> Covariance:
-        """The covariance of a kind with its notes; computed once."""
 
     @abc.abstractmethod
     def summary(self, cov: str | None = None) -> Report: ...
@@ -44,7 +39,7 @@ class Known(abc.ABC):
         """Number of people: the independent observations."""
         return len(self.problem.panel.people)
 
-    @cached_property
+    @property
     def params(self) -> pd.Series:
         """Estimates of the free parameters; `model.fit(..., start=fit.params)` starts there."""
         return self._series(self.estimates, "estimate")
@@ -73,38 +68,8 @@ class Known(abc.ABC):
         """The log-likelihood of the parts, and of simpler models of the choice."""
         return components(self.problem, jnp.asarray(self.estimates), self.llf)
 
-    def standard_errors(self, kind: str | None = None) -> pd.Series:
-        """Standard errors of the free parameters from a covariance of this kind, as of `cov_params`."""
-        return self._series(np.sqrt(np.diag(self.covariance(kind).matrix)), "standard error")
-
-    @property
-    def bse(self) -> pd.Series:
-        """Standard errors of the default kind."""
-        return self.standard_errors()
-
-    @property
-    def tvalues(self) -> pd.Series:
-        return (self.params / self.bse).rename("t")
-
-    @property
-    def pvalues(self) -> pd.Series:
-        """Two-sided, from the normal distribution."""
-        return self._series(2.0 * stats.norm.sf(np.abs(self.tvalues)), "p")
-
-    def conf_int(self, alpha: float = 0.05, kind: str | None = None) -> pd.DataFrame:
-        """Intervals `estimate +- z * standard error` with coverage 1 - alpha."""
-        reach = stats.norm.ppf(1.0 - alpha / 2.0) * self.standard_errors(kind)
-        return pd.DataFrame({"lower": self.params - reach, "upper": self.params + reach})
-
     def __str__(self) -> str:
         return str(self.summary())
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
-
-    def _covariance_frame(self, kind: str | None) -> pd.DataFrame:
-        matrix = self.covariance(kind).matrix
-        return pd.DataFrame(matrix, index=list(self.names), columns=list(self.names))
-
-    def _series(self, values: Any, name: str) -> pd.Series:
-        return pd.Series(np.asarray(values), index=list(self.names), name=name)

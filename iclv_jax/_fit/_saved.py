@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._fit._errors import Errors
 from iclv_jax._fit._penalised import from_data, refuse_penalised
 from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
 from iclv_jax._penalties import Penalties
@@ -15,7 +16,7 @@ from iclv_jax._penalties import Penalties
 
 @final
 @dataclass(frozen=True, eq=False)
-class SavedFit:
+class SavedFit(Errors):
     """Estimates, covariances, tables and scores of a saved fit; names as of `Fit`.
 
     Whatever needs the utility function or the data (predictions, say) needs `iclv.load(path, model, data)`.
@@ -108,27 +109,7 @@ class SavedFit:
 
     def cov_params(self, kind: str | None = None) -> pd.DataFrame:
         """Covariance matrix of the estimates, as of `Fit.cov_params`."""
-        return pd.DataFrame(self.covariance(kind).matrix, index=list(self.names), columns=list(self.names))
-
-    def standard_errors(self, kind: str | None = None) -> pd.Series:
-        return self._series(np.sqrt(np.diag(self.covariance(kind).matrix)), "standard error")
-
-    @property
-    def bse(self) -> pd.Series:
-        return self.standard_errors()
-
-    @property
-    def tvalues(self) -> pd.Series:
-        return (self.params / self.bse).rename("t")
-
-    @property
-    def pvalues(self) -> pd.Series:
-        return self._series(2.0 * stats.norm.sf(np.abs(self.tvalues)), "p")
-
-    def conf_int(self, alpha: float = 0.05, kind: str | None = None) -> pd.DataFrame:
-        """Intervals with coverage 1 - alpha."""
-        reach = stats.norm.ppf(1.0 - alpha / 2.0) * self.standard_errors(kind)
-        return pd.DataFrame({"lower": self.params - reach, "upper": self.params + reach})
+        return self._covariance_frame(kind)
 
     def table(self, cov: str | None = None) -> pd.DataFrame:
         """Every parameter, free or not, as of `Fit.table`."""
@@ -160,6 +141,3 @@ class SavedFit:
     @property
     def _people(self) -> pd.Index:
         return pd.Index(self.about["people"])
-
-    def _series(self, values: Any, name: str) -> pd.Series:
-        return pd.Series(np.asarray(values), index=list(self.names), name=name)
