@@ -76,6 +76,7 @@ def test_held_out_choices_of_a_logit_are_those_of_explicit_fits(data, plain):
     assert list(found.table.columns) == ["people", "situations", "choices", "equal shares", "per choice"]
 
 
+@pytest.mark.slow
 def test_held_out_people_of_a_hybrid_model_are_those_of_explicit_fits(hybrid):
     fit, data = hybrid
     model = bank.get("likert5").model

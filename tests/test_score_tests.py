@@ -86,6 +86,7 @@ def attitude_fit(attitudes):
     return hybrid(fixed={"green ~ female": 0.0}).fit(attitudes, progress=False)
 
 
+@pytest.mark.slow
 def test_modification_index_of_a_hybrid_model_is_near_the_likelihood_ratio(attitudes, attitude_fit):
     free = hybrid().fit(attitudes, progress=False)
     found = attitude_fit.modification_indices()
