@@ -334,6 +334,7 @@ def test_dropout_is_on_in_training_only():
 
     dropped, quiet = trained(with_dropout()), trained(eqx.nn.inference_mode(with_dropout()))
     assert dropped.llf == quiet.llf
+    assert "13 of 13" in str(dropped.summary())
     np.testing.assert_array_equal(dropped.trace["validation"], quiet.trace["validation"])
     assert not np.isclose(dropped.trace["train"], quiet.trace["train"]).any()
     assert dropped.trace["train"].nunique() == 2  # other units in every step

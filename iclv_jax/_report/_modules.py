@@ -17,7 +17,10 @@ def free_parameters(spec: Any, table: Any, values: Mapping[str, float]) -> list[
         free = sum(status[name] == "free" for name in module.names)
         norm = f"norm {number(float(np.linalg.norm(entries)))}"
         facts.append(
-            (f"  in the module {module.name}", f"{free} of {module.size}, {norm}, {_enters(spec, module)}")
+            (
+                f"  in the module {module.name}",
+                f"{free} of {module.size - len(module.draws)}, {norm}, {_enters(spec, module)}",
+            )
         )
     return facts
 
