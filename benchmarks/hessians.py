@@ -62,9 +62,9 @@ POINTS = {"Reference workload": reference_workload, "Optima hybrid": optima, "Sw
 def methods(core):
     """Name and lowered computation of each; `core` stands for data and nodes."""
     params = jnp.zeros(len(core.structure.map.free))
-    bhhh = jax.jit(lambda c, p: -outer(_portions.person_scores(c, p)[1], c.weights))
+    bhhh = jax.jit(lambda c, p: -outer(_portions.person_scores(c, p).scores, c.weights))
     return {
-        "gradient": _problem.value_and_score.lower(core, params),
+        "gradient": _problem.slope.lower(core, params),
         "bhhh": bhhh.lower(core, params),
         "exact": _problem.expand_exact.lower(core, params),
         "autodiff": _problem.hessian_autodiff.lower(core, params),

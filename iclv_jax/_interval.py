@@ -112,7 +112,8 @@ def _normal(lower: Array, upper: Array) -> tuple[Array, ...]:
     scaled = jnp.where(narrow, _narrow(width, drop), scaled)
     # One reciprocal that all outputs share: XLA stores a quotient that several kernels read, whereas it would
     # work out `scaled` again in each of them.
-    inverse = 1.0 / jnp.where(lower < upper, scaled, jnp.nan)
+    scaled = jnp.where(lower < upper, scaled, jnp.nan)
+    inverse = 1.0 / scaled
     value = jnp.where(straddles, 0.0, log_density) - jnp.log(inverse)
 
     shift = jnp.where(straddles, log_density, 0.0)
@@ -120,7 +121,8 @@ def _normal(lower: Array, upper: Array) -> tuple[Array, ...]:
     g_l = jnp.exp(jnp.where(flip, shift, shift - drop)) * inverse
     g_near, g_far = jnp.where(flip, g_l, g_u), jnp.where(flip, g_u, g_l)
     # g - a = (1 - a R(a) + a (R(a) - P / phi(a))) phi(a) / P: a sum of positive terms, unlike its left side.
-    m_near = jnp.where((near > 0.0) & ~narrow, (near_slope + near * far_ratio) * inverse, g_near - near)
+    # A quotient of its own, for the same reason: second derivatives read it in many kernels.
+    m_near = jnp.where((near > 0.0) & ~narrow, (near_slope + near * far_ratio) / scaled, g_near - near)
     m_far = g_far + far
     return value, g_u, g_l, jnp.where(flip, m_far, m_near), -jnp.where(flip, m_near, m_far)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._linear import cholesky, solve_lower
+from iclv_jax._linear import cholesky, effects
 from iclv_jax._spec import Equation, Mixing
 from iclv_jax._spec._equation import CELLS
 from iclv_jax._types import Array, Arrays, Float
@@ -45,11 +45,9 @@ def reduced_form(
     size = cells["intercepts"].shape[0]
     if size == 0:
         return jnp.zeros(0), jnp.zeros((0, 0))
-    root = cholesky(cells["disturbance"])
-    right = jnp.concatenate([root, jnp.eye(size)], axis=1)
-    total = solve_lower(jnp.eye(size) - cells["paths"], right)
+    total = effects(cells["paths"])
     index = cells["intercepts"] + cells["slopes"] @ covariates
-    return total[:, size:] @ index, total[:, :size]
+    return total @ index, total @ cholesky(cells["disturbance"])
 
 
 def check_linear(cells: Arrays, what: str) -> None:

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
 
-from iclv_jax._density import Structure, log_density
+from iclv_jax._density import Structure, factors
 from iclv_jax._integration import Nodes
 from iclv_jax._panel import Person
+from iclv_jax._parameters import CHOICE
 from iclv_jax._types import Array, Float, Params, Scalar, Theta
 
 
@@ -38,16 +39,42 @@ class Core(eqx.Module):
         return self.structure.map.theta(self.constants, params)
 
 
-def log_terms(structure: Structure, theta: Theta, person: Person, nodes: Nodes) -> Float[Array, " node"]:
-    """The log density at every node, weighted: log L_n is their logsumexp."""
-    cells = structure.map.dense(theta)
-    terms = jax.vmap(lambda u: log_density(structure, cells, person, u))(nodes.shocks)
-    return terms + nodes.log_weights
+def log_terms(
+    structure: Structure, theta: Theta, person: Person, nodes: Nodes, still: Theta | None = None
+) -> Float[Array, " node"]:
+    """The log density at every node, weighted: log L_n is their logsumexp. `still` as in `ParameterMap.dense`."""
+    items, choices = _log_terms(structure, theta, person, nodes, still)
+    return items + choices
 
 
-def log_likelihood(structure: Structure, theta: Theta, person: Person, nodes: Nodes) -> Scalar:
+def _log_terms(
+    structure: Structure, theta: Theta, person: Person, nodes: Nodes, still: Theta | None
+) -> tuple[Array, Array]:
+    """Those of the items, weighted, and those of the choices."""
+    cells = structure.map.dense(theta, still)
+
+    def parts(shocks: Array) -> tuple[Array, Array]:
+        terms = factors(structure, cells, person, shocks)
+        choices = terms.pop(CHOICE, jnp.zeros(()))
+        return sum(terms.values(), start=jnp.zeros(())), choices
+
+    items, choices = jax.vmap(parts)(nodes.shocks)
+    return items + nodes.log_weights, choices
+
+
+def log_likelihood(
+    structure: Structure, theta: Theta, person: Person, nodes: Nodes, still: Theta | None = None
+) -> Scalar:
     """log L_n of one person."""
-    return logsumexp(log_terms(structure, theta, person, nodes))
+    return logsumexp(log_terms(structure, theta, person, nodes, still))
+
+
+def log_likelihoods(
+    structure: Structure, theta: Theta, person: Person, nodes: Nodes, still: Theta | None = None
+) -> tuple[Scalar, Scalar]:
+    """log L_n of one person, and that of the items alone at the same nodes."""
+    items, choices = _log_terms(structure, theta, person, nodes, still)
+    return logsumexp(items + choices), logsumexp(items)
 
 
 def over_people(function: Callable[..., Any], batch: int, *arrays: Any) -> Any:

@@ -5,6 +5,7 @@ One person's latent variables are few, and these run for all people at once. The
 other for ever, which the derivative of a Cholesky factor (three triangular solves) makes likely.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -38,3 +39,21 @@ def solve_lower(lower: Float[Array, "n n"], right: Float[Array, "n ..."]) -> Flo
 def solve_upper(upper: Float[Array, "n n"], right: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
     """`upper^-1 right` by backward substitution."""
     return solve_lower(upper[::-1, ::-1], right[::-1])[::-1]
+
+
+@jax.custom_jvp
+def effects(paths: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """`(I - paths)^-1` of a strictly lower triangular matrix, the sum of its powers."""
+    size = paths.shape[0]
+    total, power = jnp.eye(size), paths
+    # (I + B)(I + B^2)(I + B^4) ... ends where B^(2^k) is zero.
+    for _ in range((size - 1).bit_length()):
+        total, power = total + power @ total, power @ power
+    return total
+
+
+@effects.defjvp
+def _effects_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    # A product of three in place of the derivatives of each step above: a third of the program to compile.
+    total = effects(*primals)
+    return total, total @ tangents[0] @ total

@@ -17,9 +17,10 @@ from jax.core import Tracer
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax import _likelihood as likelihood
+from iclv_jax._derivatives import PersonScores
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core
-from iclv_jax._types import Array, Float, Params, Scores
+from iclv_jax._types import Array, Params
 
 person_values = jax.jit(likelihood.person_values)
 person_scores = jax.jit(derivatives.person_scores)
@@ -51,7 +52,7 @@ def _cut(nodes: Nodes, first: Array, size: int) -> Nodes:
     return Nodes(*(jax.lax.dynamic_slice_in_dim(a, first, size, axis=1) for a in (shocks, logs)))
 
 
-def _added(function: Any, merge: Any, core: Core, params: Params, portion: Portion) -> tuple[Array, Array]:
+def _added(function: Any, merge: Any, core: Core, params: Params, portion: Portion) -> Any:
     """`function` of all nodes, from its results for portions of them."""
     if not portion.divides(core, params):
         return function(core, params)
@@ -71,18 +72,18 @@ def _with_values(first: tuple[Array, Array], second: tuple[Array, Array]) -> tup
     return total, jnp.exp(2.0 * total - jnp.logaddexp(*squares))
 
 
-def scores(core: Core, params: Params, portion: Portion) -> tuple[Float[Array, " person"], Scores]:
+def scores(core: Core, params: Params, portion: Portion) -> PersonScores:
     """log L_n and its gradient for all people, as `_derivatives.person_scores`."""
     return _added(person_scores, _with_scores, core, params, portion)
 
 
 @jax.jit
-def _with_scores(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
-    total = jnp.logaddexp(first[0], second[0])
+def _with_scores(first: PersonScores, second: PersonScores) -> PersonScores:
+    total = jnp.logaddexp(first.values, second.values)
 
-    def share(one: tuple[Array, Array]) -> Array:
+    def share(one: PersonScores) -> Array:
         # A portion without any likelihood may have a score that is no number.
-        weight = jnp.exp(one[0] - total)[:, None]
-        return jnp.where(weight == 0.0, 0.0, weight * one[1])
+        weight = jnp.exp(one.values - total)[:, None]
+        return jnp.where(weight == 0.0, 0.0, weight * one.scores)
 
-    return total, share(first) + share(second)
+    return PersonScores(total, share(first) + share(second), jnp.logaddexp(first.items, second.items))

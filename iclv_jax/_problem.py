@@ -28,7 +28,7 @@ from iclv_jax._spec._values import finite
 from iclv_jax._start import default_start
 from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores
 
-value_and_score = jax.jit(derivatives.value_and_score)
+slope = jax.jit(derivatives.slope)
 expand_exact = jax.jit(derivatives.expand_exact)
 hessian_autodiff = jax.jit(derivatives.hessian_autodiff)
 hessian_numerical = jax.jit(derivatives.hessian_numerical, static_argnames="difference")
@@ -165,7 +165,7 @@ class Problem(eqx.Module):
 
     def score_person(self, params: Params) -> Scores:
         """Gradient of every person's log L_n, unweighted: shape (people, parameters)."""
-        return portions.scores(self.core, params, self.portion)[1]
+        return portions.scores(self.core, params, self.portion).scores
 
     def hessian(
         self,
@@ -211,10 +211,14 @@ class Problem(eqx.Module):
 
     def value_and_score(self, params: Params) -> tuple[Scalar, Params]:
         """`loglike` and its gradient in one pass."""
+        return self.slope(params)[:2]
+
+    def slope(self, params: Params) -> derivatives.Slope:
+        """`loglike`, its gradient, and the log-likelihood of the items alone at the same nodes."""
         if not self.portion.divides(self.core, params):
-            return value_and_score(self.core, params)
-        each, scores = portions.scores(self.core, params, self.portion)
-        return self.core.weights @ each, self.core.weights @ scores
+            return slope(self.core, params)
+        each = portions.scores(self.core, params, self.portion)
+        return derivatives.Slope(*(self.core.weights @ a for a in each))
 
     def numerical_hessian(
         self, params: Params, difference: derivatives.Difference = "central"

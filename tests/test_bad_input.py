@@ -1011,7 +1011,7 @@ CASES = [
 
 LIKELIHOOD = {
     _portions: ["person_values", "person_scores"],
-    _problem: ["value_and_score", "expand_exact", "centres"],
+    _problem: ["slope", "expand_exact", "centres"],
 }
 
 

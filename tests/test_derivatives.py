@@ -62,6 +62,17 @@ def test_the_hessian_is_the_slope_of_the_score(one):
     assert_slope_of_the_score(one, "exact")
 
 
+def test_the_items_alone_come_with_every_derivative(one):
+    """In the same pass, at the same nodes."""
+    expected = float(one.problem.part("items").loglike(one.params))
+    found = one.problem.slope(one.params)
+    np.testing.assert_allclose(found.value, one.problem.loglike(one.params), rtol=1e-12)
+    np.testing.assert_allclose(found.gradient, one.problem.score(one.params), rtol=1e-12)
+    every = [found, *(one.problem.expansion(one.params, kind) for kind in ("exact", "bhhh"))]
+    for one_of in every:
+        assert float(one_of.items) == pytest.approx(expected, rel=1e-11, abs=1e-11)
+
+
 def test_vectors_and_names_round_trip(one):
     problem, values = one.problem, one.case.params
     assert set(problem.names) == set(values)

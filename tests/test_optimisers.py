@@ -228,7 +228,7 @@ def test_a_killed_fit_goes_on_to_the_same_answer(choices, tmp_path, monkeypatch,
     path = tmp_path / "fit.npz"
     count = 0
     evaluations = {"exact": "loglike_person", "bhhh": "expansion"}
-    original = getattr(iclv.Problem, evaluations.get(optimizer, "value_and_score"))
+    original = getattr(iclv.Problem, evaluations.get(optimizer, "slope"))
 
     def stopping(self, *arguments):
         nonlocal count

@@ -4,12 +4,14 @@ from iclv_jax._derivatives._basic import (
     Difference,
     Differences,
     Expansion,
+    PersonScores,
+    Slope,
     hessian_autodiff,
     hessian_numerical,
     hessian_products,
     outer_products,
     person_scores,
-    value_and_score,
+    slope,
 )
 from iclv_jax._derivatives._exact import expand_exact
 
@@ -17,11 +19,13 @@ __all__ = [
     "Difference",
     "Differences",
     "Expansion",
+    "PersonScores",
+    "Slope",
     "expand_exact",
     "hessian_autodiff",
     "hessian_numerical",
     "hessian_products",
     "outer_products",
     "person_scores",
-    "value_and_score",
+    "slope",
 ]

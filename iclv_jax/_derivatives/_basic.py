@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._integration import Nodes
-from iclv_jax._likelihood import Core, in_batches, log_likelihood, over_people
+from iclv_jax._likelihood import Core, in_batches, log_likelihoods, over_people
 from iclv_jax._panel import Person
 from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores, Theta
 
@@ -22,11 +22,28 @@ Difference = Literal["central", "forward"]
 
 
 class Expansion(NamedTuple):
-    """Log-likelihood, gradient and Hessian at a point."""
+    """Log-likelihood, gradient and Hessian at a point, and the log-likelihood of the items alone at the same nodes."""
 
     value: Scalar
     gradient: Params
     hessian: Hessian
+    items: Scalar | None = None
+
+
+class Slope(NamedTuple):
+    """Log-likelihood and gradient, and the log-likelihood of the items alone at the same nodes."""
+
+    value: Scalar
+    gradient: Params
+    items: Scalar
+
+
+class PersonScores(NamedTuple):
+    """log L_n and its gradient for all people, and the log-likelihoods of their items alone."""
+
+    values: Float[Array, " person"]
+    scores: Scores
+    items: Float[Array, " person"]
 
 
 class Differences(NamedTuple):
@@ -41,34 +58,41 @@ class Differences(NamedTuple):
     steps: Params
 
 
-def value_and_score(core: Core, params: Params) -> tuple[Scalar, Params]:
+def slope(core: Core, params: Params) -> Slope:
     """Log-likelihood and gradient, that of every batch of people taken where its values are at hand."""
     theta, pull = jax.vjp(core.theta, params)
 
-    def part(person: Person, nodes: Nodes, weights: Array) -> tuple[Scalar, Theta]:
-        each = jax.vmap(log_likelihood, in_axes=(None, None, 0, 0))
-        return jax.value_and_grad(lambda t: jnp.dot(weights, each(core.structure, t, person, nodes)))(theta)
+    def part(person: Person, nodes: Nodes, weights: Array) -> tuple[tuple[Scalar, Scalar], Theta]:
+        def summed(moving: Theta) -> tuple[Scalar, Scalar]:
+            each = jax.vmap(log_likelihoods, in_axes=(None, None, 0, 0, None))
+            values, items = each(core.structure, moving, person, nodes, theta)
+            return jnp.dot(weights, values), jnp.dot(weights, items)
 
-    value, gradient = in_batches(part, _few(core), core.person, core.nodes, core.weights)
-    return value, pull(gradient)[0]
+        return jax.value_and_grad(summed, has_aux=True)(theta)
+
+    (value, items), gradient = in_batches(part, few(core), core.person, core.nodes, core.weights)
+    return Slope(value, pull(gradient)[0], items)
 
 
-def _few(core: Core) -> int:
-    """People of a batch of first derivatives."""
+def few(core: Core) -> int:
+    """People of a batch of derivatives."""
     person = core.person
     entries = sum(v.shape[1] for v in person.values) + person.available.shape[1] * person.available.shape[2]
     each = core.nodes.log_weights.shape[1] * entries
     return min(core.batch, max(1, AT_ONCE // max(each, 1)))
 
 
-def person_scores(core: Core, params: Params) -> tuple[Float[Array, " person"], Scores]:
-    """log L_n and its gradient for all people: gradients with respect to theta, times the Jacobian of theta."""
+def person_scores(core: Core, params: Params) -> PersonScores:
+    """Gradients with respect to theta, times the Jacobian of theta."""
     theta = core.theta(params)
-    each = jax.value_and_grad(log_likelihood, argnums=1)
-    values, scores = over_people(
-        lambda person, nodes: each(core.structure, theta, person, nodes), _few(core), core.person, core.nodes
+    each = jax.value_and_grad(log_likelihoods, argnums=1, has_aux=True)
+    (values, items), scores = over_people(
+        lambda person, nodes: each(core.structure, theta, person, nodes, theta),
+        few(core),
+        core.person,
+        core.nodes,
     )
-    return values, scores @ jax.jacfwd(core.theta)(params)
+    return PersonScores(values, scores @ jax.jacfwd(core.theta)(params), items)
 
 
 def hessian_autodiff(core: Core, params: Params) -> Hessian:
@@ -84,7 +108,7 @@ def hessian_products(
     """Products of the Hessian with rows, each for about four gradients, `COLUMNS` at a time."""
 
     def product(direction: Params) -> Params:
-        return jax.jvp(lambda p: value_and_score(core, p)[1], (params,), (direction,))[1]
+        return jax.jvp(lambda p: slope(core, p).gradient, (params,), (direction,))[1]
 
     count = directions.shape[0]
     # Zero directions fill the last chunk: a remainder of its own would be compiled a second time.
@@ -95,10 +119,10 @@ def hessian_products(
 
 
 @jax.jit
-def outer_products(weights: Array, values: Array, scores: Scores) -> Expansion:
+def outer_products(weights: Array, values: Array, scores: Scores, items: Array) -> Expansion:
     """With minus the weighted sum of outer products of the scores in the Hessian's place (Berndt, Hall, Hall
     and Hausman 1974)."""
-    return Expansion(weights @ values, weights @ scores, -(scores.T * weights) @ scores)
+    return Expansion(weights @ values, weights @ scores, -(scores.T * weights) @ scores, weights @ items)
 
 
 def hessian_numerical(core: Core, params: Params, difference: Difference = "central") -> Differences:
@@ -108,7 +132,7 @@ def hessian_numerical(core: Core, params: Params, difference: Difference = "cent
     scores change by about their own size, `1 / root mean squared score`, at most of max(1, |value|).
     Differences over twice the step give the estimate of the error, and the rounding of sums of scores its least.
     """
-    _, scores = person_scores(core, params)
+    scores = person_scores(core, params).scores
     squares = core.weights @ scores**2 / core.weights.sum()
     reach = jnp.minimum(
         1.0 / jnp.sqrt(jnp.where(squares > 0.0, squares, 1.0)), jnp.maximum(1.0, jnp.abs(params))
@@ -121,7 +145,7 @@ def hessian_numerical(core: Core, params: Params, difference: Difference = "cent
     noise = eps * jnp.sqrt(core.weights**2 @ scores**2)
 
     def score(p: Params) -> Params:
-        return value_and_score(core, p)[1]
+        return slope(core, p).gradient
 
     centre = score(params)
 

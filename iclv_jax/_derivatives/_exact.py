@@ -20,13 +20,13 @@ import numpy as np
 from jax.scipy.special import logsumexp
 
 from iclv_jax._density import Structure, choice_log_densities, item_log_densities_at
-from iclv_jax._derivatives._basic import Expansion, hessian_autodiff, value_and_score
+from iclv_jax._derivatives._basic import Expansion, few, hessian_autodiff, slope
 from iclv_jax._derivatives._layout import Layout, Places, StackLayout, layout
 from iclv_jax._integration import Nodes
 from iclv_jax._latent import reduced_form
 from iclv_jax._likelihood import Core, in_batches
 from iclv_jax._panel import Person
-from iclv_jax._parameters import CHOICE, LATENT, Stack, section
+from iclv_jax._parameters import CHOICE, LATENT, Stack, put, section
 from iclv_jax._types import Array, Arrays, Params
 
 COLUMNS = 32
@@ -43,15 +43,16 @@ def expand_exact(core: Core, params: Params) -> Expansion:
     structure that is used here is missing."""
     if core.structure.conditioned or core.structure.nonlinear:
         # Items meet through the posterior mean, so they cannot be taken one by one; functions have no structure to use.
-        return Expansion(*value_and_score(core, params), hessian_autodiff(core, params))
+        found = slope(core, params)
+        return Expansion(found.value, found.gradient, hessian_autodiff(core, params), found.items)
     parts = _layout_of(core.structure)
     mapping = core.structure.map
     cells = mapping.dense(core.theta(params))
 
-    def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, Array, Array]:
+    def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, ...]:
         return _batch(core.structure, parts, cells, person, nodes, weights)
 
-    value, gradient, curvature = in_batches(batch, core.batch, core.person, core.nodes, core.weights)
+    value, items, gradient, curvature = in_batches(batch, few(core), core.person, core.nodes, core.weights)
 
     def live_theta(p: Params) -> Array:
         return core.theta(p)[parts.live]
@@ -60,7 +61,7 @@ def expand_exact(core: Core, params: Params) -> Expansion:
     # theta is linear in the parameters but where define= is used.
     bend = jax.hessian(lambda p: jnp.dot(gradient, live_theta(p)))(params) if mapping.definitions else 0.0
     matrix = jacobian.T @ curvature @ jacobian + bend
-    return Expansion(value, jacobian.T @ gradient, 0.5 * (matrix + matrix.T))
+    return Expansion(value, jacobian.T @ gradient, 0.5 * (matrix + matrix.T), items)
 
 
 class Parts(NamedTuple):
@@ -68,6 +69,7 @@ class Parts(NamedTuple):
     part, `item`, `slot`, `coefficient` of the choice; the items' arrays are a list over stacks)."""
 
     value: Array
+    items: Array
     shares: Array  # node
     structural_scores: Array  # node place
     item_scores: list[Array]  # node item slot
@@ -75,7 +77,7 @@ class Parts(NamedTuple):
     structural: Array  # place place
     structural_items: list[Array]  # place item slot
     structural_choice: Array  # place coefficient
-    items: list[Array]  # item slot slot
+    own: list[Array]  # item slot slot
     choice: Array  # coefficient coefficient
 
 
@@ -93,8 +95,8 @@ def _batch(
     person: Person,
     nodes: Nodes,
     weights: Array,
-) -> tuple[Array, Array, Array]:
-    """Value, gradient and Hessian of a batch of people with respect to the live entries of theta."""
+) -> tuple[Array, ...]:
+    """Value, that of the items alone, gradient and Hessian of a batch of people by the live entries of theta."""
     each = jax.vmap(lambda one, at: _person(structure, parts, cells, one, at))(person, nodes)
     factors = jnp.concatenate([jnp.ones((weights.shape[0], 1)), person.covariates], axis=1)[
         :, parts.covariate
@@ -114,7 +116,7 @@ def _batch(
     mean_scores = jnp.einsum("nr,nrc->nc", each.shares, scores)
     matrix = _outer(scores, each.shares * weights[:, None], mean_scores, weights)
     matrix = matrix + _assemble(parts, each, factors, weights)
-    return weights @ each.value, weights @ mean_scores, matrix
+    return weights @ each.value, weights @ each.items, weights @ mean_scores, matrix
 
 
 def _outer(scores: Array, node_weights: Array, mean_scores: Array, weights: Array) -> Array:
@@ -136,7 +138,7 @@ def _assemble(parts: Layout, each: Parts, factors: Array, weights: Array) -> Arr
             cross.reshape(*cross.shape[:2], stack.items * stack.slots)[:, :, stack.columns],
             _packed(stack, jnp.tensordot(weights, own, 1)),
         )
-        for stack, cross, own in zip(parts.stacks, each.structural_items, each.items, strict=True)
+        for stack, cross, own in zip(parts.stacks, each.structural_items, each.own, strict=True)
     ]
     blocks.append((each.structural_choice, jnp.tensordot(weights, each.choice, 1)))
     for cross, own in blocks:
@@ -168,7 +170,8 @@ def _person(
     choice = _Choice(structure, parts.choice, cells.get(CHOICE, {}), person, nodes.shocks)
     first = jax.lax.optimization_barrier([s.first(eta) for s in stacks])
     values, (coefficients, pull) = jax.lax.optimization_barrier(choice.first(eta))
-    terms = sum((f.value for f in first), values) + nodes.log_weights
+    items = sum((f.value for f in first), nodes.log_weights)
+    terms = items + values
     shares = jax.nn.softmax(terms)
 
     # What the latent variables feel: slopes and curvatures of the log density along eta, by node.
@@ -185,6 +188,7 @@ def _person(
     curved = jnp.einsum("rls,rlm,rmt->st", slopes, bend, slopes)
     return Parts(
         logsumexp(terms),
+        logsumexp(items),
         shares,
         jnp.einsum("rl,rls->rs", pull, slopes),
         [s.scores(f, eta) for s, f in zip(stacks, first, strict=True)],
@@ -345,12 +349,14 @@ class _Choice:
         # once for all nodes, and so is its derivative.
         at = (self.centre, eta[:, seen])
         _, push = jax.linearize(jax.grad(mean, argnums=(0, 1)), *at)
-        own, sides = _in_chunks(lambda d: push(d, jnp.zeros_like(at[1])), count)
-        for k, latent in enumerate(seen):
-            unit = jnp.zeros_like(at[1]).at[:, k].set(1.0)
-            bend = bend.at[:, seen, latent].set(push(jnp.zeros(count), unit)[1])
-        cross = cross.at[:, :, seen].set(jnp.swapaxes(sides, 0, 1))
-        return own, bend, cross
+
+        def along(direction: Array) -> tuple[Array, Array]:
+            return push(direction[:count], jnp.broadcast_to(direction[count:], at[1].shape))
+
+        own, sides = _in_chunks(along, count + len(seen))
+        bend = bend.at[:, seen[:, None], seen].set(jnp.swapaxes(sides[count:], 0, 1))
+        cross = cross.at[:, :, seen].set(jnp.swapaxes(sides[:count], 0, 1))
+        return own[:count], bend, cross
 
     def _sum(self, coefficients: Array, eta: Array, shocks: Array) -> Array:
         cells = _replaced(self.cells, self.places, coefficients)
@@ -371,18 +377,26 @@ def _in_chunks(push: Callable[[Array], Any], size: int) -> Any:
 def _taken(arrays: Arrays, places: Places) -> Array:
     """The entries at these places as one vector."""
     found = jnp.zeros(len(places))
-    for key in dict.fromkeys(places.keys):
-        at = np.array([i for i, k in enumerate(places.keys) if k == key], int)
-        found = found.at[at].set(arrays[key].reshape(-1)[np.array(places.positions, int)[at]])
+    for key, at, positions in _by_array(places):
+        values = arrays[key].reshape(-1)
+        whole = positions == tuple(range(len(values)))
+        found = put(found, at, values if whole else values[np.array(positions, int)])
     return found
 
 
 def _replaced(arrays: Arrays, places: Places, values: Array) -> Arrays:
     """The arrays with the entries at these places replaced."""
     found = dict(arrays)
+    for key, at, positions in _by_array(places):
+        part = values if at == tuple(range(len(places))) else values[np.array(at, int)]
+        found[key] = put(arrays[key].reshape(-1), positions, part).reshape(arrays[key].shape)
+    return found
+
+
+def _by_array(places: Places) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+    """For every array its key, the positions among `places`, and those in the flat array."""
+    found = []
     for key in dict.fromkeys(places.keys):
-        at = np.array([i for i, k in enumerate(places.keys) if k == key], int)
-        positions = np.array(places.positions, int)[at]
-        flat = arrays[key].reshape(-1).at[positions].set(values[at], unique_indices=True)
-        found[key] = flat.reshape(arrays[key].shape)
+        at = tuple(i for i, k in enumerate(places.keys) if k == key)
+        found.append((key, at, tuple(int(places.positions[i]) for i in at)))
     return found

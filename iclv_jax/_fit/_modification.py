@@ -53,13 +53,13 @@ def _indices(fit: Estimates, names: list[str], kind: str) -> list[Index]:
     problem, size = fit.problem, len(fit.names)
     core = freed(problem, names)
     params = jnp.asarray(np.concatenate([fit.estimates, fixed_values(problem, names)]))
-    values, scores = person_scores(core, params)
-    bhhh = outer_products(core.weights, values, scores)
+    each = person_scores(core, params)
+    bhhh = outer_products(core.weights, *each)
     found = bhhh if kind == "bhhh" else expand_exact(core, params)
     information, total = -np.asarray(found.hessian), np.asarray(bhhh.gradient)
     meat = None
     if kind == "robust":
-        weighted = summed_scores(np.asarray(scores), problem.panel.weights, problem.panel.clusters)
+        weighted = summed_scores(np.asarray(each.scores), problem.panel.weights, problem.panel.clusters)
         meat = weighted.T @ weighted
     held = np.array([n in fit.optimizer_report.active for n in fit.names])
     inverse = invert(information[:size, :size], fit.names, held)

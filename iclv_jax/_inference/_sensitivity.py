@@ -39,7 +39,7 @@ def score_changes(core: Core, params: Params, direction: Direction) -> Scores:
     """Derivatives of every person's score in a direction, unweighted, at frozen nodes: (people, parameters)."""
 
     def scores(step: Array) -> Scores:
-        return person_scores(_moved(core, direction, step), params)[1]
+        return person_scores(_moved(core, direction, step), params).scores
 
     return jax.jvp(scores, (jnp.zeros(()),), (jnp.ones(()),))[1]
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._derivatives import Expansion, expand_exact, outer_products, person_scores, value_and_score
+from iclv_jax._derivatives import Expansion, expand_exact, outer_products, person_scores, slope
 from iclv_jax._likelihood import Core
 from iclv_jax._optimise._method import Memory, Method, Trial
 from iclv_jax._optimise._objective import Derivatives, Supplied, in_z, penalised
@@ -36,7 +36,7 @@ def derivatives(
     elif supplied == "bhhh":
         found = outer_products(core.weights, *person_scores(core, params))
     else:
-        found = Expansion(*value_and_score(core, params), jnp.zeros((z.shape[0], z.shape[0])))
+        found = Expansion(*slope(core, params)[:2], jnp.zeros((z.shape[0], z.shape[0])))
     if terms is not None:
         found = penalised(terms, params, found)
     return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, supplied == "exact")))

@@ -133,6 +133,8 @@ class Likelihood:
     penalties: Penalties | None = None
     known: dict[bytes, Array] = field(default_factory=dict, compare=False, repr=False)
     """The last exact Hessian of the log-likelihood in natural units, by the parameters' bytes."""
+    parts: dict[bytes, float] = field(default_factory=dict, compare=False, repr=False)
+    """The log-likelihood of the items where derivatives were last taken, by the parameters' bytes."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,7 +168,8 @@ class Likelihood:
 
     def slope(self, z: Array) -> tuple[Array, Array]:
         params = self.params(z)
-        value, gradient = self.problem.value_and_score(params)
+        value, gradient, items = self.problem.slope(params)
+        self._keep(params, items)
         if self.penalties is not None:
             terms = self.penalties.terms
             value, gradient = value - cost(terms, params), gradient - slope(terms, params)
@@ -177,12 +180,18 @@ class Likelihood:
             return Derivatives(*self.slope(z), jnp.zeros((len(z), len(z))))
         params = self.params(z)
         found = self.problem.expansion(params, supplied)
+        self._keep(params, found.items)
         if supplied == "exact":
             self.known.clear()
             self.known[np.asarray(params).tobytes()] = found.hessian
         if self.penalties is not None:
             found = penalised(self.penalties.terms, params, found)
         return mean_in_z(*self._map, z, found, self.size, supplied == "exact")
+
+    def _keep(self, params: Array, items: Array | None) -> None:
+        if items is not None:
+            self.parts.clear()
+            self.parts[np.asarray(params).tobytes()] = float(items)
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         scores = self.problem.score_person(self.params(z))
@@ -204,18 +213,21 @@ class Likelihood:
         return simulation_noise(self.problem, params, hessian, self.free, pull)
 
     @cached_property
-    def _items(self) -> Problem | None:
-        """The items alone at the same nodes; None where there are no items or no choices in the likelihood."""
+    def _both(self) -> bool:
+        """Whether there are items and choices in the likelihood."""
         person = self.problem.core.person
-        both = bool(person.occurs.any()) and any(bool(o.any()) for o in person.observed)
-        return self.problem.part("items") if both else None
+        return bool(person.occurs.any()) and any(bool(o.any()) for o in person.observed)
 
     def items(self, z: Array) -> float | None:
         """Log-likelihood of the items at the nodes of items and choices together; None without either of them."""
-        return None if self._items is None else float(self._items.loglike(self.params(z)))
+        if not self._both:
+            return None
+        params = self.params(z)
+        known = self.parts.get(np.asarray(params).tobytes())
+        return float(self.problem.part("items").loglike(params)) if known is None else known
 
     def recentred(self, z: Array) -> "Likelihood":
-        return replace(self, problem=self.problem.recentre(self.params(z)), known={})
+        return replace(self, problem=self.problem.recentre(self.params(z)), known={}, parts={})
 
     @property
     def moves(self) -> bool:

@@ -1,7 +1,17 @@
 """The parameter table, and the maps z -> params -> theta -> arrays."""
 
 from iclv_jax._parameters._declare import CHOICE, LATENT, Stack, section
-from iclv_jax._parameters._map import ParameterMap
+from iclv_jax._parameters._map import ParameterMap, put
 from iclv_jax._parameters._table import ParameterTable, Row, build_table
 
-__all__ = ["CHOICE", "LATENT", "ParameterMap", "ParameterTable", "Row", "Stack", "build_table", "section"]
+__all__ = [
+    "CHOICE",
+    "LATENT",
+    "ParameterMap",
+    "ParameterTable",
+    "Row",
+    "Stack",
+    "build_table",
+    "put",
+    "section",
+]

@@ -3,6 +3,7 @@
 `fixed`, `equal`, `define`, shared and symmetric thresholds live here and nowhere else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -62,25 +63,37 @@ class ParameterMap:
 
     def full(self, constants: Float[Array, " constant"], params: Params) -> Float[Array, " full"]:
         """Values of all parameters of the table; `constants` holds the fixed ones, then what transforms need."""
-        values = constants.at[np.array(self.free, int)].set(params)
+        return self._values(constants, params)[np.array(self.representative, int)]
+
+    def _values(self, constants: Array, params: Params) -> Array:
+        """Values of all parameters that are not tied to another one, at their places in the table."""
+        source = np.arange(len(constants))
+        source[np.array(self.free, int)] = len(constants) + np.arange(len(self.free))
+        values = jnp.concatenate([constants, params])[source]
         for definition in self.definitions:
             (value,) = definition.program(*(values[i] for i in definition.arguments))
             values = values.at[definition.position].set(value)
-        return values[np.array(self.representative, int)]
+        return values
 
     def theta(self, constants: Float[Array, " constant"], params: Params) -> Theta:
         """The expanded vector: one entry per cell of the density's arrays that is not constant."""
-        terms = np.array(self.weights) * self.full(constants, params)[np.array(self.columns, int)]
+        columns = np.array(self.representative, int)[np.array(self.columns, int)]
+        terms = self._values(constants, params)[columns] * np.array(self.weights)
+        if self.rows == tuple(range(self.cells)):
+            return terms
         return jnp.zeros(self.cells).at[np.array(self.rows, int)].add(terms)
 
-    def dense(self, theta: Theta) -> dict[str, Arrays]:
-        """The arrays of the density by section and key."""
+    def dense(self, theta: Theta, still: Theta | None = None) -> dict[str, Arrays]:
+        """The arrays of the density by section and key. With `still`, the same theta, those that no free parameter enters
+        are made of it: whoever differentiates with respect to `theta` does not differentiate through them."""
         sections: dict[str, Arrays] = {}
-        for cells in self.arrays:
+        ends = np.cumsum([len(cells.positions) for cells in self.arrays])[:-1]
+        moving = jnp.split(theta, ends)
+        fixed = moving if still is None else jnp.split(still, ends)
+        for i, cells in enumerate(self.arrays):
             values = jnp.asarray(np.array(cells.background, float))
             if cells.positions:
-                part = theta[cells.offset : cells.offset + len(cells.positions)]
-                values = values.at[np.array(cells.positions, int)].set(part, unique_indices=True)
+                values = put(values, cells.positions, (moving if self.moves[i] else fixed)[i])
             sections.setdefault(cells.section, {})[cells.key] = values.reshape(cells.shape)
         return sections
 
@@ -117,6 +130,11 @@ class ParameterMap:
         return tuple(found)
 
     @cached_property
+    def moves(self) -> tuple[bool, ...]:
+        """For every array whether a free parameter enters it."""
+        return tuple(any(self.live[a.offset : a.offset + len(a.positions)]) for a in self.arrays)
+
+    @cached_property
     def sections(self) -> tuple[frozenset[str], ...]:
         """For every free parameter the sections of the density that depend on it, itself or by what it defines."""
         homes = [a.section for a in self.arrays for _ in a.positions]
@@ -149,3 +167,10 @@ class ParameterMap:
 
     def __hash__(self) -> int:
         return self._hash
+
+
+def put(array: Array, positions: Sequence[int], values: Array) -> Array:
+    """The flat array with the entries at these different places replaced."""
+    if tuple(positions) == tuple(range(array.shape[0])):
+        return values
+    return array.at[np.array(positions, int)].set(values, unique_indices=True)

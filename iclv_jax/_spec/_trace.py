@@ -166,7 +166,7 @@ def arguments(
 ) -> list[Array]:
     """What a recorded function takes: `count` scalars of the coefficients, those of other vectors, and the vectors of
     modules, which are the rest of the coefficients."""
-    scalars = [coefficients[i] for i in range(count)]
+    scalars = list(jnp.unstack(coefficients[:count]))
     scalars += [vector[i] for vector in others for i in range(len(vector))]
     vectors, offset = [], count
     for module in modules:
