@@ -18,9 +18,20 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def forget_compiled_functions():
-    """After a file of tests, drop the compiled functions of the process when there are many."""
+def after_a_file():
     yield
+    forget_compiled_functions()
+
+
+@pytest.fixture(autouse=True)
+def after_a_long_test(request):
+    yield
+    if request.node.get_closest_marker("slow"):
+        forget_compiled_functions()
+
+
+def forget_compiled_functions():
+    """Drop the compiled functions of the process when there are many."""
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > MANY_MAPS:
         jax.clear_caches()
