@@ -18,7 +18,7 @@ from iclv_jax._likelihood import Core, over_people
 from iclv_jax._logdensity import LogDensity, logdensity
 from iclv_jax._memory import MEMORY, batch_size, in_batches_of, parse_memory
 from iclv_jax._panel import Panel, Person, read_panel
-from iclv_jax._parameters import ParameterTable, build_table
+from iclv_jax._parameters import ParameterTable, build_table, full
 from iclv_jax._portions import Portion
 from iclv_jax._report._diagnosis import Diagnosis, diagnose
 from iclv_jax._spec import expand
@@ -143,8 +143,8 @@ class Problem(eqx.Module):
         """Named values of the free parameters, or of every parameter of the table."""
         if not everything:
             return dict(zip(self.names, params, strict=True))
-        full = self.table.map.full(self.core.constants, params)
-        return {row.name: full[i] for i, row in enumerate(self.table.rows)}
+        values = full(self.table.map, self.core.constants, params)
+        return {row.name: values[i] for i, row in enumerate(self.table.rows)}
 
     def loglike(self, params: Params) -> Scalar:
         """The weighted log-likelihood."""

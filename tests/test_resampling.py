@@ -98,6 +98,9 @@ def test_bootstrap_is_a_kind_of_covariance(fit):
     np.testing.assert_allclose(fit.standard_errors("bootstrap"), found.standard_errors, rtol=1e-10)
     assert "200 samples of people" in str(fit.summary(cov="bootstrap"))
     assert not np.allclose(fit.bootstrap(seed=1).samples.iloc[0], found.samples.iloc[0])
+    few = fit.bootstrap(samples=3)
+    assert "3 samples of people" in str(fit.summary(cov="bootstrap"))
+    np.testing.assert_allclose(fit.compare_covariances().errors["bootstrap"], few.standard_errors, rtol=1e-10)
     with pytest.raises(ValueError, match="samples"):
         fit.bootstrap(samples=0)
 

@@ -26,7 +26,7 @@ from iclv_jax._integration import Nodes
 from iclv_jax._latent import reduced_form
 from iclv_jax._likelihood import Core, in_batches
 from iclv_jax._panel import Person
-from iclv_jax._parameters import CHOICE, LATENT, Stack, put, section
+from iclv_jax._parameters import CHOICE, LATENT, Stack, section
 from iclv_jax._types import Array, Arrays, Params
 
 COLUMNS = 32
@@ -206,11 +206,11 @@ class _Path:
 
     def __init__(self, latent: Arrays, places: Places, covariates: Array) -> None:
         self.latent, self.places, self.covariates = latent, places, covariates
-        self.centre = _taken(latent, places)
+        self.centre = places.taken(latent)
 
     def form(self, values: Array) -> tuple[Array, Array]:
         """Mean and factor of the latent variables."""
-        return reduced_form(_replaced(self.latent, self.places, values), self.covariates)
+        return reduced_form(self.places.replaced(self.latent, values), self.covariates)
 
     def along(self, shocks: Array) -> tuple[Array, Array]:
         """Latent variables (node, latent) and their slopes (node, latent, place)."""
@@ -322,7 +322,7 @@ class _Choice:
     ) -> None:
         self.structure, self.places, self.cells = structure, places, cells
         self.person, self.shocks = person, shocks
-        self.centre = _taken(cells, places)
+        self.centre = places.taken(cells)
 
     def first(self, eta: Array) -> tuple[Array, tuple[Array, Array]]:
         """Value by node, and derivatives (node, coefficient) and (node, latent)."""
@@ -359,7 +359,7 @@ class _Choice:
         return own[:count], bend, cross
 
     def _sum(self, coefficients: Array, eta: Array, shocks: Array) -> Array:
-        cells = _replaced(self.cells, self.places, coefficients)
+        cells = self.places.replaced(self.cells, coefficients)
         each = choice_log_densities(self.structure, cells, self.person, eta, shocks)
         return jnp.sum(jnp.where(self.person.occurs, each, 0.0))
 
@@ -372,31 +372,3 @@ def _in_chunks(push: Callable[[Array], Any], size: int) -> Any:
     chunks = -(-size // COLUMNS)
     found = jax.lax.map(jax.vmap(push), jnp.eye(chunks * COLUMNS, size).reshape(chunks, COLUMNS, size))
     return jax.tree.map(lambda a: a.reshape(chunks * COLUMNS, *a.shape[2:])[:size], found)
-
-
-def _taken(arrays: Arrays, places: Places) -> Array:
-    """The entries at these places as one vector."""
-    found = jnp.zeros(len(places))
-    for key, at, positions in _by_array(places):
-        values = arrays[key].reshape(-1)
-        whole = positions == tuple(range(len(values)))
-        found = put(found, at, values if whole else values[np.array(positions, int)])
-    return found
-
-
-def _replaced(arrays: Arrays, places: Places, values: Array) -> Arrays:
-    """The arrays with the entries at these places replaced."""
-    found = dict(arrays)
-    for key, at, positions in _by_array(places):
-        part = values if at == tuple(range(len(places))) else values[np.array(at, int)]
-        found[key] = put(arrays[key].reshape(-1), positions, part).reshape(arrays[key].shape)
-    return found
-
-
-def _by_array(places: Places) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
-    """For every array its key, the positions among `places`, and those in the flat array."""
-    found = []
-    for key in dict.fromkeys(places.keys):
-        at = tuple(i for i, k in enumerate(places.keys) if k == key)
-        found.append((key, at, tuple(int(places.positions[i]) for i in at)))
-    return found

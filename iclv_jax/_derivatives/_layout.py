@@ -7,11 +7,14 @@ forty covariates cost no more than one.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._parameters import CHOICE, LATENT
+from iclv_jax._parameters import CHOICE, LATENT, put
 from iclv_jax._parameters._map import ParameterMap
+from iclv_jax._types import Array, Arrays
 
 INDEX = "intercepts"
 """The array through which a person's index is differentiated: `intercepts + slopes @ covariates`."""
@@ -27,6 +30,32 @@ class Places:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def taken(self, arrays: Arrays) -> Array:
+        """The entries at these places as one vector."""
+        found = jnp.zeros(len(self))
+        for key, at, positions in self._by_array:
+            values = arrays[key].reshape(-1)
+            whole = positions == tuple(range(len(values)))
+            found = put(found, at, values if whole else values[np.array(positions, int)])
+        return found
+
+    def replaced(self, arrays: Arrays, values: Array) -> Arrays:
+        """The arrays with the entries at these places replaced."""
+        found = dict(arrays)
+        for key, at, positions in self._by_array:
+            part = values if at == tuple(range(len(self))) else values[np.array(at, int)]
+            found[key] = put(arrays[key].reshape(-1), positions, part).reshape(arrays[key].shape)
+        return found
+
+    @cached_property
+    def _by_array(self) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+        """For every array its key, the positions among the places, and those in the flat array."""
+        found = []
+        for key in dict.fromkeys(self.keys):
+            at = tuple(i for i, k in enumerate(self.keys) if k == key)
+            found.append((key, at, tuple(int(self.positions[i]) for i in at)))
+        return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,8 +78,6 @@ def compare_covariances(fit: Estimates) -> CovarianceComparison:
     kinds = ["hessian", "bhhh", "robust"]
     kinds += ["cluster"] if fit.problem.panel.clusters is not None else []
     kinds += [k for k in ("bootstrap", "jackknife") if k in fit._covariances]
-    if "bootstrap" not in kinds and fit._bootstraps:
-        kinds.append("bootstrap")
     errors = pd.DataFrame({kind: fit.standard_errors(kind) for kind in kinds})
     notes = dict.fromkeys(
         n if n.startswith(k) else f"{k}: {n}" for k in kinds for n in fit.covariance(k).notes

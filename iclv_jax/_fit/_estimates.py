@@ -157,7 +157,7 @@ class Estimates(Known):
     @one_thread
     def bootstrap(self, samples: int = 200, seed: int = 0) -> Bootstrap:
         """Estimates from samples of people drawn with replacement (Efron 1979), whole clusters where the fit has
-        clusters; computed once.
+        clusters; computed once. From then on `cov="bootstrap"` means this one.
 
         Every sample is fitted from the estimates, at the nodes of the fit. Samples that do not converge are left out
         and counted, as are those without a maximum; latent variables that ended the other way around are turned. A
@@ -174,13 +174,15 @@ class Estimates(Known):
         check_count(samples, "samples")
         penalties = smooth_penalties(self, "The bootstrap")
         if (samples, seed) not in self._bootstraps:
-            found = bootstrap(self.problem, self.estimates, samples, seed, penalties)
+            resampled = bootstrap(self.problem, self.estimates, samples, seed, penalties)
             clusters = self.problem.panel.clusters is not None
             inside = self.problem.spec.module_of
             modules = list(dict.fromkeys(inside[name] for name in self.names if name in inside))
             about = clusters, modules, penalties is not None
-            self._bootstraps[samples, seed] = collected(found, self.params, *about)
-        return self._bootstraps[samples, seed]
+            self._bootstraps[samples, seed] = collected(resampled, self.params, *about)
+        found = self._bootstraps[samples, seed]
+        self._covariances["bootstrap"] = found.covariance
+        return found
 
     def cov_params(self, kind: str | None = None) -> pd.DataFrame:
         """Covariance matrix of the estimates.
@@ -190,11 +192,11 @@ class Estimates(Known):
         kind
             `"hessian"` (the default): inverse of the negative Hessian. `"bhhh"`: inverse of the sum of outer
             products of the scores. `"robust"`: the sandwich of both (White 1982). `"cluster"`: the same with
-            scores summed within clusters. `"bootstrap"`: of `fit.bootstrap()`, with its defaults. `"jackknife"`: over
-            the estimates without each person (or cluster) in turn, each one Newton step away with the Hessian of
-            those who remain. Where modules have free entries: `"joint"` (then the default), the inverse of the negative
-            Hessian of everything, flat directions within modules apart; `"conditional"`, of the named parameters
-            alone, as if the modules were known.
+            scores summed within clusters. `"bootstrap"`: of the last `fit.bootstrap(...)` that was asked for, or
+            of one with its defaults. `"jackknife"`: over the estimates without each person (or cluster) in turn, each
+            one Newton step away with the Hessian of those who remain. Where modules have free entries: `"joint"`
+            (then the default), the inverse of the negative Hessian of everything, flat directions within modules
+            apart; `"conditional"`, of the named parameters alone, as if the modules were known.
 
         NaN where there is no variance; `fit.covariance(kind).notes` says why, by name.
         """

@@ -15,7 +15,16 @@ from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._scaling import Scale, find_scale, uneven
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature
-from iclv_jax._optimise._turns import finite, flat_directions, judge, only_within, plan, propose, scaled
+from iclv_jax._optimise._turns import (
+    finite,
+    flat_directions,
+    judge,
+    moved,
+    only_within,
+    plan,
+    propose,
+    scaled,
+)
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._types import Array
 
@@ -129,8 +138,7 @@ class Run:
         """One trial point: judged, and taken or not."""
         model, items = self._model(here, z), self._items(z)
         step = propose(self.method.pure, memory, model)
-        there = jnp.clip(z + self.scale * step, self.lower, self.upper)
-        step = (there - z) / self.scale
+        there, step = moved(z, step, self.scale, self.lower, self.upper)
         tried, known = self._tried(there, here, self._near(shape))
         value, gradient = tried.value, tried.gradient * self.scale
         judged = judge(self.method.pure, memory, model, Trial(step, here.value, value, gradient))
@@ -143,7 +151,7 @@ class Run:
                 self._place(there)
             self.lagged = known and not place and self.method.supplied == "exact"
             following = tried if known and not place else self._derivatives(there)
-            if not self._usable(following):
+            if not finite(following):
                 # The value is finite but its derivatives are not: the step is refused after all.
                 worse = Trial(step, here.value, jnp.asarray(jnp.nan), jnp.full_like(gradient, jnp.nan))
                 judged, accepted = judge(self.method.pure, memory, model, worse), False
@@ -192,7 +200,7 @@ class Run:
         return self.objective.moves and not self.frozen and float(shape.decrement) * self.objective.size > 1.0
 
     def _finished(self, z: Array, here: Derivatives, memory: Memory, shape: Curvature) -> Verdict | None:
-        if not self._usable(here):
+        if not finite(here):
             return Verdict.NOT_FINITE
         decrement = float(shape.decrement) * self.objective.size
         if decrement <= self.tolerance * (CLOSER if self.lagged and not self.before_placing else 1.0):
@@ -264,10 +272,6 @@ class Run:
             return self.objective.derivatives(z, self.method.supplied)
         return Derivatives(*self.objective.slope(z), hessian)
 
-    @staticmethod
-    def _usable(here: Derivatives) -> bool:
-        return bool(finite(here))
-
     def _rescaled(self, z: Array, here: Derivatives, memory: Memory) -> Memory:
         """Scales are taken again once scores that were zero are not, and when they have become wrong."""
         self.quiet += 1
@@ -298,7 +302,7 @@ class Run:
         following: Derivatives | None,
         items: float | None,
     ) -> None:
-        length = float(jnp.linalg.norm(step))
+        length = float(np.linalg.norm(step))
         progress = {k: np.asarray(v).item() for k, v in self.method.progress(memory).items()}
         loglike = (cost := self.objective.cost(z)) - float(here.value) * self.objective.size
         parts = {} if items is None else {"loglike_items": items, "loglike_choices": loglike - items}
@@ -308,9 +312,7 @@ class Run:
             "loglike": loglike,
             **parts | ({"penalty": cost} if cost else {}),
             "decrement": float(shape.decrement) * self.objective.size,
-            "gradient": float(
-                jnp.max(jnp.abs(jnp.where(self.objective.free, here.gradient * self.scale, 0.0)))
-            ),
+            "gradient": float(np.max(np.abs(np.where(self.objective.free, here.gradient * self.scale, 0.0)))),
             "smallest_eigenvalue": float(shape.smallest),
             **progress,
             "step": length,
@@ -320,8 +322,8 @@ class Run:
             "seconds": time.perf_counter() - self.began,
         }
         if following is not None and length > 0.0:
-            change = jnp.linalg.norm((following.gradient - here.gradient) * self.scale)
-            row["curvature"] = float(change) / length
+            change = np.asarray(following.gradient) - np.asarray(here.gradient)
+            row["curvature"] = float(np.linalg.norm(change * self.scale)) / length
         if "reset" in row:
             after = self.method.progress(judged.memory)["reset"]
             row["reset"] = RESETS[int(after)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from iclv_jax._accuracy import simulation_noise
 from iclv_jax._derivatives import Expansion
-from iclv_jax._parameters import ParameterMap
+from iclv_jax._parameters import ParameterMap, natural, unconstrained
 from iclv_jax._penalties import Penalties, Terms, cost, slope
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array, Float
@@ -69,16 +69,6 @@ def penalised(terms: Terms, params: Array, found: Expansion) -> Expansion:
         found.gradient - slope(terms, params),
         found.hessian - jnp.diag(terms.precision),
     )
-
-
-@partial(jax.jit, static_argnums=0)
-def natural(mapping: ParameterMap, constants: Array, z: Array) -> Array:
-    return mapping.natural(constants, z)
-
-
-@partial(jax.jit, static_argnums=0)
-def unconstrained(mapping: ParameterMap, constants: Array, params: Array) -> Array:
-    return mapping.unconstrained(constants, params)
 
 
 def in_z(
@@ -216,7 +206,7 @@ class Likelihood:
     def _both(self) -> bool:
         """Whether there are items and choices in the likelihood."""
         person = self.problem.core.person
-        return bool(person.occurs.any()) and any(bool(o.any()) for o in person.observed)
+        return any(map(np.any, person.observed)) and bool(np.any(person.occurs))
 
     def items(self, z: Array) -> float | None:
         """Log-likelihood of the items at the nodes of items and choices together; None without either of them."""

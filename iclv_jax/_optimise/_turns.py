@@ -28,6 +28,13 @@ def scaled(here: Derivatives, z: Array, scale: Array, lower: Array, upper: Array
 
 
 @jax.jit
+def moved(z: Array, step: Array, scale: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """The point that a scaled step leads to, within its bounds, and the scaled step that remains."""
+    there = jnp.clip(z + scale * step, lower, upper)
+    return there, (there - z) / scale
+
+
+@jax.jit
 def finite(here: Derivatives) -> Array:
     return jnp.all(jnp.array([jnp.all(jnp.isfinite(a)) for a in here]))
 

@@ -1,7 +1,7 @@
 """The parameter table, and the maps z -> params -> theta -> arrays."""
 
 from iclv_jax._parameters._declare import CHOICE, LATENT, Stack, section
-from iclv_jax._parameters._map import ParameterMap, put
+from iclv_jax._parameters._map import ParameterMap, full, natural, put, unconstrained
 from iclv_jax._parameters._table import ParameterTable, Row, build_table
 
 __all__ = [
@@ -12,6 +12,9 @@ __all__ = [
     "Row",
     "Stack",
     "build_table",
+    "full",
+    "natural",
     "put",
     "section",
+    "unconstrained",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -167,6 +168,11 @@ class ParameterMap:
 
     def __hash__(self) -> int:
         return self._hash
+
+
+full = jax.jit(ParameterMap.full, static_argnums=0)
+natural = jax.jit(ParameterMap.natural, static_argnums=0)
+unconstrained = jax.jit(ParameterMap.unconstrained, static_argnums=0)
 
 
 def put(array: Array, positions: Sequence[int], values: Array) -> Array:

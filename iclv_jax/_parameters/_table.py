@@ -12,7 +12,7 @@ from iclv_jax._parameters._declare import Levels, Stack, declare, stacks
 from iclv_jax._parameters._define import defined_order, resolve_definitions
 from iclv_jax._parameters._domain import RULES, check_fixed
 from iclv_jax._parameters._identify import check_identified
-from iclv_jax._parameters._map import ArrayCells, Defined, ParameterMap
+from iclv_jax._parameters._map import ArrayCells, Defined, ParameterMap, unconstrained
 from iclv_jax._parameters._row import Row
 from iclv_jax._parameters._standard import Moments, standard_units
 from iclv_jax._parameters._transform import Covariance, Cumulative, Entry, Exponential, Transform
@@ -77,7 +77,7 @@ class ParameterTable:
 
     def check_domain(self, params: np.ndarray) -> None:
         """Raise ValueError for start values that no parameters of their kind may have."""
-        z = np.asarray(self.map.unconstrained(jnp.asarray(self.constants), jnp.asarray(params)))
+        z = np.asarray(unconstrained(self.map, jnp.asarray(self.constants), jnp.asarray(params)))
         free = [r for r in self.rows if r.status == "free"]
         for i in np.flatnonzero(~np.isfinite(z))[:1]:
             rule = RULES.get(free[i].parameter.role, "it is outside its domain")
