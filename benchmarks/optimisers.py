@@ -2,7 +2,8 @@
 
 Each runs from the same starts (the default one and random ones around it) on six problems: a panel logit, the same with
 prices in thousands (gradients 10,000 times larger than the others), a mixed logit, hybrids with one latent variable and
-shared thresholds and with five (the reference survey with nine of its items), and the Optima hybrid. A run succeeds when it says that it has
+shared thresholds and with five (the reference survey with nine of its items), and the Optima hybrid.
+A run succeeds when it says that it has
 converged and its log-likelihood is within 1e-3 of the best that any run found from any start. Times are processor seconds
 of whole runs after one that compiles, so that other work on the machine does not count; a run that takes a minute or 1,000
 steps is stopped. Writes `results/optimisers.md`, `optimisers.csv` and `optimisers.png` (a performance profile after
