@@ -105,7 +105,7 @@ def test_members_of_a_user_are_simulated_and_fitted():
     params = one.vector(truth)
     doubled = two.vector({n: 2.0 * v if n in ("asc", "price", "use") else v for n, v in truth.items()})
     np.testing.assert_allclose(one.loglike_person(params), two.loglike_person(doubled), rtol=1e-10)
-    value, score, hessian = one.expansion(params)
+    value, score, hessian, _ = one.expansion(params)
     # One Newton step from the truth goes uphill, and not far: the draws are those of the density.
     step = -np.linalg.solve(hessian, score)
     assert 0.0 < score @ step < 30.0

@@ -245,7 +245,7 @@ def test_the_exact_hessian_is_that_of_automatic_differentiation(pair):
     """The choice has 39 free coefficients, taken 32 at a time: there are two chunks, the second not full."""
     one, _, params, _ = pair
     assert 32 < sum(one.table.row(n).parameter.block == "choice" for n in one.names) < 64
-    value, score, exact = one.expansion(params)
+    value, score, exact, _ = one.expansion(params)
     np.testing.assert_allclose(exact, one.hessian(params, "autodiff"), rtol=1e-9, atol=1e-9)
     step = 1e-4
     for direction in np.random.default_rng(1).normal(size=(3, len(params))):
