@@ -39,16 +39,14 @@ class Core(eqx.Module):
         return self.structure.map.theta(self.constants, params)
 
 
-def log_terms(
-    structure: Structure, theta: Theta, person: Person, nodes: Nodes, still: Theta | None = None
-) -> Float[Array, " node"]:
-    """The log density at every node, weighted: log L_n is their logsumexp. `still` as in `ParameterMap.dense`."""
-    items, choices = _log_terms(structure, theta, person, nodes, still)
+def log_terms(structure: Structure, theta: Theta, person: Person, nodes: Nodes) -> Float[Array, " node"]:
+    """The log density at every node, weighted: log L_n is their logsumexp."""
+    items, choices = _log_terms(structure, theta, person, nodes)
     return items + choices
 
 
 def _log_terms(
-    structure: Structure, theta: Theta, person: Person, nodes: Nodes, still: Theta | None
+    structure: Structure, theta: Theta, person: Person, nodes: Nodes, still: Theta | None = None
 ) -> tuple[Array, Array]:
     """Those of the items, weighted, and those of the choices."""
     cells = structure.map.dense(theta, still)
@@ -62,17 +60,10 @@ def _log_terms(
     return items + nodes.log_weights, choices
 
 
-def log_likelihood(
-    structure: Structure, theta: Theta, person: Person, nodes: Nodes, still: Theta | None = None
-) -> Scalar:
-    """log L_n of one person."""
-    return logsumexp(log_terms(structure, theta, person, nodes, still))
-
-
 def log_likelihoods(
     structure: Structure, theta: Theta, person: Person, nodes: Nodes, still: Theta | None = None
 ) -> tuple[Scalar, Scalar]:
-    """log L_n of one person, and that of the items alone at the same nodes."""
+    """log L_n of one person, and that of the items alone at the same nodes; `still` as in `ParameterMap.dense`."""
     items, choices = _log_terms(structure, theta, person, nodes, still)
     return logsumexp(items + choices), logsumexp(items)
 
@@ -131,7 +122,7 @@ def loglike(core: Core, params: Params) -> Scalar:
     """The weighted sum over people."""
     theta = core.theta(params)
     each = over_people(
-        lambda person, nodes: log_likelihood(core.structure, theta, person, nodes),
+        lambda person, nodes: log_likelihoods(core.structure, theta, person, nodes)[0],
         core.batch,
         core.person,
         core.nodes,

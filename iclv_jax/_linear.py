@@ -54,6 +54,6 @@ def effects(paths: Float[Array, "n n"]) -> Float[Array, "n n"]:
 
 @effects.defjvp
 def _effects_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    # A product of three in place of the derivatives of each step above: a third of the program to compile.
+    # One product of three in place of the derivatives of every step above: a smaller program to compile.
     total = effects(*primals)
     return total, total @ tangents[0] @ total

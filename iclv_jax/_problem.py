@@ -203,7 +203,7 @@ class Problem(eqx.Module):
         return problem.expansion(params, "bhhh").hessian
 
     def expansion(self, params: Params, method: Literal["exact", "bhhh"] = "exact") -> derivatives.Expansion:
-        """Value, gradient and Hessian of `loglike` in one pass."""
+        """Value, gradient and Hessian of `loglike` in one pass, and the log-likelihood of the items alone."""
         if method == "exact":
             return expand_exact(self.core, params)
         found = portions.scores(self.core, params, self.portion)

@@ -290,8 +290,8 @@ class Function:
         )
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
-        """The size of the curvature stands in for the scores: a scale of the steps, and nothing else."""
-        return np.abs(np.diag(np.asarray(self._hessian(z))))
+        """The length of each row of the Hessian stands in for the scores: a scale of the steps, and nothing else."""
+        return np.linalg.norm(np.asarray(self._hessian(z)), axis=1)
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return self.lower, self.upper

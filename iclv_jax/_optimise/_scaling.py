@@ -66,9 +66,9 @@ def find_scale(objective: Objective, scaling: Any, z: Array) -> Scale:
                     f"scaling names {name!r}, which is no free parameter. {nearest(name, objective.names)}"
                 )
         sizes = np.array([float(scaling.get(name, 1.0)) for name in objective.names])
-    # From sizes in natural units to sizes in z, by the slopes of the transforms, whatever their sign.
-    slopes = np.abs(np.diag(np.asarray(jax.jacfwd(objective.params)(jnp.asarray(z)))))
-    return Scale(sizes / np.where(slopes > 0.0, slopes, 1.0), none)
+    # From sizes in natural units to sizes in z, by how far each entry of z moves the parameters.
+    reach = np.linalg.norm(np.asarray(jax.jacfwd(objective.params)(jnp.asarray(z))), axis=0)
+    return Scale(sizes / np.where(reach > 0.0, reach, 1.0), none)
 
 
 def uneven(gradient: np.ndarray) -> bool:
