@@ -140,7 +140,7 @@ def quasi_newton(fit):
     scale = find_scale(objective, "scores", start).values
 
     def slope(x):
-        value, gradient = objective.slope(jnp.asarray(scale * x))
+        value, gradient = objective.slope(jnp.asarray(scale * x))[:2]
         return float(value), scale * np.asarray(gradient)
 
     ended = minimize(

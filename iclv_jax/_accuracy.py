@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -98,11 +99,11 @@ def _shared_error(problem: Problem, params: Params, mean: float, chance: float, 
     one, explains."""
     finer = problem.rule.finer(2).reseeded(seed + SEEDS)
     assert finer is not None
-    distance = mean - float(problem.core.weights @ in_parts(problem, finer, params))
+    distance = mean - float(np.asarray(problem.core.weights) @ in_parts(problem, finer, params))
     return float(np.sqrt(max(0.0, distance**2 - chance * (1.0 / SEEDS + 0.5))))
 
 
-def in_parts(problem: Problem, rule: Rule, params: Params) -> Array:
+def in_parts(problem: Problem, rule: Rule, params: Params) -> np.ndarray:
     """log L_n with the nodes of another centred rule, as many at a time as the problem has, so that nothing new is
     compiled."""
     size = problem.core.nodes.log_weights.shape[1]
@@ -110,12 +111,12 @@ def in_parts(problem: Problem, rule: Rule, params: Params) -> Array:
     short = -len(logs) % size
     points = np.pad(points, ((0, 0), (0, short), (0, 0)))
     logs = np.pad(logs, (0, short), constant_values=-np.inf)
-    total = jnp.full(points.shape[0], -jnp.inf)
+    total = np.full(points.shape[0], -np.inf)
     for first in range(0, len(logs), size):
         part = slice(first, first + size)
-        mine = jnp.asarray(points[:, part]), jnp.asarray(logs[part])
+        mine = jax.device_put((points[:, part], logs[part]))
         placed = eqx.tree_at(lambda p: (p.points, p.log_weights), problem, mine).recentre(params)
-        total = jnp.logaddexp(total, placed.loglike_person(params))
+        total = np.logaddexp(total, np.asarray(placed.loglike_person(params)))
     return total
 
 

@@ -47,7 +47,13 @@ def reduced_form(
         return jnp.zeros(0), jnp.zeros((0, 0))
     total = effects(cells["paths"])
     index = cells["intercepts"] + cells["slopes"] @ covariates
-    return total @ index, total @ cholesky(cells["disturbance"])
+    return total @ index, total @ disturbance_factor(cells)
+
+
+def disturbance_factor(cells: Arrays) -> Float[Array, "latent latent"]:
+    """The Cholesky factor of Psi, which is given by its diagonal where no disturbances covary."""
+    psi = cells["disturbance"]
+    return jnp.diag(jnp.sqrt(psi)) if psi.ndim == 1 else cholesky(psi)
 
 
 def check_linear(cells: Arrays, what: str) -> None:
@@ -70,7 +76,7 @@ def latent_variables(
         mean, factor = reduced_form(cells, covariates)
         return mean + factor @ shocks
     functions = {function.place: function for function in nonlinear}
-    index = cells["intercepts"] + cells["slopes"] @ covariates + cholesky(cells["disturbance"]) @ shocks
+    index = cells["intercepts"] + cells["slopes"] @ covariates + disturbance_factor(cells) @ shocks
     eta = jnp.zeros_like(index)
     for place in range(len(index)):
         value = index[place] + cells["paths"][place] @ eta

@@ -82,17 +82,24 @@ def over_people(function: Callable[..., Any], batch: int, *arrays: Any) -> Any:
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:people], results)
 
 
-def in_batches(function: Callable[..., Any], batch: int, person: Any, nodes: Any, weights: Array) -> Any:
-    """The sum of `function(person, nodes, weights)` over batches of people; those that only fill up
-    the last batch have weight zero."""
+def in_batches(
+    function: Callable[..., Any], zero: Any, batch: int, person: Any, nodes: Any, weights: Array
+) -> Any:
+    """The sum of `function(person, nodes, weights)` over batches of people, added to `zero`."""
     people = weights.shape[0]
     if people <= batch:
         return function(person, nodes, weights)
-    batches, real = _split((person, nodes, weights), people, batch)
-    results = jax.lax.map(
-        lambda part: function(part[0][0], part[0][1], part[0][2] * part[1]), (batches, real)
-    )
-    return jax.tree.map(lambda a: a.sum(axis=0), results)
+    count = -(-people // batch)
+    size = -(-people // count)
+
+    def add(total: Any, first: Array) -> tuple[Any, None]:
+        # The last batch reaches back to people who have been counted; they have weight zero in it.
+        start = jnp.minimum(first, people - size)
+        part = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, start, size), (person, nodes, weights))
+        new = start + np.arange(size) >= first
+        return jax.tree.map(jnp.add, total, function(part[0], part[1], part[2] * new)), None
+
+    return jax.lax.scan(add, zero, jnp.arange(count) * size)[0]
 
 
 def _split(arrays: Any, people: int, batch: int) -> tuple[Any, Array]:

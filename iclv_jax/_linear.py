@@ -45,10 +45,11 @@ def solve_upper(upper: Float[Array, "n n"], right: Float[Array, "n ..."]) -> Flo
 def effects(paths: Float[Array, "n n"]) -> Float[Array, "n n"]:
     """`(I - paths)^-1` of a strictly lower triangular matrix, the sum of its powers."""
     size = paths.shape[0]
-    total, power = jnp.eye(size), paths
+    total, power = jnp.eye(size) + paths, paths
     # (I + B)(I + B^2)(I + B^4) ... ends where B^(2^k) is zero.
-    for _ in range((size - 1).bit_length()):
-        total, power = total + power @ total, power @ power
+    for _ in range(1, (size - 1).bit_length()):
+        power = power @ power
+        total = total + power @ total
     return total
 
 

@@ -177,7 +177,10 @@ def _decrements(core: Core, nodes: Nodes, z: Array, scale: Array, lower: Array, 
         mine = eqx.tree_at(lambda c: c.nodes, core, at[0])
         here = derivatives(mine, at[1])
         free = jnp.ones(at[1].shape, bool)
-        return curvature(scaled(here, at[1], scale, lower, upper, free)).decrement * core.weights.sum()
+        return (
+            curvature(scaled(here.gradient, here.hessian, at[1], scale, lower, upper, free)).decrement
+            * core.weights.sum()
+        )
 
     return jax.lax.map(one, (nodes, z))
 

@@ -26,7 +26,7 @@ from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._values import finite
 from iclv_jax._start import default_start
-from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores
+from iclv_jax._types import AnyArray, Array, Float, Hessian, Params, Scalar, Scores
 
 slope = jax.jit(derivatives.slope)
 expand_exact = jax.jit(derivatives.expand_exact)
@@ -56,12 +56,9 @@ def centred_nodes(points: Array, log_weights: Array, centre: Centre, from_prior:
     )
 
 
-@partial(jax.jit, static_argnames="size")
-def spread_nodes(points: Array, log_weights: Array, size: int) -> Nodes:
-    return Nodes(
-        jnp.broadcast_to(points, (size, *points.shape[1:])),
-        jnp.broadcast_to(log_weights, (size, *log_weights.shape)),
-    )
+def spread_nodes(points: AnyArray, log_weights: AnyArray, size: int) -> Nodes:
+    shocks = np.broadcast_to(points, (size, *points.shape[1:]))
+    return Nodes(*jax.device_put((shocks, np.broadcast_to(log_weights, (size, *log_weights.shape)))))
 
 
 class Problem(eqx.Module):
@@ -116,7 +113,7 @@ class Problem(eqx.Module):
 
     def start(self) -> Params:
         """Default start values, from the moments of the items."""
-        return jnp.asarray(default_start(self.spec, self.table, self.panel))
+        return jax.device_put(default_start(self.spec, self.table, self.panel))
 
     def vector(self, mapping: Mapping[str, Any] | Any) -> Params:
         """Named values (a mapping or a Series) as `params`; every free parameter must be named, modules as in `fixed`.
@@ -218,7 +215,7 @@ class Problem(eqx.Module):
         if not self.portion.divides(self.core, params):
             return slope(self.core, params)
         each = portions.scores(self.core, params, self.portion)
-        return derivatives.Slope(*(self.core.weights @ a for a in each))
+        return derivatives.summed(self.core.weights, *each)
 
     def numerical_hessian(
         self, params: Params, difference: derivatives.Difference = "central"
@@ -253,7 +250,7 @@ class Problem(eqx.Module):
     @property
     def _bare(self) -> Core:
         """The core without its nodes."""
-        none = Nodes(jnp.zeros((self.core.people, 0, 0)), jnp.zeros((self.core.people, 0)))
+        none = Nodes(*jax.device_put((np.zeros((self.core.people, 0, 0)), np.zeros((self.core.people, 0)))))
         return eqx.tree_at(lambda c: c.nodes, self.core, none)
 
     def logdensity(
@@ -296,8 +293,8 @@ class Problem(eqx.Module):
         """The same problem with the nodes of another rule, not yet placed at any parameters."""
         people, dimension = len(self.panel.people), self.core.structure.dimension
         standard = rule.standard(people, dimension)
-        points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
-        nodes = spread_nodes(points, logs, people)
+        points, logs = jax.device_put((standard.points, standard.log_weights))
+        nodes = spread_nodes(standard.points, standard.log_weights, people)
         core = eqx.tree_at(lambda c: c.nodes, self.core, nodes)
         core = in_batches_of(core, min(core.batch, batch_size(core, points.shape[1], self.memory)))
         new = core, points, logs, standard.from_prior
@@ -310,9 +307,9 @@ class Problem(eqx.Module):
         """The same problem with only the items, or only the choices, in the likelihood."""
         person = self.core.person
         if keep == "items":
-            person = person._replace(occurs=jnp.zeros_like(person.occurs))
+            person = person._replace(occurs=_nothing(person.occurs))
         else:
-            person = person._replace(observed=tuple(jnp.zeros_like(o) for o in person.observed))
+            person = person._replace(observed=tuple(map(_nothing, person.observed)))
         return eqx.tree_at(lambda p: p.core.person, self, person)
 
     def with_weights(self, weights: Array) -> "Problem":
@@ -339,6 +336,10 @@ class Problem(eqx.Module):
     def _check_known(self, mapping: Mapping[str, Any]) -> None:
         for name in mapping:
             self.table.row(name)
+
+
+def _nothing(marks: Array) -> Array:
+    return jax.device_put(np.zeros(marks.shape, bool))
 
 
 def _check_choice(argument: str, value: Any, known: tuple[str, ...]) -> None:
@@ -375,15 +376,15 @@ def bind(
     rule, reason = choose_rule(integration, spec.dimension, len(seen), conditionable(spec))
     shape = structure(spec, table, rule.conditions, steady_columns(panel.person))
     standard = rule.standard(len(panel.people), shape.dimension)
-    points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
-    arrays = jax.tree.map(jnp.asarray, panel.person)
+    points, logs = jax.device_put((standard.points, standard.log_weights))
+    constants, weights, arrays = jax.device_put((table.constants, panel.weights, panel.person))
     core = Core(
         structure=shape,
         batch=batch_people or len(panel.people),
-        constants=jnp.asarray(table.constants),
+        constants=constants,
         person=arrays,
-        weights=jnp.asarray(panel.weights),
-        nodes=spread_nodes(points, logs, len(panel.people)),
+        weights=weights,
+        nodes=spread_nodes(standard.points, standard.log_weights, len(panel.people)),
     )
     if batch_people is None:
         core = in_batches_of(core, batch_size(core, points.shape[1], bytes_allowed))

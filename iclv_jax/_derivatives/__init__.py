@@ -12,6 +12,7 @@ from iclv_jax._derivatives._basic import (
     outer_products,
     person_scores,
     slope,
+    summed,
 )
 from iclv_jax._derivatives._exact import expand_exact
 
@@ -28,4 +29,5 @@ __all__ = [
     "outer_products",
     "person_scores",
     "slope",
+    "summed",
 ]

@@ -71,7 +71,8 @@ def slope(core: Core, params: Params) -> Slope:
 
         return jax.value_and_grad(summed, has_aux=True)(theta)
 
-    (value, items), gradient = in_batches(part, few(core), core.person, core.nodes, core.weights)
+    zero = (jnp.zeros(()), jnp.zeros(())), jnp.zeros_like(theta)
+    (value, items), gradient = in_batches(part, zero, few(core), core.person, core.nodes, core.weights)
     return Slope(value, pull(gradient)[0], items)
 
 
@@ -117,6 +118,12 @@ def hessian_products(
     rest = -count % width
     filled = jnp.concatenate([directions, jnp.zeros((rest, params.shape[0]))])
     return jax.lax.map(product, filled, batch_size=width)[:count]
+
+
+@jax.jit
+def summed(weights: Array, values: Array, scores: Scores, items: Array) -> Slope:
+    """The weighted sums over people."""
+    return Slope(weights @ values, weights @ scores, weights @ items)
 
 
 @jax.jit

@@ -52,7 +52,11 @@ def expand_exact(core: Core, params: Params) -> Expansion:
     def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, ...]:
         return _batch(core.structure, parts, cells, person, nodes, weights)
 
-    value, items, gradient, curvature = in_batches(batch, few(core), core.person, core.nodes, core.weights)
+    none, live = jnp.zeros(()), len(parts.live)
+    zero = none, none, jnp.zeros(live), jnp.zeros((live, live))
+    value, items, gradient, curvature = in_batches(
+        batch, zero, few(core), core.person, core.nodes, core.weights
+    )
 
     def live_theta(p: Params) -> Array:
         return core.theta(p)[parts.live]

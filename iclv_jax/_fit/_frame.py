@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from iclv_jax._inference import delta_errors
-from iclv_jax._parameters import ParameterMap
+from iclv_jax._parameters import ParameterMap, full
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array
 
@@ -22,8 +22,8 @@ def full_jacobian(mapping: ParameterMap, constants: Array, params: Array) -> Arr
 
 def all_values(problem: Problem, estimates: np.ndarray) -> pd.Series:
     """Estimates with the fixed, tied and defined parameters."""
-    values = problem.unpack(jnp.asarray(estimates), everything=True)
-    return pd.Series({k: float(v) for k, v in values.items()}, name="estimate")
+    values = full(problem.table.map, problem.core.constants, jnp.asarray(estimates))
+    return pd.Series(np.asarray(values), [row.name for row in problem.table.rows], name="estimate")
 
 
 def all_errors(problem: Problem, estimates: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from iclv_jax._optimise import _line_search as line
 from iclv_jax._optimise._method import Judgement, Trial
 from iclv_jax._optimise._objective import Supplied
-from iclv_jax._optimise._subproblem import Curvature, Model, curvature, trial_step
+from iclv_jax._optimise._subproblem import Curvature, Model, curvature, spectrum, trial_step
 from iclv_jax._types import Array, Bool
 
 LONGEST = 10.0
@@ -38,10 +38,11 @@ class BHHHSteps:
         return Line(line.empty(size), jnp.asarray(False))
 
     def plan(self, memory: Line, model: Model) -> tuple[Line, Curvature]:
-        direction = trial_step(model, jnp.asarray(LONGEST))
+        known = spectrum(model)
+        direction = trial_step(model, jnp.asarray(LONGEST), known)
         longest = line.longest_step(direction, model.lower, model.upper)
         search = line.begin(direction, model.gradient, jnp.ones(()), jnp.maximum(longest, 1.0))
-        return Line(search, jnp.asarray(False)), curvature(model)
+        return Line(search, jnp.asarray(False)), curvature(model, known)
 
     def propose(self, memory: Line, model: Model) -> Array:
         return memory.search.length * memory.search.direction

@@ -98,7 +98,6 @@ class Run:
         self.unscaled: tuple[str, ...] = ()
         self.placed: Array | None = None
         self.previous: Array | None = None
-        self.weighed: tuple[Array, float | None] | None = None
 
     def minimise(self, start: Array) -> Outcome:
         self.lower, self.upper = self.objective.bounds()
@@ -117,17 +116,17 @@ class Run:
                     memory, shape = plan(self.method.pure, memory, self._model(here, z))
                     continue
                 if verdict is not None:
-                    return self._outcome(z, here, verdict)
+                    return self._outcome(z, here, shape, verdict)
                 z, here, memory, shape = self._turn(z, here, memory, shape)
         except KeyboardInterrupt:
-            return self._outcome(z, here, Verdict.INTERRUPTED)
+            return self._outcome(z, here, shape, Verdict.INTERRUPTED)
 
     def _begun(self, start: Array) -> tuple[Array, Derivatives, Memory, Curvature]:
-        z = jnp.clip(self.objective.z(start), self.lower, self.upper)
+        z = jax.device_put(np.clip(np.asarray(self.objective.z(start)), self.lower, self.upper))
         if self.objective.moves:
             self._place(z)
         found = self.given or find_scale(self.objective, self.options.scaling, z)
-        self.scale, self.zero = jnp.asarray(found.values), found.unscaled
+        self.scale, self.zero = np.asarray(found.values), found.unscaled
         self.unscaled = tuple(n for n, u in zip(self.objective.names, found.unscaled, strict=True) if u)
         here = self._derivatives(z)
         return z, here, *plan(self.method.pure, self.method.begin(len(z)), self._model(here, z))
@@ -136,11 +135,11 @@ class Run:
         self, z: Array, here: Derivatives, memory: Memory, shape: Curvature
     ) -> tuple[Array, Derivatives, Memory, Curvature]:
         """One trial point: judged, and taken or not."""
-        model, items = self._model(here, z), self._items(z)
+        model = self._model(here, z)
         step = propose(self.method.pure, memory, model)
         there, step = moved(z, step, self.scale, self.lower, self.upper)
         tried, known = self._tried(there, here, self._near(shape))
-        value, gradient = tried.value, tried.gradient * self.scale
+        value, gradient = tried.value, np.asarray(tried.gradient) * self.scale
         judged = judge(self.method.pure, memory, model, Trial(step, here.value, value, gradient))
         accepted = bool(judged.accepted)
         place = accepted and self._must_follow(shape)
@@ -153,11 +152,11 @@ class Run:
             following = tried if known and not place else self._derivatives(there)
             if not finite(following):
                 # The value is finite but its derivatives are not: the step is refused after all.
-                worse = Trial(step, here.value, jnp.asarray(jnp.nan), jnp.full_like(gradient, jnp.nan))
+                worse = Trial(step, here.value, np.full((), np.nan), np.full_like(gradient, np.nan))
                 judged, accepted = judge(self.method.pure, memory, model, worse), False
                 self.objective, self.placed, self.lagged = before
         self.bad = not np.isfinite(float(value)) or (following is not None and not accepted)
-        self._record(z, here, memory, shape, judged, step, following if accepted else None, items)
+        self._record(z, here, memory, shape, judged, step, following if accepted else None)
         if not accepted:
             if bool(self.method.restarts(judged.memory)):
                 return z, here, *plan(self.method.pure, judged.memory, model)
@@ -172,12 +171,6 @@ class Run:
             after = plan(self.method.pure, memory, self._model(following, there))
         return there, following, *after
 
-    def _items(self, z: Array) -> float | None:
-        """Once for every point, however many trials it takes to leave it."""
-        if self.weighed is None or self.weighed[0] is not z:
-            self.weighed = z, self.objective.items(z)
-        return self.weighed[1]
-
     def _near(self, shape: Curvature) -> bool:
         """Whether second derivatives change so little that those of the last point do. Nodes do not follow then."""
         return self.method.supplied == "exact" and float(shape.decrement) * self.objective.size < NEAR
@@ -188,12 +181,11 @@ class Run:
         self.evaluations += 1
         supplied = self.method.supplied
         if supplied == "exact" and near:
-            return Derivatives(*self.objective.slope(there), here.hessian), True
+            return self.objective.slope(there, here.hessian), True
         if self.method.slopes:
             return self.objective.derivatives(there, supplied), True
-        return Derivatives(
-            jnp.asarray(self.objective.value(there)), jnp.zeros_like(there), here.hessian
-        ), False
+        value, none = jax.device_put((np.float64(self.objective.value(there)), np.zeros(len(there))))
+        return Derivatives(value, none, here.hessian), False
 
     def _must_follow(self, shape: Curvature) -> bool:
         """Nodes follow the parameters as long as these are far from the maximum."""
@@ -209,8 +201,9 @@ class Run:
                 self.tolerance = min(self.tolerance, max(decrement, 1e-300)) * 1e-2
             else:
                 model = self._exact(z) if self.verify else self._model(here, z)
+                flat = int((curvature(model) if self.verify else shape).flat)
                 # Along flat directions within modules the utilities stay the same, so they are no matter.
-                found = not int(curvature(model).flat) or only_within(model, self.objective.inside)
+                found = not flat or only_within(model, self.objective.inside)
                 return Verdict.CONVERGED if found else Verdict.SINGULAR
         if bool(self.method.spent(memory)):
             if self.bad:
@@ -262,7 +255,7 @@ class Run:
         return self._derivatives(z, here.hessian if self.method.supplied == "exact" else None)
 
     def _place(self, z: Array) -> None:
-        self.objective, self.placed, self.weighed = self.objective.recentred(z), z, None
+        self.objective, self.placed = self.objective.recentred(z), z
 
     def _derivatives(self, z: Array, hessian: Array | None = None) -> Derivatives:
         """Value and derivatives; with `hessian`, that of a point close by stands in."""
@@ -270,26 +263,28 @@ class Run:
         self.lagged = hessian is not None
         if hessian is None:
             return self.objective.derivatives(z, self.method.supplied)
-        return Derivatives(*self.objective.slope(z), hessian)
+        return self.objective.slope(z, hessian)
 
     def _rescaled(self, z: Array, here: Derivatives, memory: Memory) -> Memory:
         """Scales are taken again once scores that were zero are not, and when they have become wrong."""
         self.quiet += 1
         if self.options.scaling != "scores":
             return memory
-        stale = self.quiet >= PATIENCE and uneven(np.asarray(here.gradient * self.scale)[self.objective.free])
+        stale = self.quiet >= PATIENCE and uneven(
+            (np.asarray(here.gradient) * self.scale)[self.objective.free]
+        )
         if not (self.zero.any() or stale):
             return memory
         found = find_scale(self.objective, self.options.scaling, z)
-        ratio = np.asarray(self.scale) / found.values
+        ratio = self.scale / found.values
         self.quiet, self.zero = 0, found.unscaled
         if np.all((ratio > 0.1) & (ratio < 10.0)):
             return memory
-        self.scale = jnp.asarray(found.values)
-        return self.method.rescaled(memory, jnp.asarray(ratio))
+        self.scale = np.asarray(found.values)
+        return self.method.rescaled(memory, jax.device_put(ratio))
 
     def _model(self, here: Derivatives, z: Array) -> Model:
-        return scaled(here, z, self.scale, self.lower, self.upper, self.objective.free)
+        return scaled(here.gradient, here.hessian, z, self.scale, self.lower, self.upper, self.objective.free)
 
     def _record(
         self,
@@ -300,19 +295,20 @@ class Run:
         judged: Judgement,
         step: Array,
         following: Derivatives | None,
-        items: float | None,
     ) -> None:
         length = float(np.linalg.norm(step))
         progress = {k: np.asarray(v).item() for k, v in self.method.progress(memory).items()}
         loglike = (cost := self.objective.cost(z)) - float(here.value) * self.objective.size
-        parts = {} if items is None else {"loglike_items": items, "loglike_choices": loglike - items}
+        parts = {}
+        if here.items is not None:
+            parts = {"loglike_items": float(here.items), "loglike_choices": loglike - float(here.items)}
         row = {
             "iteration": len(self.trace) + 1,
             "value": float(here.value),
             "loglike": loglike,
             **parts | ({"penalty": cost} if cost else {}),
             "decrement": float(shape.decrement) * self.objective.size,
-            "gradient": float(np.max(np.abs(np.where(self.objective.free, here.gradient * self.scale, 0.0)))),
+            "gradient": float(np.max(np.abs(np.asarray(here.gradient) * self.scale * self.objective.free))),
             "smallest_eigenvalue": float(shape.smallest),
             **progress,
             "step": length,
@@ -335,13 +331,13 @@ class Run:
         self.trace.append(row)
         self.watch(row)
 
-    def _outcome(self, z: Array, here: Derivatives, verdict: Verdict) -> Outcome:
+    def _outcome(self, z: Array, here: Derivatives, shape: Curvature, verdict: Verdict) -> Outcome:
         if verdict is Verdict.CONVERGED and self.recentrings and not self._closed(z):
             verdict = Verdict.NOT_SETTLED
         if self.verify and verdict is not Verdict.NOT_FINITE:
             here = self.objective.derivatives(z, "exact")
+            shape = curvature(self._model(here, z))
         model = self._model(here, z)
-        shape = curvature(model)
         params = np.asarray(self.objective.params(z))
         at_bound = np.asarray(shape.active) & self.objective.free
         names = self.objective.names
@@ -360,7 +356,7 @@ class Run:
             flat=flat_directions(model, names) if self.verify or self.method.supplied == "exact" else (),
             previous={} if before is None else dict(zip(names, before.tolist(), strict=True)),
         )
-        scale = Scale(np.asarray(self.scale), self.zero)
+        scale = Scale(self.scale, self.zero)
         return Outcome(params, self.objective, report, scale, tuple(self.trace))
 
     def _save(self, z: Array, here: Derivatives, memory: Memory) -> None:
@@ -385,7 +381,7 @@ class Run:
         spent = self.trace[-1]["seconds"] if self.trace else 0.0
         self.began = time.perf_counter() - spent
         z = jnp.asarray(arrays["z"])
-        self.scale, self.zero = jnp.asarray(arrays["scale"]), arrays["zero"]
+        self.scale, self.zero = arrays["scale"], arrays["zero"]
         self.previous = jnp.asarray(arrays["previous"]) if "previous" in arrays else None
         if "placed" in arrays:
             self._place(jnp.asarray(arrays["placed"]))

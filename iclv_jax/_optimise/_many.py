@@ -39,7 +39,8 @@ def derivatives(
         found = Expansion(*slope(core, params)[:2], jnp.zeros((z.shape[0], z.shape[0])))
     if terms is not None:
         found = penalised(terms, params, found)
-    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, supplied == "exact")))
+    here = in_z(mapping, constants, z, found, supplied == "exact")
+    return Derivatives(here.value / size, here.gradient / size, here.hessian / size)
 
 
 class _State(NamedTuple):

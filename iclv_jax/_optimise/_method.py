@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from iclv_jax._optimise._objective import Supplied
 from iclv_jax._optimise._subproblem import Curvature, Model
-from iclv_jax._types import Array, Scalar
+from iclv_jax._types import AnyArray, Array, Scalar
 
 ROUNDING = 1e-13
 """Relative changes of the objective below this are rounding."""
@@ -26,8 +26,8 @@ class Trial(NamedTuple):
 
     step: Array
     value: Scalar
-    trial: Scalar
-    gradient: Array
+    trial: AnyArray
+    gradient: AnyArray
 
 
 class Judgement(NamedTuple):
@@ -72,7 +72,7 @@ class Method(Protocol):
         """Whether no step is left that could be told from rounding."""
         ...
 
-    def restarts(self, memory: Memory) -> Array:
+    def restarts(self, memory: Memory) -> AnyArray:
         """Whether the history was dropped after a failed search, so that a new direction is due at the same point."""
         ...
 

@@ -21,11 +21,13 @@ Supplied = Literal["exact", "bhhh", "none"]
 
 
 class Derivatives(NamedTuple):
-    """Value, gradient and Hessian at a point; the Hessian is zero where none was asked for."""
+    """Value, gradient and Hessian at a point; the Hessian is zero where none was asked for. `items` is the log-likelihood
+    of the items alone, where choices are in the objective too."""
 
     value: Array
     gradient: Float[Array, " param"]
     hessian: Float[Array, "param param"]
+    items: Array | None = None
 
 
 class Objective(Protocol):
@@ -49,13 +51,15 @@ class Objective(Protocol):
     def params(self, z: Array) -> Array: ...
     def z(self, params: Array) -> Array: ...
     def value(self, z: Array) -> float: ...
-    def slope(self, z: Array) -> tuple[Array, Array]: ...
+    def slope(self, z: Array, hessian: Array | None = None) -> Derivatives:
+        """Value and gradient, with this in the place of second derivatives (None: zero)."""
+        ...
+
     def derivatives(self, z: Array, supplied: Supplied) -> Derivatives: ...
     def mean_squared_scores(self, z: Array) -> np.ndarray: ...
     def bounds(self) -> tuple[np.ndarray, np.ndarray]: ...
     def recentred(self, z: Array) -> "Objective": ...
     def noise(self, z: Array) -> float: ...
-    def items(self, z: Array) -> float | None: ...
     def cost(self, z: Array) -> float:
         """What penalties take from the log-likelihood."""
         ...
@@ -90,7 +94,8 @@ def in_z(
 def mean_in_z(
     mapping: ParameterMap, constants: Array, z: Array, found: Expansion, size: float, curved: bool | Array
 ) -> Derivatives:
-    return Derivatives(*(a / size for a in in_z(mapping, constants, z, found, curved)))
+    here = in_z(mapping, constants, z, found, curved)
+    return Derivatives(here.value / size, here.gradient / size, here.hessian / size)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -123,8 +128,6 @@ class Likelihood:
     penalties: Penalties | None = None
     known: dict[bytes, Array] = field(default_factory=dict, compare=False, repr=False)
     """The last exact Hessian of the log-likelihood in natural units, by the parameters' bytes."""
-    parts: dict[bytes, float] = field(default_factory=dict, compare=False, repr=False)
-    """The log-likelihood of the items where derivatives were last taken, by the parameters' bytes."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -151,37 +154,38 @@ class Likelihood:
         return unconstrained(*self._map, jnp.asarray(params))
 
     def value(self, z: Array) -> float:
-        return -(float(self.problem.loglike(self.params(z))) - self.cost(z)) / self.size
+        each = np.asarray(self.problem.loglike_person(self.params(z)))
+        return -(float(np.asarray(self.problem.core.weights) @ each) - self.cost(z)) / self.size
 
     def cost(self, z: Array) -> float:
         return 0.0 if self.penalties is None else self.penalties.cost(self.params(z))
 
-    def slope(self, z: Array) -> tuple[Array, Array]:
+    def slope(self, z: Array, hessian: Array | None = None) -> Derivatives:
         params = self.params(z)
         value, gradient, items = self.problem.slope(params)
-        self._keep(params, items)
         if self.penalties is not None:
             terms = self.penalties.terms
             value, gradient = value - cost(terms, params), gradient - slope(terms, params)
-        return mean_slope(*self._map, z, value, gradient, self.size)
+        if hessian is None:
+            hessian = jax.device_put(np.zeros((len(z), len(z))))
+        value, gradient = mean_slope(*self._map, z, value, gradient, self.size)
+        return Derivatives(value, gradient, hessian, self._items(items))
 
     def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
         if supplied == "none":
-            return Derivatives(*self.slope(z), jnp.zeros((len(z), len(z))))
+            return self.slope(z)
         params = self.params(z)
         found = self.problem.expansion(params, supplied)
-        self._keep(params, found.items)
         if supplied == "exact":
             self.known.clear()
             self.known[np.asarray(params).tobytes()] = found.hessian
         if self.penalties is not None:
             found = penalised(self.penalties.terms, params, found)
-        return mean_in_z(*self._map, z, found, self.size, supplied == "exact")
+        mean = mean_in_z(*self._map, z, found._replace(items=None), self.size, supplied == "exact")
+        return mean._replace(items=self._items(found.items))
 
-    def _keep(self, params: Array, items: Array | None) -> None:
-        if items is not None:
-            self.parts.clear()
-            self.parts[np.asarray(params).tobytes()] = float(items)
+    def _items(self, items: Array | None) -> Array | None:
+        return items if self._both else None
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         scores = self.problem.score_person(self.params(z))
@@ -206,18 +210,12 @@ class Likelihood:
     def _both(self) -> bool:
         """Whether there are items and choices in the likelihood."""
         person = self.problem.core.person
-        return any(map(np.any, person.observed)) and bool(np.any(person.occurs))
-
-    def items(self, z: Array) -> float | None:
-        """Log-likelihood of the items at the nodes of items and choices together; None without either of them."""
-        if not self._both:
-            return None
-        params = self.params(z)
-        known = self.parts.get(np.asarray(params).tobytes())
-        return float(self.problem.part("items").loglike(params)) if known is None else known
+        return any(bool(np.asarray(o).any()) for o in person.observed) and bool(
+            np.asarray(person.occurs).any()
+        )
 
     def recentred(self, z: Array) -> "Likelihood":
-        return replace(self, problem=self.problem.recentre(self.params(z)), known={}, parts={})
+        return replace(self, problem=self.problem.recentre(self.params(z)), known={})
 
     @property
     def moves(self) -> bool:
@@ -278,16 +276,13 @@ class Function:
     def value(self, z: Array) -> float:
         return float(self._value(z))
 
-    def slope(self, z: Array) -> tuple[Array, Array]:
-        return self._slope(z)
+    def slope(self, z: Array, hessian: Array | None = None) -> Derivatives:
+        return Derivatives(*self._slope(z), jnp.zeros((len(z),) * 2) if hessian is None else hessian)
 
     def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
         if supplied == "bhhh":
             raise ValueError("A function that is not a sum over people has no outer products of scores.")
-        value, gradient = self._slope(z)
-        return Derivatives(
-            value, gradient, self._hessian(z) if supplied == "exact" else jnp.zeros((len(z),) * 2)
-        )
+        return self.slope(z, self._hessian(z) if supplied == "exact" else None)
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         """The length of each row of the Hessian stands in for the scores: a scale of the steps, and nothing else."""
@@ -301,9 +296,6 @@ class Function:
 
     def noise(self, z: Array) -> float:
         return 0.0
-
-    def items(self, z: Array) -> None:
-        return None
 
     def cost(self, z: Array) -> float:
         return 0.0

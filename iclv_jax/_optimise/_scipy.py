@@ -76,7 +76,7 @@ class _Rounds:
         def function(scaled: np.ndarray) -> tuple[float, np.ndarray]:
             nonlocal best, least
             at = scale * scaled
-            value, gradient = (np.asarray(a) for a in self.objective.slope(jnp.asarray(at)))
+            value, gradient = (np.asarray(a) for a in self.objective.slope(jnp.asarray(at))[:2])
             self.evaluations += 1
             cost = self.objective.cost(jnp.asarray(at))
             row = {

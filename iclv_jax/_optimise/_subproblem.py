@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._types import Array, Bool, Float, Scalar
+from iclv_jax._types import AnyArray, Array, Bool, Float, Scalar
 
 BISECTIONS = 100
 SINGULAR = 1e-11
@@ -42,6 +42,14 @@ class Curvature(NamedTuple):
     active: Bool[Array, " param"]
 
 
+class Spectrum(NamedTuple):
+    """Eigenvalues in ascending order and eigenvectors of the Hessian; entries that do not move are decoupled and get
+    the largest curvature of all."""
+
+    values: AnyArray
+    vectors: AnyArray
+
+
 def predicted_decrease(model: Model, step: Array) -> Scalar:
     return -(jnp.dot(model.gradient, step) + 0.5 * jnp.dot(step, model.hessian @ step))
 
@@ -52,9 +60,11 @@ def held_by_bound(model: Model) -> Bool[Array, " param"]:
 
 
 @jax.jit
-def curvature(model: Model) -> Curvature:
+def curvature(model: Model, known: Spectrum | None = None) -> Curvature:
+    """`known` is the model's `spectrum`, where that has been taken already."""
     active = held_by_bound(model)
-    values, _, along = _spectrum(model, model.free & ~active)
+    values, vectors = spectrum(model) if known is None else known
+    along = vectors.T @ jnp.where(model.free & ~active, model.gradient, 0.0)
     largest = jnp.max(jnp.abs(values))
     flat = jnp.abs(values) <= SINGULAR * largest
     parts = jnp.where(flat, 0.0, along**2 / jnp.where(flat, 1.0, values))
@@ -64,45 +74,49 @@ def curvature(model: Model) -> Curvature:
 
 
 @jax.jit
-def trial_step(model: Model, radius: Scalar) -> Float[Array, " param"]:
+def trial_step(model: Model, radius: Scalar, known: Spectrum | None = None) -> Float[Array, " param"]:
     """A step inside the ball and the box that decreases the model at least as much as the best
-    point on the projected gradient path."""
+    point on the projected gradient path; `known` as in `curvature`."""
     fixed = ~model.free | held_by_bound(model)
     zero = jnp.zeros_like(model.gradient)
 
-    def unfinished(state: tuple[Array, Array, Array]) -> Array:
-        return state[2]
+    def unfinished(state: tuple[Array, Array, Spectrum, Array]) -> Array:
+        return state[-1]
 
-    def improve(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        fixed, held, _ = state
+    def improve(state: tuple[Array, Array, Spectrum, Array]) -> tuple[Array, Array, Spectrum, Array]:
+        fixed, held, known, _ = state
         room = jnp.sqrt(jnp.maximum(radius**2 - jnp.dot(held, held), 1e-4 * radius**2))
         inner = model._replace(gradient=model.gradient + model.hessian @ held)
-        step = jnp.where(fixed, held, _ball(inner, ~fixed, room))
+        step = jnp.where(fixed, held, _ball(inner, ~fixed, room, known))
         outside = ~fixed & ((step < model.lower) | (step > model.upper))
         clipped = jnp.where(outside, jnp.clip(step, model.lower, model.upper), jnp.where(fixed, held, zero))
-        return fixed | outside, jnp.where(outside.any(), clipped, step), outside.any()
+        fixed, more = fixed | outside, outside.any()
+        known = jax.lax.cond(more, lambda: _spectrum(model, ~fixed), lambda: known)
+        return fixed, jnp.where(more, clipped, step), known, more
 
-    _, step, _ = jax.lax.while_loop(unfinished, improve, (fixed, zero, jnp.asarray(True)))
+    first = spectrum(model) if known is None else known
+    _, step, _, _ = jax.lax.while_loop(unfinished, improve, (fixed, zero, first, jnp.asarray(True)))
     cauchy = _projected_gradient(model, fixed, radius)
     better = predicted_decrease(model, step) >= predicted_decrease(model, cauchy)
     return jnp.where(better, step, cauchy)
 
 
-def _spectrum(model: Model, moving: Array) -> tuple[Array, Array, Array]:
-    """Eigenvalues, eigenvectors, and the gradient along them, of the part that moves.
+def spectrum(model: Model) -> Spectrum:
+    """Of the part that may move, and that no bound holds."""
+    return _spectrum(model, model.free & ~held_by_bound(model))
 
-    Entries that do not move are decoupled and get the largest curvature of all.
-    """
+
+def _spectrum(model: Model, moving: Array) -> Spectrum:
     both = moving[:, None] & moving[None, :]
     matrix = jnp.where(both, model.hessian, 0.0)
     matrix = matrix + jnp.diag(jnp.where(moving, 0.0, jnp.max(jnp.abs(model.hessian)) + 1e-300))
-    values, vectors = jnp.linalg.eigh(matrix)
-    return values, vectors, vectors.T @ jnp.where(moving, model.gradient, 0.0)
+    return Spectrum(*jnp.linalg.eigh(matrix))
 
 
-def _ball(model: Model, moving: Array, radius: Scalar) -> Array:
+def _ball(model: Model, moving: Array, radius: Scalar, known: Spectrum) -> Array:
     """The exact minimiser of the model over the ball, on the entries that move."""
-    values, vectors, along = _spectrum(model, moving)
+    values, vectors = known
+    along = vectors.T @ jnp.where(moving, model.gradient, 0.0)
     least = jnp.maximum(0.0, -values[0])
     tiny = 1e-14 * jnp.maximum(jnp.max(jnp.abs(values)), 1e-300)
 

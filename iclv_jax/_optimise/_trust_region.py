@@ -4,20 +4,30 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from iclv_jax._optimise._method import SHORTEST, Judgement, Trial, rounding
 from iclv_jax._optimise._objective import Supplied
-from iclv_jax._optimise._subproblem import Curvature, Model, curvature, predicted_decrease, trial_step
-from iclv_jax._types import Array, Scalar
+from iclv_jax._optimise._subproblem import (
+    Curvature,
+    Model,
+    Spectrum,
+    curvature,
+    predicted_decrease,
+    spectrum,
+    trial_step,
+)
+from iclv_jax._types import AnyArray, Array
 
 Curved = Literal["exact", "bhhh", "sr1", "bfgs"]
 
 
 class Region(NamedTuple):
-    """The radius, and the matrix of a secant method (empty otherwise)."""
+    """The radius, the matrix of a secant method, and the spectrum of supplied second derivatives (empty otherwise)."""
 
-    radius: Scalar
-    matrix: Array
+    radius: AnyArray
+    matrix: AnyArray
+    spectrum: Spectrum
 
 
 @dataclass(frozen=True)
@@ -42,13 +52,20 @@ class TrustRegionSteps:
 
     def begin(self, size: int) -> Region:
         # Scaled parameters have unit mean squared scores, so the unit matrix is the outer products' diagonal.
-        return Region(jnp.full((), self.radius, float), jnp.eye(size) if self.slopes else jnp.zeros((0, 0)))
+        secant, supplied = (size, 0) if self.slopes else (0, size)
+        spectrum = Spectrum(np.zeros(supplied), np.zeros((supplied, supplied)))
+        return Region(np.full((), self.radius), np.eye(secant), spectrum)
 
     def plan(self, memory: Region, model: Model) -> tuple[Region, Curvature]:
-        return memory, curvature(self._curved(memory, model))
+        model = self._curved(memory, model)
+        known = spectrum(model)
+        # A secant matrix may change at points that are refused, after which nothing is planned.
+        memory = memory if self.slopes else memory._replace(spectrum=known)
+        return memory, curvature(model, known)
 
     def propose(self, memory: Region, model: Model) -> Array:
-        return trial_step(self._curved(memory, model), memory.radius)
+        known = None if self.slopes else memory.spectrum
+        return trial_step(self._curved(memory, model), memory.radius, known)
 
     def judge(self, memory: Region, model: Model, trial: Trial) -> Judgement:
         predicted = predicted_decrease(self._curved(memory, model), trial.step)
@@ -67,7 +84,7 @@ class TrustRegionSteps:
         if self.slopes:
             updated = self._updated(matrix, trial.step, trial.gradient - model.gradient)
             matrix = jnp.where(finite, updated, matrix)
-        return Judgement(ratio > 1e-4, ratio, Region(radius, matrix))
+        return Judgement(ratio > 1e-4, ratio, Region(radius, matrix, memory.spectrum))
 
     def rescaled(self, memory: Region, ratio: Array) -> Region:
         if not self.slopes:
@@ -77,8 +94,8 @@ class TrustRegionSteps:
     def spent(self, memory: Region) -> Array:
         return memory.radius < SHORTEST
 
-    def restarts(self, memory: Region) -> Array:
-        return jnp.asarray(False)
+    def restarts(self, memory: Region) -> AnyArray:
+        return np.zeros((), bool)
 
     def progress(self, memory: Region) -> dict[str, Array]:
         return {"radius": memory.radius}

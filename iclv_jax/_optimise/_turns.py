@@ -16,11 +16,13 @@ TOUCHED = 1e-4
 
 
 @jax.jit
-def scaled(here: Derivatives, z: Array, scale: Array, lower: Array, upper: Array, free: Array) -> Model:
+def scaled(
+    gradient: Array, hessian: Array, z: Array, scale: Array, lower: Array, upper: Array, free: Array
+) -> Model:
     """The quadratic model in scaled parameters, its bounds relative to the present point."""
     return Model(
-        gradient=here.gradient * scale,
-        hessian=here.hessian * jnp.outer(scale, scale),
+        gradient=gradient * scale,
+        hessian=hessian * jnp.outer(scale, scale),
         lower=(lower - z) / scale,
         upper=(upper - z) / scale,
         free=free,
@@ -34,9 +36,8 @@ def moved(z: Array, step: Array, scale: Array, lower: Array, upper: Array) -> tu
     return there, (there - z) / scale
 
 
-@jax.jit
-def finite(here: Derivatives) -> Array:
-    return jnp.all(jnp.array([jnp.all(jnp.isfinite(a)) for a in here]))
+def finite(here: Derivatives) -> bool:
+    return all(bool(np.isfinite(np.asarray(a)).all()) for a in here[:3])
 
 
 @partial(jax.jit, static_argnums=0)

@@ -145,7 +145,11 @@ def _structural_cells(spec: Spec, levels: Levels) -> Iterable[Cells]:
     yield Cells("slopes", (size, len(covariates)), tuple(slopes))
     yield Cells("paths", (size, size), tuple(paths))
     variances = tuple(one(names.variance(name)) for name in spec.order)
-    yield Cells("disturbance", (size, size), _matrix(spec, spec.order, variances))
+    # Variances alone need no Cholesky factor.
+    if any(first in position for first, _ in spec.covariances):
+        yield Cells("disturbance", (size, size), _matrix(spec, spec.order, variances))
+    else:
+        yield Cells("disturbance", (size,), variances)
     for latent in spec.nonlinear:
         coefficients = tuple(one(name) for name in latent.equation.coefficients)
         yield Cells(CELLS + latent.name, (len(coefficients),), coefficients)

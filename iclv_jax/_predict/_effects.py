@@ -40,13 +40,13 @@ def matrices(structure: Structure, constants: Array, params: Params) -> Matrices
     cells = structure.map.dense(structure.map.theta(constants, params))
     check_linear(cells[LATENT], "This")
     latent, parts = cells[LATENT], [(s, cells[section(s)]) for s in structure.stacks]
-    size = latent["intercepts"].shape[0]
+    size, psi = latent["intercepts"].shape[0], latent["disturbance"]
     loadings = [part["loadings"] for _, part in parts]
     errors = [part["variance"] * s.family.error_variance(s.key) for s, part in parts]
     return Matrices(
         latent["paths"],
         latent["slopes"],
-        latent["disturbance"],
+        psi if psi.ndim == 2 else jnp.diag(psi),
         jnp.concatenate([*loadings, jnp.zeros((0, size))]),
         jnp.concatenate([*errors, jnp.zeros(0)]),
     )
