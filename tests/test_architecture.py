@@ -16,6 +16,7 @@ PACKAGE = "iclv_jax"
 # the files below it. A new room is one new line here and in the table of `CONTRIBUTING.md`.
 ORDER = [
     ["_types"],
+    ["_compiled"],
     ["_initialise"],
     ["_linear"],
     ["_interval"],

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._compiled import quick
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core, in_batches, log_likelihoods, over_people
 from iclv_jax._panel import Person
@@ -120,13 +121,13 @@ def hessian_products(
     return jax.lax.map(product, filled, batch_size=width)[:count]
 
 
-@jax.jit
+@quick
 def summed(weights: Array, values: Array, scores: Scores, items: Array) -> Slope:
     """The weighted sums over people."""
     return Slope(weights @ values, weights @ scores, weights @ items)
 
 
-@jax.jit
+@quick
 def outer_products(weights: Array, values: Array, scores: Scores, items: Array) -> Expansion:
     """With minus the weighted sum of outer products of the scores in the Hessian's place (Berndt, Hall, Hall
     and Hausman 1974)."""

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._accuracy import simulation_noise
+from iclv_jax._compiled import quick
 from iclv_jax._derivatives import Expansion
 from iclv_jax._parameters import ParameterMap, natural, unconstrained
 from iclv_jax._penalties import Penalties, Terms, cost, slope
@@ -65,7 +66,7 @@ class Objective(Protocol):
         ...
 
 
-@jax.jit
+@quick
 def penalised(terms: Terms, params: Array, found: Expansion) -> Expansion:
     """The log-likelihood less its penalties, with derivatives in natural units."""
     return Expansion(
@@ -90,7 +91,7 @@ def in_z(
     return Derivatives(-found.value, -(j.T @ found.gradient), -hessian)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quick, static_argnums=0)
 def mean_in_z(
     mapping: ParameterMap, constants: Array, z: Array, found: Expansion, size: float, curved: bool | Array
 ) -> Derivatives:
@@ -98,7 +99,7 @@ def mean_in_z(
     return Derivatives(here.value / size, here.gradient / size, here.hessian / size)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quick, static_argnums=0)
 def mean_slope(
     mapping: ParameterMap, constants: Array, z: Array, value: Array, gradient: Array, size: float
 ) -> tuple[Array, Array]:
@@ -106,13 +107,13 @@ def mean_slope(
     return -value / size, -pull(gradient)[0] / size
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quick, static_argnums=0)
 def squares_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     return weights @ jax.vmap(lambda s: pull(s)[0])(scores) ** 2 / weights.sum()
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quick, static_argnums=0)
 def outer_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     mine = jax.vmap(lambda s: pull(s)[0])(scores)
@@ -166,10 +167,9 @@ class Likelihood:
         if self.penalties is not None:
             terms = self.penalties.terms
             value, gradient = value - cost(terms, params), gradient - slope(terms, params)
-        if hessian is None:
-            hessian = jax.device_put(np.zeros((len(z), len(z))))
+        second = jax.device_put(np.zeros((len(z), len(z)))) if hessian is None else hessian
         value, gradient = mean_slope(*self._map, z, value, gradient, self.size)
-        return Derivatives(value, gradient, hessian, self._items(items))
+        return Derivatives(value, gradient, second, self._items(items))
 
     def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
         if supplied == "none":

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._compiled import quick
 from iclv_jax._parameters._transform import Transform
 from iclv_jax._spec import Traced
 from iclv_jax._types import Array, Arrays, Float, Params, Theta
@@ -170,9 +170,9 @@ class ParameterMap:
         return self._hash
 
 
-full = jax.jit(ParameterMap.full, static_argnums=0)
-natural = jax.jit(ParameterMap.natural, static_argnums=0)
-unconstrained = jax.jit(ParameterMap.unconstrained, static_argnums=0)
+full = quick(ParameterMap.full, static_argnums=0)
+natural = quick(ParameterMap.natural, static_argnums=0)
+unconstrained = quick(ParameterMap.unconstrained, static_argnums=0)
 
 
 def put(array: Array, positions: Sequence[int], values: Array) -> Array:
