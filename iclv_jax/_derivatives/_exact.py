@@ -102,9 +102,8 @@ def _batch(
 ) -> tuple[Array, ...]:
     """Value, that of the items alone, gradient and Hessian of a batch of people by the live entries of theta."""
     each = jax.vmap(lambda one, at: _person(structure, parts, cells, one, at))(person, nodes)
-    factors = jnp.concatenate([jnp.ones((weights.shape[0], 1)), person.covariates], axis=1)[
-        :, parts.covariate
-    ]
+    covariates = jnp.concatenate([jnp.ones((weights.shape[0], 1)), person.covariates], axis=1)
+    factors = covariates[:, parts.covariate]
     people, count = each.shares.shape
     scores = jnp.concatenate(
         [
@@ -119,7 +118,7 @@ def _batch(
     )
     mean_scores = jnp.einsum("nr,nrc->nc", each.shares, scores)
     matrix = _outer(scores, each.shares * weights[:, None], mean_scores, weights)
-    matrix = matrix + _assemble(parts, each, factors, weights)
+    matrix = matrix + _assemble(parts, each, covariates, weights)
     return weights @ each.value, weights @ each.items, weights @ mean_scores, matrix
 
 
@@ -130,11 +129,16 @@ def _outer(scores: Array, node_weights: Array, mean_scores: Array, weights: Arra
     return within - (mean_scores * weights[:, None]).T @ mean_scores
 
 
-def _assemble(parts: Layout, each: Parts, factors: Array, weights: Array) -> Array:
+def _assemble(parts: Layout, each: Parts, covariates: Array, weights: Array) -> Array:
     """The weighted sum over people of the mean second derivatives, by live entry."""
     place, size = parts.place, len(parts.live)
-    weighted = factors * weights[:, None]
-    top = jnp.einsum("ns,nst,nt->st", weighted, each.structural[:, place[:, None], place[None, :]], factors)
+    weighted = covariates * weights[:, None]
+
+    def summed(rows: Array) -> Array:
+        """Of (person, place, column), times the covariate of each entry of the structural part."""
+        return jnp.einsum("nk,nsc->ksc", weighted, rows)[parts.covariate, place]
+
+    top = summed(each.structural[:, :, place] * covariates[:, None, parts.covariate])
     matrix = jnp.zeros((size, size)).at[: len(place), : len(place)].set(top)
     start = len(place)
     blocks = [
@@ -147,7 +151,7 @@ def _assemble(parts: Layout, each: Parts, factors: Array, weights: Array) -> Arr
     blocks.append((each.structural_choice, jnp.tensordot(weights, each.choice, 1)))
     for cross, own in blocks:
         stop = start + own.shape[0]
-        side = jnp.einsum("ns,nsc->sc", weighted, cross[:, place])
+        side = summed(cross)
         matrix = matrix.at[: len(place), start:stop].set(side).at[start:stop, : len(place)].set(side.T)
         matrix = matrix.at[start:stop, start:stop].set(own)
         start = stop
@@ -166,7 +170,10 @@ def _person(
 ) -> Parts:
     shocks = nodes.shocks[:, : structure.latents]
     path = _Path(cells[LATENT], parts.structural, person.covariates)
-    eta, slopes = path.along(shocks)
+    # Latent variables and their slopes are linear in one and the shocks.
+    ones = jnp.concatenate([jnp.ones((shocks.shape[0], 1)), shocks], axis=1)
+    eta, linear = path.along(shocks)
+    slopes = jnp.einsum("rm,mls->rls", ones, linear)
     stacks = [
         _Items(stack, place, cells[section(stack)], person.values[i], person.observed[i])
         for i, (stack, place) in enumerate(zip(structure.stacks, parts.stacks, strict=True))
@@ -186,8 +193,9 @@ def _person(
     for s, f in zip(stacks, first, strict=True):
         block, index = jax.lax.optimization_barrier(s.second(eta, shares))
         bend = bend + jnp.einsum("rk,kl,km->rlm", index[:, :, -1], s.loadings, s.loadings)
-        own.append(s.with_loadings(block, index, eta))
-        sides.append(s.along(index, f.arguments[:, :, -1] * shares[:, None], eta, slopes))
+        side = s.side(index, eta)
+        own.append(s.with_loadings(block, side, eta))
+        sides.append(s.along(side, f.arguments[:, :, -1] * shares[:, None], ones, linear))
 
     curved = jnp.einsum("rls,rlm,rmt->st", slopes, bend, slopes)
     return Parts(
@@ -199,7 +207,7 @@ def _person(
         coefficients,
         curved + path.bend(pull * shares[:, None], shocks),
         sides,
-        jnp.einsum("rcl,rls->sc", cross, slopes),
+        jnp.einsum("clm,mls->sc", jnp.einsum("rcl,rm->clm", cross, ones), linear),
         own,
         second,
     )
@@ -217,10 +225,11 @@ class _Path:
         return reduced_form(self.places.replaced(self.latent, values), self.covariates)
 
     def along(self, shocks: Array) -> tuple[Array, Array]:
-        """Latent variables (node, latent) and their slopes (node, latent, place)."""
+        """Latent variables (node, latent), and their slopes by one and each shock (1 + dimension, latent, place)."""
         mean, factor = self.form(self.centre)
         mean_slopes, factor_slopes = jax.jacfwd(self.form)(self.centre)
-        return mean + shocks @ factor.T, mean_slopes + jnp.einsum("lms,rm->rls", factor_slopes, shocks)
+        slopes = jnp.concatenate([mean_slopes[None], jnp.swapaxes(factor_slopes, 0, 1)])
+        return mean + shocks @ factor.T, slopes
 
     def bend(self, pull: Array, shocks: Array) -> Array:
         """`sum_rl pull_rl d2 eta_rl`, (place, place)."""
@@ -275,23 +284,25 @@ class _Items:
         by_loading = first.arguments[:, :, -1:] * eta[:, self.place.loaded]
         return jnp.concatenate([first.arguments[:, :, :-1], by_loading], axis=2)
 
-    def with_loadings(self, own: Array, index: Array, eta: Array) -> Array:
-        """(item, slot, slot): own parameters, then loadings."""
-        at = eta[:, self.place.loaded]
-        mixed = jnp.einsum("rka,rkl->kal", index[:, :, :-1], at)
-        loadings = jnp.einsum("rk,rkl,rkm->klm", index[:, :, -1], at, at)
-        upper = jnp.concatenate([own, mixed], axis=2)
-        lower = jnp.concatenate([jnp.swapaxes(mixed, 1, 2), loadings], axis=2)
-        return jnp.concatenate([upper, lower], axis=1)
+    def side(self, index: Array, eta: Array) -> Array:
+        """(node, item, slot): second derivatives by the index and own parameters, then by the index and loadings."""
+        by_loading = index[:, :, -1:] * eta[:, self.place.loaded]
+        return jnp.concatenate([index[:, :, :-1], by_loading], axis=2)
 
-    def along(self, index: Array, pull: Array, eta: Array, slopes: Array) -> Array:
-        """(place, item, slot): structural parameters against own ones and loadings."""
-        moves = jnp.einsum("kl,rls->rks", self.loadings, slopes)
-        own = jnp.einsum("rka,rks->ska", index[:, :, :-1], moves)
-        curved = jnp.einsum("rk,rkl,rks->skl", index[:, :, -1], eta[:, self.place.loaded], moves)
-        turned = jnp.einsum("rk,rls->skl", pull, slopes)
-        turned = jnp.take_along_axis(turned, jnp.asarray(self.place.loaded)[None], axis=2)
-        return jnp.concatenate([own, curved + turned], axis=2)
+    def with_loadings(self, own: Array, side: Array, eta: Array) -> Array:
+        """(item, slot, slot): own parameters, then loadings."""
+        mixed = jnp.einsum("rka,rkl->kal", side, eta[:, self.place.loaded])
+        across = jnp.swapaxes(mixed[:, : own.shape[1]], 1, 2)
+        return jnp.concatenate([jnp.concatenate([own, across], axis=1), mixed], axis=2)
+
+    def along(self, side: Array, pull: Array, ones: Array, linear: Array) -> Array:
+        """(place, item, slot): structural parameters against own ones and loadings. Sums over nodes come first: of what is
+        linear in one and the shocks, the sums of the other factor times these suffice."""
+        moves = jnp.einsum("kl,mls->kms", self.loadings, linear)
+        found = jnp.einsum("kam,kms->ska", jnp.einsum("rka,rm->kam", side, ones), moves)
+        turned = jnp.einsum("km,mkls->skl", pull.T @ ones, linear[:, self.place.loaded])
+        own = self.place.own.shape[1]
+        return jnp.concatenate([found[:, :, :own], found[:, :, own:] + turned], axis=2)
 
     def _sum(self, rows: Arrays, index: Array) -> Array:
         each = item_log_densities_at(self.stack, {**self.cells, **rows}, self.values, index)
