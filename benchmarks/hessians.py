@@ -36,6 +36,8 @@ RESULTS = Path(__file__).parent / "results"
 KINDS = ("hessian", "bhhh", "robust")
 COLOURS = {"hessian": "#0072B2", "bhhh": "#D55E00", "robust": "#009E73"}
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.6)
+BARE = "erfc of the items' ends alone"
+NO_HESSIAN = ("gradient", "log-likelihood", BARE, "scores")
 SLOWEST_REPEATED = 5.0
 """Seconds above which a Hessian is timed once."""
 
@@ -48,6 +50,13 @@ def reference_workload():
     return survey.model.fit(survey.data, person="person", progress=False)
 
 
+def reference_workload_in_search():
+    survey = iclv.datasets.sugar_substitutes()
+    return survey.model.fit(
+        survey.data, person="person", integration=iclv.Adaptive(20, final_draws=20), progress=False
+    )
+
+
 def optima():
     return public.optima(probit=True).fit(iclv.datasets.optima(download=True), progress=False)
 
@@ -56,7 +65,12 @@ def swissmetro():
     return public.swissmetro().fit(iclv.datasets.swissmetro(download=True), progress=False)
 
 
-POINTS = {"Reference workload": reference_workload, "Optima hybrid": optima, "Swissmetro logit": swissmetro}
+POINTS = {
+    "Reference workload, nodes of the result (126)": reference_workload,
+    "Reference workload, nodes of the search (20)": reference_workload_in_search,
+    "Optima hybrid": optima,
+    "Swissmetro logit": swissmetro,
+}
 
 
 def methods(core):
@@ -65,6 +79,9 @@ def methods(core):
     bhhh = jax.jit(lambda c, p: -outer(_portions.person_scores(c, p).scores, c.weights))
     return {
         "gradient": _problem.slope.lower(core, params),
+        "log-likelihood": _portions.person_values.lower(core, params),
+        BARE: jax.jit(bare).lower(core, params),
+        "scores": _portions.person_scores.lower(core, params),
         "bhhh": bhhh.lower(core, params),
         "exact": _problem.expand_exact.lower(core, params),
         "autodiff": _problem.hessian_autodiff.lower(core, params),
@@ -73,12 +90,20 @@ def methods(core):
     }
 
 
+def bare(core, params):
+    """`erfc` of both ends of the interval of every person, node and item, and nothing else."""
+    people, nodes = core.nodes.log_weights.shape
+    items = sum(v.shape[1] for v in core.person.values)
+    ends = jnp.linspace(-3.0, 3.0, 2 * items) + params[0]
+    return jax.scipy.special.erfc(core.nodes.log_weights[:, :, None] * 1e-3 + ends).reshape(people, nodes, -1)
+
+
 def outer(scores, weights):
     return scores.T @ (scores * weights[:, None])
 
 
 def matrix(name, result):
-    return np.asarray(getattr(result, "hessian", result)) if name != "gradient" else None
+    return np.asarray(getattr(result, "hessian", result)) if name not in NO_HESSIAN else None
 
 
 def timed(compiled, *arguments):
@@ -96,7 +121,11 @@ def timed(compiled, *arguments):
 def one_point(name, fit):
     core, params = fit.problem.core, jnp.asarray(fit.estimates)
     rows, found = [], {}
+    # What the fit has compiled would be at hand.
+    jax.clear_caches()
     for method, lowered in methods(core).items():
+        if method == BARE and not any(v.shape[1] for v in core.person.values):
+            continue
         began = time.process_time()
         compiled = lowered.compile()
         compile_seconds = time.process_time() - began
@@ -293,7 +322,7 @@ def point_lines(table):
             numbers += [(r["error"], ".1e"), (r["eigenvalue"], ".1e")]
             cells = [r["method"], *("" if np.isnan(v) else f"{v:{f}}" for v, f in numbers)]
             ratio = f"{r['se_low']:.3f} / {r['se_median']:.3f} / {r['se_high']:.3f}"
-            absent = "" if r["method"] == "gradient" else "not positive definite"
+            absent = "" if r["method"] in NO_HESSIAN else "not positive definite"
             lines.append(f"| {' | '.join([*cells, absent if np.isnan(r['se_low']) else ratio])} |")
     return lines
 

@@ -36,6 +36,8 @@ import public
 RESULTS = Path(__file__).parent / "results"
 TIME_LIMIT = 60.0
 STEPS = 1000
+TO_COMPILE = 20
+"""Steps of a first run that is not counted."""
 SAME = 1e-3
 SPREAD = 0.5
 """Random starts: normal, with this standard deviation in units of one over the root mean squared score."""
@@ -101,10 +103,10 @@ def starts(problem, count):
     return [objective.params(jnp.clip(z + SPREAD * scale * e, lower, upper)) for e in noise]
 
 
-def one_run(problem, options, start):
+def one_run(problem, options, start, steps=STEPS):
     began = time.process_time()
     free = np.ones(len(problem.names), bool)
-    options = replace(options, time_limit=TIME_LIMIT, max_iterations=STEPS)
+    options = replace(options, time_limit=TIME_LIMIT, max_iterations=steps)
     outcome = run(options, problem, free, start, lambda row: None, None)
     report = outcome.report
     loglike = float(outcome.objective.problem.loglike(jnp.asarray(outcome.params)))
@@ -124,7 +126,7 @@ def one_problem(name, count):
     for method, options in METHODS.items():
         for scaling in SCALINGS:
             chosen = replace(options, scaling=scaling)
-            one_run(problem, chosen, points[0])
+            one_run(problem, chosen, points[0], TO_COMPILE)
             for number, point in enumerate(points):
                 row = one_run(problem, chosen, point)
                 rows.append({"problem": name, "method": method, "scaling": scaling, "start": number} | row)
