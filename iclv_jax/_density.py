@@ -144,7 +144,8 @@ def seen_given_items(structure: Structure, given: Conditional, shocks: Shocks) -
 
 
 def item_log_densities(stack: Stack, cells: Arrays, values: Array, eta: Array) -> Float[Array, " indicator"]:
-    return item_log_densities_at(stack, cells, values, cells["loadings"] @ eta)
+    # In this order nodes and items stay where they are; the other way round the product would be transposed.
+    return item_log_densities_at(stack, cells, values, eta @ cells["loadings"].T)
 
 
 def item_log_densities_at(

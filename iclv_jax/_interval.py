@@ -105,10 +105,11 @@ def _normal(lower: Array, upper: Array) -> tuple[Array, ...]:
 
     log_density = -0.5 * near * near - _LOG_ROOT_2PI
     near_ratio, near_slope = _mills(jnp.abs(near))
-    far_ratio = jnp.exp(-drop) * _mills(far)[0]
-    scaled = jnp.where(
-        straddles, 1.0 - jnp.exp(log_density) * (near_ratio + far_ratio), near_ratio - far_ratio
-    )
+    # Densities at both ends over that of the near end, or over one where the interval straddles zero.
+    near_density = jnp.where(straddles, jnp.exp(log_density), 1.0)
+    beyond = jnp.exp(-drop)
+    far_ratio = beyond * _mills(far)[0]
+    scaled = jnp.where(straddles, 1.0 - near_density * (near_ratio + far_ratio), near_ratio - far_ratio)
     scaled = jnp.where(narrow, _narrow(width, drop), scaled)
     # One reciprocal that all outputs share: XLA stores a quotient that several kernels read, whereas it would
     # work out `scaled` again in each of them.
@@ -116,10 +117,9 @@ def _normal(lower: Array, upper: Array) -> tuple[Array, ...]:
     inverse = 1.0 / scaled
     value = jnp.where(straddles, 0.0, log_density) - jnp.log(inverse)
 
-    shift = jnp.where(straddles, log_density, 0.0)
-    g_u = jnp.exp(jnp.where(flip, shift - drop, shift)) * inverse
-    g_l = jnp.exp(jnp.where(flip, shift, shift - drop)) * inverse
-    g_near, g_far = jnp.where(flip, g_l, g_u), jnp.where(flip, g_u, g_l)
+    g_near = near_density * inverse
+    g_far = g_near * beyond
+    g_u, g_l = jnp.where(flip, g_far, g_near), jnp.where(flip, g_near, g_far)
     # g - a = (1 - a R(a) + a (R(a) - P / phi(a))) phi(a) / P: a sum of positive terms, unlike its left side.
     # A quotient of its own, for the same reason: second derivatives read it in many kernels.
     m_near = jnp.where((near > 0.0) & ~narrow, (near_slope + near * far_ratio) / scaled, g_near - near)

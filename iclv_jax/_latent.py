@@ -74,7 +74,7 @@ def latent_variables(
     """One person's latent variables."""
     if not nonlinear:
         mean, factor = reduced_form(cells, covariates)
-        return mean + factor @ shocks
+        return mean + shocks @ factor.T
     functions = {function.place: function for function in nonlinear}
     index = cells["intercepts"] + cells["slopes"] @ covariates + disturbance_factor(cells) @ shocks
     eta = jnp.zeros_like(index)

@@ -11,6 +11,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from iclv_jax._accuracy import accuracy
+from iclv_jax._compiled import compiled
 from iclv_jax._diagnose._utility import multiplied
 from iclv_jax._inference._signs import sign
 from iclv_jax._integration import Nodes
@@ -152,7 +153,7 @@ def _all(
     return ended._replace(decrement=decrement, converged=decrement <= optimizer.tolerance)
 
 
-@partial(jax.jit, static_argnames=("method", "most"))
+@partial(compiled, static_argnames=("method", "most"))
 def _run(
     core: Core,
     nodes: Nodes,
@@ -171,7 +172,7 @@ def _run(
     return jax.vmap(one)(nodes, z)
 
 
-@jax.jit
+@compiled
 def _decrements(core: Core, nodes: Nodes, z: Array, scale: Array, lower: Array, upper: Array) -> Array:
     def one(at: tuple[Nodes, Array]) -> Array:
         mine = eqx.tree_at(lambda c: c.nodes, core, at[0])

@@ -17,14 +17,14 @@ from jax.core import Tracer
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax import _likelihood as likelihood
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._derivatives import PersonScores
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core
 from iclv_jax._types import Array, Params
 
-person_values = jax.jit(likelihood.person_values)
-person_scores = jax.jit(derivatives.person_scores)
+person_values = compiled(likelihood.person_values)
+person_scores = compiled(derivatives.person_scores)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Portion:
             yield Core(core.structure, self.batch, core.constants, core.person, core.weights, nodes)
 
 
-@partial(quick, static_argnames="size")
+@partial(compiled, static_argnames="size")
 def _cut(nodes: Nodes, first: Array, size: int) -> Nodes:
     short = -nodes.log_weights.shape[1] % size
     shocks = jnp.pad(nodes.shocks, ((0, 0), (0, short), (0, 0)))
@@ -65,7 +65,7 @@ def values(core: Core, params: Params, portion: Portion) -> tuple[Array, Array]:
     return _added(person_values, _with_values, core, params, portion)
 
 
-@quick
+@compiled
 def _with_values(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
     total = jnp.logaddexp(first[0], second[0])
     # The effective number is (sum w)^2 / sum w^2, and none where all weights are zero.
@@ -78,7 +78,7 @@ def scores(core: Core, params: Params, portion: Portion) -> PersonScores:
     return _added(person_scores, _with_scores, core, params, portion)
 
 
-@quick
+@compiled
 def _with_scores(first: PersonScores, second: PersonScores) -> PersonScores:
     total = jnp.logaddexp(first.values, second.values)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax import _portions as portions
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._density import conditionable, log_density, not_finite, steady_columns, structure
 from iclv_jax._integration import Centre, Nodes, Rule, choose_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
@@ -29,15 +29,15 @@ from iclv_jax._spec._values import finite
 from iclv_jax._start import default_start
 from iclv_jax._types import AnyArray, Array, Float, Hessian, Params, Scalar, Scores
 
-slope = jax.jit(derivatives.slope)
-expand_exact = quick(derivatives.expand_exact)
-hessian_autodiff = jax.jit(derivatives.hessian_autodiff)
-hessian_numerical = quick(derivatives.hessian_numerical, static_argnames="difference")
+slope = compiled(derivatives.slope)
+expand_exact = compiled(derivatives.expand_exact)
+hessian_autodiff = compiled(derivatives.hessian_autodiff)
+hessian_numerical = compiled(derivatives.hessian_numerical, static_argnames="difference")
 
 HessianMethod = Literal["exact", "autodiff", "numerical", "bhhh"]
 
 
-@quick
+@compiled
 def centres(core: Core, params: Params) -> Centre:
     """Mode and curvature of every person's posterior; the core comes without nodes, so that any number of
     them shares what is compiled."""
@@ -49,7 +49,7 @@ def centres(core: Core, params: Params) -> Centre:
     return over_people(one, core.batch, core.person)
 
 
-@partial(quick, static_argnames="from_prior")
+@partial(compiled, static_argnames="from_prior")
 def centred_nodes(points: Array, log_weights: Array, centre: Centre, from_prior: int) -> Nodes:
     shared = points.shape[0] == 1
     return jax.vmap(partial(place, from_prior=from_prior), in_axes=(None if shared else 0, None, 0))(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core, in_batches, log_likelihoods, over_people
 from iclv_jax._panel import Person
@@ -64,13 +64,14 @@ def slope(core: Core, params: Params) -> Slope:
     """Log-likelihood and gradient, that of every batch of people taken where its values are at hand."""
     theta, pull = jax.vjp(core.theta, params)
 
-    def part(person: Person, nodes: Nodes, weights: Array) -> tuple[tuple[Scalar, Scalar], Theta]:
-        def summed(moving: Theta) -> tuple[Scalar, Scalar]:
-            each = jax.vmap(log_likelihoods, in_axes=(None, None, 0, 0, None))
-            values, items = each(core.structure, moving, person, nodes, theta)
-            return jnp.dot(weights, values), jnp.dot(weights, items)
+    # Person by person, then summed by one product: faster than sums over people and nodes at once.
+    each = jax.vmap(
+        jax.value_and_grad(log_likelihoods, argnums=1, has_aux=True), in_axes=(None, None, 0, 0, None)
+    )
 
-        return jax.value_and_grad(summed, has_aux=True)(theta)
+    def part(person: Person, nodes: Nodes, weights: Array) -> tuple[tuple[Scalar, Scalar], Theta]:
+        (values, items), scores = each(core.structure, theta, person, nodes, theta)
+        return (weights @ values, weights @ items), weights @ scores
 
     zero = (jnp.zeros(()), jnp.zeros(())), jnp.zeros_like(theta)
     (value, items), gradient = in_batches(part, zero, few(core), core.person, core.nodes, core.weights)
@@ -121,13 +122,13 @@ def hessian_products(
     return jax.lax.map(product, filled, batch_size=width)[:count]
 
 
-@quick
+@compiled
 def summed(weights: Array, values: Array, scores: Scores, items: Array) -> Slope:
     """The weighted sums over people."""
     return Slope(weights @ values, weights @ scores, weights @ items)
 
 
-@quick
+@compiled
 def outer_products(weights: Array, values: Array, scores: Scores, items: Array) -> Expansion:
     """With minus the weighted sum of outer products of the scores in the Hessian's place (Berndt, Hall, Hall
     and Hausman 1974)."""

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._diagnose._point import Point, quoted
 from iclv_jax._latent import reduced_form
 from iclv_jax._parameters import LATENT, section
@@ -64,7 +64,7 @@ def measured(point: Point) -> dict[str, float]:
     return {name: float(shares[position[name]]) for name in position if name in with_items}
 
 
-@quick
+@compiled
 def _information(core: Any, params: Array) -> Array:
     structure = core.structure
     cells = structure.map.dense(core.theta(params))

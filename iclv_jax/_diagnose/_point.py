@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._diagnose._utility import multiplied
 from iclv_jax._types import Array
 
@@ -16,7 +16,7 @@ NEGLIGIBLE = 1e-4
 """Squared distance to the maximum, in standard errors of one parameter, below which a gradient counts as zero."""
 
 
-@quick
+@compiled
 def maps(core: Any, params: Array) -> tuple[Array, Array, Array]:
     """Jacobians of the full table and of theta in the free parameters, and of these in the optimiser's."""
     mapping, constants = core.structure.map, core.constants

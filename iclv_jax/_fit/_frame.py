@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._inference import delta_errors
 from iclv_jax._parameters import ParameterMap, full
 from iclv_jax._problem import Problem
 from iclv_jax._types import Array
 
 
-@partial(quick, static_argnums=0)
+@partial(compiled, static_argnums=0)
 def full_jacobian(mapping: ParameterMap, constants: Array, params: Array) -> Array:
     """Derivatives of all parameters of the table with respect to the free ones."""
     return jax.jacfwd(lambda p: mapping.full(constants, p))(params)

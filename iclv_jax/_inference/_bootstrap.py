@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._compiled import compiled
 from iclv_jax._inference._people import person_hessians
 from iclv_jax._inference._signs import turns
 from iclv_jax._likelihood import Core
@@ -127,7 +128,7 @@ def _chunk(problem: Problem) -> int:
     return int(np.clip(problem.memory / each, 1, AT_ONCE))
 
 
-@jax.jit
+@compiled
 def _begun(
     core: Core, z: Array, weights: Array, hessians: Array, scores: Array, terms: Terms | None
 ) -> Array:
@@ -150,7 +151,7 @@ def _core_of(core: Core, people: Array, weights: Array) -> Core:
     return Core(core.structure, core.batch, core.constants, person, weights, nodes)
 
 
-@jax.jit
+@compiled
 def _correction(core: Core, lanes: Sample, terms: Terms | None) -> Array:
     """The exact Hessian of every sample less the outer products of scores, where it is now."""
 
@@ -162,7 +163,7 @@ def _correction(core: Core, lanes: Sample, terms: Terms | None) -> Array:
     return jax.vmap(one)(lanes)
 
 
-@jax.jit
+@compiled
 def _advance(
     core: Core, lanes: Sample, scale: Array, lower: Array, upper: Array, terms: Terms | None
 ) -> Ended:
@@ -177,7 +178,7 @@ def _advance(
     return jax.vmap(one)(lanes)
 
 
-@jax.jit
+@compiled
 def _determined(
     core: Core, lanes: Sample, z: Array, whole: Array, lower: Array, upper: Array, terms: Terms | None
 ) -> Array:

@@ -5,13 +5,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._derivatives import expand_exact
 from iclv_jax._likelihood import Core, over_people
 from iclv_jax._types import Array, Float, Params
 
 
-@quick
+@compiled
 def person_hessians(core: Core, params: Params) -> Float[Array, "person param param"]:
     """The Hessian of every person's log L_n, unweighted, at frozen nodes."""
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._compiled import compiled
 from iclv_jax._derivatives import hessian_products
 from iclv_jax._problem import Problem
 
@@ -17,7 +17,7 @@ MOST = 4
 
 Product = Callable[[np.ndarray], np.ndarray]
 
-products = jax.jit(hessian_products)
+products = compiled(hessian_products)
 
 
 class Information(NamedTuple):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._derivatives import person_scores
 from iclv_jax._inference._covariance import Inverse
 from iclv_jax._likelihood import Core
@@ -35,7 +35,7 @@ def nowhere(core: Core) -> Direction:
     return Direction(constants, covariates, tuple(values), jnp.zeros_like(person.columns))
 
 
-@quick
+@compiled
 def score_changes(core: Core, params: Params, direction: Direction) -> Scores:
     """Derivatives of every person's score in a direction, unweighted, at frozen nodes: (people, parameters)."""
 

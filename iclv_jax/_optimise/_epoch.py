@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._compiled import compiled
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core, loglike
 from iclv_jax._optimise._losses import total_loss
@@ -66,7 +67,7 @@ class Step(NamedTuple):
     finite: AnyArray
 
 
-@partial(jax.jit, static_argnames=("rule", "update", "kinked", "loss"))
+@partial(compiled, static_argnames=("rule", "update", "kinked", "loss"))
 def epoch(
     all_of: Everybody,
     setting: Setting,

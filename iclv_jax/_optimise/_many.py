@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from iclv_jax._compiled import compiled
 from iclv_jax._derivatives import Expansion, expand_exact, outer_products, person_scores, slope
 from iclv_jax._likelihood import Core
 from iclv_jax._optimise._method import Memory, Method, Trial
@@ -51,7 +52,7 @@ class _State(NamedTuple):
     iterations: Array
 
 
-@partial(jax.jit, static_argnames=("method", "max_iterations"))
+@partial(compiled, static_argnames=("method", "max_iterations"))
 def minimise_frozen(
     core: Core,
     z: Array,

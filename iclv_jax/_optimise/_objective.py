@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._accuracy import simulation_noise
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._derivatives import Expansion
 from iclv_jax._parameters import ParameterMap, natural, unconstrained
 from iclv_jax._penalties import Penalties, Terms, cost, slope
@@ -66,7 +66,7 @@ class Objective(Protocol):
         ...
 
 
-@quick
+@compiled
 def penalised(terms: Terms, params: Array, found: Expansion) -> Expansion:
     """The log-likelihood less its penalties, with derivatives in natural units."""
     return Expansion(
@@ -91,7 +91,7 @@ def in_z(
     return Derivatives(-found.value, -(j.T @ found.gradient), -hessian)
 
 
-@partial(quick, static_argnums=0)
+@partial(compiled, static_argnums=0)
 def mean_in_z(
     mapping: ParameterMap, constants: Array, z: Array, found: Expansion, size: float, curved: bool | Array
 ) -> Derivatives:
@@ -99,7 +99,7 @@ def mean_in_z(
     return Derivatives(here.value / size, here.gradient / size, here.hessian / size)
 
 
-@partial(quick, static_argnums=0)
+@partial(compiled, static_argnums=0)
 def mean_slope(
     mapping: ParameterMap, constants: Array, z: Array, value: Array, gradient: Array, size: float
 ) -> tuple[Array, Array]:
@@ -107,13 +107,13 @@ def mean_slope(
     return -value / size, -pull(gradient)[0] / size
 
 
-@partial(quick, static_argnums=0)
+@partial(compiled, static_argnums=0)
 def squares_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     return weights @ jax.vmap(lambda s: pull(s)[0])(scores) ** 2 / weights.sum()
 
 
-@partial(quick, static_argnums=0)
+@partial(compiled, static_argnums=0)
 def outer_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     mine = jax.vmap(lambda s: pull(s)[0])(scores)

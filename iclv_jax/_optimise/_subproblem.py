@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._types import AnyArray, Array, Bool, Float, Scalar
 
 BISECTIONS = 100
@@ -60,7 +60,7 @@ def held_by_bound(model: Model) -> Bool[Array, " param"]:
     return ((model.lower >= 0.0) & (model.gradient > 0.0)) | ((model.upper <= 0.0) & (model.gradient < 0.0))
 
 
-@quick
+@compiled
 def curvature(model: Model, known: Spectrum | None = None) -> Curvature:
     """`known` is the model's `spectrum`, where that has been taken already."""
     active = held_by_bound(model)
@@ -74,7 +74,7 @@ def curvature(model: Model, known: Spectrum | None = None) -> Curvature:
     return Curvature(decrement, jnp.min(values), largest, jnp.sum(flat), active)
 
 
-@quick
+@compiled
 def trial_step(model: Model, radius: Scalar, known: Spectrum | None = None) -> Float[Array, " param"]:
     """A step inside the ball and the box that decreases the model at least as much as the best
     point on the projected gradient path; `known` as in `curvature`."""

@@ -10,7 +10,7 @@ from functools import cached_property
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._parameters._transform import Transform
 from iclv_jax._spec import Traced
 from iclv_jax._types import Array, Arrays, Float, Params, Theta
@@ -170,9 +170,9 @@ class ParameterMap:
         return self._hash
 
 
-full = quick(ParameterMap.full, static_argnums=0)
-natural = quick(ParameterMap.natural, static_argnums=0)
-unconstrained = quick(ParameterMap.unconstrained, static_argnums=0)
+full = compiled(ParameterMap.full, static_argnums=0)
+natural = compiled(ParameterMap.natural, static_argnums=0)
+unconstrained = compiled(ParameterMap.unconstrained, static_argnums=0)
 
 
 def put(array: Array, positions: Sequence[int], values: Array) -> Array:

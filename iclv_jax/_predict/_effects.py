@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._density import Structure
 from iclv_jax._latent import check_linear
 from iclv_jax._parameters import LATENT, section
@@ -121,7 +121,7 @@ def reliabilities(
     return jnp.stack([omega, shared / jnp.sum(own, axis=0)])
 
 
-@partial(quick, static_argnums=(0, 1))
+@partial(compiled, static_argnums=(0, 1))
 def with_slopes(function, structure: Structure, *arguments: Array) -> tuple[Array, Array]:
     """A function of this module and its derivatives with respect to the parameters, its last argument."""
     *rest, params = arguments

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._density import Structure
 from iclv_jax._integration import MonteCarlo
 from iclv_jax._latent import latent_variables
@@ -54,7 +54,7 @@ def standard_shocks(problem: Problem) -> Float[Array, "person draw latent"]:
     return jnp.asarray(rule.standard(problem.core.people, problem.core.structure.latents).points)
 
 
-@quick
+@compiled
 def observed_sums(core: Core, person: Person) -> tuple[Array, Array]:
     """Weighted sums over people of features and of their products; what was not answered counts as nothing."""
     each = [jnp.zeros((core.people, 0))]
@@ -76,14 +76,14 @@ def _levels(core: Core, stack) -> int:
     return shapes[section(stack)]["thresholds"].shape[-1] + 1
 
 
-@quick
+@compiled
 def counted(core: Core, person: Person, owner: Array) -> tuple[Array, Array]:
     """Weights of those who answered an item, by feature, and of those who answered both, by pair of features."""
     seen = jnp.concatenate([jnp.zeros((core.people, 0)), *person.observed], axis=1).astype(float)[:, owner]
     return core.weights @ seen, (seen.T * core.weights) @ seen
 
 
-@quick
+@compiled
 def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tuple[Array, Array]:
     """What the model expects of `observed_sums`, for the people who answered, before they did."""
     cells = core.structure.map.dense(core.theta(params))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._density import Structure
 from iclv_jax._likelihood import over_people
 from iclv_jax._panel import Person
@@ -121,7 +121,7 @@ def _probe(utility: Utility) -> _Probe:
     return _Probe(np.asarray(points[0]), *map(np.asarray, _derivatives(utility, *points)))
 
 
-@partial(quick, static_argnums=0)
+@partial(compiled, static_argnums=0)
 def _derivatives(utility: Utility, *points: Array) -> tuple[Array, ...]:
     """By column, by column and coefficient, by column and latent variable, by two columns."""
     by_column = jax.jacfwd(utility, argnums=1)
@@ -129,7 +129,7 @@ def _derivatives(utility: Utility, *points: Array) -> tuple[Array, ...]:
     return tuple(jax.vmap(function)(*points) for function in (by_column, *second))
 
 
-@partial(quick, static_argnums=(0, 2, 3))
+@partial(compiled, static_argnums=(0, 2, 3))
 def coefficients_of(
     structure: Structure, constants: Array, first: Marginal, second: Marginal, params: Params
 ) -> Array:
@@ -139,7 +139,7 @@ def coefficients_of(
     return jnp.stack([m.sign * coefficients[m.coefficient] for m in (first, second)])
 
 
-@partial(quick, static_argnames=("attribute", "cost"))
+@partial(compiled, static_argnames=("attribute", "cost"))
 def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) -> tuple[Array, Array, Array]:
     """Minus the ratio of two marginal utilities and the second of them, (person, situation, node), and the weights of
     nodes (person, node). One situation stands for all where neither depends on columns."""
@@ -162,7 +162,7 @@ def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) 
     return over_people(one, core.batch, core.person, view.person, core.nodes)
 
 
-@partial(quick, static_argnames=("attribute", "cost"))
+@partial(compiled, static_argnames=("attribute", "cost"))
 def mean_trade_off(view: View, params: Params, attribute: Marginal, cost: Marginal) -> Array:
     """The weighted mean over people, situations and tastes, as a vector of one."""
     ratio, _, weights = trade_offs(view, params, attribute, cost)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._density import Structure, given_items
 from iclv_jax._latent import latent_variables, random_coefficients, reduced_form
 from iclv_jax._likelihood import Core, log_terms, over_people
@@ -23,7 +23,7 @@ class Posterior(NamedTuple):
     covariance: Float[Array, "person quantity quantity"]
 
 
-@quick
+@compiled
 def posterior(core: Core, params: Params) -> Posterior:
     """Weighted moments over the nodes of the likelihood; latent variables come in causal order."""
     theta = core.theta(params)

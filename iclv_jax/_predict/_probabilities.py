@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import roots_hermitenorm
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._density import Structure, item_log_densities_at
 from iclv_jax._integration import Nodes
 from iclv_jax._latent import reduced_form
@@ -49,7 +49,7 @@ def probabilities_of(
     return jnp.tensordot(draws.weights, each, 1)
 
 
-@quick
+@compiled
 def choice_probabilities(view: View, params: Params) -> Float[Array, "person situation alternative"]:
     """Expected choice probabilities of all people; zero for what is not available."""
     core = view.core
@@ -65,7 +65,7 @@ def choice_probabilities(view: View, params: Params) -> Float[Array, "person sit
 # --- items ------------------------------------------------------------------------------------------------------
 
 
-@partial(quick, static_argnames="stack")
+@partial(compiled, static_argnames="stack")
 def level_probabilities(view: View, params: Params, stack: Stack) -> Float[Array, "person indicator level"]:
     """Probabilities of the levels of a stack of discrete items, padded with zeros to the longest scale."""
     core = view.core
@@ -112,7 +112,7 @@ def _at_normal_indices(cells: dict[str, Arrays], part: Arrays, person: Person, f
     return jnp.tensordot(jnp.asarray(weights / weights.sum()), each, 1)
 
 
-@partial(quick, static_argnames="stack")
+@partial(compiled, static_argnames="stack")
 def item_moments(view: View, params: Params, stack: Stack) -> Float[Array, "2 person indicator"]:
     """Means and standard deviations of a stack of normal items."""
     core = view.core

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._predict._probabilities import choice_probabilities
 from iclv_jax._predict._view import View
 from iclv_jax._types import Array, Float, Params
@@ -44,7 +44,7 @@ def values_of(view: View, place: Place) -> Float[Array, "person situation"]:
     return jnp.broadcast_to(each[:, None], view.person.occurs.shape)
 
 
-@partial(quick, static_argnames="place")
+@partial(compiled, static_argnames="place")
 def slopes(view: View, params: Params, place: Place) -> Float[Array, "person situation alternative"]:
     """Derivatives of the probabilities in each situation with respect to a column, through utilities and
     through the structural equations; nodes are held where they are."""
@@ -53,7 +53,7 @@ def slopes(view: View, params: Params, place: Place) -> Float[Array, "person sit
     )[1]
 
 
-@partial(quick, static_argnames="place")
+@partial(compiled, static_argnames="place")
 def changes(view: View, params: Params, place: Place) -> Float[Array, "person situation alternative"]:
     """Probabilities with a column at 1 less those with it at 0."""
     return _at(view, params, place, 1.0) - _at(view, params, place, 0.0)
@@ -74,7 +74,7 @@ def situation_weights(view: View) -> Float[Array, "person situation"]:
     return view.core.weights[:, None] * view.person.occurs
 
 
-@partial(quick, static_argnames=("place", "kind"))
+@partial(compiled, static_argnames=("place", "kind"))
 def averages(view: View, params: Params, place: Place, kind: str) -> Float[Array, " alternative"]:
     """Over the sample, by `kind`: `"slope"`, the elasticities weighted by the probabilities and behind them the mean
     slopes; or `"change"`, the mean changes."""
@@ -87,14 +87,14 @@ def averages(view: View, params: Params, place: Place, kind: str) -> Float[Array
     return jnp.concatenate([elasticities, jnp.einsum("nt,ntj->j", weights, each) / weights.sum()])
 
 
-@quick
+@compiled
 def shares(view: View, params: Params) -> Float[Array, " alternative"]:
     """Weighted means of the probabilities over all situations."""
     weights = situation_weights(view)
     return jnp.einsum("nt,ntj->j", weights, choice_probabilities(view, params)) / weights.sum()
 
 
-@partial(quick, static_argnames=("function", "static"))
+@partial(compiled, static_argnames=("function", "static"))
 def along(function, views: tuple, params: Params, directions: Array, static: tuple = ()) -> Array:
     """Derivatives of `function(*views, params, *static)` along directions of the parameters, (direction, ...); nodes
     are held where they are. The function is one of a module: it stands for itself among what is compiled."""
@@ -105,7 +105,7 @@ def along(function, views: tuple, params: Params, directions: Array, static: tup
     return jax.lax.map(slope, directions)
 
 
-@partial(quick, static_argnames=("function", "static"))
+@partial(compiled, static_argnames=("function", "static"))
 def _back(function, views: tuple, params: Params, static: tuple) -> Array:
     value, pull = jax.vjp(lambda p: function(*views, p, *static), params)
     return jax.lax.map(lambda row: pull(row)[0], jnp.eye(value.shape[0]))

@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._density import Structure
 from iclv_jax._likelihood import over_people
 from iclv_jax._panel import Person
@@ -17,7 +17,7 @@ from iclv_jax._predict._view import View
 from iclv_jax._types import Array, Float, Params
 
 
-@partial(quick, static_argnames=("cost", "pooled"))
+@partial(compiled, static_argnames=("cost", "pooled"))
 def surplus(view: View, params: Params, cost: Marginal, pooled: bool) -> Float[Array, "person situation"]:
     """The expected log-sum over the marginal utility of money (minus that of cost), which vary together over latent
     variables and random coefficients; the log-sum itself where the division is `pooled`."""
@@ -39,7 +39,7 @@ def surplus(view: View, params: Params, cost: Marginal, pooled: bool) -> Float[A
     return over_people(one, core.batch, core.person, view.person, core.nodes)
 
 
-@partial(quick, static_argnames="cost")
+@partial(compiled, static_argnames="cost")
 def mean_worth(view: View, params: Params, cost: Marginal) -> Array:
     """The marginal utility of money, averaged over people, situations and tastes."""
     core = view.core
@@ -66,7 +66,7 @@ def _log_sums(shape: Structure, cells, person: Person, coefficients: Array, late
     return jax.vmap(shape.kernel.log_sum, in_axes=(None, 0, 0))(cells, v, person.available)
 
 
-@partial(quick, static_argnames=("cost", "pooled"))
+@partial(compiled, static_argnames=("cost", "pooled"))
 def scenario_totals(first: View, second: View, params: Params, cost: Marginal | None, pooled: bool) -> Array:
     """Shares in both, their difference, and (with a cost) the mean change of the surplus, in one vector."""
     a, b = shares(first, params), shares(second, params)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import quick
+from iclv_jax._compiled import compiled
 from iclv_jax._density import steady_columns
 from iclv_jax._integration import GaussHermite, MonteCarlo, Nodes, default_rule
 from iclv_jax._likelihood import Core
@@ -107,7 +107,7 @@ def moving(core: Core, params: Params, sections: tuple[str, ...] | None) -> Arra
     return jnp.asarray(eye[np.asarray((jacobian != 0.0).any(axis=0))])
 
 
-@partial(quick, static_argnames="sections")
+@partial(compiled, static_argnames="sections")
 def _cell_slopes(core: Core, params: Params, sections: tuple[str, ...]) -> Array:
     def cells(p: Params) -> Array:
         dense = core.structure.map.dense(core.theta(p))
