@@ -15,10 +15,9 @@ from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores, Theta
 COLUMNS = 8
 """Columns of the Hessian that are differentiated at a time."""
 AT_ONCE = 400_000
-"""Entries (people, nodes, items and alternatives) of the arrays behind derivatives up to which larger batches of people
-are no slower: 3 MB each, which a processor's cache holds. Gradients of 2,624 people with 38 items and 20 nodes in batches
-of 328 took 60 per cent of the time of a single batch; the exact Hessian of 328 people at 126 nodes, in batches of 56,
-80 per cent."""
+"""Entries (people, nodes, items and alternatives) of the arrays behind first derivatives up to which larger batches of
+people are no slower: 3 MB each, which a processor's cache holds. Gradients of 2,624 people with 38 items and 20 nodes in
+batches of 328 took 60 per cent of the time of a single batch."""
 
 Difference = Literal["central", "forward"]
 
@@ -78,12 +77,12 @@ def slope(core: Core, params: Params) -> Slope:
     return Slope(value, pull(gradient)[0], items)
 
 
-def few(core: Core) -> int:
-    """People of a batch of derivatives."""
+def few(core: Core, at_once: int = AT_ONCE) -> int:
+    """People of a batch of derivatives, with arrays of so many entries."""
     person = core.person
     entries = sum(v.shape[1] for v in person.values) + person.available.shape[1] * person.available.shape[2]
     each = core.nodes.log_weights.shape[1] * entries
-    return min(core.batch, max(1, AT_ONCE // max(each, 1)))
+    return min(core.batch, max(1, at_once // max(each, 1)))
 
 
 def person_scores(core: Core, params: Params) -> PersonScores:
