@@ -11,10 +11,15 @@ from functools import cache, cached_property, update_wrapper
 from typing import Any
 
 import jax
-import jax.extend.core as jex
+
+try:
+    from jax.extend.core import get_opaque_trace_state
+except ImportError:
+    # Where it was in older versions of JAX.
+    from jax.core import get_opaque_trace_state  # pyright: ignore[reportAttributeAccessIssue]
 
 OPTIONS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_experimental_ynn_fusion_type": ""}
-_TOP = jex.get_opaque_trace_state()
+_TOP = get_opaque_trace_state()
 
 
 @cache
@@ -45,7 +50,7 @@ class Compiled:
         return jax.jit(self._function, compiler_options=known_options(), **self._static)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        alone = jex.get_opaque_trace_state() == _TOP
+        alone = get_opaque_trace_state() == _TOP
         return (self._whole if alone else self._part)(*arguments, **keywords)
 
     def lower(self, *arguments: Any, **keywords: Any) -> Any:

@@ -1,6 +1,7 @@
 """Artificial items and choices from a model at given parameters."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -54,7 +55,7 @@ def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
     return people._replace(values=values, chosen=chosen.astype(people.chosen.dtype))
 
 
-@jax.jit(static_argnums=0, compiler_options=QUICK)
+@partial(jax.jit, static_argnums=0, compiler_options=QUICK)
 def _draw(
     shape: Structure, constants: Array, params: Array, people: Person, seed: Array
 ) -> tuple[Any, Array]:

@@ -286,7 +286,8 @@ def test_dropout_is_off_and_layer_norm_works():
     norm = eqx.nn.LayerNorm(3)
     plain_one = eqx.nn.Sequential([first, norm, last])
     dropped = eqx.nn.Sequential([first, norm, eqx.nn.Dropout(0.5), last])
-    np.testing.assert_array_equal(loglike_of(plain_one), loglike_of(dropped))
+    # Two programs, which may round differently.
+    np.testing.assert_allclose(loglike_of(plain_one), loglike_of(dropped), rtol=1e-14)
     assert "taste.layers[1].weight[2]" in choice(plain_one).bind(DATA).names
 
 
