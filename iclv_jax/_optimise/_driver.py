@@ -308,7 +308,9 @@ class Run:
             "loglike": loglike,
             **parts | ({"penalty": cost} if cost else {}),
             "decrement": float(shape.decrement) * self.objective.size,
-            "gradient": float(np.max(np.abs(np.asarray(here.gradient) * self.scale * self.objective.free))),
+            "gradient": float(
+                np.abs(np.asarray(here.gradient) * self.scale)[self.objective.free].max(initial=0.0)
+            ),
             "smallest_eigenvalue": float(shape.smallest),
             **progress,
             "step": length,
