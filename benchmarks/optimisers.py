@@ -3,11 +3,11 @@
 Each runs from the same starts (the default one and random ones around it) on six problems: a panel logit, the same with
 prices in thousands (gradients 10,000 times larger than the others), a mixed logit, hybrids with one latent variable and
 shared thresholds and with five (the reference survey with nine of its items), and the Optima hybrid.
-A run succeeds when it says that it has
-converged and its log-likelihood is within 1e-3 of the best that any run found from any start. Times are processor seconds
-of whole runs after one that compiles, so that other work on the machine does not count; a run that takes a minute or 1,000
-steps is stopped. Writes `results/optimisers.md`, `optimisers.csv` and `optimisers.png` (a performance profile after
-Dolan and More 2002: share of runs solved within a multiple of the fastest run from the same start).
+A run succeeds when it says that it has converged and its log-likelihood is within 1e-3 (0.05 by few draws) of the best that
+any run found from any start. Times are processor seconds of whole runs after one that compiles, so that other work on the
+machine does not count; a run that takes a minute or 1,000 steps is stopped. Writes `results/optimisers.md`,
+`optimisers.csv` and `optimisers.png` (a performance profile after Dolan and More 2002: share of runs solved within a
+multiple of the fastest run from the same start).
 
     python benchmarks/optimisers.py [--starts 20] [--only PROBLEM] [--picture]
 """
@@ -39,6 +39,11 @@ STEPS = 1000
 TO_COMPILE = 20
 """Steps of a first run that is not counted."""
 SAME = 1e-3
+SAME_BY_DRAWS = 0.05
+"""Few draws per person leave the maximum uncertain: it settles to a tenth of a standard error, or to what another seed
+would give."""
+BY_DRAWS = "hybrid, five latent variables"
+FINER = 8
 SPREAD = 0.5
 """Random starts: normal, with this standard deviation in units of one over the root mean squared score."""
 METHODS = {
@@ -109,14 +114,20 @@ def one_run(problem, options, start, steps=STEPS):
     options = replace(options, time_limit=TIME_LIMIT, max_iterations=steps)
     outcome = run(options, problem, free, start, lambda row: None, None)
     report = outcome.report
-    loglike = float(outcome.objective.problem.loglike(jnp.asarray(outcome.params)))
+    seconds = time.process_time() - began
     return {
         "verdict": report.verdict.value,
-        "loglike": loglike,
+        "loglike": accurate(problem, jnp.asarray(outcome.params)),
         "iterations": len(outcome.trace),
         "evaluations": outcome.trace[-1]["evaluations"] if outcome.trace else 0,
-        "seconds": time.process_time() - began,
+        "seconds": seconds,
     }
+
+
+def accurate(problem, params):
+    """The log-likelihood by more nodes, placed at the parameters; those of runs stand where their paths have led them."""
+    fine = problem.integrate(problem.rule.finer(FINER)) if problem.core.structure.dimension else problem
+    return float(fine.recentre(params).loglike(params))
 
 
 def one_problem(name, count):
@@ -145,7 +156,8 @@ def judged(table):
     """Adds whether a run found the best maximum, and its time over that of the fastest run from the same start."""
     best = table[table["verdict"] == "converged"].groupby("problem")["loglike"].max()
     gap = table["problem"].map(best) - table["loglike"]
-    table["solved"] = (table["verdict"] == "converged") & (gap < SAME)
+    same = np.where(table["problem"] == BY_DRAWS, SAME_BY_DRAWS, SAME)
+    table["solved"] = (table["verdict"] == "converged") & (gap < same)
     time_needed = table["seconds"].where(table["solved"], np.inf)
     fastest = time_needed.groupby([table["problem"], table["start"]]).transform("min")
     table["multiple"] = np.where(np.isfinite(time_needed), time_needed / fastest, np.inf)
@@ -160,7 +172,8 @@ def write(table, machine):
         f"{iclv.__version__}.",
         "",
         f"*solved*: converged, by the library's rule with exact second derivatives, to the best "
-        f"maximum found (within {SAME}). *steps* (trial points), *evaluations* (of the likelihood with whatever "
+        f"maximum found (within {SAME}, by {FINER} times the nodes; {SAME_BY_DRAWS} for the one by 20 draws). *steps* "
+        "(trial points), *evaluations* (of the likelihood with whatever "
         "derivatives the method takes) and *seconds* (of processor time) are medians over solved runs.",
         "",
         "![Performance profile](optimisers.png)",

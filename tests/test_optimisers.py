@@ -449,3 +449,21 @@ def test_memory_bounds_the_batch_and_nothing_else():
 def test_bad_settings(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_scipy_goes_on_until_the_nodes_have_settled():
+    """From far away the first placement of few draws is poor. Other seeds would then move the point as far as placing the
+    same draws anew does, which says nothing about a maximum."""
+    survey = iclv.datasets.sugar_substitutes(items=(2, 2, 2, 1, 2))
+    rule = iclv.Adaptive(12, final_draws=12)
+    options = iclv.Scipy("L-BFGS-B", max_iterations=1000)
+    fit = survey.model.fit(
+        survey.data, person="person", integration=rule, optimizer=options, start="default", progress=False
+    )
+    report = fit.optimizer_report
+    assert report.verdict.value == "converged"
+    assert report.movement < 0.1
+    params = jnp.asarray(fit.estimates)
+    placed = fit.problem.recentre(params)
+    gradient = placed.score(params)
+    assert float(-gradient @ jnp.linalg.solve(placed.hessian(params), gradient)) < 0.1

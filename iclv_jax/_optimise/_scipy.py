@@ -41,28 +41,32 @@ class _Rounds:
         self.objective = self.objective.recentred(z)
         found = find_scale(self.objective, self.options.scaling, z)
         self.scale = found.values
-        movement, verdict = 0.0, Verdict.FALSE_CONVERGENCE
+        movement, noise, verdict = 0.0, 0.0, Verdict.FALSE_CONVERGENCE
         rounds = 1 + (self.options.recentrings if self.objective.moves else 0)
         for number in range(rounds):
             z, stopped = self._round(z, lower, upper)
-            model, decrement = self._shape(z, lower, upper)
+            decrement = self._shape(z, lower, upper)[1]
             verdict = stopped or (
                 Verdict.CONVERGED if decrement <= self.options.tolerance else Verdict.FALSE_CONVERGENCE
             )
-            if stopped or not (verify and self.objective.moves and number + 1 < rounds):
+            if stopped or not (verify and self.objective.moves):
+                break
+            # What another seed would give shows at a maximum only, hence after a round with the nodes placed anew.
+            if number and (movement <= CLOSED or movement <= (noise := self.objective.noise(z))):
+                break
+            if number + 1 == rounds:
+                unsettled = number and verdict is Verdict.CONVERGED
+                verdict = Verdict.NOT_SETTLED if unsettled else verdict
                 break
             self.objective = self.objective.recentred(z)
             movement = self._shape(z, lower, upper)[1]
-            if movement <= CLOSED or movement <= self.objective.noise(z):
-                verdict = Verdict.CONVERGED if verdict is Verdict.CONVERGED else verdict
-                break
         model, decrement = self._shape(z, lower, upper)
         params, names = np.asarray(self.objective.params(z)), self.objective.names
         shape = curvature(model)
         held = np.asarray(shape.active) & self.objective.free
         unscaled = tuple(n for n, u in zip(names, found.unscaled, strict=True) if u)
         report = OptimizerReport(
-            verdict, verdict.sentence, len(self.trace), self.evaluations, decrement, movement, 0.0,
+            verdict, verdict.sentence, len(self.trace), self.evaluations, decrement, movement, noise,
             time.perf_counter() - self.began, {names[i]: float(params[i]) for i in np.flatnonzero(held)},
             unscaled, flat_directions(model, names),
         )  # fmt: skip
