@@ -3,7 +3,7 @@
 They have hundreds of small kernels. The older of XLA's code generators for CPUs compiles these in two thirds of the time of
 the newer one, and sums over a few alternatives or thresholds run faster as loops than through the library (YNNPACK) that XLA
 hands them to. On the reference workload (jaxlib 0.10.2, two cores) both together take a fifth off the exact Hessian and a
-tenth off scores and values, and a third off the time to compile scores. On other devices they change nothing.
+tenth off scores and values, and a fifth off the time to compile scores. Both concern CPUs alone.
 """
 
 from collections.abc import Callable

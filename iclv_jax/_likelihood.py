@@ -77,7 +77,10 @@ def over_people(function: Callable[..., Any], batch: int, *arrays: Any) -> Any:
     people = jax.tree.leaves(arrays)[0].shape[0]
     if people <= batch:
         return jax.vmap(function)(*arrays)
-    batches, _ = _split(arrays, people, batch)
+    count, size = _even(people, batch)
+    # The last person fills up the last batch: a remainder of its own would be compiled a second time.
+    rows = np.minimum(np.arange(count * size), people - 1)
+    batches = jax.tree.map(lambda a: a[rows].reshape(count, size, *a.shape[1:]), arrays)
     results = jax.lax.map(jax.checkpoint(lambda part: jax.vmap(function)(*part)), batches)
     return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:people], results)
 
@@ -89,8 +92,7 @@ def in_batches(
     people = weights.shape[0]
     if people <= batch:
         return function(person, nodes, weights)
-    count = -(-people // batch)
-    size = -(-people // count)
+    count, size = _even(people, batch)
 
     def add(total: Any, first: Array) -> tuple[Any, None]:
         # The last batch reaches back to people who have been counted; they have weight zero in it.
@@ -102,14 +104,10 @@ def in_batches(
     return jax.lax.scan(add, zero, jnp.arange(count) * size)[0]
 
 
-def _split(arrays: Any, people: int, batch: int) -> tuple[Any, Array]:
-    """Arrays cut into equal batches, the last filled up with the last person (a remainder of its own
-    would be compiled a second time), and a mask of the people that are real."""
+def _even(people: int, batch: int) -> tuple[int, int]:
+    """How many batches of the same size, at most `batch`, and that size."""
     count = -(-people // batch)
-    size = -(-people // count)
-    rows = np.minimum(np.arange(count * size), people - 1)
-    batches = jax.tree.map(lambda a: a[rows].reshape(count, size, *a.shape[1:]), arrays)
-    return batches, jnp.asarray(np.arange(count * size) < people, float).reshape(count, size)
+    return count, -(-people // count)
 
 
 def person_values(core: Core, params: Params) -> tuple[Float[Array, " person"], Float[Array, " person"]]:

@@ -178,10 +178,8 @@ def _decrements(core: Core, nodes: Nodes, z: Array, scale: Array, lower: Array, 
         mine = eqx.tree_at(lambda c: c.nodes, core, at[0])
         here = derivatives(mine, at[1])
         free = jnp.ones(at[1].shape, bool)
-        return (
-            curvature(scaled(here.gradient, here.hessian, at[1], scale, lower, upper, free)).decrement
-            * core.weights.sum()
-        )
+        model = scaled(here.gradient, here.hessian, at[1], scale, lower, upper, free)
+        return curvature(model).decrement * core.weights.sum()
 
     return jax.lax.map(one, (nodes, z))
 

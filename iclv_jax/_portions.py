@@ -2,8 +2,8 @@
 
 A person's likelihood is a sum over nodes, so that those of portions of the nodes add up:
 `L = sum_c L_c`, and the score of log L is the mean of the portions' scores with weights `L_c / L`. Programs for
-another number of nodes would have to be compiled, and many nodes at once fit the processor's cache less well: on the
-reference workload the scores at 126 nodes in portions of 20 take two thirds of the time.
+another number of nodes would have to be compiled: on the reference workload that takes a second for the scores at 126 nodes,
+of which a fit takes only a few. In portions of 20 each takes 43 ms in place of 38.
 """
 
 from collections.abc import Iterator

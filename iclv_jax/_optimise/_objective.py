@@ -155,8 +155,7 @@ class Likelihood:
         return unconstrained(*self._map, jnp.asarray(params))
 
     def value(self, z: Array) -> float:
-        each = np.asarray(self.problem.loglike_person(self.params(z)))
-        return -(float(np.asarray(self.problem.core.weights) @ each) - self.cost(z)) / self.size
+        return -(float(self.problem.loglike(self.params(z))) - self.cost(z)) / self.size
 
     def cost(self, z: Array) -> float:
         return 0.0 if self.penalties is None else self.penalties.cost(self.params(z))

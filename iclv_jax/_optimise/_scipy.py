@@ -55,8 +55,8 @@ class _Rounds:
             if number and (movement <= CLOSED or movement <= (noise := self.objective.noise(z))):
                 break
             if number + 1 == rounds:
-                unsettled = number and verdict is Verdict.CONVERGED
-                verdict = Verdict.NOT_SETTLED if unsettled else verdict
+                if number and verdict is Verdict.CONVERGED:
+                    verdict = Verdict.NOT_SETTLED
                 break
             self.objective = self.objective.recentred(z)
             movement = self._shape(z, lower, upper)[1]
