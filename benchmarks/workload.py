@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 import iclv_jax as iclv
-from iclv_jax._accuracy import SEEDS, accuracy
+from iclv_jax._problem._accuracy import SEEDS, accuracy
 
 RESULTS = Path(__file__).parent / "results"
 FITS = 20

@@ -9,10 +9,10 @@ import jax
 jax.config.update("jax_enable_x64", True)
 
 from iclv_jax import datasets, families, plot  # noqa: E402
-from iclv_jax._choice import Logit, Probit  # noqa: E402
+from iclv_jax._diagnose import diagnose  # noqa: E402
+from iclv_jax._families import Continuous, Logit, Ordered, Probit  # noqa: E402  # noqa: E402
 from iclv_jax._fit import Fit, SequentialFit, ben_akiva_swait, compare, load, vuong  # noqa: E402
-from iclv_jax._indicators import Continuous, Ordered  # noqa: E402
-from iclv_jax._initialise import initialise  # noqa: E402
+from iclv_jax._fit._multistart import multistart  # noqa: E402
 from iclv_jax._integration import (  # noqa: E402
     Adaptive,
     Conditioned,
@@ -21,15 +21,15 @@ from iclv_jax._integration import (  # noqa: E402
     MonteCarlo,
     Trapezoid,
 )
-from iclv_jax._long import from_long  # noqa: E402
 from iclv_jax._model import Model  # noqa: E402
-from iclv_jax._multistart import multistart  # noqa: E402
 from iclv_jax._optimise import BHHH, LBFGSB, Scipy, Stochastic, TrustRegion  # noqa: E402
-from iclv_jax._penalties import L1, L2, Gaussian  # noqa: E402
+from iclv_jax._panel._long import from_long  # noqa: E402
+from iclv_jax._parameters._penalties import L1, L2, Gaussian  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
-from iclv_jax._report import to_latex  # noqa: E402
 from iclv_jax._search import search  # noqa: E402
 from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
+from iclv_jax._spec._initialise import initialise  # noqa: E402
+from iclv_jax._tables import to_latex  # noqa: E402
 from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
 __version__ = "0.1.0"
@@ -65,6 +65,7 @@ __all__ = [
     "ben_akiva_swait",
     "compare",
     "datasets",
+    "diagnose",
     "families",
     "from_long",
     "initialise",

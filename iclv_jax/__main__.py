@@ -12,8 +12,8 @@ from scipy.stats import norm
 
 from iclv_jax._fit import Fit
 from iclv_jax._integration import Adaptive
-from iclv_jax._report import Report, Section, fixed, number
 from iclv_jax._report._summary import HEADINGS
+from iclv_jax._tables import Report, Section, fixed, number
 from iclv_jax.datasets import Survey, sugar_substitutes
 
 ITEMS = {"small": (3, 3, 3, 3, 3), "full": (6, 6, 3, 3, 20)}

@@ -8,12 +8,12 @@ import pandas as pd
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
+from iclv_jax._predict._simulate import simulate
 from iclv_jax._problem import Problem, bind
-from iclv_jax._report import Report
 from iclv_jax._report._describe import describe
-from iclv_jax._simulate import simulate
 from iclv_jax._spec import Indicator, Kernel, Latent, Mixing
 from iclv_jax._spec._model import Spec, build_spec
+from iclv_jax._tables import Report
 
 
 class Model:

@@ -9,7 +9,7 @@ import pytest
 
 import iclv_jax as iclv
 from iclv_jax import _compiled
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
 
 
 def twice(x, power=2):

@@ -51,7 +51,7 @@ def at(model, data, **values):
     """A diagnosis at the start values, some of them changed."""
     problem = model.bind(data)
     start = dict(zip(problem.names, np.asarray(problem.start()), strict=True))
-    return problem.diagnose(problem.vector(start | values))
+    return iclv.diagnose(problem, problem.vector(start | values))
 
 
 def sentence(diagnosis, *parts):
@@ -81,7 +81,7 @@ def test_a_fit_knows_the_curvature_of_its_last_step(sound):
     before = sound.optimizer_report.previous
     assert list(before) == list(sound.names)
     previous = sound.problem.vector(before)
-    expected = sound.problem.diagnose(jnp.asarray(sound.estimates), previous).blocks["curvature"]
+    expected = iclv.diagnose(sound.problem, jnp.asarray(sound.estimates), previous).blocks["curvature"]
     assert np.isfinite(expected).all()
     np.testing.assert_array_equal(sound.diagnose().blocks["curvature"], expected)
 
@@ -113,7 +113,7 @@ def test_a_latent_effect_inside_a_product_is_found():
 def test_numbers_are_those_of_the_problem():
     problem = attitude().bind(travel(), weights=np.linspace(0.5, 1.5, PEOPLE))
     params = problem.vector(dict(zip(problem.names, np.asarray(problem.start()) + 0.05, strict=True)))
-    table = problem.diagnose(params).parameters
+    table = iclv.diagnose(problem, params).parameters
     total = float(problem.core.weights.sum())
     scores, gradient = np.asarray(problem.score_person(params)), np.asarray(problem.score(params)) / total
     typical = np.sqrt(np.asarray(problem.core.weights) @ scores**2 / total)
@@ -170,12 +170,12 @@ def test_columns_of_one_size_are_not_flagged():
 def test_the_curvature_of_a_step_is_that_of_differences():
     problem = logit().bind(travel())
     before, after = jnp.array([0.1, -0.2, 0.1]), jnp.array([0.2, -0.4, 0.0])
-    block = problem.diagnose(after, previous=before).blocks.loc["choice fixed effects"]
+    block = iclv.diagnose(problem, after, previous=before).blocks.loc["choice fixed effects"]
     change = np.asarray(problem.score(after) - problem.score(before)) / PEOPLE
     expected = np.linalg.norm(change) / np.linalg.norm(np.asarray(after - before))
     assert block["curvature"] == pytest.approx(expected, rel=1e-10)
     assert 0.1 < block["scaled_curvature"] < 10.0
-    assert problem.diagnose(after).blocks["curvature"].isna().all()
+    assert iclv.diagnose(problem, after).blocks["curvature"].isna().all()
 
 
 # --- silent parameters ------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_a_spread_of_zero_is_a_saddle():
     model = logit(random={"price": iclv.Normal()})
     problem = model.bind(travel(), integration=iclv.GaussHermite(7, adaptive=False))
     params = problem.vector({"asc": 0.1, "price": -0.5, "price.sd": 0.0, "time": 0.1})
-    assert "saddle" in sentence(problem.diagnose(params), "'price.sd'")
+    assert "saddle" in sentence(iclv.diagnose(problem, params), "'price.sd'")
 
 
 def test_a_rare_category_is_named():
@@ -256,7 +256,7 @@ def test_a_level_that_nobody_has_is_named():
     data = pd.DataFrame(np.random.default_rng(2).integers(1, 4, (60, 2)), columns=["q1", "q2"])
     levels = model.bind(data).panel.levels
     problem = model.bind(data[data["q1"] < 3].reset_index(drop=True), levels=levels)
-    assert "level '3'" in sentence(problem.diagnose(problem.start()), "Nobody has", "'q1'")
+    assert "level '3'" in sentence(iclv.diagnose(problem, problem.start()), "Nobody has", "'q1'")
 
 
 # --- identification ---------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def test_a_pair_of_constants_is_named_with_weights():
         return {"car": b.asc_car + b.price * x.price_car, "bus": b.asc_bus + b.price * x.price_bus}
 
     problem = logit(utility).bind(travel())
-    diagnosis = problem.diagnose(problem.vector({"asc_car": 0.2, "asc_bus": -0.1, "price": -0.7}))
+    diagnosis = iclv.diagnose(problem, problem.vector({"asc_car": 0.2, "asc_bus": -0.1, "price": -0.7}))
     found = sentence(diagnosis, "flat", "asc_car (+0.71), asc_bus (+0.71)")
     assert "fixed=" in found
     flat = diagnosis.directions.query("direction == 1")
@@ -284,7 +284,9 @@ def test_two_flat_directions_are_told_apart():
         }
 
     problem = logit(utility).bind(travel())
-    diagnosis = problem.diagnose(problem.vector({"asc_car": 0.2, "asc_bus": -0.1, "p1": -0.3, "p2": -0.4}))
+    diagnosis = iclv.diagnose(
+        problem, problem.vector({"asc_car": 0.2, "asc_bus": -0.1, "p1": -0.3, "p2": -0.4})
+    )
     groups = diagnosis.directions.groupby("direction")["parameter"].agg(frozenset)
     flat = {frozenset({"asc_car", "asc_bus"}), frozenset({"p1", "p2"})}
     assert flat <= set(groups)
@@ -316,7 +318,7 @@ def test_what_the_items_reveal_is_the_reliability():
         age=generator.normal(size=4_000)
     )
     problem = model.bind(data)
-    share = problem.diagnose(problem.vector(values)).measured["green"]
+    share = iclv.diagnose(problem, problem.vector(values)).measured["green"]
     assert share == pytest.approx(1.0 - 1.0 / (1.0 + 3 * 0.64 / 0.36), abs=0.02)
 
 
@@ -326,7 +328,7 @@ def test_loadings_that_hide_each_other_are_named():
     problem = attitude(None, on=()).bind(data[["y1", "y2", "y3"]])
     values = {f"y{k} ~ 1": data[f"y{k}"].mean() for k in (1, 2, 3)}
     values |= {f"y{k} ~~ y{k}": data[f"y{k}"].var(ddof=0) for k in (1, 2, 3)}
-    diagnosis = problem.diagnose(problem.vector(values | {f"green =~ y{k}": 0.0 for k in (1, 2, 3)}))
+    diagnosis = iclv.diagnose(problem, problem.vector(values | {f"green =~ y{k}": 0.0 for k in (1, 2, 3)}))
     assert "by symmetry (a saddle)" in sentence(diagnosis, "depends on 'green =~ y1'")
     assert "hidden while 'green =~ y1' is zero" in sentence(diagnosis, "depends on 'green =~ y2'")
     assert set(diagnosis.parameters.query("people == 0").index) == {f"green =~ y{k}" for k in (1, 2, 3)}
@@ -341,8 +343,8 @@ def test_a_saddle_is_named():
     one = travel().assign(choice=lambda d: np.where(d["price_car"] + 0.5 * d["time"] > 0, "car", "bus"))
     both = pd.concat([one.assign(turn=1.0), one.assign(turn=-1.0)], ignore_index=True)
     problem = logit(utility).bind(both)
-    assert "bend (+1.00)" in sentence(problem.diagnose(problem.vector({"bend": 0.0})), "saddle")
-    assert not [s for s in problem.diagnose(problem.vector({"bend": 0.5})).sentences if "saddle" in s]
+    assert "bend (+1.00)" in sentence(iclv.diagnose(problem, problem.vector({"bend": 0.0})), "saddle")
+    assert not [s for s in iclv.diagnose(problem, problem.vector({"bend": 0.5})).sentences if "saddle" in s]
 
 
 @pytest.mark.parametrize(("people", "words"), [(40, "by about 1.15 times"), (10, "singular")])
@@ -375,4 +377,4 @@ def test_a_log_likelihood_that_is_not_finite_is_refused():
         dict(zip(problem.names, np.asarray(problem.start()), strict=True)) | {"y1 ~~ y1": -1.0}
     )
     with pytest.raises(ValueError, match="not finite"):
-        problem.diagnose(params)
+        iclv.diagnose(problem, params)

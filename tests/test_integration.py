@@ -17,7 +17,7 @@ from iclv_jax import (
     Ordered,
     Trapezoid,
 )
-from iclv_jax._accuracy import SEEDS, accuracy
+from iclv_jax._problem._accuracy import SEEDS, accuracy
 
 PEOPLE = 100
 

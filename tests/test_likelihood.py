@@ -16,7 +16,7 @@ from scipy.stats import multivariate_normal, norm
 
 import iclv_jax as iclv
 from iclv_jax import Adaptive, Continuous, GaussHermite, Latent, Logit, MonteCarlo, Ordered
-from iclv_jax._likelihood import Core
+from iclv_jax._likelihood._likelihood import Core
 
 SEQUENCES = ("halton", "sobol", "mlhs", "random")
 CENTRED = ("mimic", "cfa", "likert5", "scaled", "correlated")

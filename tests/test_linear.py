@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iclv_jax._linear import cholesky, effects, solve_lower, solve_upper
+from iclv_jax._base._linear import cholesky, effects, solve_lower, solve_upper
 
 
 def positive(size, people=4):

@@ -13,7 +13,6 @@ import pytest
 
 import iclv_jax as iclv
 from iclv_jax import Continuous, GaussHermite, Latent, Logit, Normal
-from iclv_jax._fingerprint import of_model
 from iclv_jax._fit._bootstrap import collected
 from iclv_jax._inference import (
     information_product,
@@ -24,6 +23,7 @@ from iclv_jax._inference import (
 from iclv_jax._inference._bootstrap import Resampled
 from iclv_jax._optimise._subproblem import Model as Quadratic
 from iclv_jax._optimise._turns import only_within
+from iclv_jax._problem._fingerprint import of_model
 
 PEOPLE, SITUATIONS = 60, 3
 KEY = jax.random.key(0)

@@ -12,11 +12,11 @@ import pytest
 
 import iclv_jax as iclv
 from iclv_jax import Continuous, GaussHermite, Latent, Logit, Ordered
-from iclv_jax._fingerprint import of_model
-from iclv_jax._latent import reduced_form
+from iclv_jax._density._latent import reduced_form
 from iclv_jax._parameters import LATENT
 from iclv_jax._predict import choice_probabilities, prior_view
 from iclv_jax._predict._probabilities import item_moments, level_probabilities
+from iclv_jax._problem._fingerprint import of_model
 
 PEOPLE = 30
 RULE = GaussHermite(5, adaptive=False)

@@ -10,7 +10,7 @@ import iclv_jax as iclv
 from iclv_jax._inference._bootstrap import draw_weights
 from iclv_jax._inference._refits import refit
 from iclv_jax._optimise import Likelihood
-from iclv_jax._penalties import resolve
+from iclv_jax._parameters._penalties import resolve
 
 SMOOTH = {"price": iclv.Gaussian(-0.5, 0.4), "time": iclv.L2(3.0)}
 

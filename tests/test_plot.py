@@ -18,8 +18,8 @@ from matplotlib.patches import Ellipse
 
 import iclv_jax as iclv
 from iclv_jax import plot
-from iclv_jax._accuracy import Accuracy
 from iclv_jax._inference import Covariance
+from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._training import LearningRates
 
 ROWS = tuple(

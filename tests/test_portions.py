@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import iclv_jax as iclv
-from iclv_jax._portions import Portion, scores, values
+from iclv_jax._problem._portions import Portion, scores, values
 
 
 @pytest.fixture(scope="module")

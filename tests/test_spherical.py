@@ -9,8 +9,8 @@ import pytest
 from scipy.special import factorial2
 
 import iclv_jax as iclv
-from iclv_jax._accuracy import accuracy, in_parts
 from iclv_jax._integration._spherical import design, sphere, spherical_points
+from iclv_jax._problem._accuracy import accuracy, in_parts
 
 
 def moment(powers):

@@ -152,9 +152,9 @@ def test_a_covariate_in_large_units_is_flagged_unless_standardised():
     data = survey().assign(old=(lambda d: (d["year"] < 1970) * 1.0))
     raw = model("income", "old").bind(data)
     standard = model(Standardized("income"), "old").bind(data)
-    found = raw.diagnose(raw.start())
+    found = iclv.diagnose(raw, raw.start())
     assert any("'income'" in s and "scales" in s for s in found.sentences)
-    assert standard.diagnose(standard.start()).healthy
+    assert iclv.diagnose(standard, standard.start()).healthy
 
 
 # --- nominal columns --------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from iclv_jax._optimise._checkpoint import Slot
 from iclv_jax._optimise._epoch import batch_slope, cut
 from iclv_jax._optimise._recorded import Recorded
 from iclv_jax._optimise._training import Training, course_of, held_out, whitening
-from iclv_jax._penalties import resolve
+from iclv_jax._parameters._penalties import resolve
 
 ADAM = optax.adam(0.05)
 """One for all, so that it is compiled once for each number of batches."""

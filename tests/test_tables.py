@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import iclv_jax as iclv
-from iclv_jax._report import Report, Section
-from iclv_jax._report._latex import escape
+from iclv_jax._tables import Report, Section
+from iclv_jax._tables._latex import escape
 
 SPECIAL = re.compile(r"(?<!\\)[%#_]|(?<!\\)&(?! )|[~^<>|]")
 

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Float, Hessian, Params, Scalar, Scores, Theta
 from iclv_jax._integration import Nodes
-from iclv_jax._likelihood import Core, in_batches, log_likelihoods, over_people
+from iclv_jax._likelihood._likelihood import Core, in_batches, log_likelihoods, over_people
 from iclv_jax._panel import Person
-from iclv_jax._types import Array, Float, Hessian, Params, Scalar, Scores, Theta
 
 COLUMNS = 8
 """Columns of the Hessian that are differentiated at a time."""

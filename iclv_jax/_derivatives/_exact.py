@@ -19,15 +19,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
 
-from iclv_jax._density import Structure, choice_log_densities, item_log_densities_at
+from iclv_jax._base._types import Array, Arrays, Params
+from iclv_jax._density._density import Structure, choice_log_densities, item_log_densities_at
+from iclv_jax._density._latent import reduced_form
 from iclv_jax._derivatives._basic import Expansion, few, hessian_autodiff, slope
 from iclv_jax._derivatives._layout import Layout, Places, StackLayout, layout
 from iclv_jax._integration import Nodes
-from iclv_jax._latent import reduced_form
-from iclv_jax._likelihood import Core, in_batches
+from iclv_jax._likelihood._likelihood import Core, in_batches
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT, Stack, section
-from iclv_jax._types import Array, Arrays, Params
 
 AT_ONCE = 100_000
 """As for first derivatives; there are many more arrays here. Of 328 people with 38 items the Hessian took two thirds of the

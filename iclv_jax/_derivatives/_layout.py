@@ -12,9 +12,9 @@ from functools import cached_property
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import Array, Arrays
 from iclv_jax._parameters import CHOICE, LATENT, put
 from iclv_jax._parameters._map import ParameterMap
-from iclv_jax._types import Array, Arrays
 
 INDEX = "intercepts"
 """The array through which a person's index is differentiated: `intercepts + slopes @ covariates`."""

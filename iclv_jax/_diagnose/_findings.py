@@ -40,7 +40,7 @@ class Findings:
 
 
 def find(problem: Any, params: Any, previous: Any = None) -> Findings:
-    """Run every check on a bound problem at `params`; see `Problem.diagnose`."""
+    """Run every check on a bound problem at `params`; see `iclv.diagnose`."""
     point = Point(problem, _vector(problem, params, "params"))
     if not np.isfinite(point.scores).all():
         problem.check_start(point.params)

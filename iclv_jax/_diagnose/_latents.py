@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array
+from iclv_jax._density._latent import reduced_form
 from iclv_jax._diagnose._point import Point, quoted
-from iclv_jax._latent import reduced_form
 from iclv_jax._parameters import LATENT, section
 from iclv_jax._spec import _names as names
-from iclv_jax._types import Array
 
 LEAST = 0.05
 """Share of a latent variable's variance that its items must reveal to measure it at all."""

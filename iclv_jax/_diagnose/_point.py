@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array
 from iclv_jax._diagnose._utility import multiplied
-from iclv_jax._types import Array
 
 NEGLIGIBLE = 1e-4
 """Squared distance to the maximum, in standard errors of one parameter, below which a gradient counts as zero."""

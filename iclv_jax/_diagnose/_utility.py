@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._types import Array
+from iclv_jax._base._types import Array
 
 ROWS = 256
 """Situations that are looked at; enough to meet every branch of a utility."""

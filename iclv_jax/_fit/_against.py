@@ -5,11 +5,11 @@ from typing import Literal, get_args
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._fingerprint import outcomes
 from iclv_jax._fit._estimates import Estimates
 from iclv_jax._fit._penalised import refuse_penalised
 from iclv_jax._inference import HypothesisTest
 from iclv_jax._inference._hypotheses import ben_akiva_swait_bound, chi_squared, vuong_test
+from iclv_jax._problem._fingerprint import outcomes
 
 Correction = Literal["none", "aic", "bic"]
 SMALLEST = 1e-4

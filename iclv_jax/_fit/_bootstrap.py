@@ -9,7 +9,7 @@ from scipy import stats
 
 from iclv_jax._inference import Covariance
 from iclv_jax._inference._bootstrap import Resampled
-from iclv_jax._report import Report, Tabular, number, of_frame
+from iclv_jax._tables import Report, Tabular, number, of_frame
 
 FEWEST = 0.9
 """Share of samples that have to converge before what is left out goes without a warning."""

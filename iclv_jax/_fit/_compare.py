@@ -7,12 +7,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fingerprint import outcomes
 from iclv_jax._fit._estimates import Estimates
-from iclv_jax._report import Report, Tabular
-from iclv_jax._report._format import fixed, loglike, number
+from iclv_jax._problem._fingerprint import outcomes
 from iclv_jax._report._summary import HEADINGS
-from iclv_jax._report._table import Section
+from iclv_jax._tables import Report, Tabular
+from iclv_jax._tables._format import fixed, loglike, number
+from iclv_jax._tables._table import Section
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from iclv_jax._inference import HypothesisTest
 from iclv_jax._inference._hypotheses import chi_squared
 from iclv_jax._inference._information import information_matrix_test, scaled_eigenvalues
 from iclv_jax._inference._people import person_hessians
-from iclv_jax._report import Report, Section, Tabular, fixed, number
+from iclv_jax._tables import Report, Section, Tabular, fixed, number
 
 SHOWN = 3
 

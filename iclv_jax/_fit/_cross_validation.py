@@ -6,12 +6,12 @@ from typing import final
 import numpy as np
 import pandas as pd
 
-from iclv_jax._components import equal_shares
 from iclv_jax._fit._estimates import Estimates
 from iclv_jax._fit._penalised import smooth_penalties
 from iclv_jax._inference._folds import Parts, cross_validate, draw_folds, parts
 from iclv_jax._panel._frame import identifiers
-from iclv_jax._report import Report, Section, Tabular, fixed
+from iclv_jax._problem._components import equal_shares
+from iclv_jax._tables import Report, Section, Tabular, fixed
 
 CHOICES = ("choices", "choices given items", "equal shares", "per choice", "per choice given items")
 

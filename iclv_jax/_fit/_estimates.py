@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._accuracy import Accuracy, Finer, with_more_nodes
+from iclv_jax._diagnose import Diagnosis, diagnose
 from iclv_jax._fit._bootstrap import Bootstrap, collected
 from iclv_jax._fit._frame import all_errors, parameter_frame, with_tests
 from iclv_jax._fit._known import Known
@@ -33,12 +33,12 @@ from iclv_jax._inference import (
 )
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import OptimizerReport
-from iclv_jax._penalties import Penalties
+from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
-from iclv_jax._report import Report
-from iclv_jax._report._diagnosis import Diagnosis
+from iclv_jax._problem._accuracy import Accuracy, Finer, with_more_nodes
 from iclv_jax._report._integration import integration_report
 from iclv_jax._report._summary import summarise
+from iclv_jax._tables import Report
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,11 +215,11 @@ class Estimates(Known):
         )
 
     def diagnose(self) -> Diagnosis:
-        """What could be wrong with these estimates or with the model; see `Problem.diagnose`. The curvature
+        """What could be wrong with these estimates or with the model; see `iclv.diagnose`. The curvature
         |y| / |s| is that of the optimiser's last step."""
         before = self.optimizer_report.previous
         previous = jnp.array([before[n] for n in self.names]) if before else None
-        return self.problem.diagnose(jnp.asarray(self.estimates), previous)
+        return diagnose(self.problem, jnp.asarray(self.estimates), previous)
 
     def integration_report(self) -> Report:
         """How accurate the integral is: rule, nodes, effective sample sizes, the error of log L from

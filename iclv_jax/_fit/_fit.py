@@ -8,8 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._accuracy import Accuracy, accuracy
-from iclv_jax._fingerprint import fingerprints
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._two_step import SequentialFit
@@ -23,11 +21,13 @@ from iclv_jax._optimise import (
     refine,
     sequential_start,
 )
-from iclv_jax._penalties import Penalties, resolve
+from iclv_jax._parameters._penalties import Penalties, resolve
 from iclv_jax._problem import Problem, bind
-from iclv_jax._report import Progress
+from iclv_jax._problem._accuracy import Accuracy, accuracy
+from iclv_jax._problem._fingerprint import fingerprints
 from iclv_jax._spec import expand
 from iclv_jax._spec._model import Spec
+from iclv_jax._tables import Progress
 
 
 @one_thread

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array
 from iclv_jax._inference import delta_errors
 from iclv_jax._parameters import ParameterMap, full
 from iclv_jax._problem import Problem
-from iclv_jax._types import Array
 
 
 @partial(compiled, static_argnums=0)

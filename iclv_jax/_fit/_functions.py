@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._base._types import Array
 from iclv_jax._fit._frame import full_jacobian
 from iclv_jax._fit._known import Known
 from iclv_jax._inference import HypothesisTest, delta_errors
@@ -16,7 +17,6 @@ from iclv_jax._inference._functions import at_draws, needs_missing, normal_draws
 from iclv_jax._inference._hypotheses import wald
 from iclv_jax._inference._restrictions import Restriction, contrasts, parse_restrictions
 from iclv_jax._integration._rule import check_count
-from iclv_jax._types import Array
 
 ONE_DEVIATION = float(stats.norm.cdf(1.0))
 

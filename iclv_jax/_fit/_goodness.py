@@ -12,10 +12,10 @@ from iclv_jax._fit._penalised import smooth_penalties
 from iclv_jax._fit._residuals import Look, Looker, standardised, with_person
 from iclv_jax._inference._refits import refit
 from iclv_jax._integration._rule import check_count
-from iclv_jax._penalties import Penalties
+from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._predict._simulate import draw_answers
 from iclv_jax._problem import Problem
-from iclv_jax._report import Report, Section, Tabular, loglike, number, probability
-from iclv_jax._simulate import draw_answers
+from iclv_jax._tables import Report, Section, Tabular, loglike, number, probability
 
 NAMES = {"items": "answers to items", "pairs": "associations of items", "choices": "shares of alternatives"}
 WORST = 5

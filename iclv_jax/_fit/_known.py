@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._components import Components, components
 from iclv_jax._fit._errors import Errors
 from iclv_jax._fit._frame import all_values
 from iclv_jax._problem import Problem
-from iclv_jax._report import Report
+from iclv_jax._problem._components import Components, components
 from iclv_jax._spec._names import nearest
+from iclv_jax._tables import Report
 
 
 class Known(Errors):

@@ -13,8 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax import _integration as integration
-from iclv_jax._accuracy import Accuracy
-from iclv_jax._fingerprint import of_data, of_model
 from iclv_jax._fit._penalised import from_data
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._saved import SavedFit
@@ -22,6 +20,8 @@ from iclv_jax._fit._writing import FORMAT
 from iclv_jax._integration import Nodes, Rule
 from iclv_jax._optimise import OptimizerReport, Verdict
 from iclv_jax._problem import Problem, bind
+from iclv_jax._problem._accuracy import Accuracy
+from iclv_jax._problem._fingerprint import of_data, of_model
 
 
 def load(

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._base._types import Array
 from iclv_jax._derivatives import Expansion, outer_products
-from iclv_jax._fingerprint import outcomes
 from iclv_jax._fit._against import SMALLEST
 from iclv_jax._fit._estimates import Estimates
 from iclv_jax._fit._penalised import refuse_penalised
@@ -18,10 +18,10 @@ from iclv_jax._inference._covariance import summed_scores
 from iclv_jax._inference._freed import fixed_values, freed, why_not_free
 from iclv_jax._inference._hypotheses import chi_squared
 from iclv_jax._inference._score_test import Index, joint_score, modification_index
-from iclv_jax._likelihood import Core
-from iclv_jax._portions import person_scores
+from iclv_jax._likelihood._likelihood import Core
 from iclv_jax._problem import Problem, expand_exact
-from iclv_jax._types import Array
+from iclv_jax._problem._fingerprint import outcomes
+from iclv_jax._problem._portions import person_scores
 
 ScoreKind = Literal["hessian", "bhhh", "robust"]
 

@@ -6,12 +6,12 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Params
 from iclv_jax._panel import Panel, read_panel
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._predict import Given, View, at_rows, on, posterior_view, prior_view
 from iclv_jax._problem import Problem
 from iclv_jax._spec._names import nearest
-from iclv_jax._types import Params
 
 OUTCOMES = {"nothing": (), "items": ("items",), "answers": ("items", "choices")}
 

@@ -5,7 +5,7 @@ from typing import final
 
 import pandas as pd
 
-from iclv_jax._report import Report, Section, Tabular, number, of_frame
+from iclv_jax._tables import Report, Section, Tabular, number, of_frame
 
 
 @final

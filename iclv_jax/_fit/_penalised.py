@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from iclv_jax._optimise import Verdict
-from iclv_jax._penalties import L1, L2, Applied, Gaussian, Penalties
+from iclv_jax._parameters._penalties import L1, L2, Applied, Gaussian, Penalties
 
 SHOWN = 5
 KINDS = {kind.__name__: kind for kind in (L1, L2, Gaussian)}

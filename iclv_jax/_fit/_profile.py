@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._density import structure
+from iclv_jax._density._density import structure
 from iclv_jax._fit._estimates import Estimates
 from iclv_jax._fit._penalised import refuse_penalised
-from iclv_jax._likelihood import Core
+from iclv_jax._likelihood._likelihood import Core
 from iclv_jax._optimise import Likelihood, TrustRegion, run
 from iclv_jax._parameters import build_table
 from iclv_jax._problem import Problem
-from iclv_jax._report import Report, Tabular, number, of_frame
+from iclv_jax._tables import Report, Tabular, number, of_frame
 
 CLOSE = 1e-3
 """Distance from the wanted square root of the likelihood ratio, as a share of it."""

@@ -11,7 +11,7 @@ from scipy import stats
 from iclv_jax._fit._errors import Errors
 from iclv_jax._fit._penalised import from_data, refuse_penalised
 from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
-from iclv_jax._penalties import Penalties
+from iclv_jax._parameters._penalties import Penalties
 
 
 @final

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Array
 from iclv_jax._fit._estimates import Estimates
 from iclv_jax._fit._moved import Move, moved_column, moved_parameter
 from iclv_jax._fit._penalised import known_parameters
@@ -17,8 +18,7 @@ from iclv_jax._inference._functions import quantities
 from iclv_jax._inference._sensitivity import displacements, responses, score_changes
 from iclv_jax._optimise import Verdict
 from iclv_jax._panel._frame import identifiers
-from iclv_jax._report import Report, Section, Tabular, number, of_frame
-from iclv_jax._types import Array
+from iclv_jax._tables import Report, Section, Tabular, number, of_frame
 
 SHOWN = 10
 """People in the printed table."""

@@ -5,7 +5,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._fingerprint import fingerprints
 from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._two_step import SequentialFit
@@ -13,8 +12,9 @@ from iclv_jax._integration import Rule
 from iclv_jax._optimise import Checkpoint, Optimizer, Stage, Stochastic, refine, sequential_start, stages
 from iclv_jax._parameters import CHOICE
 from iclv_jax._problem import Problem, bind
-from iclv_jax._report import Progress
+from iclv_jax._problem._fingerprint import fingerprints
 from iclv_jax._spec._model import Spec
+from iclv_jax._tables import Progress
 
 INSTEAD = "Use model.fit(...), which estimates everything at once."
 

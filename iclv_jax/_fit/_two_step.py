@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._accuracy import Accuracy
 from iclv_jax._fit._frame import all_errors, parameter_frame, with_tests
 from iclv_jax._fit._functions import Functions
 from iclv_jax._fit._structure import Structural
@@ -16,8 +15,9 @@ from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import TWO_STEP_KINDS, Covariance, Step, two_step_covariance
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._problem import Problem
-from iclv_jax._report import Report
+from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._report._two_step import summarise_two_steps
+from iclv_jax._tables import Report
 
 DEFAULT = "murphy-topel"
 

@@ -18,10 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fingerprint import of_data, of_model
 from iclv_jax._fit._frame import full_jacobian
 from iclv_jax._fit._penalised import as_data, known_parameters, unfinished
 from iclv_jax._integration import Rule
+from iclv_jax._problem._fingerprint import of_data, of_model
 
 FORMAT = "iclv_jax fit 1"
 

@@ -7,18 +7,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Float
 from iclv_jax._inference._people import person_hessians
 from iclv_jax._inference._signs import turns
-from iclv_jax._likelihood import Core
-from iclv_jax._memory import bytes_per_person
+from iclv_jax._likelihood._likelihood import Core
 from iclv_jax._optimise import Ended, Likelihood, minimise_frozen
 from iclv_jax._optimise._many import derivatives
 from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._trust_region import TrustRegionSteps
-from iclv_jax._penalties import Penalties, Terms, slope
+from iclv_jax._parameters._penalties import Penalties, Terms, slope
 from iclv_jax._problem import Problem
-from iclv_jax._types import Array, Float
+from iclv_jax._problem._memory import bytes_per_person
 
 TOLERANCE = 1e-6
 """Newton decrement of a sample: a thousandth of a standard error."""

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._inference._refits import Refit, refit
-from iclv_jax._penalties import Penalties
+from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from iclv_jax._likelihood import Core
+from iclv_jax._likelihood._likelihood import Core
 from iclv_jax._parameters import build_table
 from iclv_jax._problem import Problem
 

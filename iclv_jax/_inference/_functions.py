@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import Array
 from iclv_jax._spec import Module
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._trace import Namespace, record
-from iclv_jax._types import Array
 
 WHAT = "The function of the parameters"
 AT_ONCE = 256

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from iclv_jax._report import Report, Tabular, number, probability
+from iclv_jax._tables import Report, Tabular, number, probability
 
 DEPENDENT = 1e-10
 """Smallest eigenvalue of the correlations of restrictions that counts as positive."""

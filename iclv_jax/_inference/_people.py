@@ -5,10 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Float, Params
 from iclv_jax._derivatives import expand_exact
-from iclv_jax._likelihood import Core, over_people
-from iclv_jax._types import Array, Float, Params
+from iclv_jax._likelihood._likelihood import Core, over_people
 
 
 @compiled

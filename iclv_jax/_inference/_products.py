@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
 from iclv_jax._derivatives import hessian_products
 from iclv_jax._problem import Problem
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import linalg
 
 from iclv_jax._optimise import TrustRegion, run
-from iclv_jax._penalties import Penalties
+from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
 
 FLAT = 1e-4

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Params, Scores
 from iclv_jax._derivatives import person_scores
 from iclv_jax._inference._covariance import Inverse
-from iclv_jax._likelihood import Core
-from iclv_jax._types import Array, Params, Scores
+from iclv_jax._likelihood._likelihood import Core
 
 
 class Direction(NamedTuple):

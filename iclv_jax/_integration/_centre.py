@@ -11,8 +11,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._linear import cholesky, solve_lower, solve_upper
-from iclv_jax._types import Array, Bool, Float, Int, Scalar, Shocks
+from iclv_jax._base._linear import cholesky, solve_lower, solve_upper
+from iclv_jax._base._types import Array, Bool, Float, Int, Scalar, Shocks
 
 GRADIENT = 1e-8
 ITERATIONS = 200

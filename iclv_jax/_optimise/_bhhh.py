@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from iclv_jax._base._types import Array, Bool
 from iclv_jax._optimise import _line_search as line
 from iclv_jax._optimise._method import Judgement, Trial
 from iclv_jax._optimise._objective import Supplied
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature, spectrum, trial_step
-from iclv_jax._types import Array, Bool
 
 LONGEST = 10.0
 """Longest direction in scaled parameters: outer products can be singular."""

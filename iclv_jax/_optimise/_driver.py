@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import Array
 from iclv_jax._optimise._checkpoint import KEPT, Slot
 from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Trial
 from iclv_jax._optimise._objective import Derivatives, Objective
@@ -26,7 +27,6 @@ from iclv_jax._optimise._turns import (
     scaled,
 )
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
-from iclv_jax._types import Array
 
 CLOSED = 0.01
 """Newton decrement right after placing nodes anew that counts as standing still: a tenth of a

@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import AnyArray, Array, Bool, Float, Int, Params, Scalar
 from iclv_jax._integration import Nodes
-from iclv_jax._likelihood import Core, loglike
+from iclv_jax._likelihood._likelihood import Core, loglike
 from iclv_jax._optimise._losses import total_loss
 from iclv_jax._optimise._recorded import Leaves, Recorded
-from iclv_jax._penalties import Terms, cost
+from iclv_jax._parameters._penalties import Terms, cost
 from iclv_jax._problem import centred_nodes, centres
-from iclv_jax._types import AnyArray, Array, Bool, Float, Int, Params, Scalar
 
 
 class Everybody(NamedTuple):

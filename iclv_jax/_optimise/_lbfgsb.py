@@ -10,11 +10,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from iclv_jax._base._types import Array, Int, Scalar
 from iclv_jax._optimise import _line_search as line
 from iclv_jax._optimise._method import Judgement, Trial
 from iclv_jax._optimise._objective import Supplied
 from iclv_jax._optimise._subproblem import Curvature, Model, held_by_bound
-from iclv_jax._types import Array, Int, Scalar
 
 
 class Compact(NamedTuple):

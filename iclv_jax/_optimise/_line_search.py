@@ -9,8 +9,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from iclv_jax._base._types import Array, Int, Scalar
 from iclv_jax._optimise._method import SHORTEST, Trial, rounding
-from iclv_jax._types import Array, Int, Scalar
 
 DECREASE, FLATTER = 1e-4, 0.9
 MOST_TRIALS = 40

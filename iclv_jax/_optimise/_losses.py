@@ -5,11 +5,11 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._density import Structure, utilities
-from iclv_jax._likelihood import Core, over_people
+from iclv_jax._base._types import Array, Params, Scalar, Theta
+from iclv_jax._density._density import Structure, utilities
+from iclv_jax._likelihood._likelihood import Core, over_people
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE
-from iclv_jax._types import Array, Params, Scalar, Theta
 
 Loss = Literal["likelihood", "brier", "hinge"]
 WORDS = {"brier": "the Brier score of the choices", "hinge": "the hinge loss of the choices"}

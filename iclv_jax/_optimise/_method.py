@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 import jax.numpy as jnp
 
+from iclv_jax._base._types import AnyArray, Array, Scalar
 from iclv_jax._optimise._objective import Supplied
 from iclv_jax._optimise._subproblem import Curvature, Model
-from iclv_jax._types import AnyArray, Array, Scalar
 
 ROUNDING = 1e-13
 """Relative changes of the objective below this are rounding."""

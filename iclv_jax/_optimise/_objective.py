@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._accuracy import simulation_noise
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Float
 from iclv_jax._derivatives import Expansion
 from iclv_jax._parameters import ParameterMap, natural, unconstrained
-from iclv_jax._penalties import Penalties, Terms, cost, slope
+from iclv_jax._parameters._penalties import Penalties, Terms, cost, slope
 from iclv_jax._problem import Problem
-from iclv_jax._types import Array, Float
+from iclv_jax._problem._accuracy import simulation_noise
 
 Supplied = Literal["exact", "bhhh", "none"]
 """Which Hessian an objective has to give: exact, outer products of scores, or none."""

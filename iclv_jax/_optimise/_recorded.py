@@ -7,8 +7,8 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import Array
 from iclv_jax._spec._trace import program_key
-from iclv_jax._types import Array
 
 Leaves = tuple[Array, ...]
 HINT = "Stochastic takes transformations of a gradient alone, such as optax.adam(1e-3) or optax.sgd(0.1, momentum=0.9)"

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import Array
 from iclv_jax._optimise._objective import Objective
 from iclv_jax._spec._names import nearest
-from iclv_jax._types import Array
 
 KNOWN = ("scores", "start", "none")
 UNEVEN = 1e3

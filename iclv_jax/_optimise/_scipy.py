@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import optimize
 
+from iclv_jax._base._types import Array
 from iclv_jax._optimise._driver import CLOSED, Outcome, Watch
 from iclv_jax._optimise._objective import Objective
 from iclv_jax._optimise._options import Scipy
@@ -14,7 +15,6 @@ from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._subproblem import Model, curvature
 from iclv_jax._optimise._turns import flat_directions
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
-from iclv_jax._types import Array
 
 SETTLED = {"L-BFGS-B": {"ftol": 1e-15, "gtol": 1e-9, "maxcor": 10}, "TNC": {"ftol": 0.0, "gtol": 1e-9}}
 

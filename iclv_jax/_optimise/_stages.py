@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._accuracy import accuracy, doubling_error
+from iclv_jax._base._types import Array
 from iclv_jax._integration import Rule
 from iclv_jax._optimise._checkpoint import Checkpoint, Slot
 from iclv_jax._optimise._driver import Outcome, minimise
@@ -20,9 +20,9 @@ from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._suited import polished
 from iclv_jax._optimise._training import Trained, Training
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
-from iclv_jax._penalties import Penalties
+from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
-from iclv_jax._types import Array
+from iclv_jax._problem._accuracy import accuracy, doubling_error
 
 ROUGH = TrustRegion("bhhh", tolerance=3.0, max_iterations=40, recentrings=0)
 """Stages only have to come close; outer products of scores are cheap and never indefinite."""

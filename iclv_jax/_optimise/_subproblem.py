@@ -10,8 +10,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._compiled import compiled
-from iclv_jax._types import AnyArray, Array, Bool, Float, Scalar
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import AnyArray, Array, Bool, Float, Scalar
 
 BISECTIONS = 100
 SINGULAR = 1e-11

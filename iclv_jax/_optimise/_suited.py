@@ -8,8 +8,8 @@ import numpy as np
 from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._training import held_out
+from iclv_jax._parameters._penalties import Penalties, under
 from iclv_jax._parameters._transform import Standard
-from iclv_jax._penalties import Penalties, under
 from iclv_jax._problem import Problem
 from iclv_jax._spec._names import nearest
 

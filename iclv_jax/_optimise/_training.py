@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import AnyArray, Array
 from iclv_jax._optimise._checkpoint import Slot
 from iclv_jax._optimise._epoch import Everybody, Setting, State, Step, cut, epoch, unscaled
 from iclv_jax._optimise._losses import WORDS
@@ -17,9 +18,8 @@ from iclv_jax._optimise._recorded import Recorded
 from iclv_jax._optimise._scaling import Scale, find_scale
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._verdict import Verdict
-from iclv_jax._penalties import Penalties, Terms
+from iclv_jax._parameters._penalties import Penalties, Terms
 from iclv_jax._problem import Problem
-from iclv_jax._types import AnyArray, Array
 
 SCALED_BY = 1_000
 """People whose scores give the scales: more would take memory and change nothing."""

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import AnyArray, Array
 from iclv_jax._optimise._method import SHORTEST, Judgement, Trial, rounding
 from iclv_jax._optimise._objective import Supplied
 from iclv_jax._optimise._subproblem import (
@@ -17,7 +18,6 @@ from iclv_jax._optimise._subproblem import (
     spectrum,
     trial_step,
 )
-from iclv_jax._types import AnyArray, Array
 
 Curved = Literal["exact", "bhhh", "sr1", "bfgs"]
 

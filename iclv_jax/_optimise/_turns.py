@@ -5,11 +5,11 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array
 from iclv_jax._optimise._method import Judgement, Memory, Method, Trial
 from iclv_jax._optimise._objective import Derivatives
 from iclv_jax._optimise._subproblem import Curvature, Model
-from iclv_jax._types import Array
 
 TOUCHED = 1e-4
 """Weight in a flat direction above which a parameter is part of it."""

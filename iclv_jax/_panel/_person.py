@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from iclv_jax._types import AnyArray, Bool, Float, Int
+from iclv_jax._base._types import AnyArray, Bool, Float, Int
 
 
 class Person(NamedTuple):

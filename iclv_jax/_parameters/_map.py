@@ -10,10 +10,10 @@ from functools import cached_property
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Arrays, Float, Params, Theta
 from iclv_jax._parameters._transform import Transform
 from iclv_jax._spec import Traced
-from iclv_jax._types import Array, Arrays, Float, Params, Theta
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._types import Array
+from iclv_jax._base._types import Array
 
 
 class Transform(abc.ABC):

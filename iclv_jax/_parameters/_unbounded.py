@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._types import Array
+from iclv_jax._base._types import Array
 
 INSIDE = 0.01
 """Share of the width (or, with one bound, of its size or of 1) by which a start at a bound is moved inside."""

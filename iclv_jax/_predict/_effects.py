@@ -11,11 +11,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._compiled import compiled
-from iclv_jax._density import Structure
-from iclv_jax._latent import check_linear
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Float, Params
+from iclv_jax._density._density import Structure
+from iclv_jax._density._latent import check_linear
 from iclv_jax._parameters import LATENT, section
-from iclv_jax._types import Array, Float, Params
 
 
 class Matrices(NamedTuple):

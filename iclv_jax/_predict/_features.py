@@ -10,16 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
-from iclv_jax._density import Structure
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Arrays, Float, Params
+from iclv_jax._density._density import Structure
+from iclv_jax._density._latent import latent_variables
 from iclv_jax._integration import MonteCarlo
-from iclv_jax._latent import latent_variables
-from iclv_jax._likelihood import Core
+from iclv_jax._likelihood._likelihood import Core
 from iclv_jax._panel import Person
 from iclv_jax._parameters import LATENT, section
 from iclv_jax._predict._probabilities import is_discrete, levels_at
 from iclv_jax._problem import Problem
-from iclv_jax._types import Array, Arrays, Float, Params
 
 DRAWS = 128
 """Sobol draws per person behind expected frequencies; they are the same for the data and for what is simulated."""

@@ -8,16 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
-from iclv_jax._density import Structure
-from iclv_jax._likelihood import over_people
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Params
+from iclv_jax._density._density import Structure
+from iclv_jax._likelihood._likelihood import over_people
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE
 from iclv_jax._predict._tastes import tastes
 from iclv_jax._predict._view import View
 from iclv_jax._spec import Utility
 from iclv_jax._spec._names import nearest
-from iclv_jax._types import Array, Params
 
 PROBES = 3
 

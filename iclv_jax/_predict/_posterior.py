@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
-from iclv_jax._density import Structure, given_items
-from iclv_jax._latent import latent_variables, random_coefficients, reduced_form
-from iclv_jax._likelihood import Core, log_terms, over_people
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Arrays, Float, Params
+from iclv_jax._density._density import Structure, given_items
+from iclv_jax._density._latent import latent_variables, random_coefficients, reduced_form
+from iclv_jax._likelihood._likelihood import Core, log_terms, over_people
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT
-from iclv_jax._types import Array, Arrays, Float, Params
 
 
 class Posterior(NamedTuple):

@@ -7,17 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import roots_hermitenorm
 
-from iclv_jax._compiled import compiled
-from iclv_jax._density import Structure, item_log_densities_at
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Arrays, Float, Params
+from iclv_jax._density._density import Structure, item_log_densities_at
+from iclv_jax._density._latent import reduced_form
 from iclv_jax._integration import Nodes
-from iclv_jax._latent import reduced_form
-from iclv_jax._likelihood import log_terms, over_people
+from iclv_jax._likelihood._likelihood import log_terms, over_people
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT, Stack, section
 from iclv_jax._predict._posterior import given_shocks
 from iclv_jax._predict._tastes import Tastes, tastes
 from iclv_jax._predict._view import View
-from iclv_jax._types import Array, Arrays, Float, Params
 
 INDEX_NODES = 64
 """Gauss-Hermite nodes over the index of an item, which is normal before any answers."""

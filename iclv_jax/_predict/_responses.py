@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Float, Params
 from iclv_jax._predict._probabilities import choice_probabilities
 from iclv_jax._predict._view import View
-from iclv_jax._types import Array, Float, Params
 
 
 class Place(NamedTuple):

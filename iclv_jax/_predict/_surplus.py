@@ -5,16 +5,16 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._compiled import compiled
-from iclv_jax._density import Structure
-from iclv_jax._likelihood import over_people
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Float, Params
+from iclv_jax._density._density import Structure
+from iclv_jax._likelihood._likelihood import over_people
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE
 from iclv_jax._predict._marginal import Marginal
 from iclv_jax._predict._responses import shares, situation_weights
 from iclv_jax._predict._tastes import tastes
 from iclv_jax._predict._view import View
-from iclv_jax._types import Array, Float, Params
 
 
 @partial(compiled, static_argnames=("cost", "pooled"))

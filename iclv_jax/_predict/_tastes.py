@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._density import Structure
+from iclv_jax._base._types import Array, Arrays, Float, Theta
+from iclv_jax._density._density import Structure
+from iclv_jax._density._latent import random_coefficients, reduced_form
 from iclv_jax._integration import Nodes
-from iclv_jax._latent import random_coefficients, reduced_form
-from iclv_jax._likelihood import log_terms
+from iclv_jax._likelihood._likelihood import log_terms
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE, LATENT
 from iclv_jax._predict._posterior import given_shocks
-from iclv_jax._types import Array, Arrays, Float, Theta
 
 
 class Tastes(NamedTuple):

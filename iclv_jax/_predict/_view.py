@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._compiled import compiled
-from iclv_jax._density import steady_columns
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Params
+from iclv_jax._density._density import steady_columns
 from iclv_jax._integration import GaussHermite, MonteCarlo, Nodes, default_rule
-from iclv_jax._likelihood import Core
-from iclv_jax._memory import batch_size, in_batches_of
+from iclv_jax._likelihood._likelihood import Core
 from iclv_jax._panel import Panel, Person
-from iclv_jax._portions import Portion
 from iclv_jax._problem import Problem, spread_nodes
-from iclv_jax._types import Array, Params
+from iclv_jax._problem._memory import batch_size, in_batches_of
+from iclv_jax._problem._portions import Portion
 
 Given = Literal["nothing", "items", "answers"]
 

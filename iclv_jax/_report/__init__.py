@@ -1,18 +1,1 @@
-"""Tables and progress."""
-
-from iclv_jax._report._format import fixed, loglike, number, probability
-from iclv_jax._report._progress import Progress
-from iclv_jax._report._table import Report, Section, Tabular, of_frame, to_latex
-
-__all__ = [
-    "Progress",
-    "Report",
-    "Section",
-    "Tabular",
-    "fixed",
-    "loglike",
-    "number",
-    "of_frame",
-    "probability",
-    "to_latex",
-]
+"""Reports: what a model, a fit and an integral look like on paper."""

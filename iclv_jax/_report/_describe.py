@@ -7,12 +7,12 @@ import numpy as np
 
 from iclv_jax._panel import Panel, read_panel
 from iclv_jax._parameters import ParameterTable, Row, build_table
-from iclv_jax._report._format import number
+from iclv_jax._problem._start import default_start
 from iclv_jax._report._modules import free_parameters
 from iclv_jax._report._summary import HEADINGS
-from iclv_jax._report._table import Report, Section
 from iclv_jax._spec._model import Spec
-from iclv_jax._start import default_start
+from iclv_jax._tables._format import number
+from iclv_jax._tables._table import Report, Section
 
 ASSUMED = 5
 

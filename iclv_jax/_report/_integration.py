@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from iclv_jax._report._format import fixed, loglike, number
-from iclv_jax._report._table import Report, Section
+from iclv_jax._tables._format import fixed, loglike, number
+from iclv_jax._tables._table import Report, Section
 
 SMALL_SHIFT = 0.1
 SMALL_ERROR = 0.5

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from iclv_jax._report._format import number
+from iclv_jax._tables._format import number
 
 
 def free_parameters(spec: Any, table: Any, values: Mapping[str, float]) -> list[tuple[str, str]]:

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iclv_jax._report._format import fixed, loglike, number, probability
 from iclv_jax._report._integration import named
 from iclv_jax._report._modules import collapsed, flat_notes, free_parameters
-from iclv_jax._report._table import Report, Section
+from iclv_jax._tables._format import fixed, loglike, number, probability
+from iclv_jax._tables._table import Report, Section
 
 HEADINGS = {
     "structural": "Structural equations",

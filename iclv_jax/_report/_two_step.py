@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iclv_jax._report._format import fixed, loglike, number, probability
 from iclv_jax._report._summary import HEADINGS, rule_in_words
-from iclv_jax._report._table import Report, Section
+from iclv_jax._tables._format import fixed, loglike, number, probability
+from iclv_jax._tables._table import Report, Section
 
 LABELS = {
     "uncorrected": "uncorrected",

@@ -7,10 +7,10 @@ from typing import Any, final
 import numpy as np
 import pandas as pd
 
-from iclv_jax._report import Report, Tabular, of_frame
 from iclv_jax._search._methods import best_of
 from iclv_jax._search._space import Dimension, Range, Settings
 from iclv_jax._search._trial import Trial
+from iclv_jax._tables import Report, Tabular, of_frame
 
 
 @final

@@ -7,7 +7,6 @@ from typing import Any, get_args
 import numpy as np
 
 from iclv_jax._integration._rule import check_count
-from iclv_jax._report import Progress
 from iclv_jax._search._held_out import Measure, Task, evaluate
 from iclv_jax._search._methods import CoarseToFine, Grid, Method, Random, best_of, combinations
 from iclv_jax._search._optuna import Optuna
@@ -15,6 +14,7 @@ from iclv_jax._search._result import Search, collected
 from iclv_jax._search._space import Dimension, Settings, read_space
 from iclv_jax._search._trial import Trial
 from iclv_jax._spec._names import nearest
+from iclv_jax._tables import Progress
 
 METHODS = ("random", "grid", "coarse-to-fine", "optuna")
 USUAL = 20

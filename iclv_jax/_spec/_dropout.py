@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._types import Array, Scalar
+from iclv_jax._base._types import Array, Scalar
 
 
 class Dropout(eqx.Module):

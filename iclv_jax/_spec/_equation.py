@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from iclv_jax._base._types import Array
 from iclv_jax._spec._module import Module
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._trace import Traced, arguments, check_arguments, record, scalar, trace
-from iclv_jax._types import Array
 
 CELLS = "equation "
 """What the names of the arrays begin with that hold the coefficients of such an equation."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from iclv_jax._base._types import Array, Arrays
 from iclv_jax._spec._parameter import Cells, Domain, Parameter
-from iclv_jax._types import Array, Arrays
 
 Level = Any
 """A level of an ordered item: a number or a label."""

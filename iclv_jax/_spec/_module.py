@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import Array
 from iclv_jax._spec._dropout import Dropout, with_draws, without_draws
 from iclv_jax._spec._names import nearest
-from iclv_jax._types import Array
 
 START = "start"
 """In place of a number: the values that a module comes with."""

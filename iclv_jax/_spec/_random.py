@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from iclv_jax._types import Array
+from iclv_jax._base._types import Array
 
 
 class Mixing(abc.ABC):

@@ -14,8 +14,8 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import Array
 from iclv_jax._spec._module import Module
-from iclv_jax._types import Array
 
 
 class Namespace:

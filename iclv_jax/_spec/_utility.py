@@ -7,11 +7,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from iclv_jax._base._types import Array
 from iclv_jax._spec._equation import check_parts
 from iclv_jax._spec._module import Module
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._trace import Traced, arguments, check_arguments, record, scalar, trace
-from iclv_jax._types import Array
 
 WHAT = "The utility function"
 

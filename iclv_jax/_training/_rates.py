@@ -14,8 +14,8 @@ from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import Stochastic
 from iclv_jax._optimise._epoch import cut
 from iclv_jax._optimise._training import course_of
-from iclv_jax._report import Report, Tabular
-from iclv_jax._report._table import of_frame
+from iclv_jax._tables import Report, Tabular
+from iclv_jax._tables._table import of_frame
 
 SMOOTHING = 0.9
 """Weight of what came before in the smoothed curve."""

@@ -9,15 +9,15 @@ import numpy as np
 import optax
 import pandas as pd
 
-from iclv_jax._components import equal_shares
 from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import Stochastic
 from iclv_jax._optimise._checkpoint import Slot
 from iclv_jax._optimise._training import Training, subset
 from iclv_jax._problem import Problem
-from iclv_jax._report import Report, Tabular
-from iclv_jax._report._table import of_frame
+from iclv_jax._problem._components import equal_shares
+from iclv_jax._tables import Report, Tabular
+from iclv_jax._tables._table import of_frame
 
 FAR = 0.1
 """Share by which the start may miss the log-likelihood of equal shares."""

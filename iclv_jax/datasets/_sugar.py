@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from iclv_jax._choice import Logit
-from iclv_jax._indicators import Ordered
+from iclv_jax._families import Logit, Ordered
 from iclv_jax._model import Model
 from iclv_jax._spec import Latent
 from iclv_jax._spec import _names as names

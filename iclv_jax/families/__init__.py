@@ -95,9 +95,9 @@ class ScaledLogit(families.Kernel):
 ```
 """
 
-from iclv_jax._choice._shared import normalise as normalise_kernel
-from iclv_jax._indicators._shared import loading_cells, loading_starts, loadings
-from iclv_jax._indicators._shared import normalise as normalise_indicator
+from iclv_jax._families._choice_parts import normalise as normalise_kernel
+from iclv_jax._families._item_parts import loading_cells, loading_starts, loadings
+from iclv_jax._families._item_parts import normalise as normalise_indicator
 from iclv_jax._spec import (
     Cells,
     Declared,

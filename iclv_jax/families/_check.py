@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import Array, Arrays
 from iclv_jax._spec import Declared, Increasing, Indicator, Kernel, Positive
-from iclv_jax._types import Array, Arrays
 
 INDICES = (-1.3, 0.0, 0.8)
 """Values of `loadings @ eta` at which items are looked at."""

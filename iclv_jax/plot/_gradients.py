@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from iclv_jax._report._diagnosis import Diagnosis
+from iclv_jax._diagnose import Diagnosis
 from iclv_jax.plot._style import BLUE, GREY, VERMILION, canvas, check_fit, key, rows
 
 DECADES = 100.0
@@ -16,12 +16,12 @@ def gradients(fit: Any, ax: Any = None) -> Any:
 
     Both are per person and refer to the unscaled parameters that the optimiser moves. Blocks whose typical scores lie
     orders of magnitude apart are what unscaled optimisers fail at. At a maximum gradients are zero but for rounding and are
-    left out: ask for a point on the way, `plot.gradients(problem.diagnose(params))`.
+    left out: ask for a point on the way, `plot.gradients(iclv.diagnose(problem, params))`.
 
     Parameters
     ----------
     fit
-        A fit, or what `problem.diagnose(params)` has returned.
+        A fit, or what `iclv.diagnose(problem, params)` has returned.
     ax
         Axes to draw on.
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._density import item_log_densities_at
-from iclv_jax._latent import reduced_form
+from iclv_jax._density._density import item_log_densities_at
+from iclv_jax._density._latent import reduced_form
 from iclv_jax._parameters import LATENT, Stack, section
 from iclv_jax._spec._names import nearest
 from iclv_jax.plot._style import canvas, check_fit

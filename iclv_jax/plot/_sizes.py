@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from iclv_jax._accuracy import FEW
+from iclv_jax._problem._accuracy import FEW
 from iclv_jax.plot._style import BLUE, INK, VERMILION, canvas, check_fit
 
 

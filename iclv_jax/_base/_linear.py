@@ -1,0 +1,60 @@
+"""Factors of small matrices in plain array operations.
+
+One person's latent variables are few, and these run for all people at once. The batched LAPACK calls behind
+`jnp.linalg` wait for XLA's pool of threads from inside it: two of them at a time on two cores can wait for each
+other for ever, which the derivative of a Cholesky factor (three triangular solves) makes likely.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._base._types import Array, Float
+
+
+def cholesky(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """The lower Cholesky factor, from the lower triangle; NaN where the matrix is not positive definite."""
+    size = matrix.shape[0]
+    if size == 0:
+        return matrix
+    columns = []
+    for k in range(size):
+        column = jnp.where(np.arange(size) >= k, matrix[:, k] / jnp.sqrt(matrix[k, k]), 0.0)
+        matrix = matrix - jnp.outer(column, column)
+        columns.append(column)
+    return jnp.stack(columns, axis=1)
+
+
+def solve_lower(lower: Float[Array, "n n"], right: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+    """`lower^-1 right` by forward substitution."""
+    if lower.shape[0] == 0:
+        return right
+    rows: list[Array] = []
+    for i in range(lower.shape[0]):
+        known = lower[i, :i] @ jnp.stack(rows) if rows else 0.0
+        rows.append((right[i] - known) / lower[i, i])
+    return jnp.stack(rows)
+
+
+def solve_upper(upper: Float[Array, "n n"], right: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+    """`upper^-1 right` by backward substitution."""
+    return solve_lower(upper[::-1, ::-1], right[::-1])[::-1]
+
+
+@jax.custom_jvp
+def effects(paths: Float[Array, "n n"]) -> Float[Array, "n n"]:
+    """`(I - paths)^-1` of a strictly lower triangular matrix, the sum of its powers."""
+    size = paths.shape[0]
+    total, power = jnp.eye(size) + paths, paths
+    # (I + B)(I + B^2)(I + B^4) ... ends where B^(2^k) is zero.
+    for _ in range(1, (size - 1).bit_length()):
+        power = power @ power
+        total = total + power @ total
+    return total
+
+
+@effects.defjvp
+def _effects_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    # One product of three in place of the derivatives of every step above: a smaller program to compile.
+    total = effects(*primals)
+    return total, total @ tangents[0] @ total

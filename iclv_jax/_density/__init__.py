@@ -1,0 +1,1 @@
+"""The complete-data density of one person."""

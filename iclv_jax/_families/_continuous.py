@@ -1,0 +1,109 @@
+"""Continuous items: normal given the latent variables."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._base._types import Array, Arrays
+from iclv_jax._families import _item_parts as _shared
+from iclv_jax._spec import Cells, Declared, Indicator, Level, Parameter, Positive, one
+from iclv_jax._spec import _names as names
+
+
+@dataclass(frozen=True)
+class Continuous(Indicator):
+    """A continuous item: `y ~ N(intercept + loading * latent, variance)`.
+
+    Parameters
+    ----------
+    column
+        The column that holds it, constant within a person.
+    of
+        The latent variable that it measures, or several.
+    intercept
+        Whether it has an intercept `column ~ 1`; without one its mean is that of its latent
+        variables times their loadings.
+    missing
+        Values that mean "no answer", besides NaN. A missing item drops out of its person's likelihood.
+
+    Its error variance is `column ~~ column`, its loadings `latent =~ column`.
+    """
+
+    column: str
+    of: Sequence[str]
+    intercept: bool = True
+    missing: Sequence[Any] = ()
+    discrete: ClassVar[bool] = False
+    normal: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _shared.normalise(self)
+        _shared.check_switch(self, "intercept")
+
+    @property
+    def stack(self) -> Hashable:
+        return "continuous"
+
+    @property
+    def shared(self) -> str | None:
+        return None
+
+    @property
+    def location(self) -> str | None:
+        return names.intercept(self.column) if self.intercept else None
+
+    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
+        _shared.check_numeric(self.column, values, people)
+        if len(values) and np.ptp(np.asarray(values, float)) == 0.0:
+            raise ValueError(
+                f"Continuous item {self.column!r} has the same value, {values[0]}, for everyone: it measures "
+                "nothing. Remove it."
+            )
+
+    def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:
+        return ()
+
+    def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
+        pass
+
+    def declare(self, levels: tuple[Level, ...], positions: Mapping[str, int]) -> Declared:
+        q = self.column
+        parameters = [*_shared.loadings(self)]
+        if self.intercept:
+            parameters.insert(
+                0, Parameter(names.intercept(q), "measurement", "intercept", 0.0, f"intercept of {q}")
+            )
+        spread = Parameter(names.variance(q), "measurement", "variance", 1.0, f"error variance of {q}")
+        cells = (
+            Cells("intercept", (), (one(names.intercept(q)) if self.intercept else 0.0,)),
+            _shared.loading_cells(self, positions),
+            Cells("variance", (), (one(names.variance(q)),)),
+        )
+        return Declared((*parameters, spread), cells, (Positive(names.variance(q)),))
+
+    def starts(
+        self, levels: tuple[Level, ...], values: Array, communality: float, sign: float
+    ) -> dict[str, float]:
+        observed = np.asarray(values, float)
+        spread = float(observed.std())
+        start = _shared.loading_starts(self, sign * spread * communality**0.5)
+        start[names.variance(self.column)] = spread**2 * (1.0 - communality)
+        if self.intercept:
+            start[names.intercept(self.column)] = float(observed.mean())
+        return start
+
+    @staticmethod
+    def log_density(stack: Hashable, cells: Arrays, values: Array, index: Array) -> Array:
+        variance = cells["variance"]
+        residual = values - cells["intercept"] - index
+        # log() of a negative variance is NaN, as it should be: the optimiser then shortens its step.
+        return -0.5 * (residual**2 / variance + jnp.log(2.0 * jnp.pi * variance))
+
+    @staticmethod
+    def sample(stack: Hashable, cells: Arrays, index: Array, key: Array) -> Array:
+        noise = jax.random.normal(key, index.shape, index.dtype)
+        return cells["intercept"] + index + jnp.sqrt(cells["variance"]) * noise

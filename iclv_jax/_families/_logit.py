@@ -1,0 +1,66 @@
+"""Multinomial logit."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from iclv_jax._base._types import Array, Arrays
+from iclv_jax._families import _choice_parts as _shared
+from iclv_jax._spec import Declared, Kernel, Utility
+
+
+@dataclass(frozen=True)
+class Logit(Kernel):
+    """A multinomial logit over any number of alternatives (a binary logit has two).
+
+    Parameters
+    ----------
+    utility
+        `utility(b, x, lv)` returns a mapping from alternatives to utilities. It sees scalars of
+        one person in one situation: parameters `b.name`, columns `x.name`, latent variables
+        `lv.name` (or `b["any name"]`), and is written with `jax.numpy`.
+    chosen
+        The column that holds the chosen alternative, one of the mapping's keys; NaN where no
+        choice was observed.
+    available
+        For alternatives that are not always available: columns of zeros and ones.
+    """
+
+    utility: Callable[..., Mapping[Hashable, Any]] | Utility
+    chosen: str
+    available: Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None = None
+
+    def __post_init__(self) -> None:
+        _shared.normalise(self)
+
+    def check(self, alternatives: tuple[Hashable, ...]) -> None:
+        pass
+
+    def declare(self) -> Declared:
+        return Declared((), ())
+
+    @staticmethod
+    def log_density(cells: Arrays, utilities: Array, chosen: Array, available: Array) -> Array:
+        _, shifted, log_total = _shifted(utilities, available)
+        return shifted[chosen] - log_total
+
+    @staticmethod
+    def log_sum(cells: Arrays, utilities: Array, available: Array) -> Array:  # pyright: ignore[reportIncompatibleVariableOverride]
+        top, _, log_total = _shifted(utilities, available)
+        return top + log_total
+
+    @staticmethod
+    def sample(cells: Arrays, utilities: Array, available: Array, key: Array) -> Array:
+        noise = jax.random.gumbel(key, utilities.shape, utilities.dtype)
+        return jnp.argmax(jnp.where(available, utilities + noise, -jnp.inf))
+
+
+def _shifted(utilities: Array, available: Array) -> tuple[Array, Array, Array]:
+    """The highest utility, utilities above it, and the log of the sum of their exponentials."""
+    # The utility of an unavailable alternative may be anything, so it is replaced before the exp.
+    top = jax.lax.stop_gradient(jnp.max(jnp.where(available, utilities, -jnp.inf)))
+    shifted = jnp.where(available, utilities - top, 0.0)
+    return top, shifted, jnp.log(jnp.sum(jnp.where(available, jnp.exp(shifted), 0.0)))

@@ -1,0 +1,280 @@
+"""Ordered items: levels cut out of a normal or logistic response by thresholds."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import norm
+
+from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
+from iclv_jax._base._types import Array, Arrays
+from iclv_jax._families import _item_parts as _shared
+from iclv_jax._spec import Cells, Declared, Increasing, Indicator, Level, Parameter, Positive, Thresholds, one
+from iclv_jax._spec import _names as names
+from iclv_jax._spec._values import is_number
+
+LOGISTIC_SPREAD = np.pi / np.sqrt(3.0)
+MOST_LEVELS = 50
+"""An item with more levels than these, read from the data, was hardly meant to be ordered."""
+
+
+@dataclass(frozen=True)
+class Ordered(Indicator):
+    """An ordered item: `P(y = c) = F((t_c - m) / s) - F((t_{c-1} - m) / s)` with
+    `m = intercept + loading * latent`, F normal or logistic.
+
+    Parameters
+    ----------
+    column
+        The column that holds it, constant within a person.
+    of
+        The latent variable that it measures, or several.
+    link
+        `"probit"` or `"logit"`.
+    levels
+        Its levels in order, numbers or labels. When absent they are read from the data (sorted
+        numbers, or the categories of an ordered categorical) and then kept.
+    thresholds
+        `"free"`: its own `column | 1`, `column | 2`, ...; or `Thresholds(...)`, shared with the
+        other items that name the same one.
+    intercept, scale
+        Whether it has an intercept `column ~ 1` and a free squared scale `column ~~ column`
+        (1 otherwise). None, the default: both with shared thresholds, neither with free ones.
+    missing
+        Values that mean "no answer", besides NaN. A missing item drops out of its person's likelihood.
+    """
+
+    column: str
+    of: Sequence[str]
+    link: Literal["probit", "logit"] = "probit"
+    levels: Sequence[Level] | None = None
+    thresholds: Literal["free"] | Thresholds = "free"
+    intercept: bool | None = None
+    scale: bool | None = None
+    missing: Sequence[Any] = ()
+    discrete: ClassVar[bool] = True
+    normal: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _shared.normalise(self)
+        if self.link not in ("probit", "logit"):
+            raise ValueError(f"Item {self.column!r}: link is 'probit' or 'logit', not {self.link!r}.")
+        if self.thresholds != "free" and not isinstance(self.thresholds, Thresholds):
+            raise ValueError(
+                f"Item {self.column!r}: thresholds is 'free' or iclv.Thresholds(...), not "
+                f"{self.thresholds!r}."
+            )
+        shared = isinstance(self.thresholds, Thresholds)
+        for field in ("intercept", "scale"):
+            if getattr(self, field) is None:
+                object.__setattr__(self, field, shared)
+            _shared.check_switch(self, field)
+        if self.levels is not None:
+            self._check_declared(names.as_tuple(self.levels))
+            object.__setattr__(self, "levels", names.as_tuple(self.levels))
+
+    def _check_declared(self, levels: tuple[Level, ...]) -> None:
+        if len(set(levels)) < max(2, len(levels)):
+            raise ValueError(
+                f"Item {self.column!r}: levels= lists at least two different levels in order, not "
+                f"{list(levels)!r}."
+            )
+        both = [level for level in levels if level in self.missing]
+        if both:
+            raise ValueError(
+                f"Item {self.column!r} has {both[0]!r} in levels= and in missing=. Keep it in one of them."
+            )
+
+    @property
+    def stack(self) -> Hashable:
+        return self.link
+
+    @property
+    def location(self) -> str | None:
+        return names.intercept(self.column) if self.intercept else None
+
+    @property
+    def shared(self) -> str | None:
+        return self.thresholds.name if isinstance(self.thresholds, Thresholds) else None
+
+    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
+        if self.levels is None:
+            return
+        for value, person in zip(values, people, strict=True):
+            if value not in self.levels:
+                raise ValueError(
+                    f"Item {self.column!r} has the value {value!r} for person {person!r}, which is none of "
+                    f"its levels {list(self.levels)!r}. Codes that mean 'no answer' go into `missing=`."
+                )
+
+    def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:
+        if self.levels is not None:
+            return tuple(self.levels)
+        if categories is not None:
+            return tuple(categories)
+        found = set(values)
+        if any(isinstance(v, str) for v in found):
+            raise ValueError(
+                f"Item {self.column!r} holds labels whose order is not known. Give it `levels=[...]` in "
+                "order, or make the column an ordered categorical."
+            )
+        wrong = [v for v in found if not (is_number(v) and np.isfinite(float(v)))]
+        if wrong:
+            raise ValueError(
+                f"Item {self.column!r} has the value {wrong[0]!r}, which is neither a finite number nor a "
+                "label. Codes that mean 'no answer' go into `missing=`."
+            )
+        # Whole numbers that a missing answer elsewhere in the column has turned into floats.
+        return tuple(sorted(int(v) if isinstance(v, float) and v.is_integer() else v for v in found))
+
+    def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
+        who = (
+            f"Ordered item {self.column!r}"
+            if self.shared is None
+            else f"The items that share {self.shared!r}"
+        )
+        if len(levels) < 2:
+            only = f"only the level {levels[0]!r}" if levels else "no level"
+            raise ValueError(f"{who} has {only}: it measures nothing. Remove it, or give it `levels=[...]`.")
+        if self.levels is None:
+            _check_gaps(who, levels)
+            if len(levels) > MOST_LEVELS:
+                raise ValueError(
+                    f"{who} has {len(levels)} different values, from {levels[0]!r} to {levels[-1]!r}. Make "
+                    "it iclv.Continuous, or give it these levels as `levels=[...]`."
+                )
+        never = [level for level, count in zip(levels, counts, strict=True) if count == 0]
+        if never:
+            raise ValueError(
+                f"{who} never has the level {', '.join(map(repr, never))} in these data, so the thresholds "
+                "around it are unidentified. Leave the level out of `levels=` (or of the categories), or "
+                "join it with a neighbour."
+            )
+
+    def declare(self, levels: tuple[Level, ...], positions: Mapping[str, int]) -> Declared:
+        q, count = self.column, len(levels)
+        parameters, domains = [], []
+        if self.intercept:
+            parameters.append(
+                Parameter(names.intercept(q), "measurement", "intercept", 0.0, f"intercept of {q}")
+            )
+        parameters += _shared.loadings(self)
+        threshold_parameters, threshold_cells, threshold_domains = self._declare_thresholds(count)
+        parameters += threshold_parameters
+        domains += threshold_domains
+        if self.scale:
+            parameters.append(
+                Parameter(names.variance(q), "measurement", "scale", 1.0, f"squared scale of {q}")
+            )
+            domains.append(Positive(names.variance(q)))
+        cells = (
+            Cells("intercept", (), (one(names.intercept(q)) if self.intercept else 0.0,)),
+            _shared.loading_cells(self, positions),
+            Cells("thresholds", (count - 1,), threshold_cells),
+            Cells("top", (), (float(count - 1),)),
+            Cells("variance", (), (one(names.variance(q)) if self.scale else 1.0,)),
+        )
+        return Declared(tuple(parameters), cells, tuple(domains))
+
+    def _declare_thresholds(self, count: int) -> tuple[list[Parameter], tuple, tuple]:
+        starts = self._unit() * norm.ppf(np.arange(1, count) / count)
+        if isinstance(self.thresholds, Thresholds):
+            values = self.thresholds.starts(starts.tolist())
+            owner = f"the thresholds {self.thresholds.name!r}"
+            cells, domains = self.thresholds.cells(count), self.thresholds.domains(count)
+        else:
+            values = {names.threshold(self.column, i + 1): float(s) for i, s in enumerate(starts)}
+            owner = self.column
+            cells, domains = tuple(one(n) for n in values), (Increasing(tuple(values)),)
+        parameters = [
+            Parameter(n, "measurement", "threshold", v, f"threshold {i + 1} of {owner}")
+            for i, (n, v) in enumerate(values.items())
+        ]
+        return parameters, cells, domains
+
+    def _unit(self) -> float:
+        return 1.0 if self.link == "probit" else LOGISTIC_SPREAD
+
+    def starts(
+        self, levels: tuple[Level, ...], values: Array, communality: float, sign: float
+    ) -> dict[str, float]:
+        codes = np.asarray(values, int)
+        count = len(levels)
+        below = np.cumsum(np.bincount(codes, minlength=count))[:-1] / len(codes)
+        # Quantiles of a standard normal response; half a person keeps unused end levels finite.
+        positions = norm.ppf(np.clip(below, 0.5 / len(codes), 1.0 - 0.5 / len(codes)))
+        # Levels that nobody has (they come with the levels of other data) still get an interval.
+        positions = positions[0] + np.append(0.0, np.cumsum(np.maximum(np.diff(positions), 0.01)))
+        residual = (1.0 - communality) ** 0.5
+        if not isinstance(self.thresholds, Thresholds):
+            spread = self._unit() / residual
+            start = {names.threshold(self.column, i + 1): spread * float(p) for i, p in enumerate(positions)}
+            if self.intercept:
+                start[names.intercept(self.column)] = 0.0
+        else:
+            common = self._unit() * norm.ppf(np.arange(1, count) / count)
+            centre, spread = _line(positions, common)
+            start = self.thresholds.starts(common.tolist())
+            if self.scale:
+                start[names.variance(self.column)] = (spread * residual / self._unit()) ** 2
+            else:
+                spread = self._unit() / residual
+            if self.intercept:
+                start[names.intercept(self.column)] = centre
+        return start | _shared.loading_starts(self, sign * spread * communality**0.5)
+
+    @staticmethod
+    def error_variance(stack: Hashable) -> float:
+        return 1.0 if stack == "probit" else LOGISTIC_SPREAD**2
+
+    @staticmethod
+    def log_density(stack: Hashable, cells: Arrays, values: Array, index: Array) -> Array:
+        thresholds, top = cells["thresholds"], cells["top"]
+        centre, scale = cells["intercept"] + index, jnp.sqrt(cells["variance"])
+        upper = (_pick(thresholds, values) - centre) / scale
+        lower = (_pick(thresholds, values - 1) - centre) / scale
+        upper = jnp.where(values == top.astype(values.dtype), jnp.inf, upper)
+        lower = jnp.where(values == 0, -jnp.inf, lower)
+        interval = log_normal_interval if stack == "probit" else log_logistic_interval
+        return interval(lower, upper)
+
+    @staticmethod
+    def sample(stack: Hashable, cells: Arrays, index: Array, key: Array) -> Array:
+        draw = jax.random.normal if stack == "probit" else jax.random.logistic
+        noise = draw(key, index.shape, index.dtype)
+        response = cells["intercept"] + index + jnp.sqrt(cells["variance"]) * noise
+        used = jnp.arange(cells["thresholds"].shape[-1]) < cells["top"][:, None]
+        return jnp.sum((response[:, None] > cells["thresholds"]) & used, axis=-1)
+
+
+def _pick(thresholds: Array, position: Array) -> Array:
+    """Each item's threshold at `position`, 0 outside the range (the ends are replaced later).
+
+    A product with zeros and ones: the transpose of a gather, a scatter, is slow on a CPU.
+    """
+    return jnp.sum(jnp.where(position[:, None] == jnp.arange(thresholds.shape[-1]), thresholds, 0.0), axis=-1)
+
+
+def _line(positions: np.ndarray, common: np.ndarray) -> tuple[float, float]:
+    """Mean and spread of a response whose standard thresholds are `positions`, cut by `common`."""
+    if len(common) == 1 or np.ptp(positions) == 0.0:
+        return float(np.mean(common - positions)), 1.0
+    slope = np.polyfit(positions, common, 1)[0]
+    slope = float(np.clip(slope, 0.2, 5.0))
+    return float(np.mean(common) - slope * np.mean(positions)), slope
+
+
+def _check_gaps(who: str, levels: tuple[Level, ...]) -> None:
+    if not all(is_number(v) and float(v).is_integer() for v in levels):
+        return
+    first, last = int(levels[0]), int(levels[-1])
+    absent = sorted(set(range(first, last + 1)) - {int(v) for v in levels})
+    if absent:
+        shown = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
+        raise ValueError(
+            f"{who} has gaps: nobody answered {shown} between {first} and {last}. Give the levels that occur "
+            "as `levels=[...]`, or name codes that mean 'no answer' in `missing=`."
+        )

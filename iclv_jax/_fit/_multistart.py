@@ -1,0 +1,226 @@
+"""Many starts at once, and which maxima they find."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array
+from iclv_jax._diagnose._utility import multiplied
+from iclv_jax._inference._signs import sign
+from iclv_jax._integration import Nodes
+from iclv_jax._integration._rule import check_count
+from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._optimise import Ended, Likelihood, Optimizer, Scipy, Stochastic, TrustRegion, minimise_frozen
+from iclv_jax._optimise._many import derivatives
+from iclv_jax._optimise._method import Method
+from iclv_jax._optimise._scaling import find_scale
+from iclv_jax._optimise._subproblem import curvature
+from iclv_jax._optimise._turns import scaled
+from iclv_jax._problem import Problem
+from iclv_jax._problem._accuracy import accuracy
+from iclv_jax._tables import Report, Tabular, of_frame
+
+QUICK = TrustRegion(max_iterations=60)
+SHARPER = 1e-2
+"""How much smaller the decrement must be by approximate second derivatives, which may be too optimistic."""
+SAME = 1e-4
+"""Log-likelihoods that differ by less belong to one maximum; where nodes are drawn, and so depend on the way
+that led to it, by less than twice the standard error of log L."""
+
+
+@dataclass(frozen=True, eq=False)
+class Starts(Tabular):
+    """Where many starts ended.
+
+    Attributes
+    ----------
+    table
+        One row per start, the best first: `start` (0 is the default start, the others are random), `loglike`,
+        `decrement`, `converged`, `iterations`, `group` (starts with the same log-likelihood, numbered from the
+        best; -1 for those that did not converge).
+    params
+        Estimates by start, in the order of the table, signs of latent variables normalised so that the
+        first free loading of each is positive.
+    """
+
+    table: pd.DataFrame
+    params: pd.DataFrame
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The estimates with the largest log-likelihood, as start values: `model.fit(data, start=found.best)`."""
+        return {str(name): float(value) for name, value in self.params.iloc[0].items()}
+
+    def as_report(self) -> Report:
+        return of_frame(self.table.set_index("start"), "Starts")
+
+    def __str__(self) -> str:
+        groups = self.table[self.table["converged"]].groupby("group")["loglike"].agg(["max", "count"])
+        lines = [
+            f"{len(self.table)} starts, {int(self.table['converged'].sum())} converged, {len(groups)} maxima:"
+        ]
+        lines += [f"  log L {row['max']:.4f} from {int(row['count'])} starts" for _, row in groups.iterrows()]
+        return "\n".join(lines)
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def multistart(
+    problem: Problem,
+    starts: int = 10,
+    *,
+    seed: int = 0,
+    spread: float = 0.5,
+    rounds: int = 4,
+    optimizer: Optimizer = QUICK,
+) -> Starts:
+    """Fit from many starts in one compiled run, and group the maxima that they find.
+
+    Parameters
+    ----------
+    problem
+        From `model.bind`.
+    starts
+        How many; the first is the default start.
+    seed, spread
+        Random starts add normal numbers with this standard deviation, in units of one over the root mean
+        squared score at the default start (about sqrt(people) standard errors), in unconstrained parameters.
+    rounds
+        How often the nodes are placed anew at what was found.
+    optimizer
+        Whose steps, tolerance, iteration limit and scaling are taken; by default a trust region with exact second
+        derivatives. Whether a start has converged is judged by exact second derivatives in any case. Neither `Scipy`
+        nor `Stochastic`, whose loops are not compiled for many starts.
+
+    Raises
+    ------
+    ValueError
+        For counts that are not whole numbers above 0, a spread that is not positive, `Scipy` and `Stochastic`.
+    """
+    check_count(starts, "starts")
+    check_count(rounds, "rounds")
+    if isinstance(optimizer, (Scipy, Stochastic)):
+        raise ValueError(
+            f"The loop of {type(optimizer).__name__} cannot be compiled for many starts at once; take TrustRegion, LBFGSB "
+            "or BHHH."
+        )
+    if not (isinstance(spread, (int, float)) and spread > 0):
+        raise ValueError(f"spread is a positive number, not {spread!r}.")
+    first = problem.recentre(problem.start())
+    objective = Likelihood(first, np.ones(len(problem.names), bool))
+    lower, upper = map(jnp.asarray, objective.bounds())
+    z = objective.z(problem.start())
+    scale = jnp.asarray(find_scale(objective, optimizer.scaling, z).values)
+    noise = np.random.default_rng(seed).standard_normal((starts, len(z)))
+    noise[0] = 0.0
+    points = jnp.clip(z + spread * scale * noise, lower, upper)
+    runs = rounds if objective.moves else 1
+    ended, nodes = None, None
+    for _ in range(runs):
+        nodes = _placed(problem, jax.vmap(objective.params)(points))
+        ended = _all(first.core, nodes, points, scale, lower, upper, optimizer)
+        points = ended.z
+    assert ended is not None
+    params = np.asarray(jax.vmap(objective.params)(points))
+    best = jnp.asarray(params[int(np.nanargmin(np.asarray(ended.value)))])
+    error = accuracy(problem.recentre(best), best).error
+    return _collected(problem, ended, params, max(SAME, 2.0 * (error or 0.0)))
+
+
+def _placed(problem: Problem, params: Array) -> Nodes:
+    """Nodes of every start at its parameters, stacked."""
+    each = [problem.recentre(p).core.nodes for p in params]
+    return jax.tree.map(lambda *a: jnp.stack(a), *each)
+
+
+def _all(
+    core: Core, nodes: Nodes, z: Array, scale: Array, lower: Array, upper: Array, optimizer: Optimizer
+) -> Ended:
+    """All starts at their nodes, with the Newton decrement where they end by exact second derivatives."""
+    method = optimizer.method
+    exact = method.supplied == "exact"
+    tolerance = optimizer.tolerance * (1.0 if exact else SHARPER)
+    ended = _run(core, nodes, z, scale, lower, upper, tolerance, method, optimizer.max_iterations)
+    if exact:
+        return ended
+    decrement = _decrements(core, nodes, ended.z, scale, lower, upper)
+    return ended._replace(decrement=decrement, converged=decrement <= optimizer.tolerance)
+
+
+@partial(compiled, static_argnames=("method", "most"))
+def _run(
+    core: Core,
+    nodes: Nodes,
+    z: Array,
+    scale: Array,
+    lower: Array,
+    upper: Array,
+    tolerance: float,
+    method: Method,
+    most: int,
+) -> Ended:
+    def one(nodes: Nodes, z: Array) -> Ended:
+        mine = eqx.tree_at(lambda c: c.nodes, core, nodes)
+        return minimise_frozen(mine, z, scale, lower, upper, tolerance, method, most)
+
+    return jax.vmap(one)(nodes, z)
+
+
+@compiled
+def _decrements(core: Core, nodes: Nodes, z: Array, scale: Array, lower: Array, upper: Array) -> Array:
+    def one(at: tuple[Nodes, Array]) -> Array:
+        mine = eqx.tree_at(lambda c: c.nodes, core, at[0])
+        here = derivatives(mine, at[1])
+        free = jnp.ones(at[1].shape, bool)
+        model = scaled(here.gradient, here.hessian, at[1], scale, lower, upper, free)
+        return curvature(model).decrement * core.weights.sum()
+
+    return jax.lax.map(one, (nodes, z))
+
+
+def _collected(problem: Problem, ended: Ended, params: np.ndarray, same: float) -> Starts:
+    size = float(problem.panel.weights.sum())
+    loglike = -np.asarray(ended.value) * size
+    converged = np.asarray(ended.converged)
+    order = np.lexsort((-np.nan_to_num(loglike, nan=-np.inf), ~converged))
+    group, groups, last = np.full(len(order), -1), -1, np.inf
+    for at in order:
+        if converged[at]:
+            groups += last - loglike[at] > same
+            group[at], last = groups, loglike[at]
+    turned = np.stack([normalised(problem, params[at], same) for at in order])
+    table = pd.DataFrame(
+        {
+            "start": order,
+            "loglike": loglike[order],
+            "decrement": np.asarray(ended.decrement)[order],
+            "converged": converged[order],
+            "iterations": np.asarray(ended.iterations)[order],
+            "group": group[order],
+        }
+    )
+    return Starts(table, pd.DataFrame(turned, columns=list(problem.names)))
+
+
+def normalised(problem: Problem, params: np.ndarray, same: float = SAME) -> np.ndarray:
+    """Parameters with every latent variable turned so that its first free loading is positive, where that leaves
+    the log-likelihood as it is."""
+    effects = multiplied(problem, "latents")
+    for latent in problem.spec.order:
+        names = list(problem.names)
+        loadings = [n for n in names if n.startswith(f"{latent} =~ ")]
+        if not loadings or params[names.index(loadings[0])] > 0.0:
+            continue
+        turned = np.array([sign(n, latent, effects.get(latent, ())) for n in names]) * params
+        before, after = (
+            float(problem.recentre(jnp.asarray(p)).loglike(jnp.asarray(p))) for p in (params, turned)
+        )
+        if abs(before - after) <= same:
+            params = turned
+    return params

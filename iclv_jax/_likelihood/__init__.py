@@ -1,0 +1,1 @@
+"""The integral over nodes, and sums over people."""

@@ -1,0 +1,381 @@
+"""`Problem`: model, data and nodes bound together as a pure function of the parameters."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal, get_args
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax import _derivatives as derivatives
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import AnyArray, Array, Float, Hessian, Params, Scalar, Scores
+from iclv_jax._density._density import conditionable, log_density, not_finite, steady_columns, structure
+from iclv_jax._integration import Centre, Nodes, Rule, choose_rule, find_centre, place
+from iclv_jax._integration._rule import check_count
+from iclv_jax._likelihood._likelihood import Core, over_people
+from iclv_jax._panel import Panel, Person, read_panel
+from iclv_jax._parameters import ParameterTable, build_table, full
+from iclv_jax._problem import _portions as portions
+from iclv_jax._problem._logdensity import LogDensity, logdensity
+from iclv_jax._problem._memory import MEMORY, batch_size, in_batches_of, parse_memory
+from iclv_jax._problem._portions import Portion
+from iclv_jax._problem._start import default_start
+from iclv_jax._spec import expand
+from iclv_jax._spec._model import Spec
+from iclv_jax._spec._names import nearest
+from iclv_jax._spec._values import finite
+
+slope = compiled(derivatives.slope)
+expand_exact = compiled(derivatives.expand_exact)
+hessian_autodiff = compiled(derivatives.hessian_autodiff)
+hessian_numerical = compiled(derivatives.hessian_numerical, static_argnames="difference")
+
+HessianMethod = Literal["exact", "autodiff", "numerical", "bhhh"]
+
+
+@compiled
+def centres(core: Core, params: Params) -> Centre:
+    """Mode and curvature of every person's posterior; the core comes without nodes, so that any number of
+    them shares what is compiled."""
+    cells = core.structure.map.dense(core.theta(params))
+
+    def one(person: Person) -> Centre:
+        return find_centre(partial(log_density, core.structure, cells, person), core.structure.dimension)
+
+    return over_people(one, core.batch, core.person)
+
+
+@partial(compiled, static_argnames="from_prior")
+def centred_nodes(points: Array, log_weights: Array, centre: Centre, from_prior: int) -> Nodes:
+    shared = points.shape[0] == 1
+    return jax.vmap(partial(place, from_prior=from_prior), in_axes=(None if shared else 0, None, 0))(
+        points[0] if shared else points, log_weights, centre
+    )
+
+
+def spread_nodes(points: AnyArray, log_weights: AnyArray, size: int) -> Nodes:
+    shocks = np.broadcast_to(points, (size, *points.shape[1:]))
+    return Nodes(*jax.device_put((shocks, np.broadcast_to(log_weights, (size, *log_weights.shape)))))
+
+
+class Problem(eqx.Module):
+    """The log-likelihood of one model on one data set, as pure functions of `params`.
+
+    `params` is the vector of free parameters in natural units, in the order of `names`. Every
+    method that takes it may be transformed by `jax.jit`, `jax.grad`, `jax.vmap` and so on. Nodes are
+    part of the problem, so derivatives are those at frozen nodes.
+
+    Attributes
+    ----------
+    core
+        The arrays: data, weights, nodes, fixed parameters.
+    table
+        The parameter table.
+    panel
+        The checked data.
+    rule
+        The rule of integration.
+    reason
+        Why this rule.
+    memory
+        Bytes that an evaluation may take.
+    portion
+        How many nodes are evaluated at a time: those of the coarse stage of a rule, where there was one.
+    """
+
+    core: Core
+    points: Float[Array, "person node dimension"]
+    log_weights: Float[Array, " node"]
+    from_prior: int = eqx.field(static=True)
+    spec: Spec = eqx.field(static=True)
+    table: ParameterTable = eqx.field(static=True)
+    panel: Panel = eqx.field(static=True)
+    rule: Rule = eqx.field(static=True)
+    reason: str = eqx.field(static=True)
+    memory: float = eqx.field(static=True)
+    portion: Portion = eqx.field(static=True)
+
+    def __hash__(self) -> int:
+        # By identity: `jax.jit(problem.loglike)` asks for the hash of the method, and so of its problem's arrays.
+        return id(self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.table.names
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds in natural units."""
+        return self.table.bounds
+
+    def start(self) -> Params:
+        """Default start values, from the moments of the items."""
+        return jax.device_put(default_start(self.spec, self.table, self.panel))
+
+    def vector(self, mapping: Mapping[str, Any] | Any) -> Params:
+        """Named values (a mapping or a Series) as `params`; every free parameter must be named, modules as in `fixed`.
+        Values of parameters that are fixed, tied or defined are refused unless they agree with the model to 1e-9."""
+        mapping = expand(self.spec.modules, dict(mapping).items(), "mapping")
+        self._check_known(mapping)
+        absent = [n for n in self.names if n not in mapping]
+        if absent:
+            raise ValueError(
+                f"{len(absent)} of {len(self.names)} free parameters have no value: {', '.join(absent[:5])}"
+                + (", ..." if len(absent) > 5 else "")
+                + ". Name all of them."
+            )
+        params = jnp.asarray(np.array([finite(n, mapping[n], "mapping") for n in self.names]))
+        values = self.unpack(params, everything=True)
+        for name, value in mapping.items():
+            if not np.isclose(float(value), float(values[name]), rtol=1e-9, atol=1e-9):
+                standing = self.table.row(name).standing
+                found = f"{float(values[name]):g}, not {float(value):g}"
+                raise ValueError(f"{name!r} is {standing} and so {found}. Leave it out.")
+        return params
+
+    def unpack(self, params: Params, everything: bool = False) -> dict[str, Array]:
+        """Named values of the free parameters, or of every parameter of the table."""
+        if not everything:
+            return dict(zip(self.names, params, strict=True))
+        values = full(self.table.map, self.core.constants, params)
+        return {row.name: values[i] for i, row in enumerate(self.table.rows)}
+
+    def loglike(self, params: Params) -> Scalar:
+        """The weighted log-likelihood."""
+        return jnp.dot(self.core.weights, self.loglike_person(params))
+
+    def loglike_person(self, params: Params) -> Float[Array, " person"]:
+        """log L_n of every person, unweighted, in the order of `panel.people`."""
+        return portions.values(self.core, params, self.portion)[0]
+
+    def effective_sizes(self, params: Params) -> Float[Array, " person"]:
+        """How many draws from the posterior every person's nodes are worth: `(sum w)^2 / sum w^2` of the
+        importance weights (Kong 1992)."""
+        return portions.values(self.core, params, self.portion)[1]
+
+    def score(self, params: Params) -> Params:
+        """Gradient of `loglike`."""
+        return self.value_and_score(params)[1]
+
+    def score_person(self, params: Params) -> Scores:
+        """Gradient of every person's log L_n, unweighted: shape (people, parameters)."""
+        return portions.scores(self.core, params, self.portion).scores
+
+    def hessian(
+        self,
+        params: Params,
+        method: HessianMethod = "exact",
+        *,
+        people: Any = None,
+        difference: derivatives.Difference = "central",
+    ) -> Hessian:
+        """Hessian of `loglike`, (parameters, parameters) in natural units.
+
+        Parameters
+        ----------
+        method
+            `"exact"` uses the structure of the model (but is `"autodiff"` where a structural equation is a function, and
+            under exact conditioning); `"autodiff"` is `jax.hessian` in chunks, the
+            cross-check; `"numerical"` differences of the gradient (`numerical_hessian` also says how far
+            they can be trusted); `"bhhh"` minus the outer product of the scores.
+        people
+            Positions of a subsample of people for `"bhhh"`, which is then multiplied by the total weight
+            over that of the subsample.
+        difference
+            `"central"` or `"forward"`, for `"numerical"`.
+        """
+        _check_choice("method", method, get_args(HessianMethod))
+        if people is not None and method != "bhhh":
+            raise ValueError(f"people= is a subsample for method='bhhh', not for {method!r}. Leave it out.")
+        if method == "exact":
+            return self.expansion(params).hessian
+        if method == "autodiff":
+            return hessian_autodiff(self.core, params)
+        if method == "numerical":
+            return self.numerical_hessian(params, difference).hessian
+        problem = self if people is None else self.subsample(people)
+        return problem.expansion(params, "bhhh").hessian
+
+    def expansion(self, params: Params, method: Literal["exact", "bhhh"] = "exact") -> derivatives.Expansion:
+        """Value, gradient and Hessian of `loglike` in one pass, and the log-likelihood of the items alone."""
+        if method == "exact":
+            return expand_exact(self.core, params)
+        found = portions.scores(self.core, params, self.portion)
+        return derivatives.outer_products(self.core.weights, *found)
+
+    def value_and_score(self, params: Params) -> tuple[Scalar, Params]:
+        """`loglike` and its gradient in one pass."""
+        return self.slope(params)[:2]
+
+    def slope(self, params: Params) -> derivatives.Slope:
+        """`loglike`, its gradient, and the log-likelihood of the items alone at the same nodes."""
+        if not self.portion.divides(self.core, params):
+            return slope(self.core, params)
+        each = portions.scores(self.core, params, self.portion)
+        return derivatives.summed(self.core.weights, *each)
+
+    def numerical_hessian(
+        self, params: Params, difference: derivatives.Difference = "central"
+    ) -> derivatives.Differences:
+        """Hessian by differences of the gradient, with an estimate of the error of every entry and the
+        steps that were taken."""
+        _check_choice("difference", difference, get_args(derivatives.Difference))
+        return hessian_numerical(self.core, params, difference=difference)
+
+    def subsample(self, people: Any) -> "Problem":
+        """The same problem with the likelihood of some people (by position) only, weighted up to the
+        total weight."""
+        at = np.asarray(people)
+        size = len(self.panel.people)
+        if at.ndim != 1 or not len(at) or not np.issubdtype(at.dtype, np.integer):
+            raise ValueError(f"people= is a list of positions of people (whole numbers), not {people!r}.")
+        if at.min() < 0 or at.max() >= size:
+            raise ValueError(
+                f"people= has positions from {at.min()} to {at.max()}; there are {size} people, from 0."
+            )
+        kept = self.core.weights[at]
+        core = Core(
+            self.core.structure,
+            min(self.core.batch, len(at)),
+            self.core.constants,
+            jax.tree.map(lambda a: a[at], self.core.person),
+            kept * (self.core.weights.sum() / kept.sum()),
+            jax.tree.map(lambda a: a[at], self.core.nodes),
+        )
+        return eqx.tree_at(lambda p: p.core, self, core)
+
+    @property
+    def _bare(self) -> Core:
+        """The core without its nodes."""
+        none = Nodes(*jax.device_put((np.zeros((self.core.people, 0, 0)), np.zeros((self.core.people, 0)))))
+        return eqx.tree_at(lambda c: c.nodes, self.core, none)
+
+    def logdensity(
+        self, prior: Any = None, *, jacobian: bool = True, recentre: bool = False, start: Any = None
+    ) -> LogDensity:
+        """Log-likelihood plus log prior as a pure function of an unconstrained vector, for samplers and optimisers of other
+        libraries; arguments and uses are told at `LogDensity`.
+
+        Raises ValueError for a prior that is no density of the parameters, and for a start outside the domain.
+        """
+        first = self.start() if start is None else self.vector(start) if hasattr(start, "keys") else start
+        return logdensity(self, prior, jnp.asarray(first), jacobian, recentre)
+
+    def centres(self, params: Params) -> Centre:
+        """Mode and curvature of every person's posterior of the shocks, with flags."""
+        return centres(self._bare, params)
+
+    def recentre(self, params: Params) -> "Problem":
+        """The problem with its nodes placed at these parameters' posteriors (itself for a rule
+        without centres). Not differentiable, by design."""
+        if not self.rule.centred or self.core.structure.dimension == 0:
+            return self
+        centre = self.centres(jax.lax.stop_gradient(jnp.asarray(params)))
+        nodes = centred_nodes(self.points, self.log_weights, centre, self.from_prior)
+        return eqx.tree_at(lambda p: p.core.nodes, self, nodes)
+
+    def integrate(self, rule: Rule) -> "Problem":
+        """The same problem with the nodes of another rule, not yet placed at any parameters."""
+        people, dimension = len(self.panel.people), self.core.structure.dimension
+        standard = rule.standard(people, dimension)
+        points, logs = jax.device_put((standard.points, standard.log_weights))
+        nodes = spread_nodes(standard.points, standard.log_weights, people)
+        core = eqx.tree_at(lambda c: c.nodes, self.core, nodes)
+        core = in_batches_of(core, min(core.batch, batch_size(core, points.shape[1], self.memory)))
+        new = core, points, logs, standard.from_prior
+        portion = self.portion
+        if not (rule.centred and self.rule.centred and portion.nodes < points.shape[1]):
+            portion = Portion(points.shape[1], core.batch)
+        return Problem(*new, self.spec, self.table, self.panel, rule, self.reason, self.memory, portion)
+
+    def part(self, keep: Literal["items", "choices"]) -> "Problem":
+        """The same problem with only the items, or only the choices, in the likelihood."""
+        person = self.core.person
+        if keep == "items":
+            person = person._replace(occurs=_nothing(person.occurs))
+        else:
+            person = person._replace(observed=tuple(map(_nothing, person.observed)))
+        return eqx.tree_at(lambda p: p.core.person, self, person)
+
+    def with_weights(self, weights: Array) -> "Problem":
+        """The same problem with other person weights."""
+        return eqx.tree_at(lambda p: p.core.weights, self, jnp.asarray(weights))
+
+    def check_start(self, params: Params) -> None:
+        """Raise ValueError naming people and factor when the log-likelihood is not finite here."""
+        bad = np.flatnonzero(~np.isfinite(np.asarray(self.loglike_person(params))))
+        if not len(bad):
+            return
+        shape, first = self.core.structure, jax.tree.map(lambda a: a[int(bad[0])], self.core.person)
+        cause = (
+            not_finite(shape, shape.map.dense(self.core.theta(params)), first)
+            or "the integral over the nodes"
+        )
+        people = ", ".join(repr(self.panel.people[i]) for i in bad[:5]) + (", ..." if len(bad) > 5 else "")
+        raise ValueError(
+            f"The log-likelihood is not finite at the start values for {len(bad)} of "
+            f"{len(self.panel.people)} people ({people}); the factor that does it, for the first: "
+            f"{cause}. Give other start values, or check these people's data."
+        )
+
+    def _check_known(self, mapping: Mapping[str, Any]) -> None:
+        for name in mapping:
+            self.table.row(name)
+
+
+def _nothing(marks: Array) -> Array:
+    return jax.device_put(np.zeros(marks.shape, bool))
+
+
+def _check_choice(argument: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(
+            f"{argument} is one of {', '.join(map(repr, known))}, not {value!r}. {nearest(str(value), known)}"
+        )
+
+
+def bind(
+    spec: Spec,
+    data: Any,
+    *,
+    person: str | None = None,
+    people: Any = None,
+    weights: Any = None,
+    cluster: str | None = None,
+    integration: Rule | None = None,
+    levels: Mapping[str, Any] | None = None,
+    batch_people: int | None = None,
+    memory: str | float = MEMORY,
+) -> Problem:
+    """Check the data, build the parameter table, make the nodes."""
+    if integration is not None and not isinstance(integration, Rule):
+        raise ValueError(
+            f"integration= is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {integration!r}."
+        )
+    if batch_people is not None:
+        check_count(batch_people, "batch_people")
+    bytes_allowed = parse_memory(memory)
+    panel = read_panel(spec, data, person, people, weights, cluster, levels)
+    table = build_table(spec, panel.levels, panel.moments)
+    seen = (*spec.utility.latents, *spec.random) if spec.utility is not None else ()
+    rule, reason = choose_rule(integration, spec.dimension, len(seen), conditionable(spec))
+    shape = structure(spec, table, rule.conditions, steady_columns(panel.person))
+    standard = rule.standard(len(panel.people), shape.dimension)
+    points, logs = jax.device_put((standard.points, standard.log_weights))
+    constants, weights, arrays = jax.device_put((table.constants, panel.weights, panel.person))
+    core = Core(
+        structure=shape,
+        batch=batch_people or len(panel.people),
+        constants=constants,
+        person=arrays,
+        weights=weights,
+        nodes=spread_nodes(standard.points, standard.log_weights, len(panel.people)),
+    )
+    if batch_people is None:
+        core = in_batches_of(core, batch_size(core, points.shape[1], bytes_allowed))
+    portion = Portion(points.shape[1], core.batch)
+    new = core, points, logs, standard.from_prior
+    return Problem(*new, spec, table, panel, rule, reason, bytes_allowed, portion)
