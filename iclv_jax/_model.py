@@ -8,6 +8,7 @@ import pandas as pd
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
+from iclv_jax._panel import WeightsAre
 from iclv_jax._predict._simulate import simulate
 from iclv_jax._problem import Problem, bind
 from iclv_jax._report._describe import describe
@@ -108,6 +109,7 @@ class Model:
         person: str | None = None,
         people: pd.DataFrame | None = None,
         weights: Any = None,
+        weights_are: WeightsAre = "sampling",
         cluster: str | None = None,
         integration: Rule | None = None,
         levels: Mapping[str, Any] | None = None,
@@ -125,6 +127,7 @@ class Model:
             person=person,
             people=people,
             weights=weights,
+            weights_are=weights_are,
             cluster=cluster,
             integration=integration,
             levels=levels,
@@ -139,6 +142,7 @@ class Model:
         person: str | None = None,
         people: pd.DataFrame | None = None,
         weights: Any = None,
+        weights_are: WeightsAre = "sampling",
         cluster: str | None = None,
         integration: Rule | None = None,
         optimizer: Optimizer | None = None,
@@ -163,6 +167,12 @@ class Model:
             Person weights: a column, or one number per person in the order of their first rows (a
             Series whose index holds the people is matched by it). The log-likelihood is
             `sum_n w_n log L_n`.
+        weights_are
+            What they are. `"sampling"`: people stand for others who were not asked, by the inverse of the probability of
+            being drawn (also expansion factors, post-stratification). There are as many observations as people, the
+            log-likelihood is a pseudo-likelihood, and standard errors are robust unless asked for otherwise.
+            `"frequency"`: whole numbers that say how many people gave the same answers; everything is as with as many
+            rows: `nobs`, BIC, standard errors of every kind.
         cluster
             Column of clusters of people, for covariances of the kind `"cluster"`.
         integration
@@ -205,6 +215,7 @@ class Model:
             person=person,
             people=people,
             weights=weights,
+            weights_are=weights_are,
             cluster=cluster,
             integration=integration,
             optimizer=optimizer,
@@ -222,6 +233,7 @@ class Model:
         person: str | None = None,
         people: pd.DataFrame | None = None,
         weights: Any = None,
+        weights_are: WeightsAre = "sampling",
         cluster: str | None = None,
         integration: Rule | None = None,
         optimizer: Optimizer | None = None,
@@ -252,7 +264,7 @@ class Model:
         ----------
         start
             As of `fit`: `"sequential"` passes roughly through both steps before it takes each to its maximum.
-        data, person, people, weights, cluster, integration, optimizer, progress, checkpoint, memory
+        data, person, people, weights, weights_are, cluster, integration, optimizer, progress, checkpoint, memory
             As of `fit`.
 
         Returns
@@ -279,6 +291,7 @@ class Model:
             person=person,
             people=people,
             weights=weights,
+            weights_are=weights_are,
             cluster=cluster,
             integration=integration,
             optimizer=optimizer,

@@ -5,6 +5,7 @@ import bank
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import iclv_jax as iclv
 from iclv_jax import Continuous, Latent
@@ -223,3 +224,28 @@ def test_the_pupils_are_looked_for_and_checked(tmp_path, monkeypatch):
 def test_the_pupils(pupils):
     assert pupils.shape == (301, 15)
     assert pupils["x1"].mean() == pytest.approx(4.93577, abs=1e-5)
+
+
+def test_the_baseline_with_missing_items_counts_those_who_answered():
+    """Of independent items maximum likelihood takes mean and variance over the answers to each."""
+    generator = np.random.default_rng(9)
+    factors = generator.multivariate_normal([0, 0], [[1, 0.4], [0.4, 1]], 250)
+    values = factors[:, [0, 0, 0, 1, 1, 1]] + 0.8 * generator.normal(size=(250, 6)) + np.arange(1.0, 7.0)
+    values[generator.uniform(size=values.shape) < 0.15] = np.nan
+    values = values[~np.isnan(values).all(axis=1)]
+    names = [f"y{k}" for k in range(6)]
+    model = iclv.Model(
+        [iclv.Latent("f"), iclv.Latent("g")],
+        [iclv.Continuous(q, of="fg"[k > 2]) for k, q in enumerate(names)],
+        covariances=[("f", "g")],
+    )
+    found = model.fit(pd.DataFrame(values, columns=names), progress=False).fit_measures()
+    alone = sum(
+        stats.norm(c[~np.isnan(c)].mean(), c[~np.isnan(c)].std()).logpdf(c[~np.isnan(c)]).sum()
+        for c in values.T
+    )
+    base, excess = 2.0 * (found["saturated_loglike"] - alone), max(found["chi2"] - found["df"], 0.0)
+    assert found["baseline_chi2"] == pytest.approx(base, rel=1e-6)
+    assert found["cfi"] == pytest.approx(1.0 - excess / (base - 15), rel=1e-6)
+    assert found["tli"] == pytest.approx((base / 15 - found["chi2"] / found["df"]) / (base / 15 - 1.0), rel=1e-6)
+    assert found["rmsea"] == pytest.approx(np.sqrt(excess / (len(values) * found["df"])), rel=1e-6)

@@ -1,8 +1,12 @@
 """What any measurement family and any choice kernel must pass, and members that a user writes."""
 
 import re
+from dataclasses import dataclass
+from typing import Any
 
+import after
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,3 +115,76 @@ def test_members_of_a_user_are_simulated_and_fitted():
     assert 0.0 < score @ step < 30.0
     assert float(one.loglike(params + step)) > float(value)
     assert "n1 ~ 1" in own.describe(data).to_frame()["name"].tolist()
+
+
+def counted():
+    """Counts and a continuous item of one latent variable, with a choice that it enters."""
+    generator = np.random.default_rng(3)
+    frame = pd.DataFrame({"age": generator.normal(size=150), "price": generator.normal(size=150)})
+    items = [Count("n1", of="trust"), Count("n2", of="trust")]
+    items += [iclv.Continuous(q, of="trust") for q in ("c1", "c2", "c3")]
+    model = iclv.Model([Latent("trust", on=["age"])], items, Logit(utility, "choice"))
+    truth = {"trust ~ age": 0.5, "asc": 0.2, "price": -0.8, "use": 0.6}
+    truth |= {f"n{k} ~ 1": 0.3 for k in (1, 2)} | {f"trust =~ n{k}": 0.6 for k in (1, 2)}
+    for q in ("c1", "c2", "c3"):
+        truth |= {f"{q} ~ 1": 0.0, f"trust =~ {q}": 0.8, f"{q} ~~ {q}": 0.5}
+    data = model.simulate(truth, frame, seed=1)
+    problem = model.bind(data, integration=GaussHermite(15, adaptive=False))
+    return after.fit_at(problem, problem.vector(truth)), truth
+
+
+def test_what_has_no_variance_is_left_out_of_standard_units_and_named():
+    fit, p = counted()
+    variance = 1.0 + p["trust ~ age"] ** 2 * np.var(fit.problem.panel.frame.data["age"])
+    effects, standard, reliable = fit.effects(), fit.standardized(), fit.reliability()
+    assert effects.loc[("age", "c1"), "total"] == pytest.approx(0.5 * 0.8)
+    assert standard.loc["trust =~ n1", "std.lv"] == pytest.approx(0.6 * np.sqrt(variance))
+    assert np.isnan(standard.loc["trust =~ n1", "std.all"]) and "R2 n1" not in standard.index
+    assert standard.loc["R2 c1", "std.all"] == pytest.approx(0.64 * variance / (0.64 * variance + 0.5))
+    common = (3 * 0.8) ** 2 * variance
+    assert reliable.loc["trust", "omega"] == pytest.approx(common / (common + 1.5))
+    assert reliable.loc["trust", "items"] == 3
+    for found in (effects, standard, reliable):
+        assert sum("family Count" in note for note in found.attrs["notes"]) == 2
+
+
+@dataclass(frozen=True)
+class Density(families.Kernel):
+    """The first utility is the log-likelihood itself, whatever was chosen."""
+
+    utility: Any
+    chosen: str
+    available: Any = None
+
+    def __post_init__(self):
+        families.normalise_kernel(self)
+
+    def check(self, alternatives):
+        pass
+
+    def declare(self):
+        return families.Declared((), ())
+
+    @staticmethod
+    def log_density(cells, utilities, chosen, available):
+        return utilities[0]
+
+    @staticmethod
+    def sample(cells, utilities, available, key):
+        return jnp.zeros((), int)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_a_kernel_of_a_user_leaves_undefined_is_said(same):
+    """Counts written as a choice: a Poisson log density."""
+    generator = np.random.default_rng(0)
+    data = pd.DataFrame({"n": generator.poisson(2.0, 60) * 1.0, "y": 1 if same else generator.integers(0, 2, 60)})
+
+    def log_density(b, x, lv):
+        return {1: x.n * b.level - jnp.exp(b.level), 0: 0.0 * x.n}
+
+    fit = iclv.Model(choice=Density(log_density, "y")).fit(data, progress=False)
+    assert fit.params["level"] == pytest.approx(np.log(data["n"].mean()), rel=1e-6)
+    text = str(fit.summary())
+    assert "not defined" in text and "Rho-squared" not in text and "constants only" not in text
+    assert np.isnan(fit.components.rho_squared) and np.isnan(fit.components.constants)

@@ -40,6 +40,11 @@ def theirs(data):
     return sm.Logit(y, sm.add_constant(data[["price", "time"]])).fit(disp=0, tol=1e-14)
 
 
+def test_a_fit_introduces_itself_in_a_line(fit):
+    assert repr(fit) == "<Fit: 400 people, 3 free parameters, converged>"
+    assert str(fit) == str(fit.summary())
+
+
 # --- functions of the estimates ---------------------------------------------------------------------------------
 
 
@@ -107,6 +112,32 @@ def test_a_parameter_without_variance_gives_nan_and_the_reason(data):
     test = fit.wald_test("time = 0")
     assert np.isnan(test.statistic)
     assert "time is at its bound" in str(test)
+
+
+def test_errors_of_functions_take_a_parameter_at_its_bound_as_known(data):
+    """They are those of the model in which it is fixed there."""
+    frame = data.assign(price=data["price"] + 3.0, time=data["time"] + 3.0)
+    held = logit(bounds={"time": (-0.1, None)}).fit(frame, progress=False)
+    fixed = logit(fixed={"time": -0.1}).fit(frame, progress=False)
+    assert held.optimizer_report.active == {"time": -0.1}
+    assert np.isnan(held.bse["time"]) and np.isfinite(held.bse[["asc", "price"]]).all()
+    for ask in (
+        lambda f: f.elasticities("price").aggregate,
+        lambda f: f.elasticities("time").aggregate,
+        lambda f: f.marginal_effects("price").aggregate,
+        lambda f: f.predict(errors=True).head(),
+        lambda f: f.delta(lambda p: p.time / p.price),
+        lambda f: f.delta(lambda p: p.time / p.price, method="krinsky-robb"),
+        lambda f: f.scenario(frame, frame.assign(price=frame["price"] + 1), cost="price").shares,
+        lambda f: f.willingness_to_pay("time", "price").intervals.drop(columns="words"),
+        lambda f: f.t_test("price - time = 0"),
+    ):
+        found, right = ask(held).to_numpy(float), ask(fixed).to_numpy(float)
+        assert np.isfinite(found).all()
+        np.testing.assert_allclose(found, right, rtol=1e-5)
+    test, right = held.wald_test("price = time, asc = 0"), fixed.wald_test("price = time, asc = 0")
+    assert test.statistic == pytest.approx(right.statistic, rel=1e-5)
+    assert any("take it as known" in note for note in held.elasticities("price").notes)
 
 
 @pytest.mark.parametrize(
@@ -224,6 +255,17 @@ def test_t_tests_are_those_of_statsmodels(fit, theirs):
     assert named["t"]["asc = 0"] == pytest.approx(fit.tvalues["asc"])
 
 
+@pytest.mark.parametrize("value", [-1.2345678, 1e-9, 123456.789, 1.0 / 3.0])
+def test_the_value_of_a_t_test_keeps_all_its_digits(fit, value):
+    for given in ({"price": value}, f"price = {value!r}"):
+        found = fit.t_test(given)
+        assert found.index[0] == f"price = {value!r}"
+        assert found["value"].iloc[0] == value
+        assert found["estimate"].iloc[0] == pytest.approx(fit.params["price"], rel=1e-9)
+        assert found["t"].iloc[0] == pytest.approx((fit.params["price"] - value) / fit.bse["price"], rel=1e-12)
+        np.testing.assert_allclose(found[["lower", "upper"]], fit.conf_int().loc[["price"]], rtol=1e-9)
+
+
 @pytest.mark.parametrize("restrictions", ["price = 0, time = 0, price + time = 0", "price = 0, price = 1"])
 def test_dependent_restrictions_are_refused(fit, restrictions):
     with pytest.raises(ValueError, match="not independent"):
@@ -339,3 +381,72 @@ def test_a_comparison_of_other_data_says_so(data, fit):
     other = logit().fit(data.assign(id=np.arange(1, 401)), person="id", progress=False)
     assert "do not explain the same data" in str(iclv.compare({"a": fit, "b": other}))
     assert "do not explain" not in str(iclv.compare({"a": fit, "b": fit}))
+
+
+# --- what weights are -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def counts(data):
+    return data.assign(w=1.0 + np.arange(400) % 4)
+
+
+@pytest.fixture(scope="module")
+def counted(counts):
+    return logit().fit(counts, weights="w", weights_are="frequency", progress=False)
+
+
+@pytest.fixture(scope="module")
+def repeated(counts):
+    """Every row as often as its weight says."""
+    rows = counts.loc[counts.index.repeat(counts["w"].astype(int))].reset_index(drop=True)
+    return logit().fit(rows, progress=False)
+
+
+def test_frequency_weights_are_as_many_rows(counted, repeated, counts):
+    np.testing.assert_allclose(counted.params, repeated.params, rtol=1e-8)
+    for kind in ("hessian", "bhhh", "robust", "jackknife"):
+        np.testing.assert_allclose(counted.cov_params(kind), repeated.cov_params(kind), rtol=1e-6)
+    np.testing.assert_allclose(counted.bse, repeated.bse, rtol=1e-6)
+    assert counted.nobs == repeated.nobs == counts["w"].sum()
+    assert counted.bic == pytest.approx(repeated.bic) and counted.aic == pytest.approx(repeated.aic)
+    assert "frequency: 400 rows count 1,000 people" in str(counted.summary())
+    drawn = counted.bootstrap(400).standard_errors
+    np.testing.assert_allclose(drawn, repeated.bse, rtol=0.15)
+
+
+def test_tests_with_frequency_weights_are_those_of_as_many_rows(counts, counted, repeated):
+    rows = counts.loc[counts.index.repeat(counts["w"].astype(int))].reset_index(drop=True)
+    other = logit(("price", "comfort"))
+    pairs = (
+        (counted, other.fit(counts, weights="w", weights_are="frequency", progress=False)),
+        (repeated, other.fit(rows, progress=False)),
+    )
+    for correction in ("none", "bic"):
+        found, right = (iclv.vuong(*pair, correction=correction).statistic for pair in pairs)
+        assert found == pytest.approx(right, rel=1e-6)
+    fixed = logit(fixed={"time": 0.0})
+    found = fixed.fit(counts, weights="w", weights_are="frequency", progress=False)
+    right = fixed.fit(rows, progress=False).modification_indices(kind="robust")
+    np.testing.assert_allclose(found.modification_indices(kind="robust")["statistic"], right["statistic"], rtol=1e-6)
+    assert not any("weights" in note for note in counted.lr_test(found).notes)
+
+
+def test_sampling_weights_take_robust_errors_and_say_when_they_look_like_counts(counts, counted):
+    fit = logit().fit(counts, weights="w", progress=False)
+    np.testing.assert_allclose(fit.params, counted.params, rtol=1e-8)
+    np.testing.assert_allclose(fit.bse, fit.standard_errors("robust"))
+    assert fit.nobs == 400 and fit.bic == pytest.approx(3 * np.log(400) - 2 * fit.llf)
+    large = logit().fit(counts.assign(w=2500.0 * counts["w"]), weights="w", progress=False)
+    np.testing.assert_allclose(large.bse, fit.bse, rtol=1e-5)
+    assert "weights_are='frequency'" in str(large.summary())
+    unit = logit().fit(counts.assign(w=counts["w"] / counts["w"].mean()), weights="w", progress=False)
+    assert "sampling: they add up to 400" in str(unit.summary())
+    assert "weights_are=" not in str(unit.summary())
+
+
+def test_weights_that_are_neither_are_refused(counts):
+    with pytest.raises(ValueError, match="Did you mean 'frequency'"):
+        logit().bind(counts, weights="w", weights_are="frequencies")
+    with pytest.raises(ValueError, match="no number of people"):
+        logit().bind(counts.assign(w=0.5), weights="w", weights_are="frequency")

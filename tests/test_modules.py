@@ -544,7 +544,7 @@ def test_a_bounded_parameter_counts_as_known():
     found = module_covariance("joint", -a, NAMES, held, INSIDE)
     kept = invert(a, NAMES, held)
     np.testing.assert_allclose(found.matrix[0, 0], kept.matrix[0, 0], rtol=1e-12)
-    assert found.notes[0] == "b is at its bound and has no standard error"
+    assert found.notes[0].startswith("b is at its bound and has no standard error")
     assert np.isnan(found.matrix[1]).all()
 
 

@@ -377,7 +377,7 @@ def test_signs_of_latent_variables_are_normalised_without_a_change_of_the_likeli
     straight = normalised(problem, np.asarray(problem.vector(case.params)))
     for latent in problem.spec.order:
         effects = multiplied(problem, "latents").get(latent, ())
-        signs = np.array([sign(n, latent, effects) for n in problem.names])
+        signs = np.array([sign(p, latent, effects) for p in problem.table.parameters])
         assert signs.min() == -1.0
         there, here = (
             problem.recentre(jnp.asarray(p)).loglike_person(jnp.asarray(p))

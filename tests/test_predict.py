@@ -274,3 +274,28 @@ def test_people_in_batches_are_predicted_the_same():
     found = after.fit_at(small, fit.estimates)
     assert prior_view(small).core.batch < 40
     pd.testing.assert_frame_equal(found.predict(), fit.predict(), rtol=1e-12)
+
+
+def test_labels_of_rows_that_repeat_change_nothing():
+    """`pd.concat` of two waves leaves every label twice."""
+    generator = np.random.default_rng(32)
+    wave = pd.DataFrame({"id": range(60), "x0": 0.0, "x1": 0.0, "y": 0, "g": 0})
+    data = pd.concat([wave, wave]).assign(
+        x0=generator.normal(size=120), x1=generator.normal(size=120), y=generator.integers(0, 2, 120)
+    )
+    data["g"] = np.arange(120) % 2
+    model = iclv.Model(choice=iclv.Logit(lambda b, x, lv: {1: b.a + b.x * x.x0, 0: b.x * x.x1}, "y"))
+    plain = data.reset_index(drop=True)
+    fit, right = (model.fit(d, person="id", progress=False) for d in (data, plain))
+    for ask in (
+        lambda f, d: f.predict(errors=True),
+        lambda f, d: f.predict(d.head(70), errors=True),
+        lambda f, d: f.elasticities("x0").rows,
+        lambda f, d: f.marginal_effects("x0", data=d.head(70)).rows,
+        lambda f, d: f.scenario(d, d.assign(x0=d["x0"] + 1), cost="x0", given="answers").surplus,
+        lambda f, d: f.shares(by="g"),
+    ):
+        found, expected = ask(fit, data), ask(right, plain)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found.to_numpy(), expected.to_numpy(), rtol=1e-10)
+    assert list(fit.predict(errors=True).index) == list(data.index)

@@ -355,13 +355,16 @@ def test_polish_of_some_holds_the_others(frame):
         train(frame, polish=["prise"])
 
 
-def test_named_parameters_are_those_outside_arrays():
+def test_named_parameters_are_those_outside_modules():
     from iclv_jax._optimise._suited import polished
+    from iclv_jax._spec import Parameter
 
     names = ("price", "green ~ region[3]", "taste.layers[0].weight[2,1]", "taste.bias[0]", "q | 1")
-    marks = polished(iclv.Stochastic(ADAM, polish="named"), names)
+    roles = ("coefficient", "slope", "weight", "weight", "threshold")
+    known = tuple(Parameter(n, "choice", r, 0.0, "") for n, r in zip(names, roles, strict=True))
+    marks = polished(iclv.Stochastic(ADAM, polish="named"), known)
     assert marks.tolist() == [True, True, False, False, True]
-    assert polished(iclv.Stochastic(ADAM, polish=["taste"]), names).tolist() == [
+    assert polished(iclv.Stochastic(ADAM, polish=["taste"]), known).tolist() == [
         False,
         False,
         True,

@@ -2,7 +2,9 @@
 
 import after
 import bank
+import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
@@ -113,3 +115,66 @@ def test_a_constant_and_a_function_of_a_coefficient():
 def test_what_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         after.at("likert5", GaussHermite(15)).willingness_to_pay(**arguments)
+
+
+def piecewise(seed, large=80.0, people=400):
+    """Cost weighs less for the few with a large income."""
+    generator = np.random.default_rng(seed)
+
+    def utility(b, x, lv):
+        cost = jnp.where(x.income > 50.0, b.rich, b.poor)
+        return {"a": b.asc + b.time * x.time_a + cost * x.cost_a, "b": b.time * x.time_b + cost * x.cost_b}
+
+    frame = {c: generator.uniform(0.0, 2.0, people) for c in ("time_a", "time_b", "cost_a", "cost_b")}
+    data = pd.DataFrame(frame).assign(income=np.where(np.arange(people) % 10 == 3, large, 30.0))
+    data["choice"] = generator.choice(["a", "b"], people)
+    problem = iclv.Model(choice=iclv.Logit(utility, "choice")).bind(data)
+    values = {"asc": 0.1, "time": -0.6, "rich": -0.5, "poor": -1.5}
+    return after.fit_at(problem, problem.vector(values)), data, values
+
+
+def test_a_piecewise_marginal_utility_of_cost_is_that_of_each_situation():
+    fit, data, p = piecewise(0)
+    rich = (data["income"] > 50).to_numpy()
+    each = -p["time"] / np.where(rich, p["rich"], p["poor"])
+    share = rich.mean()
+    slopes = {
+        "time": -((1 - share) / p["poor"] + share / p["rich"]),
+        "poor": (1 - share) * p["time"] / p["poor"] ** 2,
+        "rich": share * p["time"] / p["rich"] ** 2,
+    }
+    matrix = fit.cov_params().loc[list(slopes), list(slopes)].to_numpy()
+    error = np.sqrt(np.array(list(slopes.values())) @ matrix @ np.array(list(slopes.values())))
+    for name, cost in (("time", "cost_a"), ("time_a", "cost_b"), ("time", "rich"), ("time", "poor")):
+        found = fit.willingness_to_pay(name, cost=cost)
+        assert found.estimate == pytest.approx(each.mean(), rel=1e-10)
+        assert found.se == pytest.approx(error, rel=1e-6)
+        np.testing.assert_allclose(found.people, each, rtol=1e-10)
+        assert found.distribution["5 %"] == pytest.approx(each[rich][0])
+        assert found.distribution["50 %"] == pytest.approx(each[~rich][0])
+
+
+def test_surplus_where_the_marginal_utility_of_cost_is_piecewise():
+    """A lower cost, alike in both alternatives, is worth itself to everybody."""
+    fit, data, p = piecewise(1)
+    cheaper = data.assign(cost_a=data["cost_a"] - 0.3, cost_b=data["cost_b"] - 0.3)
+    found = fit.scenario(data, cheaper, cost="cost_a")
+    np.testing.assert_allclose(found.surplus, 0.3, rtol=1e-10)
+    assert found.mean_surplus == pytest.approx(0.3) and found.mean_surplus_se == pytest.approx(0.0, abs=1e-9)
+    quicker = fit.scenario(data, data.assign(time_a=data["time_a"] - 1.0, time_b=data["time_b"] - 1.0), "cost_a")
+    np.testing.assert_allclose(
+        quicker.surplus, p["time"] / np.where(data["income"] > 50, p["rich"], p["poor"]), rtol=1e-10
+    )
+    assert not quicker.notes
+
+
+def test_branches_that_only_a_scenario_meets():
+    """Nobody in the sample has a large income, everybody in the second state of the world."""
+    fit, data, p = piecewise(2, large=30.0)
+    assert fit.willingness_to_pay("time", cost="cost_a").distribution is None
+    assert not fit.scenario(data, data, cost="cost_a").notes
+    rich = data.assign(income=80.0)
+    cheaper = rich.assign(cost_a=rich["cost_a"] - 0.3, cost_b=rich["cost_b"] - 0.3)
+    np.testing.assert_allclose(fit.scenario(rich, cheaper, cost="cost_a").surplus, 0.3, rtol=1e-10)
+    both = fit.scenario(data, rich, cost="cost_a")
+    assert any("divided by its average" in note for note in both.notes)

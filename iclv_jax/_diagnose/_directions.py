@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from iclv_jax._diagnose._point import Point
-from iclv_jax._spec import _names as names
+from iclv_jax._spec import Parameter
 
 FLAT = 1e-6
 """Eigenvalue of the information scaled to a unit diagonal below which a direction counts as flat: standard errors
@@ -153,15 +153,19 @@ def _scale_tangent(point: Point, latent: str) -> np.ndarray:
     effects = point.latent_effects.get(latent, ())
     found = []
     for row in point.table.rows:
-        value, name = point.values[row.name], row.name
-        into = name.startswith(f"{latent} ~ ")
-        if name == names.variance(latent):
-            power = 2.0
-        elif into or (" ~~ " in name and latent in name.split(" ~~ ")):
-            power = 1.0
-        elif name.startswith(f"{latent} =~ ") or name.endswith(f" ~ {latent}") or name in effects:
-            power = -1.0
-        else:
-            power = 0.0
-        found.append(power * value)
+        found.append(_power(row.parameter, latent, effects) * point.values[row.name])
     return np.array(found)
+
+
+def _power(parameter: Parameter, latent: str, effects: tuple[str, ...]) -> float:
+    """The power of the unit of a latent variable that a parameter is in."""
+    own = parameter.owner == latent
+    if own and parameter.role == "variance":
+        return 2.0
+    if (own and parameter.role in ("intercept", "path", "slope")) or (
+        parameter.role == "covariance" and parameter.concerns(latent)
+    ):
+        return 1.0
+    measures = own and parameter.role == "loading"
+    follows = parameter.role == "path" and parameter.argument == latent
+    return -1.0 if measures or follows or parameter.name in effects else 0.0

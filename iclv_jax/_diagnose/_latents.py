@@ -41,7 +41,8 @@ def _sign_is_free(point: Point, latent: str) -> bool:
     bound |= {n for d in spec.define for n in (d.name, *d.arguments)}
     effects = point.latent_effects.get(latent, ())
     for row in point.table.rows:
-        mine = row.name.startswith((f"{latent} =~ ", f"{latent} ~ ")) or row.name.endswith(f" ~ {latent}")
+        what = row.parameter
+        mine = what.concerns(latent) and what.role in ("intercept", "path", "slope", "loading")
         if not (mine or row.name in effects):
             continue
         held = row.status == "fixed" and row.value != 0.0

@@ -8,11 +8,13 @@ import numpy as np
 
 from iclv_jax._base._types import Array
 
-ROWS = 256
-"""Situations that are looked at; enough to meet every branch of a utility."""
+AT_ONCE = 256
+"""Situations that are differentiated at a time."""
+SETS = 4
+"""Arbitrary coefficients and latent variables, which situations take in turn."""
 
 
-def situations(problem: Any, most: int | None = ROWS) -> tuple[np.ndarray, np.ndarray]:
+def situations(problem: Any, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Columns and availability of real situations, at most so many, evenly spread."""
     person = problem.panel.person
     occurs = np.asarray(person.occurs)
@@ -30,7 +32,7 @@ def generic(count: int, size: int, seed: int) -> np.ndarray:
 
 def multiplied(problem: Any, what: str) -> dict[str, tuple[str, ...]]:
     """For every column (`what="columns"`) or latent variable (`"latents"`) of the utilities the coefficients
-    that multiply it: those whose marginal utility depends on it."""
+    that multiply it: those whose marginal utility depends on it, in some situation of the data or elsewhere."""
     utility = problem.spec.utility
     if utility is None:
         return {}
@@ -39,17 +41,25 @@ def multiplied(problem: Any, what: str) -> dict[str, tuple[str, ...]]:
         return dict.fromkeys(names, ())
     at = {"columns": 1, "latents": 2}[what]
 
-    def mixed(b: Array, x: Array, lv: Array) -> Array:
-        return jax.jacfwd(jax.jacrev(utility, argnums=0), argnums=at)(b, x, lv)
-
     columns = situations(problem)[0]
-    columns = np.concatenate([columns, generic(4, columns.shape[1], 0)])
-    count = len(columns)
-    found = jax.jit(jax.vmap(mixed))(
-        generic(count, len(utility.coefficients), 1), columns, generic(count, len(utility.latents), 2)
-    )
-    # NaN (a square root of a negative column, say) differs from zero too.
-    meets = (np.asarray(found) != 0.0).any(axis=(0, 1))
+    columns = np.concatenate([generic(SETS, columns.shape[1], 0), columns])
+    points = [jnp.asarray(generic(SETS, len(n), i)) for n, i in ((utility.coefficients, 1), (utility.latents, 2))]
+    weights = jnp.asarray(generic(1, len(utility.alternatives), 3)[0])
+
+    def total(b: Array, x: Array, lv: Array) -> Array:
+        # In a weighted sum of the alternatives nothing cancels by accident, and there is one of it.
+        return jnp.dot(weights, utility(b, x, lv))
+
+    def mixed(x: Array, which: Array) -> Array:
+        b, lv = (p[which] for p in points)
+        # Where a situation gives no value (a root of a negative column, say) the arbitrary ones do.
+        return jnp.nan_to_num(jax.jacfwd(jax.grad(total), argnums=at)(b, x, lv), nan=0.0) != 0.0
+
+    size = -(-len(columns) // AT_ONCE)
+    rows = np.resize(columns, (size * AT_ONCE, columns.shape[1])).reshape(size, AT_ONCE, -1)
+    which = np.arange(size * AT_ONCE).reshape(size, AT_ONCE) % SETS
+    batch = jax.jit(lambda rows, which: jax.vmap(mixed)(rows, which).any(axis=0))
+    meets = np.any([batch(r, w) for r, w in zip(rows, which, strict=True)], axis=0)
     return {
         name: tuple(p for p, m in zip(utility.coefficients, meets[:, i], strict=True) if m)
         for i, name in enumerate(names)

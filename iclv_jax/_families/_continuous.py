@@ -74,10 +74,11 @@ class Continuous(Indicator):
         q = self.column
         parameters = [*_shared.loadings(self)]
         if self.intercept:
-            parameters.insert(
-                0, Parameter(names.intercept(q), "measurement", "intercept", 0.0, f"intercept of {q}")
-            )
-        spread = Parameter(names.variance(q), "measurement", "variance", 1.0, f"error variance of {q}")
+            meaning = f"intercept of {q}"
+            level = Parameter(names.intercept(q), "measurement", "intercept", 0.0, meaning, owner=q)
+            parameters.insert(0, level)
+        meaning = f"error variance of {q}"
+        spread = Parameter(names.variance(q), "measurement", "variance", 1.0, meaning, owner=q)
         cells = (
             Cells("intercept", (), (one(names.intercept(q)) if self.intercept else 0.0,)),
             _shared.loading_cells(self, positions),

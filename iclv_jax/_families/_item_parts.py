@@ -41,6 +41,8 @@ def loadings(item: Indicator) -> list[Parameter]:
             "loading",
             0.7,
             f"loading of {item.column} on {latent}",
+            owner=latent,
+            argument=item.column,
         )
         for latent in item.of
     ]

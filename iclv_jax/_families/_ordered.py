@@ -158,8 +158,9 @@ class Ordered(Indicator):
         q, count = self.column, len(levels)
         parameters, domains = [], []
         if self.intercept:
+            meaning = f"intercept of {q}"
             parameters.append(
-                Parameter(names.intercept(q), "measurement", "intercept", 0.0, f"intercept of {q}")
+                Parameter(names.intercept(q), "measurement", "intercept", 0.0, meaning, owner=q)
             )
         parameters += _shared.loadings(self)
         threshold_parameters, threshold_cells, threshold_domains = self._declare_thresholds(count)
@@ -167,7 +168,7 @@ class Ordered(Indicator):
         domains += threshold_domains
         if self.scale:
             parameters.append(
-                Parameter(names.variance(q), "measurement", "scale", 1.0, f"squared scale of {q}")
+                Parameter(names.variance(q), "measurement", "scale", 1.0, f"squared scale of {q}", owner=q)
             )
             domains.append(Positive(names.variance(q)))
         cells = (
@@ -183,14 +184,14 @@ class Ordered(Indicator):
         starts = self._unit() * norm.ppf(np.arange(1, count) / count)
         if isinstance(self.thresholds, Thresholds):
             values = self.thresholds.starts(starts.tolist())
-            owner = f"the thresholds {self.thresholds.name!r}"
+            whose, owner = f"the thresholds {self.thresholds.name!r}", self.thresholds.name
             cells, domains = self.thresholds.cells(count), self.thresholds.domains(count)
         else:
             values = {names.threshold(self.column, i + 1): float(s) for i, s in enumerate(starts)}
-            owner = self.column
+            whose = owner = self.column
             cells, domains = tuple(one(n) for n in values), (Increasing(tuple(values)),)
         parameters = [
-            Parameter(n, "measurement", "threshold", v, f"threshold {i + 1} of {owner}")
+            Parameter(n, "measurement", "threshold", v, f"threshold {i + 1} of {whose}", owner=owner)
             for i, (n, v) in enumerate(values.items())
         ]
         return parameters, cells, domains

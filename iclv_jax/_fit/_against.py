@@ -70,8 +70,10 @@ def vuong(a: Estimates, b: Estimates, correction: Correction = "none") -> Hypoth
     for fit in (a, b):
         refuse_penalised(fit, "vuong")
     each = [np.asarray(f.problem.loglike_person(jnp.asarray(f.estimates))) for f in (a, b)]
-    differences = a.problem.panel.weights * (each[0] - each[1])
-    return vuong_test(differences, (len(a.names), len(b.names)), correction, ("a", "b"))
+    panel, differences = a.problem.panel, each[0] - each[1]
+    times = panel.weights if panel.weights_count else np.ones(len(differences))
+    differences = differences if panel.weights_count else panel.weights * differences
+    return vuong_test(differences, times, (len(a.names), len(b.names)), correction, ("a", "b"))
 
 
 def ben_akiva_swait(a: Estimates, b: Estimates) -> HypothesisTest:
@@ -130,7 +132,8 @@ def _notes(full: Estimates, restricted: Estimates, noise: float) -> tuple[str, .
         notes.append(f"the integrals differ: {rules[0]}, restricted: {rules[1]}")
     if noise > 0.0:
         notes.append(f"the statistic has a simulation error of about {2.0 * noise:.2g}")
-    if full.problem.panel.clusters is not None or np.ptp(full.problem.panel.weights) > 0.0:
+    panel = full.problem.panel
+    if panel.clusters is not None or not (panel.weights_count or (panel.weights == 1.0).all()):
         notes.append("with weights or clusters the statistic is not chi-squared; a robust Wald test is")
     roles = {r.name: r.parameter.role for r in full.problem.table.rows if r.status == "free"}
     edge = [n for n, role in roles.items() if role in ("spread", "variance") and n not in restricted.names]

@@ -84,7 +84,7 @@ def collected(
     """Samples with notes; `modules` are the names of those with free entries."""
     size, kept = len(found.converged), found.params[found.converged]
     notes = [
-        f"bootstrap: {size} samples of {'clusters' if clusters else 'people'}, nodes as at the estimates"
+        f"{size} samples of {'clusters' if clusters else 'people'} drawn with replacement, nodes as at the estimates"
     ]
     if failed := size - len(kept):
         poor = "; standard errors may be too small" if len(kept) < FEWEST * size else ""

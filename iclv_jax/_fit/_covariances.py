@@ -64,8 +64,7 @@ class CovarianceComparison(Tabular):
             _section("Over those from the Hessian", ratios, lambda v: fixed(v, 3)),
             _section("Smallest eigenvalues of the scaled information", values, number),
         )
-        said = next(line for line in str(test).splitlines() if line.startswith("chi2"))
-        return Report("Covariances", ((test.name, said),), ("", *kinds), sections, (*self.notes, *test.notes))
+        return Report("Covariances", ((test.name, test.outcome),), ("", *kinds), sections, (*self.notes, *test.notes))
 
 
 def _section(heading: str, frame: pd.DataFrame, show: Callable[[float], str]) -> Section:
@@ -79,9 +78,7 @@ def compare_covariances(fit: Estimates) -> CovarianceComparison:
     kinds += ["cluster"] if fit.problem.panel.clusters is not None else []
     kinds += [k for k in ("bootstrap", "jackknife") if k in fit._covariances]
     errors = pd.DataFrame({kind: fit.standard_errors(kind) for kind in kinds})
-    notes = dict.fromkeys(
-        n if n.startswith(k) else f"{k}: {n}" for k in kinds for n in fit.covariance(k).notes
-    )
+    notes = dict.fromkeys(f"{k}: {n}" for k in kinds for n in fit.covariance(k).notes)
     free = ~known_parameters(fit)[0]
     scores, weights = fit.scores.to_numpy()[:, free], fit.problem.panel.weights
     information = {"hessian": -fit.hessian.to_numpy()[np.ix_(free, free)]}

@@ -21,6 +21,18 @@ class Errors(abc.ABC):
     @abc.abstractmethod
     def params(self) -> pd.Series: ...
 
+    @property
+    @abc.abstractmethod
+    def nobs(self) -> int: ...
+
+    @property
+    @abc.abstractmethod
+    def converged(self) -> bool: ...
+
+    def __repr__(self) -> str:
+        ending = "converged" if self.converged else "did not converge"
+        return f"<{type(self).__name__}: {self.nobs:,} people, {len(self.names):,} free parameters, {ending}>"
+
     @abc.abstractmethod
     def covariance(self, kind: str | None = None) -> Covariance:
         """The covariance of a kind with its notes."""

@@ -41,7 +41,7 @@ from iclv_jax._report._summary import summarise
 from iclv_jax._tables import Report
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Estimates(Known):
     """The estimates and what is known of them; the attributes are those of `Fit`."""
 
@@ -71,7 +71,7 @@ class Estimates(Known):
 
     @property
     def bic(self) -> float:
-        """With the number of people as sample size. ValueError for a penalised fit."""
+        """With the number of people (`nobs`) as sample size. ValueError for a penalised fit."""
         refuse_penalised(self, "BIC")
         return float(np.log(self.nobs)) * len(self.names) - 2.0 * self.llf
 
@@ -105,8 +105,12 @@ class Estimates(Known):
 
     @property
     def default_covariance(self) -> str:
-        """The kind of covariance where none is asked for: `"joint"` with free entries of modules, or else `"hessian"`."""
-        return "joint" if any(name in self.problem.spec.module_of for name in self.names) else "hessian"
+        """The kind of covariance where none is asked for: `"joint"` with free entries of modules; `"robust"` with sampling
+        weights, whose log-likelihood is not that of the people; or else `"hessian"`."""
+        if any(name in self.problem.spec.module_of for name in self.names):
+            return "joint"
+        panel = self.problem.panel
+        return "hessian" if panel.weights_count or (panel.weights == 1.0).all() else "robust"
 
     @one_thread
     def covariance(self, kind: str | None = None) -> Covariance:
@@ -129,13 +133,14 @@ class Estimates(Known):
         return covariance(
             kind,
             self.hessian.to_numpy(),
-            np.zeros((self.nobs, 0)) if kind == "hessian" else self.scores.to_numpy(),
+            np.zeros((len(self.problem.panel.people), 0)) if kind == "hessian" else self.scores.to_numpy(),
             self.problem.panel.weights,
             self.names,
             held,
             self.problem.panel.clusters,
             precision(self),
             notes,
+            self.problem.panel.weights_count,
         )
 
     def _with_modules(self, kind: str, held: np.ndarray, notes: tuple[str, ...]) -> Covariance:
@@ -190,8 +195,8 @@ class Estimates(Known):
         Parameters
         ----------
         kind
-            `"hessian"` (the default): inverse of the negative Hessian. `"bhhh"`: inverse of the sum of outer
-            products of the scores. `"robust"`: the sandwich of both (White 1982). `"cluster"`: the same with
+            `"hessian"` (the default without sampling weights): inverse of the negative Hessian. `"bhhh"`: inverse of the sum of outer
+            products of the scores. `"robust"` (the default with them): the sandwich of both (White 1982). `"cluster"`: the same with
             scores summed within clusters. `"bootstrap"`: of the last `fit.bootstrap(...)` that was asked for, or
             of one with its defaults. `"jackknife"`: over the estimates without each person (or cluster) in turn, each
             one Newton step away with the Hessian of those who remain. Where modules have free entries: `"joint"`
@@ -248,7 +253,7 @@ class Estimates(Known):
     def table(self, cov: str | None = None) -> pd.DataFrame:
         """Every parameter, free or not: block, estimate, standard error, t, p, and t against 1 where
         a modeller would ask. Standard errors of defined ones follow by the delta method."""
-        errors = all_errors(self.problem, self.estimates, self.covariance(cov).matrix)
+        errors = all_errors(self.problem, self.estimates, self.covariance(cov).of_functions)
         frame = parameter_frame(self.problem, self.estimates).assign(se=errors)
         frame = with_tests(frame, errors)
         asked = frame["role"].isin(["scale"]) | frame.index.isin(self._unit_loadings())
@@ -265,5 +270,5 @@ class Estimates(Known):
     def _unit_loadings(self) -> list[str]:
         """Loadings of a latent variable one of whose loadings is fixed at 1: they are compared with it."""
         rows = [r for r in self.problem.table.rows if r.parameter.role == "loading"]
-        scaled = {r.name.split(" =~ ")[0] for r in rows if r.status == "fixed" and r.value == 1.0}
-        return [r.name for r in rows if r.name.split(" =~ ")[0] in scaled]
+        scaled = {r.parameter.owner for r in rows if r.status == "fixed" and r.value == 1.0}
+        return [r.name for r in rows if r.parameter.owner in scaled]

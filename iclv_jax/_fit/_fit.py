@@ -21,6 +21,7 @@ from iclv_jax._optimise import (
     refine,
     sequential_start,
 )
+from iclv_jax._panel import WeightsAre
 from iclv_jax._parameters._penalties import Penalties, resolve
 from iclv_jax._problem import Problem, bind
 from iclv_jax._problem._accuracy import Accuracy, accuracy
@@ -46,6 +47,7 @@ def fit(
     progress: bool = True,
     checkpoint: Any = None,
     memory: str | float = "2GB",
+    weights_are: WeightsAre = "sampling",
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
     optimizer = checked_optimizer(optimizer)
@@ -58,6 +60,7 @@ def fit(
         cluster=cluster,
         integration=integration,
         memory=memory,
+        weights_are=weights_are,
     )
     applied = checked_penalties(problem, penalties, optimizer)
     first, staged = checked_start(problem, start)

@@ -1,7 +1,7 @@
 """Functions and linear restrictions of the estimates."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,16 @@ from iclv_jax._inference._restrictions import Restriction, contrasts, parse_rest
 from iclv_jax._integration._rule import check_count
 
 ONE_DEVIATION = float(stats.norm.cdf(1.0))
+
+
+class _Asked(NamedTuple):
+    """Restrictions: their derivatives by the free parameters, by how much the estimates miss them, their right-hand
+    sides, and words."""
+
+    contrast: np.ndarray
+    gap: np.ndarray
+    value: np.ndarray
+    words: list[str]
 
 
 class Functions(Known):
@@ -78,17 +88,17 @@ class Functions(Known):
         params = jnp.asarray(self.estimates)
         jacobian, covariance = np.asarray(jax.jacfwd(values)(params)), self.covariance(kind)
         frame = pd.DataFrame({"estimate": np.asarray(values(params))}, index=pd.Index(found.labels))
-        frame["se"] = delta_errors(jacobian, covariance.matrix)
+        frame["se"] = delta_errors(jacobian, covariance.of_functions)
         frame.attrs["notes"] = covariance.notes
         if method == "delta":
             reach = stats.norm.ppf(0.5 + 0.5 * level) * frame["se"]
             return frame.assign(lower=frame["estimate"] - reach, upper=frame["estimate"] + reach)
         check_count(draws, "draws")
-        drawn = at_draws(values, normal_draws(self.estimates, covariance.matrix, draws, seed))
+        drawn = at_draws(values, normal_draws(self.estimates, covariance.of_functions, draws, seed))
         _check_finite(drawn, found.labels)
         shares = [1.0 - ONE_DEVIATION, ONE_DEVIATION, 0.5 - 0.5 * level, 0.5 + 0.5 * level, 0.5]
         below, above, lower, upper, median = np.quantile(drawn, shares, axis=0)
-        lacks = needs_missing(jacobian, covariance.matrix) | np.isnan(frame["se"].to_numpy())
+        lacks = needs_missing(jacobian, covariance.of_functions) | np.isnan(frame["se"].to_numpy())
         columns = {"se": 0.5 * (above - below), "lower": lower, "upper": upper, "median": median}
         return frame.assign(**{k: np.where(lacks, np.nan, v) for k, v in columns.items()})
 
@@ -114,8 +124,8 @@ class Functions(Known):
             For unknown names, and for restrictions that depend on each other or contradict each other.
         """
         covariance = self.covariance(kind)
-        contrast, gap, words = self._restricted(restrictions, values)
-        return wald(contrast, gap, covariance.matrix, words, covariance.notes)
+        asked = self._restricted(restrictions, values)
+        return wald(asked.contrast, asked.gap, covariance.of_functions, asked.words, covariance.notes)
 
     def t_test(
         self, restrictions: Any, values: Any = None, kind: str | None = None, level: float = 0.95
@@ -127,18 +137,17 @@ class Functions(Known):
         `se`, `value`, `t`, `p` (two-sided, normal), `lower`, `upper`.
         """
         covariance = self.covariance(kind)
-        contrast, gap, words = self._restricted(restrictions, values)
-        errors = delta_errors(contrast, covariance.matrix)
-        value = np.array([float(w.rpartition(" = ")[2]) for w in words])
-        t, reach = gap / errors, stats.norm.ppf(0.5 + 0.5 * level) * errors
-        columns = {"estimate": gap + value, "se": errors, "value": value, "t": t}
-        columns |= {"p": 2.0 * stats.norm.sf(np.abs(t)), "lower": gap + value - reach}
-        frame = pd.DataFrame(columns | {"upper": gap + value + reach}, index=pd.Index(words))
+        asked = self._restricted(restrictions, values)
+        errors = delta_errors(asked.contrast, covariance.of_functions)
+        estimate, t = asked.gap + asked.value, asked.gap / errors
+        reach = stats.norm.ppf(0.5 + 0.5 * level) * errors
+        columns = {"estimate": estimate, "se": errors, "value": asked.value, "t": t}
+        columns |= {"p": 2.0 * stats.norm.sf(np.abs(t)), "lower": estimate - reach, "upper": estimate + reach}
+        frame = pd.DataFrame(columns, index=pd.Index(asked.words))
         frame.attrs["notes"] = covariance.notes
         return frame
 
-    def _restricted(self, restrictions: Any, values: Any) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Derivatives of the restrictions by the free parameters, by how much they are missed, and words."""
+    def _restricted(self, restrictions: Any, values: Any) -> _Asked:
         if isinstance(restrictions, (np.ndarray, pd.DataFrame)) or hasattr(restrictions, "shape"):
             found = self._of_matrix(restrictions, values)
         elif values is not None:
@@ -148,7 +157,8 @@ class Functions(Known):
         matrix, value = contrasts(found, list(self.all_params.index))
         table, constants = self.problem.table, self.problem.core.constants
         jacobian = np.asarray(full_jacobian(table.map, constants, jnp.asarray(self.estimates)))
-        return matrix @ jacobian, matrix @ self.all_params.to_numpy() - value, [str(r) for r in found]
+        gap = matrix @ self.all_params.to_numpy() - value
+        return _Asked(matrix @ jacobian, gap, value, [str(r) for r in found])
 
     def _of_matrix(self, given: Any, values: Any) -> tuple[Restriction, ...]:
         if isinstance(given, pd.DataFrame):

@@ -1,6 +1,7 @@
 """What every kind of estimation leaves: estimates of named parameters with covariances."""
 
 import abc
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from iclv_jax._fit._errors import Errors
 from iclv_jax._fit._frame import all_values
+from iclv_jax._predict._references import why_no_references
 from iclv_jax._problem import Problem
 from iclv_jax._problem._components import Components, components
 from iclv_jax._spec._names import nearest
@@ -23,10 +25,6 @@ class Known(Errors):
     problem: Problem
     estimates: np.ndarray
 
-    @property
-    @abc.abstractmethod
-    def converged(self) -> bool: ...
-
     @abc.abstractmethod
     def summary(self, cov: str | None = None) -> Report: ...
 
@@ -36,8 +34,8 @@ class Known(Errors):
 
     @property
     def nobs(self) -> int:
-        """Number of people: the independent observations."""
-        return len(self.problem.panel.people)
+        """Number of people, the independent observations; of frequency weights their sum."""
+        return self.problem.panel.size
 
     @property
     def params(self) -> pd.Series:
@@ -66,7 +64,12 @@ class Known(Errors):
     @cached_property
     def components(self) -> Components:
         """The log-likelihood of the parts, and of simpler models of the choice."""
-        return components(self.problem, jnp.asarray(self.estimates), self.llf)
+        params = jnp.asarray(self.estimates)
+        found = components(self.problem, params, self.llf)
+        if why_no_references(self.problem, params):
+            none = float("nan")
+            return replace(found, equal_shares=none, constants=none)
+        return found
 
     def __str__(self) -> str:
         return str(self.summary())

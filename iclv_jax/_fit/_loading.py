@@ -72,7 +72,15 @@ def _bound(
     """The problem of the fit, or a ValueError that says what differs."""
     rule = _rule_from_data(about["rule"])
     weights = about["weighted_by"] or arrays["weights"]
-    problem = bind(model.spec, data, person=about["person"], people=people, weights=weights, integration=rule)
+    problem = bind(
+        model.spec,
+        data,
+        person=about["person"],
+        people=people,
+        weights=weights,
+        integration=rule,
+        weights_are=about.get("weights_are", "sampling"),
+    )
     for key, found in (("model", of_model(problem)), ("data", of_data(problem))):
         if about["fingerprints"][key] != found:
             raise ValueError(

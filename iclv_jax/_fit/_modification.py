@@ -59,7 +59,8 @@ def _indices(fit: Estimates, names: list[str], kind: str) -> list[Index]:
     information, total = -np.asarray(found.hessian), np.asarray(bhhh.gradient)
     meat = None
     if kind == "robust":
-        weighted = summed_scores(np.asarray(each.scores), problem.panel.weights, problem.panel.clusters)
+        panel = problem.panel
+        weighted = summed_scores(np.asarray(each.scores), panel.weights, panel.clusters, panel.weights_count)
         meat = weighted.T @ weighted
     held = np.array([n in fit.optimizer_report.active for n in fit.names])
     inverse = invert(information[:size, :size], fit.names, held)

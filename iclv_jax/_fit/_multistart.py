@@ -213,11 +213,11 @@ def normalised(problem: Problem, params: np.ndarray, same: float = SAME) -> np.n
     the log-likelihood as it is."""
     effects = multiplied(problem, "latents")
     for latent in problem.spec.order:
-        names = list(problem.names)
-        loadings = [n for n in names if n.startswith(f"{latent} =~ ")]
-        if not loadings or params[names.index(loadings[0])] > 0.0:
+        free = problem.table.parameters
+        loadings = [i for i, p in enumerate(free) if p.role == "loading" and p.owner == latent]
+        if not loadings or params[loadings[0]] > 0.0:
             continue
-        turned = np.array([sign(n, latent, effects.get(latent, ())) for n in names]) * params
+        turned = np.array([sign(p, latent, effects.get(latent, ())) for p in free]) * params
         before, after = (
             float(problem.recentre(jnp.asarray(p)).loglike(jnp.asarray(p))) for p in (params, turned)
         )

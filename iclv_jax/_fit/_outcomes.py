@@ -26,6 +26,8 @@ class Responses(Tabular):
         of marginal effects also the `change` from 0 to 1 with `change.se`.
     changes
         The change from 0 to 1 by row, for marginal effects of a column of zeros and ones; None otherwise.
+    notes
+        What a reader must know of the standard errors.
     """
 
     column: str
@@ -33,14 +35,16 @@ class Responses(Tabular):
     rows: pd.DataFrame = field(repr=False)
     aggregate: pd.DataFrame
     changes: pd.DataFrame | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.column}, over the sample\n{self.aggregate.to_string()}"
+        head = f"{self.kind} of {self.column}, over the sample"
+        return "\n".join([head, self.aggregate.to_string(), *(f"* {note}" for note in self.notes)])
 
     __repr__ = __str__
 
     def as_report(self) -> Report:
-        return of_frame(self.aggregate, f"{self.kind.capitalize()} of {self.column}")
+        return of_frame(self.aggregate, f"{self.kind.capitalize()} of {self.column}", self.notes)
 
 
 @final

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from iclv_jax._inference._covariance import bound_notes
 from iclv_jax._optimise import Verdict
 from iclv_jax._parameters._penalties import L1, L2, Applied, Gaussian, Penalties
 
@@ -39,7 +40,7 @@ def known_parameters(fit: Any) -> tuple[np.ndarray, tuple[str, ...]]:
     """Marks parameters that count as known in covariances, and says why."""
     names, report = fit.names, fit.optimizer_report
     held = np.array([n in report.active for n in names])
-    notes = [f"{n} is at its bound and has no standard error" for n, h in zip(names, held, strict=True) if h]
+    notes = bound_notes(names, held)
     if report.trained:
         trained = set(report.trained)
         held = held | np.array([n in trained for n in names])

@@ -106,14 +106,15 @@ class Predictions(Known):
         utility = self._utility("predict")
         params = jnp.asarray(self.estimates)
         seen = sight(self.problem, params, data, people, given)
-        values = seen.by_row(choice_probabilities(seen.view, params))
-        frame = pd.DataFrame(values, index=seen.index, columns=identifiers(utility.alternatives))
-        if not errors:
-            return frame
-        names = [f"{a}.se" for a in utility.alternatives]
-        return frame.join(
-            pd.DataFrame(self._probability_errors(seen, cov), index=None, columns=names).set_axis(seen.index)
-        )
+        values, names = seen.by_row(choice_probabilities(seen.view, params)), list(utility.alternatives)
+        if errors:
+            # Side by side by position: labels of rows may repeat.
+            values = np.hstack([values, self._probability_errors(seen, cov)])
+            names += [f"{a}.se" for a in utility.alternatives]
+        frame = pd.DataFrame(values, index=seen.index, columns=identifiers(names))
+        if errors:
+            frame.attrs["notes"] = self.covariance(cov).notes
+        return frame
 
     @one_thread
     def predict_items(
@@ -147,7 +148,7 @@ class Predictions(Known):
             raise ValueError("predict_items: the model has no items.")
         params = jnp.asarray(self.estimates)
         seen = sight(self.problem, params, data, people, given)
-        return predicted_items(self, seen, self.covariance(cov).matrix if errors else None)
+        return predicted_items(self, seen, self.covariance(cov).of_functions if errors else None)
 
     def _utility(self, what: str) -> Utility:
         utility = self.problem.spec.utility
@@ -163,7 +164,7 @@ class Predictions(Known):
         slopes = np.asarray(along(choice_probabilities, (seen.view,), params, directions))
         by_row = np.stack([seen.by_row(s) for s in slopes], axis=-1)
         jacobian = by_row.reshape(-1, len(directions)) @ np.asarray(directions)
-        return delta_errors(jacobian, self.covariance(cov).matrix).reshape(by_row.shape[:-1])
+        return delta_errors(jacobian, self.covariance(cov).of_functions).reshape(by_row.shape[:-1])
 
     def _directions(self, seen: Sight) -> Any:
         """Unit vectors of the parameters that a prediction depends on."""

@@ -53,18 +53,18 @@ class Profile(Tabular):
     notes: tuple[str, ...]
 
     @property
-    def _interval(self) -> str:
+    def _interval(self) -> tuple[str, str]:
+        """What it is called, and its ends."""
         ends = " to ".join(number(v) for v in (self.lower, self.upper))
-        return f"{100 * self.level:g}% profile-likelihood interval {ends}"
+        return f"{100 * self.level:g}% profile-likelihood interval", ends
 
     def as_report(self) -> Report:
-        name, _, value = self._interval.partition(" interval ")
-        facts = (("Estimate", number(self.estimate)), (f"{name} interval", value))
+        facts = (("Estimate", number(self.estimate)), self._interval)
         table = self.table.set_index("value").rename(index=number).rename_axis("value")
         return of_frame(table, f"Profile likelihood of {self.name}", self.notes, facts)
 
     def __str__(self) -> str:
-        head = f"{self.name} = {number(self.estimate)}, {self._interval}"
+        head = f"{self.name} = {number(self.estimate)}, {' '.join(self._interval)}"
         return "\n".join([head, self.table.to_string(index=False), *(f"* {note}" for note in self.notes)])
 
 

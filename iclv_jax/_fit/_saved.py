@@ -15,7 +15,7 @@ from iclv_jax._parameters._penalties import Penalties
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SavedFit(Errors):
     """Estimates, covariances, tables and scores of a saved fit; names as of `Fit`.
 
@@ -55,7 +55,12 @@ class SavedFit(Errors):
 
     @property
     def nobs(self) -> int:
-        return len(self.arrays["weights"])
+        weights = self.arrays["weights"]
+        return round(float(weights.sum())) if self._weights_count else len(weights)
+
+    @property
+    def _weights_count(self) -> bool:
+        return self.about.get("weights_are") == "frequency"
 
     @property
     def penalties(self) -> Penalties | None:
@@ -91,7 +96,9 @@ class SavedFit(Errors):
     def covariance(self, kind: str | None = None) -> Covariance:
         """The covariance of a kind with its notes."""
         inside, held = self.about.get("modules", {}), self.arrays["held"]
-        kind = kind or ("joint" if any(name in inside for name in self.names) else "hessian")
+        plain = self._weights_count or (self.arrays["weights"] == 1.0).all()
+        usual = "hessian" if plain else "robust"
+        kind = kind or ("joint" if any(name in inside for name in self.names) else usual)
         if kind in MODULE_KINDS:
             known = self.arrays.get("precision"), self.about["known"]
             return module_covariance(kind, self.arrays["hessian"], self.names, held, inside, *known)
@@ -105,6 +112,7 @@ class SavedFit(Errors):
             self.arrays.get("clusters"),
             self.arrays.get("precision"),
             self.about["known"],
+            self._weights_count,
         )
 
     def cov_params(self, kind: str | None = None) -> pd.DataFrame:
@@ -116,7 +124,7 @@ class SavedFit(Errors):
         known = self.about["table"]
         frame = pd.DataFrame({k: known[k] for k in ("block", "role", "status", "estimate")})
         frame.index = pd.Index(known["name"], name="parameter")
-        frame["se"] = delta_errors(self.arrays["jacobian"], self.covariance(cov).matrix)
+        frame["se"] = delta_errors(self.arrays["jacobian"], self.covariance(cov).of_functions)
         frame["t"] = frame["estimate"] / frame["se"]
         frame["p"] = 2.0 * stats.norm.sf(np.abs(frame["t"]))
         frame["t_one"] = ((frame["estimate"] - 1.0) / frame["se"]).where(np.array(known["against one"]))

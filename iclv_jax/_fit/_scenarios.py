@@ -1,6 +1,7 @@
 """What a fit says about change: responses to a column, shares, scenarios."""
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,15 +14,16 @@ from iclv_jax._fit._predictions import Predictions
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import delta_errors
 from iclv_jax._panel._frame import identifiers
-from iclv_jax._predict import Given, choice_probabilities
-from iclv_jax._predict._marginal import Marginal, find_marginal
+from iclv_jax._predict import Given, View, choice_probabilities
+from iclv_jax._predict._marginal import Marginal, find_marginal, fixed_marginal
 from iclv_jax._predict._responses import Place, averages, changes, jacobian, slopes, values_of
 from iclv_jax._predict._surplus import mean_worth, scenario_totals, surplus
 from iclv_jax._spec._names import nearest
+from iclv_jax._spec._standardized import column_of
 
 POOLED = (
-    "The marginal utility of money is not of one sign over people: the change of the expected log-sum is divided by its "
-    "average.",
+    "The marginal utility of money is not of one sign over people, or not the same in both states: the change of the "
+    "expected log-sum is divided by its average.",
 )
 
 
@@ -75,7 +77,10 @@ class Scenarios(Predictions):
             rows = slope * value / np.where(share > 0.0, share, np.nan)
         value, errors = (a[: share.shape[1]] for a in self._average(seen, place, "slope", cov))
         aggregate = pd.DataFrame({"value": value, "se": errors}, index=self._alternatives)
-        return self._shown(Responses(column, "elasticity", self._by_row(seen, rows), aggregate), alternative)
+        found = Responses(
+            column, "elasticity", self._by_row(seen, rows), aggregate, None, self.covariance(cov).notes
+        )
+        return self._shown(found, alternative)
 
     def marginal_effects(
         self,
@@ -100,7 +105,10 @@ class Scenarios(Predictions):
         if np.isin(seen.by_row(values_of(seen.view, place)), (0.0, 1.0)).all():
             discrete = self._by_row(seen, seen.by_row(changes(seen.view, params, place)))
             aggregate["change"], aggregate["change.se"] = self._average(seen, place, "change", cov)
-        return self._shown(Responses(column, "marginal effect", rows, aggregate, discrete), alternative)
+        notes = self.covariance(cov).notes
+        return self._shown(
+            Responses(column, "marginal effect", rows, aggregate, discrete, notes), alternative
+        )
 
     def shares(self, by: str | None = None, *, given: Given = "nothing") -> pd.DataFrame:
         """Predicted against observed shares of the alternatives over the estimation sample, weighted.
@@ -211,28 +219,31 @@ class Scenarios(Predictions):
                 raise ValueError(f"scenario compares two DataFrames, not {type(frame).__name__}.")
         if not first.index.equals(second.index):
             raise ValueError("The frames of a scenario have different rows. Give the same situations twice.")
-        money = None if cost is None else self._money(cost)
+        if cost is not None:
+            self._check_log_sum()
         params = jnp.asarray(self.estimates)
         a, b = (sight(self.problem, params, frame, people, given) for frame in (first, second))
         if a.panel.people != b.panel.people or not np.array_equal(a.panel.rows, b.panel.rows):
             raise ValueError(
                 "The frames of a scenario have different people. Give the same situations twice."
             )
+        views = a.view, b.view
+        money = None if cost is None else find_marginal(self.problem, cost, None, "cost=", views)
         return self._compared(a, b, money, cov, len(utility.alternatives))
 
     def _compared(self, a: Sight, b: Sight, cost: Marginal | None, cov: str | None, size: int) -> Scenario:
         params = jnp.asarray(self.estimates)
-        pooled = cost is not None and not self._worth_everywhere(cost)
+        pooled = cost is not None and not self._worth_everywhere(cost, (a.view, b.view))
         values = np.asarray(scenario_totals(a.view, b.view, params, cost, pooled))
         slopes = jacobian(scenario_totals, (a.view, b.view), params, self._directions(a), cost, pooled)
-        errors = delta_errors(slopes, self.covariance(cov).matrix)
+        errors = delta_errors(slopes, self.covariance(cov).of_functions)
         table = {}
         for i, name in enumerate(("first", "second", "difference")):
             table[name] = values[i * size : (i + 1) * size]
             table[f"{name}.se"] = errors[i * size : (i + 1) * size]
         shares = pd.DataFrame(table, index=self._alternatives)
         if cost is None:
-            return Scenario(shares, None, float("nan"), float("nan"))
+            return Scenario(shares, None, float("nan"), float("nan"), self.covariance(cov).notes)
         worth = float(mean_worth(a.view, params, cost)) if pooled else 1.0
         if worth <= 0.0:
             raise ValueError(
@@ -242,24 +253,24 @@ class Scenarios(Predictions):
         each = pd.Series(after - before, index=a.index, name="surplus")
         # A change in cost alone, alike for everybody, is worth itself whatever the parameters are.
         error = float(errors[-1]) if slopes[-1].any() else 0.0
-        return Scenario(shares, each, float(values[-1]), error, POOLED if pooled else ())
+        notes = (*(POOLED if pooled else ()), *self.covariance(cov).notes)
+        return Scenario(shares, each, float(values[-1]), error, notes)
 
-    def _money(self, cost: str) -> Marginal:
-        """The marginal utility of cost."""
-        choice, utility = self.problem.spec.choice, self._utility("scenario")
+    def _check_log_sum(self) -> None:
+        choice = self.problem.spec.choice
         if choice is None or choice.log_sum is None:
             raise ValueError(
                 f"{type(choice).__name__} has no log-sum, so there is no consumer surplus. Leave cost= out for the "
                 "shares alone."
             )
-        return find_marginal(utility, cost, None, "cost=")
 
-    def _worth_everywhere(self, cost: Marginal) -> bool:
-        """Whether the marginal utility of cost is negative for everyone: a coefficient that is fixed or cannot be positive.
+    def _worth_everywhere(self, cost: Marginal, views: tuple[View, View]) -> bool:
+        """Whether the marginal utility of cost is negative for everyone: a coefficient that is fixed or cannot be positive,
+        or a function of columns that is negative in every situation, and the same in both states.
 
         Raises ValueError for a fixed one that is not negative."""
         if not cost.plain:
-            return False
+            return not (cost.latent or cost.random) and self._negative(cost, views)
         utility = self._utility("scenario")
         name = utility.parameters[cost.coefficient]
         mean, mixing = self.all_params[name], dict(self.problem.spec.random).get(name)
@@ -272,6 +283,11 @@ class Scenarios(Predictions):
         reach = 8.0 * abs(self.all_params[f"{name}.sd"])
         ends = [float(mixing.transform(jnp.asarray(mean + s))) for s in (-reach, reach)]
         return all(cost.sign * v < 0.0 for v in ends)
+
+    def _negative(self, cost: Marginal, views: tuple[View, View]) -> bool:
+        params, occurs = jnp.asarray(self.estimates), np.asarray(views[0].person.occurs)
+        before, after = (np.asarray(fixed_marginal(v, params, cost))[occurs] for v in views)
+        return bool((before < 0.0).all()) and np.array_equal(before, after)
 
     # --- what they share ------------------------------------------------------------------------------------------
 
@@ -292,11 +308,12 @@ class Scenarios(Predictions):
         columns = spec.utility.columns if spec.utility is not None else ()
         nominal = {p.column for p in spec.nominal}
         names = self.problem.panel.covariates
+        numeric = [column_of(p) for p in spec.covariates if column_of(p) not in nominal]
         if column in nominal:
             raise ValueError(
                 f"{column!r} is a nominal covariate, which has no derivative. Compare two frames with fit.scenario."
             )
-        known = [*columns, *(n for n in names if "[" not in n)]
+        known = [*columns, *numeric]
         if column not in known:
             raise ValueError(f"The model has no column {column!r}. {nearest(column, known)}")
         return Place(
@@ -310,7 +327,7 @@ class Scenarios(Predictions):
         params = jnp.asarray(self.estimates)
         value = averages(seen.view, params, place, kind)
         found = jacobian(averages, (seen.view,), params, self._directions(seen), place, kind)
-        return np.asarray(value), delta_errors(found, self.covariance(cov).matrix)
+        return np.asarray(value), delta_errors(found, self.covariance(cov).of_functions)
 
     def _shown(self, found: Responses, alternative: Hashable | None) -> Responses:
         if alternative is None:
@@ -321,7 +338,9 @@ class Scenarios(Predictions):
             )
         only = [alternative]
         discrete = None if found.changes is None else found.changes[only]
-        return Responses(found.column, found.kind, found.rows[only], found.aggregate.loc[only], discrete)
+        return replace(
+            found, rows=found.rows[only], aggregate=found.aggregate.loc[only], changes=discrete
+        )
 
     def _groups(self, seen: Sight, by: str | None) -> np.ndarray:
         if by is None:

@@ -199,7 +199,7 @@ def _target(fit: Estimates, function: Any, cov: str | None) -> _Target:
         return found.flat(table.map.full(constants, p))
 
     jacobian = np.asarray(jax.jacfwd(values)(params, core.constants))
-    errors = delta_errors(jacobian, fit.covariance(cov).matrix)
+    errors = delta_errors(jacobian, fit.covariance(cov).of_functions)
     return _Target(found.labels, np.asarray(values(params, core.constants)), jacobian, errors, values)
 
 

@@ -10,9 +10,11 @@ from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Checkpoint, Optimizer, Stage, Stochastic, refine, sequential_start, stages
+from iclv_jax._panel import WeightsAre
 from iclv_jax._parameters import CHOICE
 from iclv_jax._problem import Problem, bind
 from iclv_jax._problem._fingerprint import fingerprints
+from iclv_jax._spec import Parameter
 from iclv_jax._spec._model import Spec
 from iclv_jax._tables import Progress
 
@@ -34,6 +36,7 @@ def fit_sequential(
     progress: bool = True,
     checkpoint: Any = None,
     memory: str | float = "2GB",
+    weights_are: WeightsAre = "sampling",
 ) -> SequentialFit:
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
     _check_parts(spec)
@@ -48,6 +51,7 @@ def fit_sequential(
         cluster=cluster,
         integration=integration,
         memory=memory,
+        weights_are=weights_are,
     )
     one, two = _steps(problem)
     first, staged = checked_start(problem, start)
@@ -136,7 +140,7 @@ def _check_measured(problem: Problem) -> None:
         if name in measured:
             measured |= parents[name]
     lost = [
-        row.name for row in problem.table.rows if row.status == "free" and _speaks_of(row, spec, measured)
+        parameter.name for parameter in problem.table.parameters if _speaks_of(parameter, spec, measured)
     ]
     if lost:
         raise ValueError(
@@ -145,10 +149,9 @@ def _check_measured(problem: Problem) -> None:
         )
 
 
-def _speaks_of(row: Any, spec: Spec, measured: set[str]) -> bool:
+def _speaks_of(parameter: Parameter, spec: Spec, measured: set[str]) -> bool:
     """Whether a parameter belongs to a latent variable outside `measured`."""
-    if row.parameter.block != "structural":
+    if parameter.block != "structural":
         return False
-    left, sign, right = row.name.partition(" ~~ ")
-    involved = {left, right} if sign else {row.name.partition(" ~ ")[0]}
+    involved = {parameter.owner} | ({parameter.argument} if parameter.role == "covariance" else set())
     return bool(involved & (set(spec.order) - measured))

@@ -1,14 +1,18 @@
 """What a fit says about its structural and measurement equations."""
 
+from dataclasses import replace
 from functools import cached_property
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._density._density import Structure
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._trade_offs import TradeOffs
 from iclv_jax._inference import delta_errors
+from iclv_jax._parameters import section
 from iclv_jax._predict._effects import (
     effects,
     explained,
@@ -19,6 +23,7 @@ from iclv_jax._predict._effects import (
     with_slopes,
 )
 from iclv_jax._predict._saturated import indices, normal_loglike, saturated, srmr
+from iclv_jax._spec import Parameter
 
 
 class Structural(TradeOffs):
@@ -36,7 +41,8 @@ class Structural(TradeOffs):
         DataFrame
             One row per pair `(from, to)` that a path connects; `direct`, `indirect`, `total`, each with its delta-method
             standard error (`.se`; NaN where the effect is zero by construction). `cov` is the kind of covariance behind
-            them.
+            them. Items without a response in which a variance is measured (counts, say) are left out; `.attrs["notes"]`
+            names them.
         """
         self._needs_latents("effects")
         order, items, covariates = self._names_of_axes
@@ -45,17 +51,17 @@ class Structural(TradeOffs):
         pairs += [(a, q) for q in items for a in order]
         pairs += [(x, q) for q in items for x in covariates]
         values, slopes = self._with_slopes(effects)
-        table = {}
+        matrix, table = self.covariance(cov).of_functions, {}
         for name, value, slope in (
             ("direct", values[0], slopes[0]),
             ("indirect", values[1] - values[0], slopes[1] - slopes[0]),
             ("total", values[1], slopes[1]),
         ):
             table[name] = value
-            table[f"{name}.se"] = delta_errors(slope, self.covariance(cov).matrix)
+            table[f"{name}.se"] = delta_errors(slope, matrix)
         index = pd.MultiIndex.from_tuples(pairs, names=["from", "to"])
         connected = (values != 0.0).any(axis=0) | (slopes != 0.0).any(axis=(0, 2))
-        return pd.DataFrame(table, index=index)[connected]
+        return self._with_notes(pd.DataFrame(table, index=index)[connected], cov)
 
     def standardized(self, cov: str | None = None) -> pd.DataFrame:
         """Estimates of the structural and measurement equations in standard units, and explained variances.
@@ -65,7 +71,8 @@ class Structural(TradeOffs):
         DataFrame
             One row per parameter (R2 of a latent variable or an item in rows `R2 name`): `std.lv`, with latent variables of
             variance 1, and `std.all`, with items and covariates of variance 1 as well, each with its delta-method standard
-            error (`.se`).
+            error (`.se`). Items without a response in which a variance is measured (counts, say) have no `std.all` and
+            no R2; `.attrs["notes"]` names them.
 
         Notes
         -----
@@ -76,14 +83,14 @@ class Structural(TradeOffs):
         """
         self._needs_latents("standardized")
         rows = self.problem.table.rows
-        powers = np.stack([self._powers(r.name, r.parameter.role) for r in rows], axis=1)
+        powers = np.stack([self._powers(r.parameter) for r in rows], axis=1)
         kept = [i for i, r in enumerate(rows) if r.parameter.block != "choice"]
         finite = np.nan_to_num(powers)
         values, slopes = self._with_slopes(standardised, jnp.asarray(self._spread_of_covariates), finite)
         values = np.where(np.isnan(powers).any(axis=2), np.nan, values)[:, kept]
         r2, r2_slopes = self._with_slopes(explained, jnp.asarray(self._spread_of_covariates))
         order, items, _ = self._names_of_axes
-        matrix = self.covariance(cov).matrix
+        matrix = self.covariance(cov).of_functions
         table = {}
         for i, name in enumerate(("std.lv", "std.all")):
             errors = delta_errors(slopes[i, kept], matrix)
@@ -91,7 +98,7 @@ class Structural(TradeOffs):
             errors = np.where(np.isnan(values[i]), np.nan, errors)
             table[f"{name}.se"] = np.append(errors, delta_errors(r2_slopes, matrix))
         names = [rows[i].name for i in kept] + [f"R2 {n}" for n in (*order, *items)]
-        return pd.DataFrame(table, index=pd.Index(names, name="parameter"))
+        return self._with_notes(pd.DataFrame(table, index=pd.Index(names, name="parameter")), cov)
 
     def reliability(self, cov: str | None = None) -> pd.DataFrame:
         """Composite reliability and average variance extracted, by latent variable.
@@ -101,7 +108,8 @@ class Structural(TradeOffs):
         (Fornell and Larcker 1981). Only items that measure nothing else count (`items`). Where one of them is ordered, omega
         is of the standardised responses behind the levels, else of the items in their own units. Delta-method standard
         errors in `.se`. `scores` is how far `latent_scores` can be trusted to tell people apart: the variance over people
-        of the posterior means, by that and the mean posterior variance (as of EAP scores: Bock and Mislevy 1982).
+        of the posterior means, by that and the mean posterior variance (as of EAP scores: Bock and Mislevy 1982). Items
+        without a response in which a variance is measured (counts, say) do not count; `.attrs["notes"]` names them.
         """
         self._needs_latents("reliability")
         order, items, _ = self._names_of_axes
@@ -113,12 +121,12 @@ class Structural(TradeOffs):
         raw = ~((own > 0.0) & ~normal[:, None]).any(axis=0)
         spread = jnp.asarray(self._spread_of_covariates)
         values, slopes = self._with_slopes(reliabilities, spread, jnp.asarray(own), jnp.asarray(raw))
-        matrix = self.covariance(cov).matrix
+        matrix = self.covariance(cov).of_functions
         frame = {"items": own.sum(axis=0).astype(int)}
         for i, name in enumerate(("omega", "ave")):
             frame |= {name: values[i], f"{name}.se": delta_errors(np.nan_to_num(slopes[i]), matrix)}
         frame["scores"] = self._reliability_of_scores[: len(order)]
-        return pd.DataFrame(frame, index=pd.Index(order, name="latent"))
+        return self._with_notes(pd.DataFrame(frame, index=pd.Index(order, name="latent")), cov)
 
     @property
     def _reliability_of_scores(self) -> np.ndarray:
@@ -202,14 +210,32 @@ class Structural(TradeOffs):
     def _with_slopes(self, function, *arguments) -> tuple[np.ndarray, np.ndarray]:
         core = self.problem.core
         value, slope = with_slopes(
-            function, core.structure, core.constants, *arguments, jnp.asarray(self.estimates)
+            function, self._linear, core.constants, *arguments, jnp.asarray(self.estimates)
         )
         return np.asarray(value), np.asarray(slope)
+
+    @cached_property
+    def _linear(self) -> Structure:
+        """The structure without items that have no response with a variance behind them (counts, say)."""
+        whole = self.problem.core.structure
+        cells = jax.eval_shape(whole.map.dense, jnp.zeros(whole.map.cells))
+        return replace(whole, stacks=tuple(s for s in whole.stacks if "variance" in cells[section(s)]))
+
+    def _with_notes(self, frame: pd.DataFrame, cov: str | None) -> pd.DataFrame:
+        """The frame with what a reader must know, in `.attrs["notes"]`."""
+        items = self._names_of_axes[1]
+        lost = [(i.column, type(i).__name__) for i in self.problem.spec.indicators if i.column not in items]
+        notes = [
+            f"{name} is left out: items of the family {family} have no variance in units of a response"
+            for name, family in lost
+        ]
+        frame.attrs["notes"] = (*notes, *self.covariance(cov).notes)
+        return frame
 
     @property
     def _names_of_axes(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
         """Names of latent variables, items and covariates as matrices hold them."""
-        items = tuple(q for stack in self.problem.table.stacks for q in stack.items)
+        items = tuple(q for stack in self._linear.stacks for q in stack.items)
         return self.problem.spec.order, items, self.problem.panel.covariates
 
     @cached_property
@@ -218,37 +244,30 @@ class Structural(TradeOffs):
         x = np.asarray(panel.person.covariates)
         return np.cov(x.T, bias=True, aweights=panel.weights).reshape(x.shape[1], x.shape[1])
 
-    def _powers(self, name: str, role: str) -> np.ndarray:
+    def _powers(self, parameter: Parameter) -> np.ndarray:
         """Powers of the standard deviations of `units` by which a parameter is multiplied, (std.lv and std.all, unit);
         NaN where it has no standardised value."""
         order, items, covariates = self._names_of_axes
         place = {n: i for i, n in enumerate((*order, *items, *covariates))}
         found = np.zeros((2, len(place) + len(order)))
-        left, _, right = name.partition({"loading": " =~ ", "threshold": " | "}.get(role, " ~ "))
-        if role == "loading":
+        role, left, right = parameter.role, parameter.owner, parameter.argument
+        if parameter.block == "choice" or parameter.name in self.problem.spec.module_of:
+            found[:] = np.nan
+        elif role == "loading":
             found[:, place[left]] = 1.0
-            found[1, place[right]] = -1.0
+            found[1, place[right] if right in place else slice(None)] = -1.0 if right in place else np.nan
         elif role in ("path", "slope"):
             found[:, place[left]] = -1.0
             found[:, place[right]] = 1.0 if role == "path" else np.array([0.0, 1.0])
-        elif role == "intercept" or (role == "threshold" and left in place):
+        elif role in ("intercept", "threshold") and left in place:
             found[:, place[left]] = -1.0 if left in order else np.array([0.0, -1.0])
         elif role == "threshold":
             found[1] = np.nan
-        elif role in ("variance", "scale", "covariance"):
-            self._powers_of_variance(name, place, found)
+        elif role == "covariance" and {left, right} <= set(order):
+            for one in (left, right):
+                found[:, len(place) + order.index(one)] = -1.0
+        elif role in ("variance", "scale") and left in place:
+            found[:, place[left]] = -2.0 if left in order else np.array([0.0, -2.0])
         else:
             found[:] = np.nan
         return found
-
-    def _powers_of_variance(self, name: str, place: dict[str, int], found: np.ndarray) -> None:
-        order = self.problem.spec.order
-        left, _, right = name.partition(" ~~ ")
-        disturbances = len(place)
-        if left not in place or right not in place:
-            found[:] = np.nan
-        elif left != right:
-            for one in (left, right):
-                found[:, disturbances + order.index(one)] = -1.0
-        else:
-            found[:, place[left]] = -2.0 if left in order else np.array([0.0, -2.0])

@@ -84,13 +84,12 @@ class TradeOffs(Scenarios):
         ValueError
             For unknown names, and where the marginal utility differs between alternatives and none was chosen.
         """
-        utility = self._utility("willingness_to_pay")
+        self._utility("willingness_to_pay")
         if not 0.0 < level < 1.0:
             raise ValueError(f"level= is a coverage between 0 and 1, not {level!r}.")
-        attribute = find_marginal(utility, name, alternative, "willingness_to_pay")
-        money = find_marginal(utility, cost, alternative, "cost=")
-        random = {self.problem.spec.utility.parameters.index(n) for n, _ in self.problem.spec.random}  # pyright: ignore[reportOptionalMemberAccess]
-        if attribute.plain and money.plain and not random & {attribute.coefficient, money.coefficient}:
+        attribute = find_marginal(self.problem, name, alternative, "willingness_to_pay")
+        money = find_marginal(self.problem, cost, alternative, "cost=")
+        if all(m.plain and not m.random for m in (attribute, money)):
             return self._plain_trade_off(name, cost, attribute, money, level, draws, seed, cov)
         return self._varying_trade_off(name, cost, attribute, money, level, cov)
 
@@ -108,7 +107,7 @@ class TradeOffs(Scenarios):
         params, core = jnp.asarray(self.estimates), self.problem.core
         both = partial(coefficients_of, core.structure, core.constants, attribute, money)
         values, slopes = np.asarray(both(params)), np.asarray(jax.jit(jax.jacfwd(both))(params))
-        matrix = self.covariance(cov).matrix
+        matrix = self.covariance(cov).of_functions
         ratio = -values[0] / values[1]
         slope = -(slopes[0] + ratio * slopes[1]) / values[1]
         error = float(delta_errors(slope[None], matrix)[0])
@@ -126,20 +125,21 @@ class TradeOffs(Scenarios):
             },
             index=["delta", "fieller", "krinsky-robb"],
         )
-        return TradeOff(name, cost, float(ratio), error, intervals)
+        notes = self.covariance(cov).notes
+        return TradeOff(name, cost, float(ratio), error, intervals, notes=notes)
 
     def _varying_trade_off(
         self, name: str, cost: str, attribute: Marginal, money: Marginal, level: float, cov: str | None
     ) -> TradeOff:
         params = jnp.asarray(self.estimates)
-        each = int(np.clip(POOL // self.nobs, 16, 4096))
+        each = int(np.clip(POOL // len(self.problem.panel.people), 16, 4096))
         pool = sight(self.problem, params, None, None, "nothing", each)
         quantiles, crosses = _pooled(pool, *map(np.asarray, trade_offs(pool.view, params, attribute, money)))
         seen = sight(self.problem, params, None, None, "nothing")
         mean = float(mean_trade_off(seen.view, params, attribute, money)[0])
         slopes = jacobian(mean_trade_off, (seen.view,), params, self._directions(seen), attribute, money)
-        error = float(delta_errors(slopes, self.covariance(cov).matrix)[0])
-        notes = []
+        error = float(delta_errors(slopes, self.covariance(cov).of_functions)[0])
+        notes = list(self.covariance(cov).notes)
         if crosses:
             mean = error = float("nan")
             notes.append(

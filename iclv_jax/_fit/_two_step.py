@@ -23,7 +23,7 @@ DEFAULT = "murphy-topel"
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SequentialFit(Functions, Structural):
     """Estimates of `Model.fit_sequential`. Names follow statsmodels, as those of `Fit`.
 
@@ -109,7 +109,7 @@ class SequentialFit(Functions, Structural):
             panel = self.problem.panel
             held = np.array([any(n in r.active for r in self.reports) for n in self.names])
             self._covariances[kind] = two_step_covariance(
-                kind, *self._steps, panel.weights, self.names, held, panel.clusters
+                kind, *self._steps, panel.weights, self.names, held, panel.clusters, panel.weights_count
             )
         return self._covariances[kind]
 
@@ -171,4 +171,4 @@ class SequentialFit(Functions, Structural):
             found = self.covariance(kind)
         except ValueError as error:
             return np.full(len(self.problem.table.rows), np.nan), (str(error),)
-        return all_errors(self.problem, self.estimates, found.matrix), found.notes
+        return all_errors(self.problem, self.estimates, found.of_functions), found.notes

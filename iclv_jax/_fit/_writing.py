@@ -53,6 +53,7 @@ def _about(fit: Any) -> dict[str, Any]:
         "people": list(panel.people),
         "person": panel.frame.person,
         "weighted_by": panel.weighted_by,
+        "weights_are": panel.weights_are,
         "quantities": fit._quantities,
         "table": {k: table[k].tolist() for k in ("block", "role", "status", "estimate")}
         | {"name": list(table.index), "against one": table["t_one"].notna().tolist()},

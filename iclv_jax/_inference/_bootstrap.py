@@ -106,8 +106,11 @@ def bootstrap(
 
 
 def draw_weights(problem: Problem, samples: int, seed: int) -> np.ndarray:
-    """(samples, people): weights times how often each person, or each person's cluster, was drawn."""
+    """(samples, people): weights times how often each person, or each person's cluster, was drawn. People who are counted
+    by their weights are drawn one by one."""
     panel, generator = problem.panel, np.random.default_rng(seed)
+    if panel.weights_count and panel.clusters is None:
+        return generator.multinomial(panel.size, panel.weights / panel.size, size=samples).astype(float)
     groups = np.arange(len(panel.people)) if panel.clusters is None else panel.clusters
     count = int(groups.max()) + 1
     drawn = generator.multinomial(count, np.full(count, 1.0 / count), size=samples)

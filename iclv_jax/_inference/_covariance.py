@@ -27,12 +27,22 @@ class Covariance:
     """A covariance matrix of the free parameters.
 
     `matrix` has NaN in the rows and columns of parameters without a variance; `notes` says why, by
-    name, and whatever else a reader must know.
+    name, and whatever else a reader must know. `known` marks those of them that count as known: parameters at a
+    bound, where training stopped, or in modules that are taken as they are. None: there are none.
     """
 
     kind: str
     matrix: np.ndarray
     notes: tuple[str, ...]
+    known: np.ndarray | None = None
+
+    @property
+    def of_functions(self) -> np.ndarray:
+        """The matrix behind errors of functions of the estimates, in which a parameter that counts as known has the
+        variance 0."""
+        if self.known is None:
+            return self.matrix
+        return np.where(self.known[:, None] | self.known, 0.0, self.matrix)
 
 
 def covariance(
@@ -45,6 +55,7 @@ def covariance(
     clusters: np.ndarray | None = None,
     precision: np.ndarray | None = None,
     notes: Sequence[str] | None = None,
+    frequency: bool = False,
 ) -> Covariance:
     """Covariance of the maximum likelihood estimates.
 
@@ -66,18 +77,20 @@ def covariance(
         Minus the second derivatives of penalties, (P,): they are added to the information.
     notes
         Why parameters are held; None: they are at their bounds.
+    frequency
+        Whether weights count people: a row of weight 3 is then three, in the sandwich too.
     """
     if kind not in KINDS or kind in MORE:
         raise ValueError(f"The kind of covariance is one of {', '.join(map(repr, KINDS))}, not {kind!r}.")
     if kind == "cluster":
         check_clusters(clusters)
-    bounds = [f"{n} is at its bound and has no standard error" for n in _named(names, held)]
-    notes = bounds if notes is None else list(notes)
+    notes = bound_notes(names, held) if notes is None else list(notes)
     if kind == "bhhh":
         information = (scores.T * weights) @ scores
-        if len(names) > CROWDED * len(weights):
+        people = round(float(weights.sum())) if frequency else len(weights)
+        if len(names) > CROWDED * people:
             notes.append(
-                f"outer products of scores are a poor guide with {len(names)} parameters and {len(weights)} people"
+                f"outer products of scores are a poor guide with {len(names)} parameters and {people} people"
             )
     else:
         information = -hessian
@@ -86,12 +99,22 @@ def covariance(
     inverse = invert(information, names, held)
     matrix = inverse.matrix
     if kind in ("robust", "cluster"):
-        weighted = summed_scores(scores[:, inverse.kept], weights, clusters if kind == "cluster" else None)
+        groups = clusters if kind == "cluster" else None
+        weighted = summed_scores(scores[:, inverse.kept], weights, groups, frequency)
         matrix = matrix @ (weighted.T @ weighted) @ matrix
     result = np.full((len(names), len(names)), np.nan)
     sound = np.isin(inverse.kept, inverse.sound)
     result[np.ix_(inverse.sound, inverse.sound)] = matrix[np.ix_(sound, sound)]
-    return Covariance(kind, result, (*notes, *inverse.reasons))
+    return Covariance(kind, result, (*notes, *inverse.reasons), held)
+
+
+def bound_notes(names: Sequence[str], held: np.ndarray) -> list[str]:
+    """A sentence for every parameter at its bound."""
+    return [
+        f"{n} is at its bound and has no standard error; those of others, and of functions, take it as known"
+        for n, h in zip(names, held, strict=True)
+        if h
+    ]
 
 
 def check_clusters(clusters: np.ndarray | None) -> None:
@@ -101,8 +124,13 @@ def check_clusters(clusters: np.ndarray | None) -> None:
         )
 
 
-def summed_scores(scores: np.ndarray, weights: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
-    """Weighted scores, summed within clusters where there are any: (people or clusters, P)."""
+def summed_scores(
+    scores: np.ndarray, weights: np.ndarray, clusters: np.ndarray | None, frequency: bool = False
+) -> np.ndarray:
+    """Weighted scores, summed within clusters where there are any: (people or clusters, P). Of `frequency` weights the
+    outer products of the rows are those of as many people."""
+    if frequency and clusters is None:
+        return scores * np.sqrt(weights)[:, None]
     weighted = scores * weights[:, None]
     if clusters is None:
         return weighted
@@ -170,6 +198,3 @@ def _reason(value: float, vector: np.ndarray, names: Sequence[str]) -> str:
     what = "is flat" if value > UPWARDS else "curves upwards (this is not a maximum)"
     return f"the log-likelihood {what} in the direction {direction}: no standard errors for its parameters"
 
-
-def _named(names: Sequence[str], mask: np.ndarray) -> list[str]:
-    return [n for n, m in zip(names, mask, strict=True) if m]

@@ -94,11 +94,12 @@ def _labels(shapes: Mapping[Any, tuple[int, ...]]) -> list[Any]:
 
 def delta_errors(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Standard errors of functions of the estimates; NaN where one needs a variance that is missing, and where
-    the function is constant."""
+    the function depends on nothing that was estimated: it is constant, or moves with known parameters (variance 0)
+    alone."""
     known = ~np.isnan(np.diag(matrix))
     part = jacobian[:, known]
     variance = np.sum(part @ matrix[np.ix_(known, known)] * part, axis=1)
-    needs = needs_missing(jacobian, matrix) | (jacobian == 0.0).all(axis=1)
+    needs = needs_missing(jacobian, matrix) | (jacobian[:, np.diag(matrix) != 0.0] == 0.0).all(axis=1)
     return np.where(needs, np.nan, np.sqrt(variance))
 
 
@@ -108,12 +109,12 @@ def needs_missing(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def normal_draws(center: np.ndarray, matrix: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """Draws from the normal distribution of the estimates, (draws, parameters); parameters without a variance
-    stay where they are. A covariance of too low a rank (fewer clusters than parameters) has draws too.
+    """Draws from the normal distribution of the estimates, (draws, parameters); parameters without a variance,
+    or with one of 0, stay where they are. A covariance of too low a rank (fewer clusters than parameters) has draws too.
 
     Raises ValueError for a covariance matrix with a negative eigenvalue.
     """
-    known = np.flatnonzero(~np.isnan(np.diag(matrix)))
+    known = np.flatnonzero(np.nan_to_num(np.diag(matrix)) > 0.0)
     part = matrix[np.ix_(known, known)]
     unit = np.sqrt(np.diag(part))
     factor = _root(part / np.outer(unit, unit))

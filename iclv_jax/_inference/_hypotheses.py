@@ -39,20 +39,25 @@ class HypothesisTest(Tabular):
     pvalue: float
     notes: tuple[str, ...] = ()
 
+    @property
+    def outcome(self) -> str:
+        """Statistic and p in words."""
+        p = probability(self.pvalue) or "none"
+        return f"{self._symbol} = {number(self.statistic) or 'none'}, p {p if p[0] == '<' else f'= {p}'}"
+
+    @property
+    def _symbol(self) -> str:
+        return "z" if self.df is None else f"chi2({self.df})"
+
     def __str__(self) -> str:
-        value = number(self.statistic) or "none"
-        shown = f"z = {value}" if self.df is None else f"chi2({self.df}) = {value}"
-        p = probability(self.pvalue)
-        ending = f", p {p}" if p.startswith("<") else f", p = {p or 'none'}"
-        lines = [self.name, *(f"  {h}" for h in self.hypotheses), shown + ending]
+        lines = [self.name, *(f"  {h}" for h in self.hypotheses), self.outcome]
         return "\n".join([*lines, *(f"* {note}" for note in self.notes)])
 
     __repr__ = __str__
 
     def as_report(self) -> Report:
-        statistic = "z" if self.df is None else f"chi2({self.df})"
         said = [("Hypothesis" if i == 0 else "", h) for i, h in enumerate(self.hypotheses)]
-        values = [(statistic, number(self.statistic) or "none"), ("p", probability(self.pvalue) or "none")]
+        values = [(self._symbol, number(self.statistic) or "none"), ("p", probability(self.pvalue) or "none")]
         return Report(self.name, (*said, *values), (), (), self.notes)
 
 
@@ -81,15 +86,16 @@ def wald(
     gap
         By how much the estimates miss them.
     matrix
-        Covariance of the estimates, NaN where there is none.
+        Covariance of the estimates, NaN where there is none and 0 for parameters that count as known.
 
     Raises
     ------
     ValueError
         For restrictions that are not independent of each other, or that restrict nothing that was estimated.
     """
-    known = ~np.isnan(np.diag(matrix))
-    if (contrast[:, ~known] != 0.0).any():
+    known, moving = ~np.isnan(np.diag(matrix)), np.diag(matrix) != 0.0
+    of_known = (contrast != 0.0).any(axis=1) & ~(contrast[:, moving] != 0.0).any(axis=1)
+    if (contrast[:, ~known] != 0.0).any() or of_known.any():
         return chi_squared("Wald test", hypotheses, np.nan, len(gap), notes)
     part = contrast[:, known]
     variance = part @ matrix[np.ix_(known, known)] @ part.T
@@ -120,13 +126,18 @@ def _check_independent(contrast: np.ndarray, variance: np.ndarray, hypotheses: S
 
 
 def vuong_test(
-    differences: np.ndarray, parameters: tuple[int, int], correction: str, names: tuple[str, str]
+    differences: np.ndarray,
+    times: np.ndarray,
+    parameters: tuple[int, int],
+    correction: str,
+    names: tuple[str, str],
 ) -> HypothesisTest:
-    """From the differences of weighted log-likelihoods by person (Vuong 1989, equation 5.6)."""
-    people = len(differences)
+    """From the differences of weighted log-likelihoods by person (Vuong 1989, equation 5.6), and how often each counts."""
+    people = float(times.sum())
     penalty = {"none": 0.0, "aic": 1.0, "bic": 0.5 * np.log(people)}[correction]
-    spread = float(np.std(differences))
-    total = float(differences.sum()) - penalty * (parameters[0] - parameters[1])
+    mean = float(times @ differences) / people
+    spread = float(np.sqrt(times @ (differences - mean) ** 2 / people))
+    total = float(times @ differences) - penalty * (parameters[0] - parameters[1])
     label = {"none": "without a correction", "aic": "with the correction of AIC", "bic": "with that of BIC"}
     title = f"Vuong's test of models that are not nested, {label[correction]}"
     hypothesis = (f"{names[0]} and {names[1]} are equally close to the truth",)

@@ -27,25 +27,30 @@ def jackknife(
     part of `hessian`.
     """
     names, panel = problem.names, problem.panel
+    alike = panel.weights_count and panel.clusters is None
     groups = np.arange(len(panel.people)) if panel.clusters is None else panel.clusters
     each = np.asarray(person_hessians(problem.core, jnp.asarray(params)))
-    hessians = _summed(each * panel.weights[:, None, None], groups)
-    slopes = _summed(scores * panel.weights[:, None], groups)
+    # Of people who are counted one is left out at a time, and as often as there are such people.
+    times = panel.weights if alike else np.ones(int(groups.max()) + 1)
+    own = np.ones_like(panel.weights) if alike else panel.weights
+    hessians = _summed(each * own[:, None, None], groups)
+    slopes = _summed(scores * own[:, None], groups)
     inverse = invert(-hessian, names, held)
     at = inverse.kept
     rest = -(hessian[np.ix_(at, at)] - hessians[:, at[:, None], at[None, :]])
     result = np.full((len(names),) * 2, np.nan)
     if reason := _not_definite(rest, groups, panel.people, panel.clusters is not None):
-        return Covariance("jackknife", result, (*inverse.reasons, reason))
+        return Covariance("jackknife", result, (*inverse.reasons, reason), held)
     steps = np.linalg.solve(
-        rest, (slopes.sum(axis=0) - slopes - (0.0 if pull is None else pull))[:, at, None]
+        rest, (times @ slopes - slopes - (0.0 if pull is None else pull))[:, at, None]
     )[:, :, 0]
-    centred = steps - steps.mean(axis=0)
-    matrix = (len(steps) - 1) / len(steps) * centred.T @ centred
+    size = times.sum()
+    centred = steps - times @ steps / size
+    matrix = (size - 1.0) / size * (centred.T * times) @ centred
     sound = np.isin(at, inverse.sound)
     result[np.ix_(inverse.sound, inverse.sound)] = matrix[np.ix_(sound, sound)]
-    said = (*notes, "jackknife: one Newton step for everyone left out")
-    return Covariance("jackknife", result, (*said, *inverse.reasons))
+    said = (*notes, "one Newton step of the jackknife for everyone left out")
+    return Covariance("jackknife", result, (*said, *inverse.reasons), held)
 
 
 def _summed(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

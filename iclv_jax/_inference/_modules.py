@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from iclv_jax._inference._covariance import INVOLVED, UPWARDS, Covariance, Inverse, invert
+from iclv_jax._inference._covariance import INVOLVED, UPWARDS, Covariance, Inverse, bound_notes, invert
 from iclv_jax._inference._products import Product, named_information
 
 DENSE = 2000
@@ -59,7 +59,7 @@ def module_covariance(
     information = -hessian
     if penalty is not None:
         information = information + (np.diag(penalty) if np.ndim(penalty) == 1 else penalty)
-    bounded = _bounded(names, held & ~entry) if notes is None else notes
+    bounded = bound_notes(names, held & ~entry) if notes is None else notes
     if kind == "conditional":
         inverse = invert(information, names, held | entry)
         said = [*inverse.reasons, _conditional(modules)]
@@ -69,7 +69,7 @@ def module_covariance(
     matrix = np.full((len(names), len(names)), np.nan)
     inside = np.searchsorted(inverse.kept, inverse.sound)
     matrix[np.ix_(inverse.sound, inverse.sound)] = inverse.matrix[np.ix_(inside, inside)]
-    return Covariance(kind, matrix, (*bounded, *said))
+    return Covariance(kind, matrix, (*bounded, *said), _known(kind, held, entry))
 
 
 def module_covariance_by_products(
@@ -103,8 +103,8 @@ def module_covariance_by_products(
     )
     why += [] if found.reason else inverse.reasons
     said = _joint(modules, penalised) if joint else _conditional(modules)
-    bounded = _bounded(names, held & ~entry) if notes is None else notes
-    return Covariance(kind, matrix, (*bounded, *why, said))
+    bounded = bound_notes(names, held & ~entry) if notes is None else notes
+    return Covariance(kind, matrix, (*bounded, *why, said), _known(kind, held, entry))
 
 
 def _entries(kind: str, names: Sequence[str], module_of: Mapping[str, str]) -> tuple[np.ndarray, str]:
@@ -117,8 +117,8 @@ def _entries(kind: str, names: Sequence[str], module_of: Mapping[str, str]) -> t
     return np.array([name in module_of for name in names], bool), modules
 
 
-def _bounded(names: Sequence[str], held: np.ndarray) -> list[str]:
-    return [f"{n} is at its bound and has no standard error" for n, h in zip(names, held, strict=True) if h]
+def _known(kind: str, held: np.ndarray, entry: np.ndarray) -> np.ndarray:
+    return held | entry if kind == "conditional" else held
 
 
 def _conditional(modules: str) -> str:

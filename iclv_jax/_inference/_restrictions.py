@@ -32,8 +32,13 @@ class Restriction:
         for name, weight in self.weights.items():
             size = abs(weight)
             sign = ("-" if weight < 0 else "") if not terms else (" - " if weight < 0 else " + ")
-            terms += sign + (name if size == 1.0 else f"{size:g} * {name}")
-        return f"{terms or '0'} = {self.value:g}"
+            terms += sign + (name if size == 1.0 else f"{_digits(size)} * {name}")
+        return f"{terms or '0'} = {_digits(self.value)}"
+
+
+def _digits(value: float) -> str:
+    """As many digits as tell the number from others, a whole one without a point."""
+    return repr(value).removesuffix(".0")
 
 
 class _Token(NamedTuple):

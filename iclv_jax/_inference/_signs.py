@@ -8,6 +8,7 @@ import numpy as np
 
 from iclv_jax._diagnose._utility import multiplied
 from iclv_jax._problem import Problem
+from iclv_jax._spec import Parameter
 
 SAME = 1e-9
 """Relative difference of log-likelihoods up to which a turned model is the same model: nodes are turned with it, so
@@ -20,7 +21,7 @@ def turns(problem: Problem, params: np.ndarray) -> Iterator[np.ndarray]:
     effects = multiplied(problem, "latents")
     here = float(problem.loglike(jnp.asarray(params)))
     for position, latent in enumerate(problem.spec.order):
-        signs = np.array([sign(name, latent, effects.get(latent, ())) for name in problem.names])
+        signs = np.array([sign(p, latent, effects.get(latent, ())) for p in problem.table.parameters])
         there = float(_mirrored(problem, position).loglike(jnp.asarray(signs * params)))
         if (signs < 0.0).any() and abs(there - here) <= SAME * max(1.0, abs(here)):
             yield signs
@@ -37,16 +38,7 @@ def _mirrored(problem: Problem, position: int) -> Problem:
     return eqx.tree_at(lambda p: p.core.nodes.shocks, problem, problem.core.nodes.shocks * signs)
 
 
-def sign(name: str, latent: str, effects: tuple[str, ...]) -> float:
+def sign(parameter: Parameter, latent: str, effects: tuple[str, ...]) -> float:
     """What turning a latent variable around does to a parameter."""
-    left, right = _sides(name)
-    involved = name in effects or left == latent or right == latent
-    return -1.0 if involved and left != right else 1.0
-
-
-def _sides(name: str) -> tuple[str, str]:
-    for separator in (" =~ ", " ~~ ", " ~ "):
-        if separator in name:
-            left, _, right = name.partition(separator)
-            return left, right
-    return name, ""
+    involved = parameter.concerns(latent) and parameter.role != "variance"
+    return -1.0 if involved or parameter.name in effects else 1.0

@@ -9,6 +9,7 @@ from iclv_jax._inference._covariance import (
     DEFINITE,
     INVOLVED,
     Covariance,
+    bound_notes,
     check_clusters,
     invert,
     summed_scores,
@@ -37,6 +38,7 @@ def two_step_covariance(
     names: Sequence[str],
     held: np.ndarray,
     clusters: np.ndarray | None = None,
+    frequency: bool = False,
 ) -> Covariance:
     """Covariance of estimates of which the second step took those of the first as given.
 
@@ -58,6 +60,8 @@ def two_step_covariance(
         Marks parameters at a bound: they have no variance and count as known.
     clusters
         Cluster of each person as integers from 0.
+    frequency
+        Whether weights count people.
 
     Raises
     ------
@@ -79,7 +83,8 @@ def two_step_covariance(
         cross = np.zeros_like(cross) if kind == "uncorrected" else cross
         meat = np.block([[information[0], off.T], [off, information[1]]])
     else:
-        summed = summed_scores(np.hstack(scores), weights, clusters if kind == "cluster" else None)
+        groups = clusters if kind == "cluster" else None
+        summed = summed_scores(np.hstack(scores), weights, groups, frequency)
         meat = summed.T @ summed
     bread = _inverse_of_triangle(inverses[0], cross, inverses[1])
     found = bread @ meat @ bread.T
@@ -88,8 +93,7 @@ def two_step_covariance(
         _check_definite(found, [names[int(i)] for i in order])
     matrix = np.full((len(names), len(names)), np.nan)
     matrix[np.ix_(order, order)] = 0.5 * (found + found.T)
-    bound = [n for n, h in zip(names, held, strict=True) if h]
-    return Covariance(kind, matrix, tuple(f"{n} is at its bound and has no standard error" for n in bound))
+    return Covariance(kind, matrix, tuple(bound_notes(names, held)), held)
 
 
 def _check_kind(kind: str) -> None:

@@ -174,7 +174,7 @@ def _train(
     slot = Slot() if checkpoint is None else checkpoint.slot()
     trained = Training(optimizer, stage.problem, stage.free, penalties, told, slot).run(jnp.asarray(start))
     rows = [{"stage": "training", **row} for row in trained.rows]
-    moving = polished(optimizer, stage.problem.names) & stage.free
+    moving = polished(optimizer, stage.problem.table.parameters) & stage.free
     if not moving.any() or trained.verdict is Verdict.INTERRUPTED:
         return _as_trained(stage, trained, penalties), rows
     last = Stage("polish", stage.problem, moving)

@@ -1,7 +1,5 @@
 """What an optimiser can do with penalties, asked before anything is compiled."""
 
-import re
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -11,10 +9,8 @@ from iclv_jax._optimise._training import held_out
 from iclv_jax._parameters._penalties import Penalties, under
 from iclv_jax._parameters._transform import Standard
 from iclv_jax._problem import Problem
+from iclv_jax._spec import Parameter
 from iclv_jax._spec._names import nearest
-
-ENTRY = re.compile(r"[^~=|]*\[[\d,]+\]")
-"""Names of entries of arrays, `taste.layers[0].weight[2,1]`; slopes on dummies, `green ~ region[3]`, are not."""
 
 
 def check_suited(optimizer: Optimizer, problem: Problem, penalties: Penalties | None) -> None:
@@ -48,7 +44,7 @@ def check_suited(optimizer: Optimizer, problem: Problem, penalties: Penalties | 
         raise ValueError(
             "Stochastic: whiten=True mixes parameters, which bounds and iclv.L1 do not allow. Leave it out."
         )
-    chosen = polished(optimizer, problem.names)
+    chosen = polished(optimizer, problem.table.parameters)
     both = [n for n, c in zip(problem.names, chosen, strict=True) if c and n in kinked]
     if both:
         raise ValueError(
@@ -57,13 +53,14 @@ def check_suited(optimizer: Optimizer, problem: Problem, penalties: Penalties | 
         )
 
 
-def polished(optimizer: Stochastic, names: tuple[str, ...]) -> np.ndarray:
+def polished(optimizer: Stochastic, parameters: tuple[Parameter, ...]) -> np.ndarray:
     """Marks the parameters that the trust region takes on after the training."""
     wanted = optimizer.polish
+    names = [p.name for p in parameters]
     if isinstance(wanted, bool):
         return np.full(len(names), wanted)
     if isinstance(wanted, str):
-        return np.array([ENTRY.fullmatch(name) is None for name in names])
+        return np.array([p.role != "weight" for p in parameters])
     found = np.zeros(len(names), bool)
     for key in wanted:
         covered = set(under(key, names))

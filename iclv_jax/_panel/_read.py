@@ -1,8 +1,8 @@
 """From data frames to padded arrays per person: the only way in."""
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,11 @@ from iclv_jax._parameters import Stack
 from iclv_jax._parameters._declare import stacks
 from iclv_jax._spec import Level
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._names import nearest
 from iclv_jax._spec._standardized import all_terms
+
+
+WeightsAre = Literal["sampling", "frequency"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +52,9 @@ class Panel:
         Names of the covariates, in the order of their array.
     weighted_by
         The column that `weights` was given as, None for numbers.
+    weights_are
+        What the weights are: `"sampling"` weights, by which people who were asked stand for others who were not, or
+        `"frequency"` weights, by which they stand for others who were asked and answered the same.
     """
 
     people: tuple[Hashable, ...]
@@ -61,6 +68,17 @@ class Panel:
     frame: Frame
     covariates: tuple[str, ...] = ()
     weighted_by: str | None = None
+    weights_are: WeightsAre = "sampling"
+
+    @property
+    def weights_count(self) -> bool:
+        """Whether weights count people who were asked."""
+        return self.weights_are == "frequency"
+
+    @property
+    def size(self) -> int:
+        """The number of independent observations: people, counted by frequency weights where there are such."""
+        return round(float(self.weights.sum())) if self.weights_count else len(self.people)
 
     @property
     def situations(self) -> int:
@@ -185,6 +203,23 @@ def _read_weights(weights: Any, frame: Frame) -> np.ndarray:
     if not (values > 0.0).any():
         raise ValueError("weights=: every person has weight zero. Give a positive weight to some.")
     return values
+
+
+def weighted_as(panel: Panel, weights_are: WeightsAre) -> Panel:
+    """The panel with what its weights are; ValueError for another word, and for counts that are none."""
+    if weights_are not in get_args(WeightsAre):
+        raise ValueError(
+            f"weights_are= is {' or '.join(map(repr, get_args(WeightsAre)))}, not {weights_are!r}. "
+            f"{nearest(str(weights_are), get_args(WeightsAre))}"
+        )
+    broken = np.flatnonzero(panel.weights != np.round(panel.weights))
+    if weights_are == "frequency" and len(broken):
+        raise ValueError(
+            f"weights_are='frequency': person {panel.people[broken[0]]!r} has the weight "
+            f"{panel.weights[broken[0]]:g}, which is no number of people. Weights that correct for who was asked are "
+            "'sampling'."
+        )
+    return replace(panel, weights_are=weights_are)
 
 
 def _given_weights(weights: Any, frame: Frame) -> pd.Series:

@@ -78,24 +78,28 @@ def _structural_parameters(spec: Spec, levels: Levels) -> Iterable[Parameter]:
     for first, second in spec.covariances:
         if first in spec.order:
             meaning = f"covariance of the disturbances of {first} and {second}"
-            yield Parameter(names.covariance(first, second), "structural", "covariance", 0.0, meaning)
+            name = names.covariance(first, second)
+            yield Parameter(
+                name, "structural", "covariance", 0.0, meaning, owner=first, argument=second
+            )
 
 
 def _equation(latent: Latent, latents: tuple[str, ...], levels: Levels) -> Iterable[Parameter]:
     name = latent.name
     if latent.intercept:
-        yield Parameter(names.intercept(name), "structural", "intercept", 0.0, f"intercept of {name}")
+        meaning = f"intercept of {name}"
+        yield Parameter(names.intercept(name), "structural", "intercept", 0.0, meaning, owner=name)
     if latent.equation is not None:
         yield from _coefficients(latent.equation, {}, "structural", f"coefficient in the equation of {name}")
     for predictor in latent.predictors if latent.equation is None else ():
         role = "path" if predictor in latents else "slope"
         for term in terms(predictor, levels):
             meaning = f"effect of {term} on {name}{_in_words(predictor, latent, levels)}"
-            yield Parameter(names.slope(name, term), "structural", role, 0.0, meaning)
+            slope = names.slope(name, term)
+            yield Parameter(slope, "structural", role, 0.0, meaning, owner=name, argument=term)
     fixed = 1.0 if latent.scale == "variance" else None
-    yield Parameter(
-        names.variance(name), "structural", "variance", 1.0, f"disturbance variance of {name}", fixed
-    )
+    meaning = f"disturbance variance of {name}"
+    yield Parameter(names.variance(name), "structural", "variance", 1.0, meaning, fixed, owner=name)
 
 
 def _in_words(predictor: Predictor, latent: Latent, levels: Levels) -> str:
@@ -231,17 +235,20 @@ def _coefficients(
         yield Parameter(name, block, "coefficient", start, meaning)
         if mixing:
             spread = f"standard deviation of {name} over people"
-            yield Parameter(names.spread(name), block, "spread", mixing.start[1], spread)
+            yield Parameter(names.spread(name), block, "spread", mixing.start[1], spread, owner=name)
     for module in function.modules:
-        for name, start in zip(module.names, module.start.tolist(), strict=True):
-            yield Parameter(name, block, "weight", start, f"entry of the module {module.name}")
+        arrays = [part.name for part in module.parts for _ in part.names]
+        meaning = f"entry of the module {module.name}"
+        for name, start, array in zip(module.names, module.start.tolist(), arrays, strict=True):
+            yield Parameter(name, block, "weight", start, meaning, owner=module.name, argument=array)
 
 
 def _random_covariances(spec: Spec, random: Mapping[str, Mixing]) -> Iterable[Parameter]:
     for first, second in spec.covariances:
         if first in random:
             meaning = f"covariance of the random coefficients {first} and {second}"
-            yield Parameter(names.covariance(first, second), "choice", "covariance", 0.0, meaning)
+            name = names.covariance(first, second)
+            yield Parameter(name, "choice", "covariance", 0.0, meaning, owner=first, argument=second)
 
 
 def _stacked(items: list[Declared]) -> list[Cells]:

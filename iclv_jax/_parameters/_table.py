@@ -40,6 +40,11 @@ class ParameterTable:
         return tuple(r.name for r in self.rows if r.status == "free")
 
     @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What was declared of the free parameters, in the order of `params`."""
+        return tuple(r.parameter for r in self.rows if r.status == "free")
+
+    @property
     def constants(self) -> np.ndarray:
         """Values of the fixed parameters at their places in the full table, zeros elsewhere; then the moments."""
         # The moments are data: in the map, which is static, other data would compile everything again.

@@ -1,8 +1,9 @@
 """Marginal utilities: which coefficient or derivative of the utilities a name stands for."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,15 +12,21 @@ import numpy as np
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Params
 from iclv_jax._density._density import Structure
+from iclv_jax._diagnose._utility import generic, situations
 from iclv_jax._likelihood._likelihood import over_people
 from iclv_jax._panel import Person
 from iclv_jax._parameters import CHOICE
 from iclv_jax._predict._tastes import tastes
 from iclv_jax._predict._view import View
+from iclv_jax._problem import Problem
 from iclv_jax._spec import Utility
 from iclv_jax._spec._names import nearest
 
 PROBES = 3
+"""Arbitrary points beside those of the data."""
+AT_ONCE = 256
+"""Situations that are differentiated at a time."""
+SAME = 1e-10
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class Marginal:
     """A marginal utility: `sign` times the coefficient at place `coefficient` where it is nothing else, otherwise
     (-1) the derivative of the utility at place `alternative` by the column at place `column`.
 
-    `latent` and `situational`: whether it depends on latent variables, and on columns.
+    `latent`, `random` and `situational`: whether it depends on latent variables, on random coefficients, and on columns.
     """
 
     coefficient: int = -1
@@ -35,6 +42,7 @@ class Marginal:
     alternative: int = -1
     column: int = -1
     latent: bool = False
+    random: bool = False
     situational: bool = False
 
     @property
@@ -48,33 +56,39 @@ class Marginal:
         return jax.jvp(lambda x: utility(coefficients, x, latents), (columns,), (unit,))[1][self.alternative]
 
 
-@dataclass(frozen=True)
-class _Probe:
-    """The utilities' derivatives at arbitrary points, which tell what depends on what."""
+class _Points(NamedTuple):
+    """Where utilities are differentiated: every situation (row, column) at each of a few coefficients and latent
+    variables (setting, ...). The second setting has other coefficients than the first, the third other random ones, the
+    rest other latent variables."""
 
+    rows: np.ndarray
     coefficients: np.ndarray
-    by_column: np.ndarray
-    by_both: np.ndarray
-    by_column_and_latent: np.ndarray
-    by_columns: np.ndarray
+    latents: np.ndarray
 
 
-def find_marginal(utility: Utility, name: str, alternative: Hashable | None, what: str) -> Marginal:
+def find_marginal(
+    problem: Problem, name: str, alternative: Hashable | None, what: str, views: Sequence[View] = ()
+) -> Marginal:
     """The marginal utility that a coefficient or a column stands for.
 
     A coefficient stands for the column that it multiplies; one that multiplies none (a constant, the weight of a
-    latent variable) for itself. ValueError for a name that the utility does not use, and where several
-    alternatives have different marginal utilities and none was chosen.
+    latent variable) for itself. What a marginal utility is is read off at every situation of the data, and of `views`:
+    a utility may be another function there than elsewhere (`jnp.where`). ValueError for a name that the utility does
+    not use, and where several alternatives have different marginal utilities and none was chosen.
     """
-    probe = _probe(utility)
+    utility = problem.spec.utility
+    assert utility is not None
+    points = _points(problem, utility, views)
+    random = {utility.parameters.index(n) for n, _ in problem.spec.random}
     if name in utility.parameters:
         k = utility.parameters.index(name)
-        pairs = np.argwhere((probe.by_both[..., k] != 0.0).any(axis=0)).tolist()
+        pairs = np.argwhere(_multiplied(utility, k, points)).tolist()
         if not pairs:
-            return Marginal(coefficient=k)
+            return Marginal(coefficient=k, random=k in random)
     elif name in utility.columns:
         c = utility.columns.index(name)
-        pairs = [[j, c] for j in np.flatnonzero((probe.by_column[..., c] != 0.0).any(axis=0)).tolist()]
+        moves = (np.nan_to_num(_slopes(utility, c, points)) != 0.0).any(axis=(0, 1))
+        pairs = [[j, c] for j in np.flatnonzero(moves).tolist()]
     else:
         known = (*utility.parameters, *utility.columns)
         raise ValueError(
@@ -87,46 +101,107 @@ def find_marginal(utility: Utility, name: str, alternative: Hashable | None, wha
             )
         at = utility.alternatives.index(alternative)
         pairs = [p for p in pairs if p[0] == at] or pairs
-    return _common(utility, probe, pairs, name, what)
+    return _common(utility, points, pairs, name, what, random)
 
 
-def _common(utility: Utility, probe: _Probe, pairs: list[list[int]], name: str, what: str) -> Marginal:
+def _points(problem: Problem, utility: Utility, views: Sequence[View]) -> _Points:
+    """The first settings are positive, so that logarithms and roots in a utility have values."""
+    seen = [np.asarray(v.person.columns)[np.asarray(v.person.occurs)] for v in views]
+    sizes = len(utility.coefficients), len(utility.columns), len(utility.latents)
+    rows = np.concatenate([situations(problem, None)[0], *seen, generic(PROBES, sizes[1], 0)])
+    coefficients, latents = np.tile(generic(1, sizes[0], 1), (5, 1)), np.tile(generic(1, sizes[2], 2), (5, 1))
+    coefficients[1] = generic(1, sizes[0], 3)
+    for name, _ in problem.spec.random:
+        coefficients[2, utility.parameters.index(name)] *= -0.7
+    latents[3:] = 2.0 * np.random.default_rng(4).standard_normal((2, sizes[2]))
+    return _Points(rows, coefficients, latents)
+
+
+def _common(
+    utility: Utility, points: _Points, pairs: list[list[int]], name: str, what: str, random: set[int]
+) -> Marginal:
     """The one marginal utility of these pairs of alternative and column."""
-    found = [probe.by_column[:, j, c] for j, c in pairs]
-    if any(not np.allclose(one, found[0], rtol=1e-10) for one in found):
+    by_column = {c: _slopes(utility, c, points) for c in {c for _, c in pairs}}
+    found = [by_column[c][:, :, j] for j, c in pairs]
+    if not all(_agree(one, found[0]) for one in found):
         names = ", ".join(dict.fromkeys(repr(utility.alternatives[j]) for j, _ in pairs))
         columns = ", ".join(dict.fromkeys(repr(utility.columns[c]) for _, c in pairs))
         raise ValueError(
             f"{what}: {name!r} has different marginal utilities in the alternatives {names} (columns {columns}). "
             "Choose one by alternative=, or name a column."
         )
-    j, c = pairs[0]
+    slope, (j, c) = found[0], pairs[0]
     for k in range(len(utility.parameters)):
         for sign in (1.0, -1.0):
-            if np.allclose(found[0], sign * probe.coefficients[:, k], rtol=1e-10):
-                return Marginal(coefficient=k, sign=sign)
+            if _agree(slope, sign * points.coefficients[:, k, None]):
+                return Marginal(coefficient=k, sign=sign, random=k in random)
     return Marginal(
         alternative=j,
         column=c,
-        latent=bool((probe.by_column_and_latent[:, j, c] != 0.0).any()),
-        situational=bool((probe.by_columns[:, j, c] != 0.0).any()),
+        latent=not _agree(slope[[3, 4]], slope[0]),
+        random=not _agree(slope[2], slope[0]),
+        situational=not _agree(slope, slope[:, -1:]),
     )
 
 
-def _probe(utility: Utility) -> _Probe:
-    """Positive numbers, so that logarithms and roots in a utility have values."""
-    generator = np.random.default_rng(0)
-    sizes = len(utility.coefficients), len(utility.columns), len(utility.latents)
-    points = [jnp.asarray(generator.uniform(0.5, 1.5, (PROBES, n))) for n in sizes]
-    return _Probe(np.asarray(points[0]), *map(np.asarray, _derivatives(utility, *points)))
+def _agree(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two derivatives are the same wherever both have a value."""
+    both = np.isfinite(one) & np.isfinite(other)
+    return bool(np.isclose(one, other, rtol=SAME, atol=0.0)[both].all())
+
+
+def _slopes(utility: Utility, column: int, points: _Points) -> np.ndarray:
+    """Derivatives of the utilities by a column, (setting, row, alternative)."""
+    unit = np.zeros(points.rows.shape[1])
+    unit[column] = 1.0
+    return np.stack(
+        [
+            np.asarray(_along_column(utility, unit, points.rows, b, lv))
+            for b, lv in zip(points.coefficients, points.latents, strict=True)
+        ]
+    )
 
 
 @partial(compiled, static_argnums=0)
-def _derivatives(utility: Utility, *points: Array) -> tuple[Array, ...]:
-    """By column, by column and coefficient, by column and latent variable, by two columns."""
-    by_column = jax.jacfwd(utility, argnums=1)
-    second = [jax.jacfwd(by_column, argnums=i) for i in (0, 2, 1)]
-    return tuple(jax.vmap(function)(*points) for function in (by_column, *second))
+def _along_column(utility: Utility, unit: Array, rows: Array, coefficients: Array, latents: Array) -> Array:
+    def one(row: Array) -> Array:
+        return jax.jvp(lambda x: utility(coefficients, x, latents), (row,), (unit,))[1]
+
+    return jax.lax.map(one, rows, batch_size=AT_ONCE)
+
+
+def _multiplied(utility: Utility, coefficient: int, points: _Points) -> np.ndarray:
+    """Marks the columns (alternative, column) that a coefficient multiplies in some situation."""
+    unit = np.zeros(points.coefficients.shape[1])
+    unit[coefficient] = 1.0
+    size = -(-len(points.rows) // AT_ONCE)
+    filled = np.resize(points.rows, (size * AT_ONCE, points.rows.shape[1]))
+    batches = filled.reshape(size, AT_ONCE, -1)
+    settings = zip(points.coefficients, points.latents, strict=True)
+    return np.any([_along_both(utility, unit, batches, b, lv) for b, lv in settings], axis=0)
+
+
+@partial(compiled, static_argnums=0)
+def _along_both(utility: Utility, unit: Array, batches: Array, coefficients: Array, latents: Array) -> Array:
+    def one(row: Array) -> Array:
+        def by_coefficient(x: Array) -> Array:
+            return jax.jvp(lambda b: utility(b, x, latents), (coefficients,), (unit,))[1]
+
+        return jnp.nan_to_num(jax.jacfwd(by_coefficient)(row), nan=0.0) != 0.0
+
+    return jax.lax.map(lambda rows: jax.vmap(one)(rows).any(axis=0), batches).any(axis=0)
+
+
+@partial(compiled, static_argnames="marginal")
+def fixed_marginal(view: View, params: Params, marginal: Marginal) -> Array:
+    """A marginal utility that depends on neither latent variables nor random coefficients, (person, situation)."""
+    shape = view.core.structure
+    utility = shape.utility
+    assert utility is not None
+    coefficients = shape.map.dense(view.core.theta(params))[CHOICE]["coefficients"]
+    latents = jnp.zeros(len(utility.latents))
+    each = jax.vmap(jax.vmap(lambda row: marginal.at(utility, coefficients, row, latents)))
+    return each(view.person.columns)
 
 
 @partial(compiled, static_argnums=(0, 2, 3))

@@ -1,5 +1,6 @@
 """Fit of a covariance structure: the saturated and the independence model, and indices from them."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def saturated(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     covariance = np.diag(np.nanvar(values, axis=0))
     groups = list(_patterns(values))
     for _ in range(EM_STEPS):
-        new_mean, new_covariance = _em_step(groups, mean, covariance, len(values))
+        new_mean, new_covariance = _em_step(groups, mean, covariance)
         moved = max(np.abs(new_mean - mean).max(), np.abs(new_covariance - covariance).max())
         mean, covariance = new_mean, new_covariance
         if moved < EM_TOLERANCE * max(1.0, np.abs(covariance).max()):
@@ -38,7 +39,11 @@ def saturated(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     raise ValueError("The saturated model of the items did not converge: too many answers are missing.")
 
 
-def _em_step(groups, mean: np.ndarray, covariance: np.ndarray, count: int):
+def _em_step(
+    groups: Sequence[tuple[np.ndarray, np.ndarray]], mean: np.ndarray, covariance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    # Rows without any entry say nothing; they are in no group and must not be counted either.
+    count = sum(len(rows) for _, rows in groups)
     first, second = np.zeros_like(mean), np.zeros_like(covariance)
     for seen, rows in groups:
         filled, rest = rows.copy(), np.zeros_like(covariance)
@@ -54,7 +59,7 @@ def _em_step(groups, mean: np.ndarray, covariance: np.ndarray, count: int):
     return centre, second / count - np.outer(centre, centre)
 
 
-def _patterns(values: np.ndarray):
+def _patterns(values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows by which of their entries are observed; rows without any are left out."""
     marks, owner = np.unique(~np.isnan(values), axis=0, return_inverse=True)
     for i, seen in enumerate(marks):

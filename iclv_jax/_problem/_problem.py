@@ -16,7 +16,7 @@ from iclv_jax._density._density import conditionable, log_density, not_finite, s
 from iclv_jax._integration import Centre, Nodes, Rule, choose_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
 from iclv_jax._likelihood._likelihood import Core, over_people
-from iclv_jax._panel import Panel, Person, read_panel
+from iclv_jax._panel import Panel, Person, WeightsAre, read_panel, weighted_as
 from iclv_jax._parameters import ParameterTable, build_table, full
 from iclv_jax._problem import _portions as portions
 from iclv_jax._problem._logdensity import LogDensity, logdensity
@@ -349,6 +349,7 @@ def bind(
     levels: Mapping[str, Any] | None = None,
     batch_people: int | None = None,
     memory: str | float = MEMORY,
+    weights_are: WeightsAre = "sampling",
 ) -> Problem:
     """Check the data, build the parameter table, make the nodes."""
     if integration is not None and not isinstance(integration, Rule):
@@ -358,7 +359,7 @@ def bind(
     if batch_people is not None:
         check_count(batch_people, "batch_people")
     bytes_allowed = parse_memory(memory)
-    panel = read_panel(spec, data, person, people, weights, cluster, levels)
+    panel = weighted_as(read_panel(spec, data, person, people, weights, cluster, levels), weights_are)
     table = build_table(spec, panel.levels, panel.moments)
     seen = (*spec.utility.latents, *spec.random) if spec.utility is not None else ()
     rule, reason = choose_rule(integration, spec.dimension, len(seen), conditionable(spec))

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._panel import Panel
+from iclv_jax._predict._references import why_no_references
 from iclv_jax._report._integration import named
 from iclv_jax._report._modules import collapsed, flat_notes, free_parameters
 from iclv_jax._tables._format import fixed, loglike, number, probability
@@ -15,6 +18,8 @@ HEADINGS = {
     "measurement": "Measurement equations",
     "choice": "Choice model",
 }
+FAR = 1.5
+"""Factor between the sum of sampling weights and the number of people from which it is remarked on."""
 KINDS = {
     "hessian": "inverse of the negative Hessian",
     "bhhh": "outer product of the scores (BHHH)",
@@ -65,7 +70,7 @@ def _plain_title(fit: Any) -> str:
 
 def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
     problem, report, parts = fit.problem, fit.optimizer_report, fit.components
-    facts = [("People", f"{fit.nobs:,}")]
+    facts = [("People", f"{fit.nobs:,}"), *weight_facts(problem.panel)]
     if problem.spec.choice is not None:
         facts.append(("Choice situations", f"{problem.panel.situations:,}"))
     if problem.spec.indicators:
@@ -79,9 +84,12 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         if problem.spec.indicators:
             facts.append(("  of the choices (marginal)", loglike(parts.choices)))
             facts.append(("  of the items (marginal)", loglike(parts.items)))
-        facts.append(("  choices, equal shares", loglike(parts.equal_shares)))
-        facts.append(("  choices, constants only", loglike(parts.constants)))
-        facts.append(("Rho-squared of the choices", fixed(parts.rho_squared, 4)))
+        if reason := why_no_references(problem, jnp.asarray(fit.estimates)):
+            facts.append(("  choices, equal shares", f"not defined: {reason}"))
+        else:
+            facts.append(("  choices, equal shares", loglike(parts.equal_shares)))
+            facts.append(("  choices, constants only", loglike(parts.constants)))
+            facts.append(("Rho-squared of the choices", fixed(parts.rho_squared, 4)))
     if fit.penalties is None:
         facts += [("AIC", fixed(fit.aic, 2)), ("BIC (people)", fixed(fit.bic, 2))]
     else:
@@ -98,6 +106,28 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         facts.append(("", text))
     facts.append(("Standard errors", KINDS[cov] + ("" if fit.penalties is None else ", penalised")))
     return facts
+
+
+def weight_facts(panel: Panel) -> list[tuple[str, str]]:
+    """What the weights are taken for; nothing where there are none."""
+    total, people = f"{number(float(panel.weights.sum()))}", f"{len(panel.people):,}"
+    if panel.weights_count:
+        return [("Weights", f"frequency: {people} rows count {panel.size:,} people")]
+    if (panel.weights == 1.0).all():
+        return []
+    return [("Weights", f"sampling: they add up to {total} for {people} people")]
+
+
+def weight_notes(panel: Panel) -> list[str]:
+    """A warning where sampling weights look like counts."""
+    mean = float(panel.weights.mean())
+    if panel.weights_count or 1.0 / FAR < mean < FAR:
+        return []
+    return [
+        f"Sampling weights have the mean {number(mean)}: the log-likelihood, AIC, BIC, tests of likelihood ratios and standard "
+        "errors other than robust ones depend on it and mean nothing. Divide them by it; or, where a row stands for so "
+        "many people who were asked, say weights_are='frequency'"
+    ]
 
 
 def _effort(report: Any) -> str:
@@ -144,7 +174,7 @@ def _row(name: str, row: pd.Series) -> tuple[str, ...]:
 def _notes(fit: Any) -> list[str]:
     problem, report = fit.problem, fit.optimizer_report
     inside = problem.spec.module_of
-    notes = [note[0].upper() + note[1:] for note in problem.panel.notes]
+    notes = [note[0].upper() + note[1:] for note in problem.panel.notes] + weight_notes(problem.panel)
     rows = [row for row in problem.table.rows if row.name not in inside]
     notes += [f"{row.name} equals {row.tied}" for row in rows if row.status == "equal"]
     defined = [row.name for row in rows if row.status == "defined"]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iclv_jax._report._summary import HEADINGS, rule_in_words
+from iclv_jax._report._summary import HEADINGS, rule_in_words, weight_facts, weight_notes
 from iclv_jax._tables._format import fixed, loglike, number, probability
 from iclv_jax._tables._table import Report, Section
 
@@ -52,6 +52,7 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
     problem = fit.problem
     facts = [
         ("People", f"{fit.nobs:,}"),
+        *weight_facts(problem.panel),
         ("Choice situations", f"{problem.panel.situations:,}"),
         ("Items", f"{len(problem.spec.indicators)}"),
         ("Free parameters", " + ".join(f"{len(names)}" for names in (fit.first, fit.second))),
@@ -87,7 +88,7 @@ def _row(name: str, row: pd.Series, kinds: tuple[str, ...]) -> tuple[str, ...]:
 
 def _notes(fit: Any) -> list[str]:
     problem = fit.problem
-    notes = [note[0].upper() + note[1:] for note in problem.panel.notes]
+    notes = [note[0].upper() + note[1:] for note in problem.panel.notes] + weight_notes(problem.panel)
     notes += [f"{row.name} equals {row.tied}" for row in problem.table.rows if row.status == "equal"]
     defined = [row.name for row in problem.table.rows if row.status == "defined"]
     if defined:

@@ -30,7 +30,10 @@ class Parameter:
     """One row of the parameter table, as its component declares it.
 
     `fixed` is the value that convention gives it (a first loading of one, say), None when free.
-    `meaning` says in words what it enters.
+    `meaning` says in words what it enters. `owner` and `argument` are what its name is made of, where it has
+    them: the latent variable or item of an equation, and what stands in it. A path, a slope and a loading
+    have both, a covariance both of its members, an entry of a module that and its array; a variance, an intercept,
+    a threshold and a spread have an owner alone.
     """
 
     name: str
@@ -39,6 +42,13 @@ class Parameter:
     start: float
     meaning: str
     fixed: float | None = None
+    owner: str = ""
+    argument: str = ""
+
+    def concerns(self, name: str) -> bool:
+        """Whether it belongs to a latent variable or an item of this name; what belongs to a coefficient or a module does
+        not."""
+        return self.block != "choice" and self.role != "weight" and name in (self.owner, self.argument)
 
 
 @dataclass(frozen=True)

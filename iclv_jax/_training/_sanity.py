@@ -1,6 +1,5 @@
 """What practitioners check before they train: the start, ten people, and where gradients arrive."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, final
 
@@ -25,7 +24,6 @@ GAIN = 1e-3
 """Share of the log-likelihood of ten people that training has to gain at least."""
 PEOPLE = 200
 """People whose scores are looked at."""
-ENTRY = re.compile(r"(?P<array>[^~=|]*)\[[\d,]+\]")
 
 
 class Check(NamedTuple):
@@ -158,8 +156,7 @@ def _ten_people(ten: Problem, params: Any, options: Stochastic) -> Check:
 def _gradients(some: Problem, params: Any) -> list[Check]:
     scores = np.asarray(some.recentre(params).score_person(params))
     sizes = np.sqrt(np.mean(scores**2, axis=0))
-    blocks = {row.name: row.parameter.block for row in some.table.rows}
-    homes = [_home(name, blocks.get(name, "parameters")) for name in some.names]
+    homes = [p.argument if p.role == "weight" else f"{p.block} parameters" for p in some.table.parameters]
     found = []
     for home in dict.fromkeys(homes):
         mine = sizes[[h == home for h in homes]]
@@ -170,9 +167,3 @@ def _gradients(some: Problem, params: Any) -> list[Check]:
         typical = float(np.median(mine))
         found.append(Check(f"size of scores, {home}", typical, "above 0 for each", silent == 0, advice))
     return found
-
-
-def _home(name: str, block: str) -> str:
-    """The array that a parameter is an entry of, or its block."""
-    entry = ENTRY.fullmatch(name)
-    return f"{block} parameters" if entry is None else entry["array"]

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._diagnose._utility import multiplied
+from iclv_jax._problem import Problem
 from iclv_jax._spec._standardized import terms
 
 ROW = 0.19
@@ -50,14 +50,15 @@ class Layout:
     users: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def layout(spec: Any, levels: Any, table: pd.DataFrame, items: bool) -> Layout:
+def layout(problem: Problem, table: pd.DataFrame, items: bool) -> Layout:
     """Covariates to the left, latent variables in columns by causal order, each in a horizontal band of its own with
     its items at the right end; the choice after the last latent variable, in a band where its arrows are short."""
+    spec, levels = problem.spec, problem.panel.levels
     own = {n: [i.column for i in spec.indicators if items and i.of[0] == n] for n in spec.order}
     heights: dict[str | None, float] = {n: ROW * max(len(own[n]), FEWEST) for n in spec.order}
     named = (table["block"] == "choice") & (table["role"] != "weight")
     chosen = [str(n) for n in table.index[named]] if spec.choice is not None else []
-    users = users_of(spec.utility) if spec.utility is not None else {}
+    users = users_of(problem)
     chosen.sort(key=lambda n: _rank(n, users, spec.order))
     bands: list[str | None] = list(spec.order)
     if spec.choice is not None:
@@ -83,19 +84,11 @@ def layout(spec: Any, levels: Any, table: pd.DataFrame, items: bool) -> Layout:
     )  # fmt: skip
 
 
-def users_of(utility: Any) -> dict[str, tuple[str, ...]]:
-    """The latent variables that each coefficient multiplies, found by second derivatives at an arbitrary point."""
-    keys = np.random.default_rng(0)
-    point = [
-        jnp.asarray(keys.uniform(0.3, 0.9, len(n)))
-        for n in (utility.coefficients, utility.columns, utility.latents)
-    ]
-    mixed = np.asarray(jax.jacfwd(jax.jacfwd(utility, 2), 0)(*point))
-    used = np.abs(mixed).max(axis=0) > 0.0
-    return {
-        name: tuple(n for n, u in zip(utility.latents, used[:, k], strict=True) if u)
-        for k, name in enumerate(utility.coefficients)
-    }
+def users_of(problem: Problem) -> dict[str, tuple[str, ...]]:
+    """The latent variables that each coefficient of the utilities multiplies."""
+    utility, found = problem.spec.utility, multiplied(problem, "latents")
+    names = () if utility is None else utility.coefficients
+    return {name: tuple(latent for latent, used in found.items() if name in used) for name in names}
 
 
 def _rank(name: str, users: dict[str, tuple[str, ...]], order: tuple[str, ...]) -> int:

@@ -49,7 +49,7 @@ def path_diagram(fit: Any, ax: Any = None, items: bool = True, cov: str | None =
             "plot.path_diagram: the model has no latent variables. plot.coefficients shows the rest."
         )
     table = fit.table(cov)
-    plan = layout(spec, levels, table, items)
+    plan = layout(fit.problem, table, items)
     ax = canvas(ax, plan.size[0] + 0.3, plan.size[1] + 0.8)
     drawing = Drawing(ax, table, plan)
     drawing.nodes()
