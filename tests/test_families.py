@@ -59,25 +59,22 @@ def test_every_kernel_passes(kernel, alternatives):
 class Twice(Count):
     """A density that is not one."""
 
-    @staticmethod
-    def log_density(stack, cells, values, index):
-        return Count.log_density(stack, cells, values, index) + 0.1
+    def log_density(self, cells, values, index):
+        return super().log_density(cells, values, index) + 0.1
 
 
 class Elsewhere(Count):
     """Draws from another distribution."""
 
-    @staticmethod
-    def sample(stack, cells, index, key):
-        return Count.sample(stack, cells, index, key) + 1.0
+    def sample(self, cells, index, key):
+        return super().sample(cells, index, key) + 1.0
 
 
 class Unequal(ScaledLogit):
     """Probabilities that see what is not on offer."""
 
-    @staticmethod
-    def log_density(cells, utilities, chosen, available):
-        return jax.nn.log_softmax(cells["scale"] * utilities)[chosen]
+    def log_density(self, cells, utilities, outcome, offered):
+        return jax.nn.log_softmax(cells["scale"] * utilities)[outcome]
 
 
 @pytest.mark.parametrize(("member", "message"), [(Twice, "adds up to 1.105"), (Elsewhere, "mean of draws")])
@@ -165,12 +162,10 @@ class Density(families.Kernel):
     def declare(self):
         return families.Declared((), ())
 
-    @staticmethod
-    def log_density(cells, utilities, chosen, available):
+    def log_density(self, cells, utilities, outcome, offered):
         return utilities[0]
 
-    @staticmethod
-    def sample(cells, utilities, available, key):
+    def sample(self, cells, utilities, offered, key):
         return jnp.zeros((), int)
 
 

@@ -15,7 +15,7 @@ MODELS = [n if n == "mimic" else pytest.param(n, marks=pytest.mark.slow) for n i
 def calls(fit, case, folder):
     """Every public method with plain arguments."""
     name, second = fit.names[0], fit.names[-1]
-    columns = sorted(fit.problem.spec.utility.columns) if fit.problem.spec.utility is not None else ["time"]
+    columns = sorted(fit.problem.spec.utilities[0].columns) if fit.problem.spec.utilities else ["time"]
     return {
         "bootstrap": lambda: fit.bootstrap(2),
         "choice_fit": lambda: fit.choice_fit(),

@@ -82,10 +82,10 @@ def test_simulated_data_keep_what_is_given():
     old = problem.core.person
     new = draw_answers(problem, jnp.asarray(after.at("likert5").estimates), 1)
     assert jax.tree.map(lambda a: (a.shape, a.dtype), old) == jax.tree.map(lambda a: (a.shape, a.dtype), new)
-    for name in ("covariates", "columns", "available", "occurs"):
-        assert (getattr(old, name) == getattr(new, name)).all()
-    assert all((a == b).all() for a, b in zip(old.observed, new.observed, strict=True))
-    assert (np.asarray(new.chosen) != np.asarray(old.chosen)).any()
+    assert (old.covariates == new.covariates).all() and (old.tables[0] == new.tables[0]).all()
+    for a, b in zip(old.data, new.data, strict=True):
+        assert (a.occurs == b.occurs).all() and (a.offered == b.offered).all()
+    assert (np.asarray(new.data[-1].outcome) != np.asarray(old.data[-1].outcome)).any()
 
 
 def test_expected_frequencies_of_answers_are_those_of_predict_items(true):

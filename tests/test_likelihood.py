@@ -16,7 +16,7 @@ from scipy.stats import multivariate_normal, norm
 
 import iclv_jax as iclv
 from iclv_jax import Adaptive, Continuous, GaussHermite, Latent, Logit, MonteCarlo, Ordered
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._likelihood import Core
 
 SEQUENCES = ("halton", "sobol", "mlhs", "random")
 CENTRED = ("mimic", "cfa", "likert5", "scaled", "correlated")
@@ -52,8 +52,8 @@ def test_people_stand_in_the_order_of_the_data(one):
 
 
 def test_the_bank_holds_people_without_items_and_people_without_choices():
-    person = bank.bound("split").problem.panel.person
-    answered, chose = np.any([o.any(axis=1) for o in person.observed], axis=0), person.occurs.any(axis=1)
+    *items, choice = (data.occurs.any(axis=1) for data in bank.bound("split").problem.panel.person.data)
+    answered, chose = np.any(items, axis=0), choice
     assert (answered & ~chose).sum() == 8
     assert (~answered & chose).sum() == 6
 
@@ -61,8 +61,11 @@ def test_the_bank_holds_people_without_items_and_people_without_choices():
 def everywhere(problem):
     """The problem with every column taken situation by situation."""
     core = problem.core
-    shape = dataclasses.replace(core.structure, steady=())
-    other = Core(shape, core.batch, core.constants, core.person, core.weights, core.nodes)
+    blocks = [
+        dataclasses.replace(b, steady=()) if b in core.structure.choices else b for b in core.structure.blocks
+    ]
+    shape = dataclasses.replace(core.structure, blocks=tuple(blocks))
+    other = Core(shape, core.constants, core.people)
     return eqx.tree_at(lambda p: p.core, problem, other)
 
 
@@ -88,7 +91,8 @@ def test_what_does_not_change_over_situations_is_taken_once_per_person(steady):
     """The answers are those of every situation by itself."""
     model, frame, bind = steady
     problem = model.bind(frame, **bind)
-    columns, places = problem.core.structure.utility.columns, problem.core.structure.steady
+    (choice,) = problem.core.structure.choices
+    columns, places = choice.utility.columns, choice.steady
     assert [columns[i] for i in places] == ["trait"]
     params = problem.start() + 0.02 * jnp.arange(len(problem.names))
     problem = problem.recentre(params)
@@ -96,7 +100,7 @@ def test_what_does_not_change_over_situations_is_taken_once_per_person(steady):
     np.testing.assert_allclose(problem.loglike_person(params), every.loglike_person(params), rtol=1e-14)
     for one, other in zip(problem.expansion(params), every.expansion(params), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
-    assert model.bind(frame.assign(time=1.0), **bind).core.structure.steady == ()
+    assert model.bind(frame.assign(time=1.0), **bind).core.structure.choices[0].steady == ()
 
 
 def test_in_other_data_such_a_column_may_change(steady):
@@ -525,7 +529,7 @@ def test_a_posterior_with_two_modes_gets_a_wider_proposal():
 def test_batches_of_people_do_not_change_the_answer(batch):
     one = bank.bound("mimic")
     problem = one.case.model.bind(one.case.data, **one.case.bind, batch_people=batch)
-    assert problem.core.batch == batch
+    assert problem.core.people.batch == batch
     same = {"rtol": 1e-12, "atol": 1e-12}
     np.testing.assert_allclose(
         problem.loglike_person(one.params), one.problem.loglike_person(one.params), **same

@@ -120,7 +120,7 @@ def test_a_module_called_twice_shares_its_arrays():
     np.testing.assert_allclose(
         problem.loglike_person(problem.start()), -np.log1p(np.exp(-expected)), rtol=1e-12
     )
-    assert problem.spec.utility.reached("taste") == ("a", "b")
+    assert problem.spec.utilities[0].reached("taste") == ("a", "b")
 
 
 def test_fixed_bounds_and_start_take_the_whole_a_part_or_an_entry():

@@ -418,12 +418,12 @@ def test_outer_products_of_a_subsample_are_scaled_up(choices):
 
 def test_memory_bounds_the_batch_and_nothing_else():
     case = next(
-        c for c in map(bank.get, bank.NAMES) if c.model.spec.latents and c.model.spec.choice is not None
+        c for c in map(bank.get, bank.NAMES) if c.model.spec.latents and c.model.spec.choices
     )
     whole = case.model.bind(case.data, **case.bind)
     params = whole.start()
     small = case.model.bind(case.data, **case.bind, memory="300KB")
-    assert small.core.batch < whole.core.batch
+    assert small.core.people.batch < whole.core.people.batch
     whole, small = whole.recentre(params), small.recentre(params)
     for name in ("loglike", "score", "score_person", "hessian"):
         expected = np.asarray(getattr(whole, name)(params))

@@ -59,7 +59,7 @@ def panel(data, person="id", options=None, **parts):
 def assert_same(one, other):
     jax.tree.map(np.testing.assert_array_equal, one.person, other.person)
     np.testing.assert_array_equal(one.weights, other.weights)
-    np.testing.assert_array_equal(one.rows, other.rows)
+    np.testing.assert_array_equal(one.tables[0].rows, other.tables[0].rows)
     assert dict(one.levels) == dict(other.levels)
 
 
@@ -114,8 +114,8 @@ def test_people_keep_the_order_of_first_appearance_and_situations_that_of_the_ro
     np.testing.assert_array_equal(found.person.covariates, plain.person.covariates[at])
     for n, person in enumerate(order):
         rows = shuffled[shuffled["id"] == person]
-        np.testing.assert_array_equal(found.person.columns[n, :, 0], rows["time_1"])
-        np.testing.assert_array_equal(found.person.chosen[n] + 1, rows["mode"])
+        np.testing.assert_array_equal(found.person.tables[0][n, :, 0], rows["time_1"])
+        np.testing.assert_array_equal(found.person.data[-1].outcome[n] + 1, rows["mode"])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_without_person_every_row_is_a_person(index, people):
     data = frame().set_axis(index)
     found = panel(data, person=None)
     assert found.people == tuple(people)
-    assert found.rows.shape == (12, 1)
+    assert found.tables == ()
     np.testing.assert_array_equal(found.person.covariates[:, 0], data["age"])
 
 
@@ -148,7 +148,7 @@ def test_missing_codes_beside_missing_values():
     data = frame().astype({"q2": "Int64"})
     data.loc[[0, 1], "q2"] = 9
     found = panel(data, indicators=[ITEMS[0], iclv.Ordered("q2", of="green", missing=[9]), ITEMS[2]])
-    np.testing.assert_array_equal(found.person.observed[0][:, 1], [False, False, True, True, True, True])
+    np.testing.assert_array_equal(found.person.data[0].occurs[:, 1], [False, False, True, True, True, True])
 
 
 def test_labels_in_order():
@@ -164,13 +164,13 @@ def test_labels_in_order():
 
 def test_declared_levels_give_the_order():
     items = [iclv.Ordered("q1", of="green", levels=[3, 2, 1]), *ITEMS[1:]]
-    np.testing.assert_array_equal(panel(frame(), indicators=items).person.values[0][:, 0], [2, 1, 0, 1, 2, 0])
+    np.testing.assert_array_equal(panel(frame(), indicators=items).person.data[0].outcome[:, 0], [2, 1, 0, 1, 2, 0])
 
 
 def test_levels_of_intervals():
     cut = pd.cut(frame()["age"], [0, 35, 45, 99])
     found = panel(frame().assign(q1=cut))
-    np.testing.assert_array_equal(found.person.values[0][:, 0], [0, 1, 0, 2, 1, 2])
+    np.testing.assert_array_equal(found.person.data[0].outcome[:, 0], [0, 1, 0, 2, 1, 2])
 
 
 def test_half_steps_are_levels():
@@ -183,7 +183,7 @@ def test_levels_of_other_data_are_kept():
     part = frame()[lambda d: d["q1"] < 3]
     found = panel(part, options={"levels": whole.levels})
     assert found.levels == whole.levels
-    np.testing.assert_array_equal(found.person.values[0][:, 0], [0, 1, 1, 0])
+    np.testing.assert_array_equal(found.person.data[0].outcome[:, 0], [0, 1, 1, 0])
 
 
 def test_a_fit_starts_with_levels_that_nobody_has():
@@ -199,7 +199,7 @@ def test_integer_alternatives_in_a_column_of_floats():
     found = panel(data)
     assert found.situations == 10
     assert found.notes == ("2 of 12 rows have no chosen alternative and are not choice situations",)
-    np.testing.assert_array_equal(found.rows, [[0, -1], [2, 3], [4, 5], [7, -1], [8, 9], [10, 11]])
+    np.testing.assert_array_equal(found.tables[0].rows, [[0, -1], [2, 3], [4, 5], [7, -1], [8, 9], [10, 11]])
     assert_same(panel(data.astype({"mode": "Int64"})), found)
 
 
@@ -208,7 +208,7 @@ def test_a_person_without_choices_counts_by_items():
     data["mode"] = data["mode"].where(data["id"] != 13)
     found = panel(data)
     assert len(found.people) == 6
-    assert not found.person.occurs[2].any()
+    assert not found.person.data[-1].occurs[2].any()
 
 
 def two_frames(data):
@@ -232,8 +232,8 @@ def test_people_only_in_the_person_level_frame_count_by_items():
     found = panel(rows[rows["id"] != 12], options={"people": people})
     assert found.people == (11, 13, 14, 15, 16, 12)
     assert found.situations == 10
-    assert found.person.observed[0][5, 0]
-    assert not found.person.occurs[5].any()
+    assert found.person.data[0].occurs[5, 0]
+    assert not found.person.data[-1].occurs[5].any()
 
 
 def test_people_without_a_row_in_the_person_level_frame_are_told():
@@ -243,7 +243,7 @@ def test_people_without_a_row_in_the_person_level_frame_are_told():
     assert found.notes == (
         "1 of 6 people have no row in the person-level frame; their items in it are missing",
     )
-    assert not found.person.observed[0][1].any()
+    assert not found.person.data[0].occurs[1].any()
 
 
 def test_an_attribute_of_the_person_level_frame_enters_the_utility():
@@ -277,7 +277,7 @@ def test_a_missing_attribute_is_filled_with_a_value_of_its_column():
     data = frame()
     data.loc[data["av_3"] == 0, "time_3"] = NAN
     found = panel(data)
-    assert set(found.person.columns[..., 3].ravel()) <= set(data["time_3"].dropna())
+    assert set(found.person.tables[0][..., 3].ravel()) <= set(data["time_3"].dropna())
 
 
 def test_a_missing_attribute_that_the_utility_avoids_is_fine():

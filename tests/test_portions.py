@@ -25,7 +25,7 @@ def test_portions_add_up(problems):
     portioned, whole, params = problems
     nodes = whole.core.nodes.log_weights.shape[1]
     assert portioned.portion.nodes < nodes and nodes % portioned.portion.nodes
-    assert whole.portion == Portion(nodes, whole.core.batch)
+    assert whole.portion == Portion(nodes, whole.core.people.batch)
     moved = params + 0.01
     for method in ("loglike", "loglike_person", "effective_sizes", "score", "score_person"):
         found, expected = (getattr(p, method)(moved) for p in (portioned, whole))
@@ -46,10 +46,7 @@ def test_a_portion_without_likelihood_counts_for_nothing(problems):
     nodes = portioned.core.nodes._replace(
         log_weights=jnp.where(first, portioned.core.nodes.log_weights, -jnp.inf)
     )
-    core = type(portioned.core)(
-        portioned.core.structure, portioned.core.batch, portioned.core.constants, portioned.core.person,
-        portioned.core.weights, nodes,
-    )  # fmt: skip
+    core = portioned.core.of(portioned.core.people.with_nodes(nodes))
     assert all(np.isfinite(array).all() for array in scores(core, params, portioned.portion))
     sizes = values(core, params, portioned.portion)[1]
     assert np.isfinite(sizes).all() and (sizes <= portioned.portion.nodes).all()

@@ -13,7 +13,7 @@ from scipy.stats import qmc
 import iclv_jax as iclv
 from iclv_jax import GaussHermite
 from iclv_jax._predict import prior_view
-from iclv_jax._predict._tastes import tastes
+from iclv_jax._predict._worlds import worlds
 
 FEW = 2
 
@@ -26,7 +26,7 @@ def test_probabilities_are_probabilities(name):
     choice = case.parts["choice"]
     chosen = case.data[choice.chosen]
     assert list(found.index) == list(case.data.index[chosen.notna()])
-    assert list(found.columns) == list(fit.problem.spec.utility.alternatives)
+    assert list(found.columns) == list(fit.problem.spec.utilities[0].alternatives)
     np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-12)
     assert (found.to_numpy() >= 0.0).all()
     for alternative, column in dict(choice.available).items():
@@ -80,7 +80,7 @@ def test_conditioned_predictions_against_brute_force():
         yes = 1.0 / (1.0 + np.exp(-(0.3 + 0.9 * eta - 0.6 * row["price"])))
         expected.append(weights @ yes / weights.sum())
     found = fit.predict(given="items")["yes"].iloc[:FEW]
-    assert fit.problem.core.structure.conditioned
+    assert fit.problem.core.structure.system.absorbed
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
@@ -132,7 +132,7 @@ def test_items_against_brute_force(given):
 def test_standard_errors_against_finite_differences(name, given):
     fit = after.at(name, GaussHermite(15))
     found = fit.predict(given=given, errors=True)
-    alternatives = list(fit.problem.spec.utility.alternatives)
+    alternatives = list(fit.problem.spec.utilities[0].alternatives)
 
     def predicted(params):
         return after.fit_at(fit.problem, params).predict(given=given).to_numpy()
@@ -247,22 +247,23 @@ def test_the_latent_variables_that_utilities_see_have_their_joint_distribution()
     """Two of three, correlated, without the shocks of the third."""
     case, problem = bank.get("scaled"), after.at("scaled").problem
     theta = problem.core.theta(problem.vector(case.params))
-    view = prior_view(problem)
+    view = prior_view(problem, "choice")
     person, nodes = jax.tree.map(lambda a: a[0], (view.core.person, view.core.nodes))
-    draws = tastes(problem.core.structure, theta, True, person, nodes)
+    weights, eta = worlds(problem.core.structure, theta, view.seen, person, nodes)
+    latents = eta[:, np.array(view.block.latents)]
     values, age = case.params, case.data["age"].iloc[0]
     wealth = values["wealth ~ 1"] + values["wealth ~ age"] * age
-    names = problem.spec.utility.latents
+    names = problem.spec.utilities[0].latents
     mean = {"wealth": wealth, "pride": values["pride ~ wealth"] * wealth}
-    np.testing.assert_allclose(draws.weights @ draws.latents, [mean[n] for n in names], rtol=1e-10)
+    np.testing.assert_allclose(weights @ latents, [mean[n] for n in names], rtol=1e-10)
     own, path = values["wealth ~~ wealth"], values["pride ~ wealth"]
     covariance = {
         "wealth": {"wealth": own, "pride": path * own},
         "pride": {"wealth": path * own, "pride": path**2 * own + 1},
     }
-    centred = draws.latents - draws.weights @ draws.latents
+    centred = latents - weights @ latents
     np.testing.assert_allclose(
-        (centred * draws.weights[:, None]).T @ centred,
+        (centred * weights[:, None]).T @ centred,
         [[covariance[a][b] for b in names] for a in names],
         rtol=1e-8,
     )
@@ -272,7 +273,7 @@ def test_people_in_batches_are_predicted_the_same():
     case, fit = bank.get("likert5"), after.at("likert5")
     small = case.model.bind(case.data, **case.bind, memory="50KB")
     found = after.fit_at(small, fit.estimates)
-    assert prior_view(small).core.batch < 40
+    assert prior_view(small, "choice").core.people.batch < 40
     pd.testing.assert_frame_equal(found.predict(), fit.predict(), rtol=1e-12)
 
 

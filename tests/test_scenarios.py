@@ -78,7 +78,7 @@ def test_errors_of_averages_against_finite_differences(method):
 def test_derivatives_backwards_are_those_forwards():
     """Averages of few entries and many parameters are differentiated backwards."""
     fit = after.at("chain")
-    params, view = jnp.asarray(fit.estimates), prior_view(fit.problem)
+    params, view = jnp.asarray(fit.estimates), prior_view(fit.problem, "choice")
     directions = moving(view.core, params, ("latent", "choice"))
     assert len(directions) == 10
     found = jacobian(shares, (view,), params, directions)

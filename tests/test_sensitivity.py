@@ -80,8 +80,8 @@ def refitted(fit, problem=None, weights=None, optimizer=TIGHT):
 
 def moved(fit, change):
     """The problem of a fit with the arrays of its people changed."""
-    core = replace(fit.problem.core, person=change(fit.problem.core.person))
-    return replace(fit.problem, core=core)
+    people = fit.problem.core.people
+    return fit.problem.with_people(people.with_person(change(people.person)))
 
 
 def plus(array, where, by):
@@ -158,14 +158,15 @@ def test_influence_of_weighted_people_on_a_function(data):
 def test_columns_against_refits(fit, column, place, per):
     found = fit.sensitivity(column=column, per=per)
     panel = fit.problem.panel
-    at = (fit.problem.spec.utility.columns if place == "columns" else panel.covariates).index(column)
+    at = (fit.problem.spec.utilities[0].columns if place == "columns" else panel.covariates).index(column)
 
     def change(h):
         def move(person):
-            array = getattr(person, place)
+            array = person.tables[0] if place == "columns" else person.covariates
             where = np.index_exp[..., at]
             by = h if per == "unit" else 0.01 * h * np.asarray(array)[where]
-            return person._replace(**{place: plus(array, where, by)})
+            changed = plus(array, where, by)
+            return person._replace(**({"tables": (changed,)} if place == "columns" else {place: changed}))
 
         return refitted(fit, moved(fit, move))
 
@@ -177,11 +178,11 @@ def test_columns_against_refits(fit, column, place, per):
 
 def test_a_column_for_one_person(fit):
     found = fit.sensitivity(column="price_b").people
-    at = fit.problem.spec.utility.columns.index("price_b")
+    at = fit.problem.spec.utilities[0].columns.index("price_b")
 
     def change(h):
         return refitted(
-            fit, moved(fit, lambda p: p._replace(columns=plus(p.columns, np.index_exp[7, :, at], h)))
+            fit, moved(fit, lambda p: p._replace(tables=(plus(p.tables[0], np.index_exp[7, :, at], h),)))
         )
 
     np.testing.assert_allclose(found.iloc[7], slope(change, 0.1), rtol=5e-3, atol=1e-6)
@@ -292,11 +293,11 @@ def test_parameters_at_a_bound_do_not_move(data):
     assert (influence.people["price"] == 0.0).all()
     assert any("price is at its bound" in note for note in influence.notes)
     found = fit.sensitivity(column="time").table["change"]
-    at = fit.problem.spec.utility.columns.index("time")
+    at = fit.problem.spec.utilities[0].columns.index("time")
 
     def change(h):
         return refitted(
-            fit, moved(fit, lambda p: p._replace(columns=plus(p.columns, np.index_exp[..., at], h)))
+            fit, moved(fit, lambda p: p._replace(tables=(plus(p.tables[0], np.index_exp[..., at], h),)))
         )
 
     assert found["price"] == 0.0

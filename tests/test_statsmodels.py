@@ -80,7 +80,7 @@ def test_wald_tests(both, kind):
 def test_likelihood_ratio_against_constants_only(both, data):
     fit, model = both
     theirs = fitted(model)
-    kernel = type(fit.problem.spec.choice)
+    kernel = type(fit.problem.spec.choices[0])
     constant = iclv.Model(choice=kernel(lambda b, x, lv: {"a": b.asc, "b": 0.0}, "choice"))
     found = fit.lr_test(constant.fit(data, progress=False))
     assert found.df == 2

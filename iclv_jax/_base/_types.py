@@ -22,6 +22,8 @@ Hessian: TypeAlias = Float[Array, "param param"]
 Scalar: TypeAlias = Float[Array, ""]
 
 Arrays: TypeAlias = dict[str, Array]
+CellTree: TypeAlias = dict[str, Any]
+"""The cells of a section of theta: arrays by key, or the sections of members by their names."""
 Alternative: TypeAlias = Hashable
 Named: TypeAlias = Mapping[str, float]
 
@@ -31,6 +33,7 @@ __all__ = [
     "Array",
     "Arrays",
     "Bool",
+    "CellTree",
     "Float",
     "Hessian",
     "Int",

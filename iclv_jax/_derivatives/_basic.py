@@ -9,7 +9,7 @@ import numpy as np
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Hessian, Params, Scalar, Scores, Theta
 from iclv_jax._integration import Nodes
-from iclv_jax._likelihood._likelihood import Core, in_batches, log_likelihoods, over_people
+from iclv_jax._likelihood import Core, log_likelihoods
 from iclv_jax._panel import Person
 
 COLUMNS = 8
@@ -73,27 +73,28 @@ def slope(core: Core, params: Params) -> Slope:
         return (weights @ values, weights @ items), weights @ scores
 
     zero = (jnp.zeros(()), jnp.zeros(())), jnp.zeros_like(theta)
-    (value, items), gradient = in_batches(part, zero, few(core), core.person, core.nodes, core.weights)
+    (value, items), gradient = core.people.fold(part, zero, few(core))
     return Slope(value, pull(gradient)[0], items)
 
 
 def few(core: Core, at_once: int = AT_ONCE) -> int:
     """People of a batch of derivatives, with arrays of so many entries."""
-    person = core.person
-    entries = sum(v.shape[1] for v in person.values) + person.available.shape[1] * person.available.shape[2]
-    each = core.nodes.log_weights.shape[1] * entries
-    return min(core.batch, max(1, at_once // max(each, 1)))
+    people = core.people
+    rows = max(people.lengths, key=lambda length: length.people).rows
+    choices = zip(people.person.data[len(people.person.data) - len(rows) :], rows, strict=True)
+    items = people.person.data[: len(people.person.data) - len(rows)]
+    entries = sum(d.occurs.shape[1] for d in items) + sum(d.offered.shape[2] * n for d, n in choices)
+    each = people.node_count * entries
+    return min(people.batch, max(1, at_once // max(each, 1)))
 
 
 def person_scores(core: Core, params: Params) -> PersonScores:
     """log L_n and its gradient for all people: gradients with respect to theta, times the Jacobian of theta."""
     theta = core.theta(params)
     each = jax.value_and_grad(log_likelihoods, argnums=1, has_aux=True)
-    (values, items), scores = over_people(
-        lambda person, nodes: each(core.structure, theta, person, nodes, theta),
-        few(core),
-        core.person,
-        core.nodes,
+    people = core.people.in_batches_of(few(core))
+    (values, items), scores = people.each(
+        lambda person, nodes: each(core.structure, theta, person, nodes, theta)
     )
     return PersonScores(values, scores @ jax.jacfwd(core.theta)(params), items)
 

@@ -68,14 +68,12 @@ def _standard(point: Point) -> set[str]:
 
 
 def _attributes(point: Point) -> list[tuple[str, str, tuple[str, ...], np.ndarray]]:
-    if point.spec.utility is None:
-        return []
-    rows, _ = situations(point.problem, None)
-    coefficients = point.column_effects
-    return [
-        (name, "utilities", coefficients[name], rows[:, i])
-        for i, name in enumerate(point.spec.utility.columns)
-    ]
+    coefficients, found = point.column_effects, {}
+    for choice in point.spec.choices:
+        rows, _ = situations(point.problem, choice, None)
+        for i, name in enumerate(choice.utility.columns):
+            found.setdefault(name, []).append(rows[:, i])
+    return [(name, "utilities", coefficients[name], np.concatenate(parts)) for name, parts in found.items()]
 
 
 def _size(values: np.ndarray) -> float:

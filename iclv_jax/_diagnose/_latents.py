@@ -1,16 +1,16 @@
 """Signs and scales of latent variables: what only a convention gives, and what nothing measures."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array
-from iclv_jax._density._latent import reduced_form
+from iclv_jax._base._types import Array, CellTree, Params
+from iclv_jax._density import Items, reduced_form
 from iclv_jax._diagnose._point import Point, quoted
-from iclv_jax._parameters import LATENT, section
+from iclv_jax._likelihood import Core
+from iclv_jax._panel import Data
+from iclv_jax._parameters import LATENT
 from iclv_jax._spec import _names as names
 
 LEAST = 0.05
@@ -66,28 +66,23 @@ def measured(point: Point) -> dict[str, float]:
 
 
 @compiled
-def _information(core: Any, params: Array) -> Array:
-    structure = core.structure
-    cells = structure.map.dense(core.theta(params))
-    means, factors = jax.vmap(lambda x: reduced_form(cells[LATENT], x))(core.person.covariates)
-    variances = jnp.sum(factors[0] ** 2, axis=1) + jnp.var(means, axis=0)
-    total = jnp.zeros(structure.latents)
-    for stack, values, observed in zip(
-        structure.stacks, core.person.values, core.person.observed, strict=True
-    ):
-        own = cells[section(stack)]
+def _information(core: Core, params: Params) -> Array:
+    structure, people = core.structure, core.person
+    cells, size = structure.map.dense(core.theta(params)), core.structure.system.latents
+    means, factors = jax.vmap(lambda x: reduced_form(cells[LATENT], x))(people.covariates)
+    means, factor = means[:, :size], factors[0, :size]
+    variances = jnp.sum(factor**2, axis=1) + jnp.var(means, axis=0)
+    total = jnp.zeros(size)
+    for block in structure.items:
+        own, data = cells[block.name], people.data[block.at]
 
-        def slopes(value: Array, eta: Array, stack=stack, own=own) -> Array:
-            index = own["loadings"] @ eta
+        def slopes(one: Data, eta: Array, block: Items = block, own: CellTree = own) -> Array:
+            index = block.index(own, eta)
             # Items do not meet, so one product gives every item's own derivative.
-            return jax.jvp(
-                lambda i: stack.family.log_density(stack.key, own, value, i),
-                (index,),
-                (jnp.ones_like(index),),
-            )[1]
+            return jax.jvp(lambda i: block.each_at(own, one, i), (index,), (jnp.ones_like(index),))[1]
 
-        squares = jnp.where(observed, jax.vmap(slopes)(values, means) ** 2, 0.0)
-        information = squares.sum(axis=0) / jnp.maximum(observed.sum(axis=0), 1)
+        squares = jnp.where(data.occurs, jax.vmap(slopes)(data, means) ** 2, 0.0)
+        information = squares.sum(axis=0) / jnp.maximum(data.occurs.sum(axis=0), 1).astype(float)
         total = total + variances * jnp.sum(own["loadings"] ** 2 * information[:, None], axis=0)
     return total
 

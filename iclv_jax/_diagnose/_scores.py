@@ -4,6 +4,7 @@ import numpy as np
 
 from iclv_jax._diagnose._point import Point, quoted, times
 from iclv_jax._diagnose._utility import generic, marginal, situations
+from iclv_jax._spec import Kernel
 
 FEW = 5
 """People who carry all the information on a parameter, below which it is said."""
@@ -80,12 +81,11 @@ def _cause(point: Point, i: int) -> str:
     name = point.names[i]
     if not (point.reach_theta[:, i] != 0.0).any():
         return "it enters neither an equation nor a utility. Remove it from define= (or fix it)."
-    utility = point.spec.utility
-    if utility is not None:
-        position = {row.name: k for k, row in enumerate(point.table.rows)}
-        direction = point.reach[[position[p] for p in utility.coefficients], i]
+    position = {row.name: k for k, row in enumerate(point.table.rows)}
+    for choice in point.spec.choices:
+        direction = point.reach[[position[p] for p in choice.utility.coefficients], i]
         if (direction != 0.0).any():
-            return _cause_in_utilities(point, direction)
+            return _cause_in_utilities(point, choice, direction)
     role = point.table.row(name).parameter.role
     if role == "threshold":
         return "nobody's answer lies next to it. Join the levels around it, or leave the empty one out of levels=."
@@ -99,11 +99,11 @@ def _cause(point: Point, i: int) -> str:
     )
 
 
-def _cause_in_utilities(point: Point, direction: np.ndarray) -> str:
-    utility = point.spec.utility
-    columns, available = situations(point.problem, None)
+def _cause_in_utilities(point: Point, choice: Kernel, direction: np.ndarray) -> str:
+    utility = choice.utility
+    columns, available = situations(point.problem, choice, None)
     coefficients = generic(1, len(utility.coefficients), 1)[0]
-    change = marginal(point.problem, coefficients, columns, direction)
+    change = marginal(utility, coefficients, columns, direction)
     within = np.where(available, change, np.nan)
     if np.abs(change[available]).max(initial=0.0) > 0.0:
         with np.errstate(invalid="ignore"):
@@ -123,7 +123,7 @@ def _cause_in_utilities(point: Point, direction: np.ndarray) -> str:
     for k, name in enumerate(utility.columns):
         trial = columns[:1].copy()
         trial[:, k] = 1.0
-        if (marginal(point.problem, coefficients, trial, direction) != 0.0).any():
+        if (marginal(utility, coefficients, trial, direction) != 0.0).any():
             guilty.append(name)
     if guilty:
         return f"column {quoted(guilty)} is zero wherever it is used. Check the column, or take it out."
@@ -165,21 +165,22 @@ def _alike(point: Point) -> list[str]:
 def _never(point: Point) -> list[str]:
     """Alternatives that nobody chose, and levels that nobody has."""
     sentences = []
-    person, utility = point.problem.panel.person, point.spec.utility
-    if utility is not None:
-        occurs = np.asarray(person.occurs)
-        chosen = np.bincount(np.asarray(person.chosen)[occurs], minlength=len(utility.alternatives))
-        offered = np.asarray(person.available)[occurs].sum(axis=0)
+    panel = point.problem.panel
+    for choice in point.spec.choices:
+        utility, found = choice.utility, panel.situations_of(choice.name)
+        chosen = np.bincount(found.outcome, minlength=len(utility.alternatives))
+        offered = found.offered.sum(axis=0)
         sentences += [
             f"Alternative {name!r} is available in {int(n):,} situations and never chosen: parameters that enter it "
             "alone run off to minus infinity. Remove it, or check the column of choices."
             for name, c, n in zip(utility.alternatives, chosen, offered, strict=True)
             if c == 0 and n > 0
         ]
-    for stack, values, observed in zip(point.table.stacks, person.values, person.observed, strict=True):
+    # The data of the choices follow those of the stacks.
+    for stack, data in zip(point.table.stacks, panel.person.data, strict=False):
         for i, item in enumerate(stack.items):
-            levels = point.problem.panel.levels[item]
-            seen = np.unique(np.asarray(values)[np.asarray(observed)[:, i], i])
+            levels = panel.levels[item]
+            seen = np.unique(np.asarray(data.outcome)[np.asarray(data.occurs)[:, i], i])
             empty = [level for k, level in enumerate(levels) if k not in seen]
             if empty and not _indicator(point, item).shared:
                 sentences.append(

@@ -1,12 +1,14 @@
 """What the utilities do with parameters, columns and latent variables, found by differentiation."""
 
-from typing import Any
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._types import Array
+from iclv_jax._problem import Problem
+from iclv_jax._spec import Kernel, Utility
 
 AT_ONCE = 256
 """Situations that are differentiated at a time."""
@@ -14,11 +16,10 @@ SETS = 4
 """Arbitrary coefficients and latent variables, which situations take in turn."""
 
 
-def situations(problem: Any, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and availability of real situations, at most so many, evenly spread."""
-    person = problem.panel.person
-    occurs = np.asarray(person.occurs)
-    columns, available = np.asarray(person.columns)[occurs], np.asarray(person.available)[occurs]
+def situations(problem: Problem, choice: Kernel, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and availability of real situations of a choice, at most so many, evenly spread."""
+    found = problem.panel.situations_of(choice.name)
+    columns, available = found.columns, found.offered
     if most is not None and len(columns) > most:
         kept = np.linspace(0, len(columns) - 1, most).astype(int)
         columns, available = columns[kept], available[kept]
@@ -30,20 +31,28 @@ def generic(count: int, size: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0.5, 1.5, (count, size))
 
 
-def multiplied(problem: Any, what: str) -> dict[str, tuple[str, ...]]:
-    """For every column (`what="columns"`) or latent variable (`"latents"`) of the utilities the coefficients
-    that multiply it: those whose marginal utility depends on it, in some situation of the data or elsewhere."""
-    utility = problem.spec.utility
-    if utility is None:
-        return {}
-    names = getattr(utility, what)
+def multiplied(problem: Problem, what: Literal["columns", "latents"]) -> dict[str, tuple[str, ...]]:
+    """For every column or latent variable of the utilities the coefficients that multiply it: those whose marginal utility
+    depends on it, in some situation of the data or elsewhere."""
+    found: dict[str, tuple[str, ...]] = {}
+    for choice in problem.spec.choices:
+        for name, those in _multiplied(problem, choice, what).items():
+            found[name] = tuple(dict.fromkeys((*found.get(name, ()), *those)))
+    return found
+
+
+def _multiplied(problem: Problem, choice: Kernel, what: str) -> dict[str, tuple[str, ...]]:
+    utility: Utility = choice.utility
+    names: tuple[str, ...] = {"columns": utility.columns, "latents": utility.latents}[what]
     if not names or not utility.coefficients:
         return dict.fromkeys(names, ())
     at = {"columns": 1, "latents": 2}[what]
 
-    columns = situations(problem)[0]
+    columns = situations(problem, choice)[0]
     columns = np.concatenate([generic(SETS, columns.shape[1], 0), columns])
-    points = [jnp.asarray(generic(SETS, len(n), i)) for n, i in ((utility.coefficients, 1), (utility.latents, 2))]
+    points = [
+        jnp.asarray(generic(SETS, len(n), i)) for n, i in ((utility.coefficients, 1), (utility.latents, 2))
+    ]
     weights = jnp.asarray(generic(1, len(utility.alternatives), 3)[0])
 
     def total(b: Array, x: Array, lv: Array) -> Array:
@@ -67,13 +76,12 @@ def multiplied(problem: Any, what: str) -> dict[str, tuple[str, ...]]:
 
 
 def marginal(
-    problem: Any, coefficients: np.ndarray, columns: np.ndarray, direction: np.ndarray
+    utility: Utility, coefficients: np.ndarray, columns: np.ndarray, direction: np.ndarray
 ) -> np.ndarray:
     """Change of the utilities, (rows, alternatives), along a direction of the coefficients."""
-    utility = problem.spec.utility
     latents = generic(1, len(utility.latents), 2)[0]
 
-    def one(row: Any) -> Array:
+    def one(row: Array) -> Array:
         return jax.jvp(lambda b: utility(b, row, latents), (coefficients,), (direction,))[1]
 
     return np.asarray(jax.vmap(one)(jnp.asarray(columns)))

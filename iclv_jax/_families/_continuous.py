@@ -10,7 +10,7 @@ import numpy as np
 
 from iclv_jax._base._types import Array, Arrays
 from iclv_jax._families import _item_parts as _shared
-from iclv_jax._spec import Cells, Declared, Indicator, Level, Parameter, Positive, one
+from iclv_jax._spec import Cells, Declared, Expected, Indicator, Level, Parameter, Positive, one
 from iclv_jax._spec import _names as names
 
 
@@ -97,14 +97,18 @@ class Continuous(Indicator):
             start[names.intercept(self.column)] = float(observed.mean())
         return start
 
-    @staticmethod
-    def log_density(stack: Hashable, cells: Arrays, values: Array, index: Array) -> Array:
+    def log_density(self, cells: Arrays, values: Array, index: Array) -> Array:
         variance = cells["variance"]
         residual = values - cells["intercept"] - index
         # log() of a negative variance is NaN, as it should be: the optimiser then shortens its step.
         return -0.5 * (residual**2 / variance + jnp.log(2.0 * jnp.pi * variance))
 
-    @staticmethod
-    def sample(stack: Hashable, cells: Arrays, index: Array, key: Array) -> Array:
+    def expected(self, cells: Arrays, index: Array) -> Expected:
+        return Expected(cells["intercept"] + index, cells["variance"], jnp.zeros((index.shape[0], 0)))
+
+    def sample(self, cells: Arrays, index: Array, key: Array) -> Array:
         noise = jax.random.normal(key, index.shape, index.dtype)
         return cells["intercept"] + index + jnp.sqrt(cells["variance"]) * noise
+
+    def response_variance(self, cells: Arrays) -> Array:
+        return cells["variance"]

@@ -27,11 +27,20 @@ class Logit(Kernel):
         choice was observed.
     available
         For alternatives that are not always available: columns of zeros and ones.
+    name
+        What the choice is called in reports; tells several choices of a model apart.
+    rows
+        A column of zeros and ones: 1 in the rows of the data in which this choice was asked. None: in all.
+    table
+        The frame that holds its rows, where `fit` is given a mapping of names to frames. None: the first.
     """
 
     utility: Callable[..., Mapping[Hashable, Any]] | Utility
     chosen: str
     available: Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None = None
+    name: str = "choice"
+    rows: str | None = None
+    table: str | None = None
 
     def __post_init__(self) -> None:
         _shared.normalise(self)
@@ -42,25 +51,22 @@ class Logit(Kernel):
     def declare(self) -> Declared:
         return Declared((), ())
 
-    @staticmethod
-    def log_density(cells: Arrays, utilities: Array, chosen: Array, available: Array) -> Array:
-        _, shifted, log_total = _shifted(utilities, available)
-        return shifted[chosen] - log_total
+    def log_density(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
+        _, shifted, log_total = _shifted(utilities, offered)
+        return shifted[outcome] - log_total
 
-    @staticmethod
-    def log_sum(cells: Arrays, utilities: Array, available: Array) -> Array:  # pyright: ignore[reportIncompatibleVariableOverride]
-        top, _, log_total = _shifted(utilities, available)
+    def log_sum(self, cells: Arrays, utilities: Array, offered: Array) -> Array:  # pyright: ignore[reportIncompatibleVariableOverride]
+        top, _, log_total = _shifted(utilities, offered)
         return top + log_total
 
-    @staticmethod
-    def sample(cells: Arrays, utilities: Array, available: Array, key: Array) -> Array:
+    def sample(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
         noise = jax.random.gumbel(key, utilities.shape, utilities.dtype)
-        return jnp.argmax(jnp.where(available, utilities + noise, -jnp.inf))
+        return jnp.argmax(jnp.where(offered, utilities + noise, -jnp.inf))
 
 
-def _shifted(utilities: Array, available: Array) -> tuple[Array, Array, Array]:
+def _shifted(utilities: Array, offered: Array) -> tuple[Array, Array, Array]:
     """The highest utility, utilities above it, and the log of the sum of their exponentials."""
     # The utility of an unavailable alternative may be anything, so it is replaced before the exp.
-    top = jax.lax.stop_gradient(jnp.max(jnp.where(available, utilities, -jnp.inf)))
-    shifted = jnp.where(available, utilities - top, 0.0)
-    return top, shifted, jnp.log(jnp.sum(jnp.where(available, jnp.exp(shifted), 0.0)))
+    top = jax.lax.stop_gradient(jnp.max(jnp.where(offered, utilities, -jnp.inf)))
+    shifted = jnp.where(offered, utilities - top, 0.0)
+    return top, shifted, jnp.log(jnp.sum(jnp.where(offered, jnp.exp(shifted), 0.0)))

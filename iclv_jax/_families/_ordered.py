@@ -12,7 +12,18 @@ from scipy.stats import norm
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
 from iclv_jax._base._types import Array, Arrays
 from iclv_jax._families import _item_parts as _shared
-from iclv_jax._spec import Cells, Declared, Increasing, Indicator, Level, Parameter, Positive, Thresholds, one
+from iclv_jax._spec import (
+    Cells,
+    Declared,
+    Expected,
+    Increasing,
+    Indicator,
+    Level,
+    Parameter,
+    Positive,
+    Thresholds,
+    one,
+)
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._values import is_number
 
@@ -227,28 +238,36 @@ class Ordered(Indicator):
                 start[names.intercept(self.column)] = centre
         return start | _shared.loading_starts(self, sign * spread * communality**0.5)
 
-    @staticmethod
-    def error_variance(stack: Hashable) -> float:
-        return 1.0 if stack == "probit" else LOGISTIC_SPREAD**2
-
-    @staticmethod
-    def log_density(stack: Hashable, cells: Arrays, values: Array, index: Array) -> Array:
+    def log_density(self, cells: Arrays, values: Array, index: Array) -> Array:
         thresholds, top = cells["thresholds"], cells["top"]
         centre, scale = cells["intercept"] + index, jnp.sqrt(cells["variance"])
         upper = (_pick(thresholds, values) - centre) / scale
         lower = (_pick(thresholds, values - 1) - centre) / scale
         upper = jnp.where(values == top.astype(values.dtype), jnp.inf, upper)
         lower = jnp.where(values == 0, -jnp.inf, lower)
-        interval = log_normal_interval if stack == "probit" else log_logistic_interval
+        interval = log_normal_interval if self.link == "probit" else log_logistic_interval
         return interval(lower, upper)
 
-    @staticmethod
-    def sample(stack: Hashable, cells: Arrays, index: Array, key: Array) -> Array:
-        draw = jax.random.normal if stack == "probit" else jax.random.logistic
+    def expected(self, cells: Arrays, index: Array) -> Expected:
+        count = cells["thresholds"].shape[-1] + 1
+        codes = jnp.broadcast_to(jnp.arange(count)[:, None], (count, index.shape[0]))
+        used = codes <= cells["top"].astype(int)[None, :]
+        inside = jnp.where(used, codes, 0)
+        logs = jax.vmap(lambda code: self.log_density(cells, code, index))(inside)
+        levels = jnp.where(used, jnp.exp(logs), 0.0).T
+        places = jnp.arange(count, dtype=float)
+        mean = levels @ places
+        return Expected(mean, levels @ places**2 - mean**2, levels)
+
+    def sample(self, cells: Arrays, index: Array, key: Array) -> Array:
+        draw = jax.random.normal if self.link == "probit" else jax.random.logistic
         noise = draw(key, index.shape, index.dtype)
         response = cells["intercept"] + index + jnp.sqrt(cells["variance"]) * noise
-        used = jnp.arange(cells["thresholds"].shape[-1]) < cells["top"][:, None]
+        used = jnp.arange(cells["thresholds"].shape[-1])[None, :] < cells["top"][:, None]
         return jnp.sum((response[:, None] > cells["thresholds"]) & used, axis=-1)
+
+    def response_variance(self, cells: Arrays) -> Array:
+        return cells["variance"] * self._unit() ** 2
 
 
 def _pick(thresholds: Array, position: Array) -> Array:

@@ -23,6 +23,9 @@ class Probit(Kernel):
     utility: Callable[..., Mapping[Hashable, Any]] | Utility
     chosen: str
     available: Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None = None
+    name: str = "choice"
+    rows: str | None = None
+    table: str | None = None
 
     def __post_init__(self) -> None:
         _shared.normalise(self)
@@ -37,15 +40,13 @@ class Probit(Kernel):
     def declare(self) -> Declared:
         return Declared((), ())
 
-    @staticmethod
-    def log_density(cells: Arrays, utilities: Array, chosen: Array, available: Array) -> Array:
-        lead = utilities[chosen] - utilities[1 - chosen]
-        both = available[1 - chosen]
+    def log_density(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
+        lead = utilities[outcome] - utilities[1 - outcome]
+        both = offered[1 - outcome]
         chosen_first = log_normal_interval(jnp.full_like(lead, -jnp.inf), jnp.where(both, lead, 0.0))
         return jnp.where(both, chosen_first, 0.0)
 
-    @staticmethod
-    def sample(cells: Arrays, utilities: Array, available: Array, key: Array) -> Array:
+    def sample(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
         noise = jax.random.normal(key, (), utilities.dtype)
         second = (utilities[0] - utilities[1] + noise < 0.0).astype(int)
-        return jnp.where(available.all(), second, jnp.argmax(available))
+        return jnp.where(offered.all(), second, jnp.argmax(offered))

@@ -90,7 +90,7 @@ def ben_akiva_swait(a: Estimates, b: Estimates) -> HypothesisTest:
         log-likelihood has no equal shares to be compared with: take `vuong`.
     """
     for fit in (a, b):
-        if fit.problem.spec.choice is None or fit.problem.spec.indicators:
+        if not fit.problem.spec.choices or fit.problem.spec.indicators:
             raise ValueError(
                 "Ben-Akiva and Swait's test is for models of choices alone; this one has items. Take iclv.vuong."
             )

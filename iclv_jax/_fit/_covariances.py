@@ -64,7 +64,9 @@ class CovarianceComparison(Tabular):
             _section("Over those from the Hessian", ratios, lambda v: fixed(v, 3)),
             _section("Smallest eigenvalues of the scaled information", values, number),
         )
-        return Report("Covariances", ((test.name, test.outcome),), ("", *kinds), sections, (*self.notes, *test.notes))
+        return Report(
+            "Covariances", ((test.name, test.outcome),), ("", *kinds), sections, (*self.notes, *test.notes)
+        )
 
 
 def _section(heading: str, frame: pd.DataFrame, show: Callable[[float], str]) -> Section:

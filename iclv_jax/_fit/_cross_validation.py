@@ -86,7 +86,7 @@ def cross_validation(fit: Estimates, folds: int, seed: int) -> CrossValidation:
     rows = {name: _row(fit, found, mask) for name, mask in (masks | {"total": everyone}).items()}
     rows["in sample"] = _row(fit, parts(problem, fit.estimates), everyone)
     columns = ["people", "situations", "joint", *CHOICES]
-    if problem.spec.choice is None:
+    if not problem.spec.choices:
         columns = ["people", "joint"]
     elif not problem.spec.indicators:
         columns = [c for c in columns if c != "joint" and "given" not in c]
@@ -105,7 +105,7 @@ def cross_validation(fit: Estimates, folds: int, seed: int) -> CrossValidation:
 def _row(fit: Estimates, found: Parts, mask: np.ndarray) -> dict[str, float]:
     problem = fit.problem
     weights = problem.panel.weights * mask
-    happened = problem.panel.person.occurs.sum(axis=1)
+    happened = problem.panel.person_situations
     counted = float(weights @ happened) or np.nan
 
     def total(values: np.ndarray) -> float:

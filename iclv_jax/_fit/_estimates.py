@@ -195,11 +195,11 @@ class Estimates(Known):
         Parameters
         ----------
         kind
-            `"hessian"` (the default without sampling weights): inverse of the negative Hessian. `"bhhh"`: inverse of the sum of outer
-            products of the scores. `"robust"` (the default with them): the sandwich of both (White 1982). `"cluster"`: the same with
-            scores summed within clusters. `"bootstrap"`: of the last `fit.bootstrap(...)` that was asked for, or
-            of one with its defaults. `"jackknife"`: over the estimates without each person (or cluster) in turn, each
-            one Newton step away with the Hessian of those who remain. Where modules have free entries: `"joint"`
+            `"hessian"` (the default without sampling weights): inverse of the negative Hessian. `"bhhh"`: inverse of the
+            sum of outer products of the scores. `"robust"` (the default with them): the sandwich of both (White 1982).
+            `"cluster"`: the same with scores summed within clusters. `"bootstrap"`: of the last `fit.bootstrap(...)` that
+            was asked for, or of one with its defaults. `"jackknife"`: over the estimates without each person (or cluster)
+            in turn, each one Newton step away with the Hessian of those who remain. Where modules have free entries: `"joint"`
             (then the default), the inverse of the negative Hessian of everything, flat directions within modules
             apart; `"conditional"`, of the named parameters alone, as if the modules were known.
 

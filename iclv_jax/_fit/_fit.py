@@ -117,7 +117,7 @@ def checked_accuracy(problem: Problem, params: np.ndarray) -> Accuracy:
 def _check_nodes(problem: Problem) -> None:
     """Refuse one node at each person's posterior: held in place, it does not see how the posterior's width changes."""
     shape = problem.core.structure
-    if shape.dimension and problem.rule.centred and problem.core.nodes.log_weights.shape[1] == 1:
+    if shape.dimension and problem.rule.centred and problem.core.people.node_count == 1:
         raise ValueError(
             f"{problem.rule!r} has one node per person, which gives values of the log-likelihood but cannot be "
             "maximised: held in place, it does not see how the width of the posterior changes with the parameters. "

@@ -1,18 +1,18 @@
 """Predicted answers with their standard errors."""
 
 from collections.abc import Hashable, Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Array
 from iclv_jax._fit._known import Known
 from iclv_jax._fit._new_data import Sight
 from iclv_jax._inference import delta_errors
 from iclv_jax._panel._frame import identifiers
-from iclv_jax._parameters import LATENT, Stack, section
-from iclv_jax._predict import is_discrete, item_moments, level_probabilities, moving
+from iclv_jax._parameters import LATENT, Stack
+from iclv_jax._predict import item_columns, moving
 from iclv_jax._predict._responses import along
 
 Columns = dict[tuple[str, Hashable], np.ndarray]
@@ -31,20 +31,18 @@ def predicted_items(fit: Known, seen: Sight, covariance: np.ndarray | None) -> p
 
 
 def _of_stack(fit: Known, seen: Sight, stack: Stack, covariance: np.ndarray | None) -> Columns:
-    params, discrete = jnp.asarray(fit.estimates), is_discrete(stack)
-    function = level_probabilities if discrete else item_moments
+    params, discrete = jnp.asarray(fit.estimates), stack.family.discrete
+    place = fit.problem.table.stacks.index(stack)
 
-    def by_item(values: Any) -> np.ndarray:
-        """As (..., item, person, level or moment)."""
-        axes = (-2, -3, -1) if discrete else (-1, -2, -3)
-        values = np.asarray(values)
-        return values.transpose(*range(values.ndim - 3), *(values.ndim + a for a in axes))
+    def by_item(values: Array) -> np.ndarray:
+        """From (..., person, item, column) to (..., item, person, column)."""
+        return np.swapaxes(np.asarray(values), -3, -2)
 
-    values, errors = by_item(function(seen.view, params, stack)), None
+    values, errors = by_item(item_columns(seen.view, params, place)), None
     if covariance is not None:
-        sections = (LATENT, section(stack)) if seen.view.prior else None
+        sections = (LATENT, stack.name) if seen.view.prior else None
         directions = moving(seen.view.core, params, sections)
-        slopes = by_item(along(function, (seen.view,), params, directions, (stack,)))
+        slopes = by_item(along(item_columns, (seen.view,), params, directions, (place,)))
         errors = [_errors(slopes[:, i], np.asarray(directions), covariance) for i in range(len(stack.items))]
     found: Columns = {}
     for i, name in enumerate(stack.items):

@@ -18,7 +18,7 @@ from iclv_jax._inference._covariance import summed_scores
 from iclv_jax._inference._freed import fixed_values, freed, why_not_free
 from iclv_jax._inference._hypotheses import chi_squared
 from iclv_jax._inference._score_test import Index, joint_score, modification_index
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._likelihood import Core
 from iclv_jax._problem import Problem, expand_exact
 from iclv_jax._problem._fingerprint import outcomes
 from iclv_jax._problem._portions import person_scores

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from iclv_jax._base._types import Array
 from iclv_jax._inference._sensitivity import Direction, nowhere
 from iclv_jax._problem import Problem
 from iclv_jax._spec._names import nearest
@@ -35,26 +36,31 @@ def moved_parameter(problem: Problem, name: str | None, percent: bool) -> Move:
 def moved_column(problem: Problem, name: str, percent: bool) -> Move:
     """A column of numbers, everywhere it stands: in utilities, as a covariate, as a continuous item."""
     core, still, places = problem.core, nowhere(problem.core), []
-    person, columns, covariates, values = core.person, still.columns, still.covariates, list(still.values)
-    utility = problem.spec.utility
-    if utility is not None and name in utility.columns:
-        at = np.index_exp[..., utility.columns.index(name)]
-        columns = columns.at[at].set(0.01 * person.columns[at] if percent else 1.0)
-        places.append("the utilities")
+    person, shape = core.person, core.structure
+
+    def raised(change: Array, values: Array, at: int) -> Array:
+        """The change with this last entry moved."""
+        here = np.index_exp[..., at]
+        return change.at[here].set(0.01 * values[here] if percent else 1.0)
+
+    tables, outcomes, covariates = list(still.tables), list(still.outcomes), still.covariates
+    for block in shape.choices:
+        if name in block.utility.columns:
+            at, k = block.utility.columns.index(name), block.table
+            tables[k] = raised(tables[k], person.tables[k], at)
+            places.append("the utilities")
     if name in problem.panel.covariates:
-        at = np.index_exp[..., problem.panel.covariates.index(name)]
-        covariates = covariates.at[at].set(0.01 * person.covariates[at] if percent else 1.0)
+        covariates = raised(covariates, person.covariates, problem.panel.covariates.index(name))
         places.append("the structural equations")
-    for i, stack in enumerate(problem.table.stacks):
-        block = values[i]
-        if block is not None and name in stack.items:
-            at = np.index_exp[..., stack.items.index(name)]
-            values[i] = block.at[at].set(0.01 * person.values[i][at] if percent else 1.0)
+    for block in shape.items:
+        change = outcomes[block.at]
+        if change is not None and name in block.items:
+            outcomes[block.at] = raised(change, person.data[block.at].outcome, block.items.index(name))
             places.append("the items")
     if not places:
         raise ValueError(_why_not(problem, name))
-    direction = Direction(still.constants, covariates, tuple(values), columns)
-    return Move(direction, f"{_unit(percent)} {name}", " and ".join(places))
+    direction = Direction(still.constants, covariates, tuple(tables), tuple(outcomes))
+    return Move(direction, f"{_unit(percent)} {name}", " and ".join(dict.fromkeys(places)))
 
 
 def _unit(percent: bool) -> str:
@@ -64,7 +70,7 @@ def _unit(percent: bool) -> str:
 def _why_not(problem: Problem, name: str) -> str:
     if name in problem.panel.levels:
         return f"column={name!r} holds answers or groups, not numbers: there is no derivative by it. Refit instead."
-    known = [*(problem.spec.utility.columns if problem.spec.utility else ()), *problem.panel.covariates]
+    known = [*(c for u in problem.spec.utilities for c in u.columns), *problem.panel.covariates]
     known += [q for stack in problem.table.stacks for q in stack.items if not stack.family.discrete]
     return (
         f"column={name!r} is none that the utilities, the structural equations or the continuous items use. "

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +15,7 @@ from iclv_jax._diagnose._utility import multiplied
 from iclv_jax._inference._signs import sign
 from iclv_jax._integration import Nodes
 from iclv_jax._integration._rule import check_count
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._likelihood import Core
 from iclv_jax._optimise import Ended, Likelihood, Optimizer, Scipy, Stochastic, TrustRegion, minimise_frozen
 from iclv_jax._optimise._many import derivatives
 from iclv_jax._optimise._method import Method
@@ -166,7 +165,7 @@ def _run(
     most: int,
 ) -> Ended:
     def one(nodes: Nodes, z: Array) -> Ended:
-        mine = eqx.tree_at(lambda c: c.nodes, core, nodes)
+        mine = core.of(core.people.with_nodes(nodes))
         return minimise_frozen(mine, z, scale, lower, upper, tolerance, method, most)
 
     return jax.vmap(one)(nodes, z)
@@ -175,7 +174,7 @@ def _run(
 @compiled
 def _decrements(core: Core, nodes: Nodes, z: Array, scale: Array, lower: Array, upper: Array) -> Array:
     def one(at: tuple[Nodes, Array]) -> Array:
-        mine = eqx.tree_at(lambda c: c.nodes, core, at[0])
+        mine = core.of(core.people.with_nodes(at[0]))
         here = derivatives(mine, at[1])
         free = jnp.ones(at[1].shape, bool)
         model = scaled(here.gradient, here.hessian, at[1], scale, lower, upper, free)

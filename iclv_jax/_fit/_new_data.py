@@ -8,7 +8,8 @@ import pandas as pd
 
 from iclv_jax._base._types import Params
 from iclv_jax._panel import Panel, read_panel
-from iclv_jax._panel._frame import identifiers
+from iclv_jax._panel._frame import Frame, identifiers
+from iclv_jax._panel._read import Table
 from iclv_jax._predict import Given, View, at_rows, on, posterior_view, prior_view
 from iclv_jax._problem import Problem
 from iclv_jax._spec._names import nearest
@@ -26,24 +27,46 @@ class Sight:
     @property
     def index(self) -> pd.Index:
         """Labels of the situations' rows, in the order of the data."""
-        return self.panel.frame.data.index[self.positions]
+        return self._table.frame.data.index[self.positions]
+
+    @property
+    def frame(self) -> Frame:
+        """The frame that holds the situations."""
+        return self._table.frame
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Positions of the situations' rows, (people, situations)."""
+        return self._table.rows
+
+    @property
+    def _table(self) -> Table:
+        """The situations of the choice in question."""
+        assert self.view.choice is not None
+        return self.panel.table(self.view.choice)
 
     @property
     def positions(self) -> np.ndarray:
-        return at_rows(self.panel.rows, self.panel.rows)[1]
+        return at_rows(self._table.rows, self._table.rows)[1]
 
     @property
     def weights(self) -> np.ndarray:
         """Weights of the situations, in the order of the data."""
-        return self.by_row(np.broadcast_to(self.panel.weights[:, None], self.panel.rows.shape))
+        return self.by_row(np.broadcast_to(self.panel.weights[:, None], self._table.rows.shape))
 
     def by_row(self, values: Any) -> np.ndarray:
         """Values (person, situation, ...) in the order of the data."""
-        return at_rows(np.asarray(values), self.panel.rows)[0]
+        return at_rows(np.asarray(values), self._table.rows)[0]
 
 
 def sight(
-    problem: Problem, params: Params, data: Any, people: Any, given: Given, draws: int | None = None
+    problem: Problem,
+    params: Params,
+    data: Any,
+    people: Any,
+    given: Given,
+    choice: str | None = None,
+    draws: int | None = None,
 ) -> Sight:
     """What to predict for; ValueError for data that do not fit the model."""
     if given not in get_args(Given):
@@ -57,14 +80,14 @@ def sight(
         if people is not None:
             raise ValueError("people= goes with new data. Give data= too, or leave it out.")
         if given == "nothing":
-            return Sight(prior_view(problem, draws), problem.panel)
-        return Sight(posterior_view(problem, problem.core.person, params, given), problem.panel)
+            return Sight(prior_view(problem, choice, draws), problem.panel)
+        return Sight(posterior_view(problem, problem.core.person, params, given, choice), problem.panel)
     panel = read_new(problem, data, people, ())
     asked = on(problem, panel)
     if given == "nothing":
-        return Sight(prior_view(asked, draws), panel)
+        return Sight(prior_view(asked, choice, draws), panel)
     known = on(problem, read_new(problem, data, people, OUTCOMES[given]))
-    return Sight(posterior_view(known, asked.core.person, params, given), panel)
+    return Sight(posterior_view(known, asked.core.person, params, given, choice), panel)
 
 
 def read_new(problem: Problem, data: Any, people: Any, outcomes: tuple[str, ...]) -> Panel:
@@ -89,7 +112,7 @@ def read_new(problem: Problem, data: Any, people: Any, outcomes: tuple[str, ...]
         weights,
         None,
         levels,
-        outcomes if problem.spec.choice is not None else tuple(o for o in outcomes if o != "choices"),
+        outcomes if problem.spec.choices else tuple(o for o in outcomes if o != "choices"),
         estimating=False,
     )
     if weights is not None:

@@ -1,6 +1,5 @@
 """What a fit says about people, their choices and their answers."""
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +13,7 @@ from iclv_jax._fit._new_data import Sight, sight
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._inference import delta_errors
 from iclv_jax._panel._frame import identifiers
-from iclv_jax._parameters import CHOICE, LATENT
+from iclv_jax._parameters import LATENT
 from iclv_jax._predict import (
     Given,
     Posterior,
@@ -23,7 +22,8 @@ from iclv_jax._predict import (
     posterior,
 )
 from iclv_jax._predict._responses import along
-from iclv_jax._spec import Utility
+from iclv_jax._spec import Kernel
+from iclv_jax._spec._names import nearest
 
 
 class Predictions(Known):
@@ -61,6 +61,7 @@ class Predictions(Known):
         errors: bool = False,
         cov: str | None = None,
         people: pd.DataFrame | None = None,
+        choice: str | None = None,
     ) -> pd.DataFrame:
         """Choice probabilities, expected over latent variables and random coefficients.
 
@@ -82,6 +83,8 @@ class Predictions(Known):
             The kind of covariance behind them; see `cov_params`.
         people
             The person-level frame of new data; None: that of the fit, where it had one.
+        choice
+            The name of the choice to predict, where the model has several.
 
         Returns
         -------
@@ -103,9 +106,9 @@ class Predictions(Known):
         11), at the nodes of the fit's rule of integration where that follows posteriors, else at those of the default
         rule.
         """
-        utility = self._utility("predict")
-        params = jnp.asarray(self.estimates)
-        seen = sight(self.problem, params, data, people, given)
+        kernel = self._choice("predict", choice)
+        params, utility = jnp.asarray(self.estimates), kernel.utility
+        seen = self._sight(kernel, data, people, given)
         values, names = seen.by_row(choice_probabilities(seen.view, params)), list(utility.alternatives)
         if errors:
             # Side by side by position: labels of rows may repeat.
@@ -150,11 +153,21 @@ class Predictions(Known):
         seen = sight(self.problem, params, data, people, given)
         return predicted_items(self, seen, self.covariance(cov).of_functions if errors else None)
 
-    def _utility(self, what: str) -> Utility:
-        utility = self.problem.spec.utility
-        if utility is None:
+    def _choice(self, what: str, name: str | None = None) -> Kernel:
+        """The choice of this name, or the only one."""
+        choices = {choice.name: choice for choice in self.problem.spec.choices}
+        if not choices:
             raise ValueError(f"{what}: the model has no choice.")
-        return utility
+        if name is None and len(choices) > 1:
+            raise ValueError(f"{what}: the model has the choices {', '.join(choices)}. Name one by choice=.")
+        if name is not None and name not in choices:
+            raise ValueError(
+                f"choice= names {name!r}, which the model does not have. {nearest(name, choices)}"
+            )
+        return choices[name or next(iter(choices))]
+
+    def _sight(self, choice: Kernel, data: Any = None, people: Any = None, given: Given = "nothing") -> Sight:
+        return sight(self.problem, jnp.asarray(self.estimates), data, people, given, choice.name)
 
     @one_thread
     def _probability_errors(self, seen: Sight, cov: str | None) -> np.ndarray:
@@ -168,5 +181,6 @@ class Predictions(Known):
 
     def _directions(self, seen: Sight) -> Any:
         """Unit vectors of the parameters that a prediction depends on."""
-        sections: Sequence[str] | None = (LATENT, CHOICE) if seen.view.prior else None
+        assert seen.view.choice is not None
+        sections = (LATENT, seen.view.choice) if seen.view.prior else None
         return moving(seen.view.core, jnp.asarray(self.estimates), sections)

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._density._density import structure
+from iclv_jax._density import structure
 from iclv_jax._fit._estimates import Estimates
 from iclv_jax._fit._penalised import refuse_penalised
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._likelihood import Core
 from iclv_jax._optimise import Likelihood, TrustRegion, run
 from iclv_jax._parameters import build_table
 from iclv_jax._problem import Problem
@@ -218,8 +218,10 @@ def fixed_problem(problem: Problem, name: str, value: float) -> Problem:
     if set(table.names) != set(problem.names) - {name}:
         raise ValueError(f"Fixing {name!r} sets other parameters free, so it has no profile.")
     old = problem.core
-    shape = structure(spec, table, problem.rule.conditions, problem.core.structure.steady)
-    core = Core(shape, old.batch, jnp.asarray(table.constants), old.person, old.weights, old.nodes)
+    shape = structure(
+        spec, table, problem.rule.conditions, tuple(c.steady for c in problem.core.structure.choices)
+    )
+    core = Core(shape, jnp.asarray(table.constants), old.people)
     rest = problem.points, problem.log_weights, problem.from_prior
     return Problem(
         core, *rest, spec, table, problem.panel, problem.rule, problem.reason, problem.memory, problem.portion

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._panel import Person
-from iclv_jax._predict import prior_view
+from iclv_jax._predict import View, prior_view
 from iclv_jax._predict._features import Layout, counted, expected_sums, layout, observed_sums, standard_shocks
 from iclv_jax._predict._responses import shares, situation_weights
 from iclv_jax._problem import Problem
@@ -59,8 +58,8 @@ class Looker:
         return standard_shocks(self.problem)
 
     @cached_property
-    def _view(self):
-        return prior_view(self.problem)
+    def _views(self) -> list[View]:
+        return [prior_view(self.problem, choice.name) for choice in self.problem.spec.choices]
 
     def of_pairs(self, cells: np.ndarray) -> np.ndarray:
         """Covariances of the scores of two items (data set, pair) from those of their features (data set, cell)."""
@@ -97,12 +96,17 @@ class Looker:
                 with np.errstate(invalid="ignore", divide="ignore"):
                     one, two = one / self._counts[0], two[self.pairs] / self._counts[1]
                 into |= {"items": one, "pairs": two - one[self.pairs[0]] * one[self.pairs[1]]}
-        if self.problem.spec.choice is not None:
-            weights = np.asarray(situation_weights(self._view))
-            chosen = np.eye(person.available.shape[2])[np.asarray(person.chosen)]
-            observed["choices"] = np.einsum("nt,ntj->j", weights, chosen) / weights.sum()
-            expected["choices"] = np.asarray(shares(self._view, at))
+        if self._views:
+            observed["choices"] = np.concatenate([_chosen(view, person) for view in self._views])
+            expected["choices"] = np.concatenate([np.asarray(shares(view, at)) for view in self._views])
         return Look({k: observed[k] - expected[k] for k in observed}, observed)
+
+
+def _chosen(view: View, person: Person) -> np.ndarray:
+    """Shares of the alternatives among the choices of people."""
+    weights, data = np.asarray(situation_weights(view)), person.data[view.block.at]
+    chosen = np.eye(data.offered.shape[2])[np.asarray(data.outcome)]
+    return np.einsum("nt,ntj->j", weights, chosen) / weights.sum()
 
 
 def standardised(residuals: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -116,4 +120,4 @@ def standardised(residuals: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
 def with_person(problem: Problem, person: Person) -> Problem:
     """The same problem with other answers."""
-    return eqx.tree_at(lambda p: p.core.person, problem, person)
+    return problem.with_people(problem.core.people.with_person(person))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._new_data import Sight, sight
+from iclv_jax._fit._new_data import Sight
 from iclv_jax._fit._outcomes import Responses, Scenario
 from iclv_jax._fit._predictions import Predictions
 from iclv_jax._fit._threads import one_thread
@@ -18,6 +18,7 @@ from iclv_jax._predict import Given, View, choice_probabilities
 from iclv_jax._predict._marginal import Marginal, find_marginal, fixed_marginal
 from iclv_jax._predict._responses import Place, averages, changes, jacobian, slopes, values_of
 from iclv_jax._predict._surplus import mean_worth, scenario_totals, surplus
+from iclv_jax._spec import Kernel
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._standardized import column_of
 
@@ -127,8 +128,8 @@ class Scenarios(Predictions):
             number in the group.
         """
         predicted = self.predict(given=given)
-        seen = sight(self.problem, jnp.asarray(self.estimates), None, None, "nothing")
-        chosen = seen.by_row(self.problem.panel.person.chosen)
+        seen = self._sight(self._choice("shares"))
+        chosen = seen.by_row(seen.view.data.outcome)
         observed = np.eye(len(predicted.columns))[chosen]
         values = self._groups(seen, by)
         tables = {}
@@ -163,8 +164,8 @@ class Scenarios(Predictions):
         so that a plain logit with the same variables reaches at least as high a value.
         """
         predicted = self.predict(given=given).to_numpy()
-        seen = sight(self.problem, jnp.asarray(self.estimates), None, None, "nothing")
-        chosen, weights = seen.by_row(self.problem.panel.person.chosen), seen.weights
+        seen = self._sight(self._choice("choice_fit"))
+        chosen, weights = seen.by_row(seen.view.data.outcome), seen.weights
         of_chosen = predicted[np.arange(len(chosen)), chosen]
         parts = self.components
         return pd.Series(
@@ -213,23 +214,22 @@ class Scenarios(Predictions):
             For frames of different rows; for a kernel without a log-sum; where the marginal utility of money is not
             positive, on average or for everyone alike.
         """
-        utility = self._utility("scenario")
+        choice = self._choice("scenario")
         for frame in (first, second):
             if not isinstance(frame, pd.DataFrame):
                 raise ValueError(f"scenario compares two DataFrames, not {type(frame).__name__}.")
         if not first.index.equals(second.index):
             raise ValueError("The frames of a scenario have different rows. Give the same situations twice.")
         if cost is not None:
-            self._check_log_sum()
-        params = jnp.asarray(self.estimates)
-        a, b = (sight(self.problem, params, frame, people, given) for frame in (first, second))
-        if a.panel.people != b.panel.people or not np.array_equal(a.panel.rows, b.panel.rows):
+            self._check_log_sum(choice)
+        a, b = (self._sight(choice, frame, people, given) for frame in (first, second))
+        if a.panel.people != b.panel.people or not np.array_equal(a.rows, b.rows):
             raise ValueError(
                 "The frames of a scenario have different people. Give the same situations twice."
             )
         views = a.view, b.view
-        money = None if cost is None else find_marginal(self.problem, cost, None, "cost=", views)
-        return self._compared(a, b, money, cov, len(utility.alternatives))
+        money = None if cost is None else find_marginal(self.problem, choice, cost, None, "cost=", views)
+        return self._compared(a, b, money, cov, len(choice.utility.alternatives))
 
     def _compared(self, a: Sight, b: Sight, cost: Marginal | None, cov: str | None, size: int) -> Scenario:
         params = jnp.asarray(self.estimates)
@@ -256,9 +256,8 @@ class Scenarios(Predictions):
         notes = (*(POOLED if pooled else ()), *self.covariance(cov).notes)
         return Scenario(shares, each, float(values[-1]), error, notes)
 
-    def _check_log_sum(self) -> None:
-        choice = self.problem.spec.choice
-        if choice is None or choice.log_sum is None:
+    def _check_log_sum(self, choice: Kernel) -> None:
+        if choice.log_sum is None:
             raise ValueError(
                 f"{type(choice).__name__} has no log-sum, so there is no consumer surplus. Leave cost= out for the "
                 "shares alone."
@@ -271,7 +270,7 @@ class Scenarios(Predictions):
         Raises ValueError for a fixed one that is not negative."""
         if not cost.plain:
             return not (cost.latent or cost.random) and self._negative(cost, views)
-        utility = self._utility("scenario")
+        utility = views[0].block.utility
         name = utility.parameters[cost.coefficient]
         mean, mixing = self.all_params[name], dict(self.problem.spec.random).get(name)
         if mixing is None:
@@ -285,7 +284,7 @@ class Scenarios(Predictions):
         return all(cost.sign * v < 0.0 for v in ends)
 
     def _negative(self, cost: Marginal, views: tuple[View, View]) -> bool:
-        params, occurs = jnp.asarray(self.estimates), np.asarray(views[0].person.occurs)
+        params, occurs = jnp.asarray(self.estimates), np.asarray(views[0].data.occurs)
         before, after = (np.asarray(fixed_marginal(v, params, cost))[occurs] for v in views)
         return bool((before < 0.0).all()) and np.array_equal(before, after)
 
@@ -293,19 +292,17 @@ class Scenarios(Predictions):
 
     @property
     def _alternatives(self) -> pd.Index:
-        return identifiers(self._utility("This").alternatives).rename("alternative")
+        return identifiers(self._choice("This").utility.alternatives).rename("alternative")
 
     def _by_row(self, seen: Sight, values: Any) -> pd.DataFrame:
         return pd.DataFrame(np.asarray(values), index=seen.index, columns=self._alternatives.rename(None))
 
     def _responding(self, column: str, data: Any, given: Given) -> tuple[Sight, Place]:
-        self._utility("elasticities")
-        place = self._place(column)
-        return sight(self.problem, jnp.asarray(self.estimates), data, None, given), place
+        choice = self._choice("elasticities")
+        return self._sight(choice, data, None, given), self._place(choice, column)
 
-    def _place(self, column: str) -> Place:
-        spec = self.problem.spec
-        columns = spec.utility.columns if spec.utility is not None else ()
+    def _place(self, choice: Kernel, column: str) -> Place:
+        spec, columns = self.problem.spec, choice.utility.columns
         nominal = {p.column for p in spec.nominal}
         names = self.problem.panel.covariates
         numeric = [column_of(p) for p in spec.covariates if column_of(p) not in nominal]
@@ -338,14 +335,12 @@ class Scenarios(Predictions):
             )
         only = [alternative]
         discrete = None if found.changes is None else found.changes[only]
-        return replace(
-            found, rows=found.rows[only], aggregate=found.aggregate.loc[only], changes=discrete
-        )
+        return replace(found, rows=found.rows[only], aggregate=found.aggregate.loc[only], changes=discrete)
 
     def _groups(self, seen: Sight, by: str | None) -> np.ndarray:
         if by is None:
             return np.full(len(seen.positions), "all")
-        values = self.problem.panel.frame.rows_of(by, "by=").to_numpy()[seen.positions]
+        values = seen.frame.rows_of(by, "by=").to_numpy()[seen.positions]
         if pd.isna(values).any():
             raise ValueError(f"by=: column {by!r} is missing (NaN) in some rows. Fill it in.")
         return values

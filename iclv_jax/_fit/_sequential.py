@@ -11,7 +11,6 @@ from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Checkpoint, Optimizer, Stage, Stochastic, refine, sequential_start, stages
 from iclv_jax._panel import WeightsAre
-from iclv_jax._parameters import CHOICE
 from iclv_jax._problem import Problem, bind
 from iclv_jax._problem._fingerprint import fingerprints
 from iclv_jax._spec import Parameter
@@ -88,7 +87,7 @@ def _check_maximises(optimizer: Optimizer) -> None:
 
 def _check_parts(spec: Spec) -> None:
     """Raise ValueError for a model that has no two steps."""
-    if spec.choice is None:
+    if not spec.choices:
         raise ValueError(
             f"The model has no choice, so there is no second step and nothing to correct. {INSTEAD}"
         )
@@ -110,8 +109,13 @@ def _steps(problem: Problem) -> list[Stage]:
 
 
 def _check_shared(problem: Problem) -> None:
+    choices = {choice.name for choice in problem.spec.choices}
+    covariances = {row.name for row in problem.table.rows if row.parameter.role in ("covariance", "spread")}
     sections = zip(problem.names, problem.table.map.sections, strict=True)
-    shared = [name for name, used in sections if CHOICE in used and len(used) > 1]
+    # What makes random coefficients covary stands in the structural part, but says nothing of the items.
+    shared = [
+        name for name, used in sections if used & choices and used - choices and name not in covariances
+    ]
     if not shared:
         return
     shown = ", ".join(_with_aliases(problem, name) for name in shared)
@@ -139,9 +143,7 @@ def _check_measured(problem: Problem) -> None:
     for name in reversed(spec.order):
         if name in measured:
             measured |= parents[name]
-    lost = [
-        parameter.name for parameter in problem.table.parameters if _speaks_of(parameter, spec, measured)
-    ]
+    lost = [parameter.name for parameter in problem.table.parameters if _speaks_of(parameter, spec, measured)]
     if lost:
         raise ValueError(
             f"No item measures what these parameters are about, so that the first step cannot estimate them: "

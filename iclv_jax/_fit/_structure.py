@@ -3,16 +3,14 @@
 from dataclasses import replace
 from functools import cached_property
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._density._density import Structure
+from iclv_jax._density import Structure
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._trade_offs import TradeOffs
 from iclv_jax._inference import delta_errors
-from iclv_jax._parameters import section
 from iclv_jax._predict._effects import (
     effects,
     explained,
@@ -157,9 +155,7 @@ class Structural(TradeOffs):
         self._check_measurable()
         _, items, covariates = self._names_of_axes
         person = self.problem.panel.person
-        answers = np.where(
-            np.concatenate(person.observed, axis=1), np.concatenate(person.values, axis=1), np.nan
-        )
+        answers = np.concatenate([np.where(d.occurs, d.outcome, np.nan) for d in person.data], axis=1)
         both = np.concatenate([answers, np.asarray(person.covariates)], axis=1)
         mean, covariance = saturated(both)
         size, outside = len(items), len(covariates)
@@ -194,7 +190,7 @@ class Structural(TradeOffs):
 
     def _check_measurable(self) -> None:
         spec = self.problem.spec
-        if spec.choice is not None or not spec.indicators or not all(i.normal for i in spec.indicators):
+        if spec.choices or not spec.indicators or not all(i.normal for i in spec.indicators):
             raise ValueError(
                 "fit_measures are for models of continuous items without a choice. Fit the measurement part alone: "
                 "iclv.Model(latent=..., indicators=...)."
@@ -218,8 +214,9 @@ class Structural(TradeOffs):
     def _linear(self) -> Structure:
         """The structure without items that have no response with a variance behind them (counts, say)."""
         whole = self.problem.core.structure
-        cells = jax.eval_shape(whole.map.dense, jnp.zeros(whole.map.cells))
-        return replace(whole, stacks=tuple(s for s in whole.stacks if "variance" in cells[section(s)]))
+        cells = whole.map.dense(jnp.ones(whole.map.cells))
+        lost = {b.name for b in whole.items if b.family.response_variance(cells[b.name]) is None}
+        return replace(whole, blocks=tuple(b for b in whole.blocks if b.name not in lost))
 
     def _with_notes(self, frame: pd.DataFrame, cov: str | None) -> pd.DataFrame:
         """The frame with what a reader must know, in `.attrs["notes"]`."""
@@ -235,7 +232,7 @@ class Structural(TradeOffs):
     @property
     def _names_of_axes(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
         """Names of latent variables, items and covariates as matrices hold them."""
-        items = tuple(q for stack in self._linear.stacks for q in stack.items)
+        items = tuple(q for block in self._linear.items for q in block.items)
         return self.problem.spec.order, items, self.problem.panel.covariates
 
     @cached_property

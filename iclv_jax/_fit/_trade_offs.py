@@ -27,6 +27,7 @@ from iclv_jax._predict._marginal import (
 )
 from iclv_jax._predict._ratio import fieller, weighted_quantiles
 from iclv_jax._predict._responses import jacobian
+from iclv_jax._spec import Kernel
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 POOL = 200_000
@@ -84,17 +85,18 @@ class TradeOffs(Scenarios):
         ValueError
             For unknown names, and where the marginal utility differs between alternatives and none was chosen.
         """
-        self._utility("willingness_to_pay")
+        choice = self._choice("willingness_to_pay")
         if not 0.0 < level < 1.0:
             raise ValueError(f"level= is a coverage between 0 and 1, not {level!r}.")
-        attribute = find_marginal(self.problem, name, alternative, "willingness_to_pay")
-        money = find_marginal(self.problem, cost, alternative, "cost=")
+        attribute = find_marginal(self.problem, choice, name, alternative, "willingness_to_pay")
+        money = find_marginal(self.problem, choice, cost, alternative, "cost=")
         if all(m.plain and not m.random for m in (attribute, money)):
-            return self._plain_trade_off(name, cost, attribute, money, level, draws, seed, cov)
-        return self._varying_trade_off(name, cost, attribute, money, level, cov)
+            return self._plain_trade_off(choice, name, cost, attribute, money, level, draws, seed, cov)
+        return self._varying_trade_off(choice, name, cost, attribute, money, level, cov)
 
     def _plain_trade_off(
         self,
+        choice: Kernel,
         name: str,
         cost: str,
         attribute: Marginal,
@@ -105,7 +107,7 @@ class TradeOffs(Scenarios):
         cov: str | None,
     ) -> TradeOff:
         params, core = jnp.asarray(self.estimates), self.problem.core
-        both = partial(coefficients_of, core.structure, core.constants, attribute, money)
+        both = partial(coefficients_of, core.structure, choice.name, core.constants, attribute, money)
         values, slopes = np.asarray(both(params)), np.asarray(jax.jit(jax.jacfwd(both))(params))
         matrix = self.covariance(cov).of_functions
         ratio = -values[0] / values[1]
@@ -129,13 +131,20 @@ class TradeOffs(Scenarios):
         return TradeOff(name, cost, float(ratio), error, intervals, notes=notes)
 
     def _varying_trade_off(
-        self, name: str, cost: str, attribute: Marginal, money: Marginal, level: float, cov: str | None
+        self,
+        choice: Kernel,
+        name: str,
+        cost: str,
+        attribute: Marginal,
+        money: Marginal,
+        level: float,
+        cov: str | None,
     ) -> TradeOff:
         params = jnp.asarray(self.estimates)
         each = int(np.clip(POOL // len(self.problem.panel.people), 16, 4096))
-        pool = sight(self.problem, params, None, None, "nothing", each)
+        pool = sight(self.problem, params, None, None, "nothing", choice.name, each)
         quantiles, crosses = _pooled(pool, *map(np.asarray, trade_offs(pool.view, params, attribute, money)))
-        seen = sight(self.problem, params, None, None, "nothing")
+        seen = self._sight(choice)
         mean = float(mean_trade_off(seen.view, params, attribute, money)[0])
         slopes = jacobian(mean_trade_off, (seen.view,), params, self._directions(seen), attribute, money)
         error = float(delta_errors(slopes, self.covariance(cov).of_functions)[0])
@@ -155,16 +164,23 @@ class TradeOffs(Scenarios):
             {"mean": mean, **{f"{100 * q:g} %": v for q, v in zip(QUANTILES, quantiles, strict=True)}}
         )
         return TradeOff(
-            name, cost, mean, error, intervals, distribution, self._by_person(attribute, money), tuple(notes)
+            name,
+            cost,
+            mean,
+            error,
+            intervals,
+            distribution,
+            self._by_person(choice, attribute, money),
+            tuple(notes),
         )
 
-    def _by_person(self, attribute: Marginal, money: Marginal) -> pd.Series:
+    def _by_person(self, choice: Kernel, attribute: Marginal, money: Marginal) -> pd.Series:
         """Posterior means given items and choices, over a person's situations."""
         params = jnp.asarray(self.estimates)
-        view = sight(self.problem, params, None, None, "answers").view
+        view = self._sight(choice, given="answers").view
         ratio, _, weights = map(np.asarray, trade_offs(view, params, attribute, money))
         each = np.einsum("ntr,nr->nt", ratio, weights)
-        occurs = np.asarray(view.person.occurs)
+        occurs = np.asarray(view.data.occurs)
         occurs = occurs if each.shape[1] > 1 or occurs.shape[1] == 1 else np.ones_like(each, bool)
         with np.errstate(invalid="ignore"):
             values = (each * occurs).sum(axis=1) / occurs.sum(axis=1)
@@ -183,7 +199,7 @@ def _pooled(
     seen: Sight, ratio: np.ndarray, per_cost: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, bool]:
     """Quantiles over people, situations and draws, and whether the marginal utility of cost changes its sign."""
-    occurs = np.asarray(seen.view.person.occurs)[:, : ratio.shape[1]]
+    occurs = np.asarray(seen.view.data.occurs)[:, : ratio.shape[1]]
     counted = np.asarray(counted_people(seen.view)) / np.maximum(occurs.sum(axis=1), 1)
     mass = counted[:, None, None] * occurs[:, :, None] * weights[:, None, :]
     kept = mass > 0.0

@@ -11,7 +11,7 @@ from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float
 from iclv_jax._inference._people import person_hessians
 from iclv_jax._inference._signs import turns
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._likelihood import Core
 from iclv_jax._optimise import Ended, Likelihood, minimise_frozen
 from iclv_jax._optimise._many import derivatives
 from iclv_jax._optimise._scaling import find_scale
@@ -127,7 +127,7 @@ def _drawn(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _chunk(problem: Problem) -> int:
     core = problem.core
-    each = bytes_per_person(core, core.nodes.log_weights.shape[1]) * core.people
+    each = bytes_per_person(core, core.people.node_count) * core.people.size
     return int(np.clip(problem.memory / each, 1, AT_ONCE))
 
 
@@ -150,8 +150,7 @@ def _begun(
 
 
 def _core_of(core: Core, people: Array, weights: Array) -> Core:
-    person, nodes = jax.tree.map(lambda a: a[people], (core.person, core.nodes))
-    return Core(core.structure, core.batch, core.constants, person, weights, nodes)
+    return core.of(core.people.take(people, weights))
 
 
 @compiled

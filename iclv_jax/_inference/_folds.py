@@ -40,7 +40,7 @@ def parts(problem: Problem, params: np.ndarray) -> Parts:
     at, spec = jnp.asarray(params), problem.spec
     joint = np.asarray(problem.recentre(at).loglike_person(at))
     none = np.zeros_like(joint)
-    if spec.choice is None:
+    if not spec.choices:
         return Parts(joint, none, joint)
     if not spec.indicators:
         return Parts(joint, joint, none)

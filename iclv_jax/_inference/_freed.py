@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._likelihood import Core
 from iclv_jax._parameters import build_table
 from iclv_jax._problem import Problem
 
@@ -26,7 +26,7 @@ def freed(problem: Problem, names: Sequence[str]) -> Core:
     structure = replace(
         core.structure, map=replace(core.structure.map, free=(*core.structure.map.free, *positions))
     )
-    return Core(structure, core.batch, core.constants, core.person, core.weights, core.nodes)
+    return Core(structure, core.constants, core.people)
 
 
 def fixed_values(problem: Problem, names: Sequence[str]) -> np.ndarray:

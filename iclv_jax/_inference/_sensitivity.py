@@ -6,7 +6,6 @@ for anything x that the scores depend on, and `d theta / d w_n = -H^-1 s_n`.
 
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,7 @@ from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Params, Scores
 from iclv_jax._derivatives import person_scores
 from iclv_jax._inference._covariance import Inverse
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._likelihood import Core
 
 
 class Direction(NamedTuple):
@@ -23,16 +22,21 @@ class Direction(NamedTuple):
 
     constants: Array
     covariates: Array
-    values: tuple[Array | None, ...]
-    columns: Array
+    tables: tuple[Array, ...]
+    outcomes: tuple[Array | None, ...]
 
 
 def nowhere(core: Core) -> Direction:
     """The direction in which nothing moves."""
     person = core.person
-    values = (jnp.zeros_like(v) if jnp.issubdtype(v.dtype, jnp.floating) else None for v in person.values)
-    constants, covariates = jnp.zeros_like(core.constants), jnp.zeros_like(person.covariates)
-    return Direction(constants, covariates, tuple(values), jnp.zeros_like(person.columns))
+    outcomes = (
+        jnp.zeros_like(d.outcome) if jnp.issubdtype(d.outcome.dtype, jnp.floating) else None
+        for d in person.data
+    )
+    tables = tuple(jnp.zeros_like(table) for table in person.tables)
+    return Direction(
+        jnp.zeros_like(core.constants), jnp.zeros_like(person.covariates), tables, tuple(outcomes)
+    )
 
 
 @compiled
@@ -47,14 +51,17 @@ def score_changes(core: Core, params: Params, direction: Direction) -> Scores:
 
 def _moved(core: Core, direction: Direction, step: Array) -> Core:
     person = core.person
-    values = (v if d is None else v + step * d for v, d in zip(person.values, direction.values, strict=True))
-    person = person._replace(
+    data = (
+        d if change is None else d._replace(outcome=d.outcome + step * change)
+        for d, change in zip(person.data, direction.outcomes, strict=True)
+    )
+    moved = person._replace(
         covariates=person.covariates + step * direction.covariates,
-        values=tuple(values),
-        columns=person.columns + step * direction.columns,
+        tables=tuple(t + step * d for t, d in zip(person.tables, direction.tables, strict=True)),
+        data=tuple(data),
     )
     constants = core.constants + step * direction.constants
-    return eqx.tree_at(lambda c: (c.constants, c.person), core, (constants, person))
+    return Core(core.structure, constants, core.people.with_person(moved))
 
 
 def responses(inverse: Inverse, changes: np.ndarray, held: np.ndarray) -> np.ndarray:

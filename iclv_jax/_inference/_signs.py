@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -29,13 +28,14 @@ def turns(problem: Problem, params: np.ndarray) -> Iterator[np.ndarray]:
 
 def _mirrored(problem: Problem, position: int) -> Problem:
     """The problem with the shocks of the latent variable at this position turned around."""
-    shape = problem.core.structure
-    places = list(shape.seen) if shape.conditioned else list(range(shape.latents))
+    shape, people = problem.core.structure, problem.core.people
+    places = shape.system.places
     if position not in places:
         return problem
     signs = np.ones(shape.dimension)
     signs[places.index(position)] = -1.0
-    return eqx.tree_at(lambda p: p.core.nodes.shocks, problem, problem.core.nodes.shocks * signs)
+    turned = people.nodes._replace(shocks=people.nodes.shocks * signs)
+    return problem.with_people(people.with_nodes(turned))
 
 
 def sign(parameter: Parameter, latent: str, effects: tuple[str, ...]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Bool, Float, Int, Params, Scalar
 from iclv_jax._integration import Nodes
-from iclv_jax._likelihood._likelihood import Core, loglike
+from iclv_jax._likelihood import Core, loglike
 from iclv_jax._optimise._losses import total_loss
 from iclv_jax._optimise._recorded import Leaves, Recorded
 from iclv_jax._parameters._penalties import Terms, cost
@@ -129,8 +129,7 @@ def _dropping(all_of: Everybody, setting: Setting, steps: Scalar) -> Everybody:
     bits = jax.random.bits(jax.random.fold_in(setting.key, steps.astype(int)), setting.draws.shape, "uint32")
     core = all_of.core
     constants = core.constants.at[setting.draws].set(jnp.maximum(bits, 1).astype(float))
-    core = Core(core.structure, core.batch, constants, core.person, core.weights, core.nodes)
-    return all_of._replace(core=core)
+    return all_of._replace(core=Core(core.structure, constants, core.people))
 
 
 def unscaled(scale: Array, point: Array) -> Array:
@@ -175,15 +174,14 @@ def _batch(
     """The core of a batch: weighted up to the training set, nodes placed at these parameters."""
     whole = all_of.core
     weights = whole.weights[people] * real * (setting.people / real.sum())
-    person, nodes = jax.tree.map(lambda a: a[people], (whole.person, whole.nodes))
-    core = Core(whole.structure, min(whole.batch, people.shape[0]), whole.constants, person, weights, nodes)
+    core = whole.of(whole.people.take(people, weights))
     centred, from_prior = rule
     if not centred:
         return core
     own = all_of.points.shape[0] > 1
     points = all_of.points[people] if own else all_of.points
     placed: Nodes = centred_nodes(points, all_of.log_weights, centres(core, params), from_prior)
-    return Core(core.structure, core.batch, core.constants, person, weights, placed)
+    return core.of(core.people.with_nodes(placed))
 
 
 def _across_kinks(kinks: Array, point: Array, gradient: Array) -> tuple[Array, Array]:

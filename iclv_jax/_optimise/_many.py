@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Bool, Float, Int, Scalar
 from iclv_jax._derivatives import Expansion, expand_exact, outer_products, person_scores, slope
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._likelihood import Core
 from iclv_jax._optimise._method import Memory, Method, Trial
 from iclv_jax._optimise._objective import Derivatives, Supplied, in_z, penalised
 from iclv_jax._optimise._subproblem import Model

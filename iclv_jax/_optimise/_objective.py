@@ -208,9 +208,11 @@ class Likelihood:
     @cached_property
     def _both(self) -> bool:
         """Whether there are items and choices in the likelihood."""
-        person = self.problem.core.person
-        return any(bool(np.asarray(o).any()) for o in person.observed) and bool(
-            np.asarray(person.occurs).any()
+        core = self.problem.core
+        shape, data = core.structure, core.person.data
+        return all(
+            any(bool(np.asarray(data[block.at].occurs).any()) for block in blocks)
+            for blocks in (shape.items, shape.choices)
         )
 
     def recentred(self, z: Array) -> "Likelihood":

@@ -43,7 +43,7 @@ class Stage:
 def stages(problem: Problem) -> list[Stage]:
     """The stages before the joint fit; none for a model that has only items or only a choice."""
     spec = problem.spec
-    if spec.choice is None or not spec.indicators or not spec.latents:
+    if not spec.choices or not spec.indicators or not spec.latents:
         return []
     blocks = {row.name: row.parameter.block for row in problem.table.rows}
     choice = np.array([blocks[name] == "choice" for name in problem.names])

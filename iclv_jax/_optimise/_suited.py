@@ -23,7 +23,7 @@ def check_suited(optimizer: Optimizer, problem: Problem, penalties: Penalties | 
                 "Train with optimizer=iclv.Stochastic(optax.adam(1e-2), batch_people=None), or take iclv.L2 or Gaussian."
             )
         return
-    if optimizer.objective != "likelihood" and (problem.spec.choice is None or problem.spec.dimension):
+    if optimizer.objective != "likelihood" and (not problem.spec.choices or problem.spec.dimension):
         raise ValueError(
             f"objective={optimizer.objective!r} takes choice probabilities in closed form, which a model with latent "
             "variables or random coefficients, or without a choice, does not have. Take 'likelihood'."

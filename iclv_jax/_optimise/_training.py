@@ -40,19 +40,14 @@ class Trained(NamedTuple):
 
 def subset(problem: Problem, people: np.ndarray) -> Problem:
     """The same problem with some people only (by position), at their own weights."""
-    core = problem.core
-    part = eqx.tree_at(
-        lambda c: (c.person, c.weights, c.nodes),
-        core,
-        jax.tree.map(lambda a: a[people], (core.person, core.weights, core.nodes)),
-    )
+    part = problem.core.of(problem.core.people.take(people))
     points = problem.points[people] if problem.points.shape[0] > 1 else problem.points
     return eqx.tree_at(lambda p: (p.core, p.points), problem, (part, points))
 
 
 def held_out(problem: Problem, share: float, seed: int) -> np.ndarray:
     """Marks about this share of the people, whole clusters where there are any."""
-    panel, size = problem.panel, problem.core.people
+    panel, size = problem.panel, problem.core.people.size
     if not share:
         return np.zeros(size, bool)
     groups = np.arange(size) if panel.clusters is None else np.unique(panel.clusters, return_inverse=True)[1]
@@ -141,7 +136,7 @@ class Course:
 def course_of(options: Stochastic, problem: Problem, start: Array) -> Course:
     """The course of a training on everybody, without penalties."""
     objective = Likelihood(problem, np.ones(len(problem.names), bool))
-    everyone = np.arange(problem.core.people)
+    everyone = np.arange(problem.core.people.size)
     update = Recorded(options.transformation, len(problem.names))
     scale = scale_of(options, objective, everyone, start).values
     return Course(objective, update, everyone, options, scale)

@@ -1,6 +1,6 @@
 """Data frames in, padded arrays per person out, with every check of the data."""
 
-from iclv_jax._panel._person import Person
+from iclv_jax._panel._person import Data, Person
 from iclv_jax._panel._read import Panel, WeightsAre, read_panel, weighted_as
 
-__all__ = ["Panel", "Person", "WeightsAre", "read_panel", "weighted_as"]
+__all__ = ["Data", "Panel", "Person", "WeightsAre", "read_panel", "weighted_as"]

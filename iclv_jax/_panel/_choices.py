@@ -16,34 +16,45 @@ from iclv_jax._spec._names import nearest
 
 @dataclass(frozen=True)
 class Choices:
-    """One entry per row of the data; `chosen` is -1 where no choice was observed."""
+    """One entry per row of the frame; `chosen` is -1 where no choice was observed, `asked` marks where one should be."""
 
+    frame: Frame
     columns: np.ndarray
     chosen: np.ndarray
     available: np.ndarray
+    asked: np.ndarray
 
 
 def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
-    """Read and check every choice column; without `outcomes` (simulation) each row is a situation."""
+    """Read and check every choice column; without `outcomes` (simulation) each row that was asked is a situation."""
     utility: Utility = kernel.utility
     labels = frame.rows
     count = len(frame.data)
+    asked = np.ones(count, bool)
+    if kernel.rows is not None:
+        values = zeros_and_ones(frame.rows_of(kernel.rows, "rows="), kernel.rows, "rows=", labels)
+        asked = values == 1.0
+        if not asked.any():
+            raise ValueError(
+                f"rows=: column {kernel.rows!r} is 0 in every row, so the choice {kernel.name!r} was never asked."
+            )
     available = _available(kernel, frame)
     columns = np.empty((count, len(utility.columns)))
     for i, name in enumerate(utility.columns):
         columns[:, i] = numbers(frame.rows_of(name, "The utility"), name, "The utility", labels)
-    chosen = _chosen(kernel, frame, utility.alternatives) if outcomes else np.zeros(count, int)
+    chosen = _chosen(kernel, frame, utility.alternatives, asked) if outcomes else np.where(asked, 0, -1)
     happened = chosen >= 0
     if not happened.any():
+        where = "every row" if kernel.rows is None else f"every row with {kernel.rows!r} = 1"
         raise ValueError(
-            f"chosen=: column {kernel.chosen!r} is missing (NaN) in every row. Leave choice= out of the "
+            f"chosen=: column {kernel.chosen!r} is missing (NaN) in {where}. Leave choice= out of the "
             "model, or check the column."
         )
     if outcomes:
         _check_chosen_available(kernel, chosen, available, labels)
     filled = _fill(columns, utility)
     _check_reach(columns, filled, available & happened[:, None], utility, labels)
-    return Choices(filled, chosen, available)
+    return Choices(frame, filled, chosen, available, asked)
 
 
 def _available(kernel: Kernel, frame: Frame) -> np.ndarray:
@@ -56,10 +67,12 @@ def _available(kernel: Kernel, frame: Frame) -> np.ndarray:
     return available
 
 
-def _chosen(kernel: Kernel, frame: Frame, alternatives: tuple[Hashable, ...]) -> np.ndarray:
+def _chosen(
+    kernel: Kernel, frame: Frame, alternatives: tuple[Hashable, ...], asked: np.ndarray
+) -> np.ndarray:
     column = frame.rows_of(kernel.chosen, "chosen=")
     place = {alternative: i for i, alternative in enumerate(alternatives)}
-    missing = column.isna().to_numpy()
+    missing = column.isna().to_numpy() | ~asked
     chosen = np.full(len(column), -1)
     for at, value in enumerate(column.tolist()):
         if missing[at]:

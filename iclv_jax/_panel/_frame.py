@@ -1,7 +1,7 @@
 """Reading columns of a data frame: by row, or by person where they must be constant within one."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -137,6 +137,37 @@ def read_frame(data: Any, person: str | None, people: Any) -> Frame:
             )
         ids += new
     return Frame(data, codes, tuple(ids), extra, person)
+
+
+def read_frames(data: Any, person: str | None, people: Any) -> dict[str | None, Frame]:
+    """The data as frames of the same people, by name; the first, which holds items and covariates, also under None.
+
+    A single frame has the name None alone. People come in the order of the first frame; those only in others follow.
+    """
+    if not isinstance(data, Mapping):
+        return {None: read_frame(data, person, people)}
+    if not data:
+        raise ValueError("data is an empty mapping: it has no frame.")
+    if person is None:
+        raise ValueError("Several frames need person=, the column that they share.")
+    names = list(data)
+    first, *others = [
+        _named(name, data[name], person, people if i == 0 else None) for i, name in enumerate(names)
+    ]
+    ids = tuple(dict.fromkeys([*first.people, *(p for frame in others for p in frame.people)]))
+    place = {p: i for i, p in enumerate(ids)}
+    found: dict[str | None, Frame] = {}
+    for name, frame in zip(names, (first, *others), strict=True):
+        moved = np.array([place[p] for p in frame.people])
+        found[name] = replace(frame, codes=moved[frame.codes], people=ids)
+    return {None: found[names[0]], **found}
+
+
+def _named(name: str, data: Any, person: str, people: Any) -> Frame:
+    try:
+        return read_frame(data, person, people)
+    except ValueError as error:
+        raise ValueError(f"The frame {name!r}: {error}") from None
 
 
 def check_frame(frame: Any, argument: str) -> None:

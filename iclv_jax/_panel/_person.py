@@ -1,21 +1,28 @@
-"""The arrays of one person, as the kernel reads them."""
+"""The arrays of one person, as blocks read them."""
 
 from typing import NamedTuple
 
-from iclv_jax._base._types import AnyArray, Bool, Float, Int
+from iclv_jax._base._types import AnyArray, Bool, Float
+
+
+class Data(NamedTuple):
+    """What one block explains: outcomes of a stack of items (a row is an item) or of a choice (a row is a situation).
+
+    `occurs` marks the rows that count; the others carry a stand-in that is valid. `offered` is empty for items.
+    """
+
+    outcome: AnyArray
+    offered: Bool[AnyArray, "row alternative"]
+    occurs: Bool[AnyArray, " row"]
 
 
 class Person(NamedTuple):
     """One person's data; arrays over people have a first axis more.
 
-    `values` and `observed` hold one array per stack of items. Situations are padded to the longest
-    panel; `occurs` marks the real ones.
+    `tables` are the columns of the tables of situations, padded to the longest panel; `data` the outcomes, one entry
+    for each block: stacks of items in their order, then the choices.
     """
 
     covariates: Float[AnyArray, " covariate"]
-    values: tuple[AnyArray, ...]
-    observed: tuple[Bool[AnyArray, " indicator"], ...]
-    columns: Float[AnyArray, "situation column"]
-    chosen: Int[AnyArray, " situation"]
-    available: Bool[AnyArray, "situation alternative"]
-    occurs: Bool[AnyArray, " situation"]
+    tables: tuple[Float[AnyArray, "row column"], ...]
+    data: tuple[Data, ...]

@@ -2,26 +2,48 @@
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
+import jax
 import numpy as np
 import pandas as pd
 
 from iclv_jax._panel._choices import Choices, read_choices
 from iclv_jax._panel._covariates import Moments, read_covariates
-from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frame
+from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frames
 from iclv_jax._panel._items import read_items
 from iclv_jax._panel._numbers import complete, counted, numbers
-from iclv_jax._panel._person import Person
+from iclv_jax._panel._person import Data, Person
 from iclv_jax._parameters import Stack
 from iclv_jax._parameters._declare import stacks
-from iclv_jax._spec import Level
+from iclv_jax._spec import Kernel, Level
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._standardized import all_terms
 
-
 WeightsAre = Literal["sampling", "frequency"]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The situations of one choice.
+
+    `choice` is its name, `frame` the frame that holds its rows, and `rows` (people, situations) their positions in it, -1
+    where padded.
+    """
+
+    choice: str
+    frame: Frame
+    rows: np.ndarray
+
+
+class Situations(NamedTuple):
+    """Those of one choice, without padding: columns, outcomes, what was offered, and whose they are."""
+
+    columns: np.ndarray
+    outcome: np.ndarray
+    offered: np.ndarray
+    person: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +60,8 @@ class Panel:
         One per person.
     levels
         Levels of the items, () for continuous ones, and of nominal covariates.
-    rows
-        (people, situations): position of the data's row of every situation, -1 where padded.
+    tables
+        The situations of every choice, in the order of the model.
     clusters
         Cluster of each person as integers, None when there are none.
     notes
@@ -47,7 +69,7 @@ class Panel:
     moments
         Centre and unit of each standardised covariate, over people.
     frame
-        The user's frames, by which results are labelled.
+        The user's frame with items and covariates, by which results are labelled.
     covariates
         Names of the covariates, in the order of their array.
     weighted_by
@@ -61,7 +83,7 @@ class Panel:
     person: Person
     weights: np.ndarray
     levels: Mapping[str, tuple[Level, ...]]
-    rows: np.ndarray
+    tables: tuple[Table, ...]
     clusters: np.ndarray | None
     notes: tuple[str, ...]
     moments: Moments
@@ -82,7 +104,40 @@ class Panel:
 
     @property
     def situations(self) -> int:
-        return int(self.person.occurs.sum())
+        """Of all choices together."""
+        return sum(int((table.rows >= 0).sum()) for table in self.tables)
+
+    @property
+    def person_situations(self) -> np.ndarray:
+        """Situations of every person, of all choices together."""
+        counts = [(table.rows >= 0).sum(axis=1) for table in self.tables]
+        return np.sum([np.zeros(len(self.people), int), *counts], axis=0)
+
+    def take(self, at: np.ndarray) -> "Panel":
+        """Some of the people, by position."""
+        return replace(
+            self,
+            people=tuple(self.people[i] for i in at),
+            person=jax.tree.map(lambda a: a[at], self.person),
+            weights=self.weights[at],
+            tables=tuple(replace(table, rows=table.rows[at]) for table in self.tables),
+            clusters=None if self.clusters is None else self.clusters[at],
+        )
+
+    def situations_of(self, choice: str) -> "Situations":
+        """The situations of a choice one below the other, person by person."""
+        at = next(i for i, table in enumerate(self.tables) if table.choice == choice)
+        data = self.person.data[len(self.person.data) - len(self.tables) + at]
+        occurs = np.asarray(data.occurs)
+        person = np.broadcast_to(np.arange(len(occurs))[:, None], occurs.shape)[occurs]
+        columns, outcome, offered = (
+            np.asarray(a)[occurs] for a in (self.person.tables[at], data.outcome, data.offered)
+        )
+        return Situations(columns, outcome, offered, person)
+
+    def table(self, choice: str) -> Table:
+        """The situations of the choice of this name."""
+        return next(table for table in self.tables if table.choice == choice)
 
 
 def read_panel(
@@ -103,14 +158,22 @@ def read_panel(
     hold constants and items that nobody answered.
     Raises ValueError for every kind of bad input, naming column, row or person.
     """
-    frame = read_frame(data, person, people)
+    frames = read_frames(data, person, people)
+    frame = frames[None]
     covariates, nominal, moments = read_covariates(spec, frame, levels, estimating)
     items = spec.indicators if "items" in outcomes else ()
     of_items = None if levels is None else {n: v for n, v in levels.items() if n not in nominal}
     found, values = read_items(items, frame, of_items, estimating)
-    choices = None if spec.choice is None else read_choices(spec.choice, frame, "choices" in outcomes)
-    rows = _situations(frame, choices)
-    arrays = _arrange(stacks(spec) if items else (), covariates, values, choices, rows)
+    # Items that are not read have been answered by nobody.
+    values |= {
+        i.column: np.full(len(frame.people), np.nan) for i in spec.indicators if i.column not in values
+    }
+    choices = [read_choices(c, _frame_of(c, frames), "choices" in outcomes) for c in spec.choices]
+    tables = tuple(
+        Table(kernel.name, read.frame, _situations(read))
+        for kernel, read in zip(spec.choices, choices, strict=True)
+    )
+    arrays = _arrange(stacks(spec), covariates, values, choices, tables)
     if outcomes and estimating:
         _check_everyone_counts(frame, arrays)
     return Panel(
@@ -118,9 +181,9 @@ def read_panel(
         person=arrays,
         weights=_read_weights(weights, frame),
         levels=found | nominal,
-        rows=rows,
+        tables=tables,
         clusters=_read_clusters(cluster, frame),
-        notes=_notes(frame, choices),
+        notes=_notes(frame, spec, choices),
         moments=moments,
         frame=frame,
         covariates=all_terms(spec.covariates, nominal),
@@ -128,16 +191,30 @@ def read_panel(
     )
 
 
-def _situations(frame: Frame, choices: Choices | None) -> np.ndarray:
+def _frame_of(choice: Kernel, frames: Mapping[str | None, Frame]) -> Frame:
+    if choice.table in frames:
+        return frames[choice.table]
+    known = [name for name in frames if name is not None]
+    if not known:
+        raise ValueError(
+            f"The choice {choice.name!r} stands in the table {choice.table!r}, but the data are a single frame. Give a "
+            f"mapping of frames, such as {{{choice.table!r}: frame}}, or leave table= out."
+        )
+    raise ValueError(
+        f"The choice {choice.name!r} stands in the table {choice.table!r}, which the data do not have. "
+        f"{nearest(choice.table, known)}"
+    )
+
+
+def _situations(choices: Choices) -> np.ndarray:
     """(people, situations) positions of rows with a choice, -1 where there is none."""
-    if choices is None:
-        return np.full((len(frame.people), 1), -1)
+    people = len(choices.frame.people)
     happened = np.flatnonzero(choices.chosen >= 0)
-    owner = frame.codes[happened]
+    owner = choices.frame.codes[happened]
     order = np.argsort(owner, kind="stable")
-    counts = np.bincount(owner, minlength=len(frame.people))
+    counts = np.bincount(owner, minlength=people)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    rows = np.full((len(frame.people), int(counts.max())), -1)
+    rows = np.full((people, int(counts.max())), -1)
     rows[owner[order], np.arange(len(order)) - starts[owner[order]]] = happened[order]
     return rows
 
@@ -146,24 +223,30 @@ def _arrange(
     groups: Sequence[Stack],
     covariates: np.ndarray,
     values: Mapping[str, np.ndarray],
-    choices: Choices | None,
-    rows: np.ndarray,
+    choices: Sequence[Choices],
+    tables: Sequence[Table],
 ) -> Person:
+    items = [_answers(np.stack([values[q] for q in stack.items], axis=1), stack) for stack in groups]
+    placed = [_placed(read, table.rows) for read, table in zip(choices, tables, strict=True)]
+    return Person(
+        covariates, tuple(columns for columns, _ in placed), (*items, *(data for _, data in placed))
+    )
+
+
+def _placed(choices: Choices, rows: np.ndarray) -> tuple[np.ndarray, Data]:
+    """Columns and outcomes of a choice by person and situation."""
     occurs = rows >= 0
-    stacked = [np.stack([values[q] for q in stack.items], axis=1) for stack in groups]
-    observed = tuple(~np.isnan(block) for block in stacked)
-    whole = tuple(_stand_in(b, o, s) for b, o, s in zip(stacked, observed, groups, strict=True))
-    if choices is None:
-        empty = np.zeros((*rows.shape, 0))
-        return Person(
-            covariates, whole, observed, empty, np.zeros(rows.shape, int), empty.astype(bool), occurs
-        )
     # Padding repeats the person's last real row, or any real row for a person without choices.
     count = occurs.sum(axis=1)
     last = np.where(count > 0, rows[np.arange(len(rows)), np.maximum(count - 1, 0)], rows[occurs][0])
     take = np.where(occurs, rows, last[:, None])
-    chosen = choices.chosen[take]
-    return Person(covariates, whole, observed, choices.columns[take], chosen, choices.available[take], occurs)
+    return choices.columns[take], Data(choices.chosen[take], choices.available[take], occurs)
+
+
+def _answers(values: np.ndarray, stack: Stack) -> Data:
+    observed = ~np.isnan(values)
+    whole = _stand_in(values, observed, stack)
+    return Data(whole, np.zeros((*values.shape, 0), bool), observed)
 
 
 def _stand_in(values: np.ndarray, observed: np.ndarray, stack: Stack) -> np.ndarray:
@@ -175,8 +258,7 @@ def _stand_in(values: np.ndarray, observed: np.ndarray, stack: Stack) -> np.ndar
 
 
 def _check_everyone_counts(frame: Frame, arrays: Person) -> None:
-    answered = np.any([o.any(axis=1) for o in arrays.observed] or [np.zeros(len(frame.people), bool)], axis=0)
-    idle = ~answered & ~arrays.occurs.any(axis=1)
+    idle = ~np.any([data.occurs.any(axis=1) for data in arrays.data], axis=0)
     if idle.any():
         shown = ", ".join(repr(frame.people[i]) for i in np.flatnonzero(idle)[:5])
         raise ValueError(
@@ -257,13 +339,15 @@ def _read_clusters(cluster: str | None, frame: Frame) -> np.ndarray | None:
     return codes
 
 
-def _notes(frame: Frame, choices: Choices | None) -> tuple[str, ...]:
+def _notes(frame: Frame, spec: Spec, choices: Sequence[Choices]) -> tuple[str, ...]:
     notes = []
-    idle = 0 if choices is None else int((choices.chosen < 0).sum())
-    if choices is not None and idle:
-        notes.append(
-            f"{idle} of {len(choices.chosen)} rows have no chosen alternative and are not choice situations"
-        )
+    for kernel, read in zip(spec.choices, choices, strict=True):
+        idle = int((read.asked & (read.chosen < 0)).sum())
+        if idle:
+            of = f" of {kernel.name}" if len(choices) > 1 else ""
+            notes.append(
+                f"{idle} of {int(read.asked.sum())} rows{of} have no chosen alternative and are not choice situations"
+            )
     if frame.absent:
         notes.append(
             f"{len(frame.absent)} of {len(frame.people)} people have no row in the person-level frame; their "

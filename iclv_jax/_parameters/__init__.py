@@ -1,11 +1,10 @@
 """The parameter table, and the maps z -> params -> theta -> arrays."""
 
-from iclv_jax._parameters._declare import CHOICE, LATENT, Stack, section
+from iclv_jax._parameters._declare import LATENT, Stack
 from iclv_jax._parameters._map import ParameterMap, full, natural, put, unconstrained
 from iclv_jax._parameters._table import ParameterTable, Row, build_table
 
 __all__ = [
-    "CHOICE",
     "LATENT",
     "ParameterMap",
     "ParameterTable",
@@ -15,6 +14,5 @@ __all__ = [
     "full",
     "natural",
     "put",
-    "section",
     "unconstrained",
 ]

@@ -11,6 +11,7 @@ from iclv_jax._spec import (
     Domain,
     Equation,
     Indicator,
+    Kernel,
     Latent,
     Level,
     Mixing,
@@ -25,50 +26,52 @@ from iclv_jax._spec._equation import CELLS
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._standardized import Predictor, Standardized, all_terms, terms
 
-LATENT, CHOICE = "latent", "choice"
+LATENT = "latent"
+"""The section of the structural part; those of choices have their names, those of items are named by their family."""
 Levels = Mapping[str, tuple[Level, ...]]
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Items that are evaluated together: their family, its key, and their order."""
+    """Items that are evaluated together: the name of their section, one of them that speaks for all, and their order."""
 
-    family: type[Indicator]
-    key: object
+    name: str
+    family: Indicator
     items: tuple[str, ...]
 
 
 def stacks(spec: Spec) -> tuple[Stack, ...]:
-    found: dict[tuple[type, object], list[str]] = {}
+    found: dict[tuple[type, object], list[Indicator]] = {}
     for item in spec.indicators:
-        found.setdefault((type(item), item.stack), []).append(item.column)
-    return tuple(Stack(family, key, tuple(items)) for (family, key), items in found.items())
-
-
-def section(stack: Stack) -> str:
-    return f"{stack.family.__name__}.{stack.key}"
+        found.setdefault((type(item), item.stack), []).append(item)
+    return tuple(
+        Stack(f"{family.__name__}.{key}", items[0], tuple(i.column for i in items))
+        for (family, key), items in found.items()
+    )
 
 
 def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], dict[str, list[Cells]]]:
     """Parameters in the order of the table, their domains, and the arrays by section."""
     items = {i.column: i.declare(levels[i.column], spec.positions) for i in spec.indicators}
-    choice = _declare_choice(spec)
+    choices = {choice.name: _declare_choice(spec, choice) for choice in spec.choices}
     parameters: dict[str, Parameter] = {}
     for parameter in (
         *_structural_parameters(spec, levels),
         *(p for declared in items.values() for p in declared.parameters),
-        *choice.parameters,
+        *(p for declared in choices.values() for p in declared.parameters),
+        *_random_covariances(spec),
     ):
         # Items may share parameters (thresholds), and a utility may use one of another block.
         parameters.setdefault(parameter.name, parameter)
     domains = [
-        *_variance_domains(spec, spec.order, names.variance, spreads=False),
+        *_variance_domains(spec),
         *(d for declared in items.values() for d in declared.domains),
-        *choice.domains,
+        *(d for declared in choices.values() for d in declared.domains),
     ]
-    arrays = {LATENT: list(_structural_cells(spec, levels)), CHOICE: list(choice.cells)}
+    arrays = {LATENT: list(_structural_cells(spec, levels))}
+    arrays |= {name: list(declared.cells) for name, declared in choices.items()}
     for stack in stacks(spec):
-        arrays[section(stack)] = _stacked([items[name] for name in stack.items])
+        arrays[stack.name] = _stacked([items[name] for name in stack.items])
     return [_conventional(spec, p) for p in parameters.values()], list(dict.fromkeys(domains)), arrays
 
 
@@ -76,12 +79,10 @@ def _structural_parameters(spec: Spec, levels: Levels) -> Iterable[Parameter]:
     for latent in spec.latents:
         yield from _equation(latent, spec.order, levels)
     for first, second in spec.covariances:
-        if first in spec.order:
+        if second in spec.order:
             meaning = f"covariance of the disturbances of {first} and {second}"
             name = names.covariance(first, second)
-            yield Parameter(
-                name, "structural", "covariance", 0.0, meaning, owner=first, argument=second
-            )
+            yield Parameter(name, "structural", "covariance", 0.0, meaning, owner=first, argument=second)
 
 
 def _equation(latent: Latent, latents: tuple[str, ...], levels: Levels) -> Iterable[Parameter]:
@@ -150,7 +151,13 @@ def _structural_cells(spec: Spec, levels: Levels) -> Iterable[Cells]:
     yield Cells("paths", (size, size), tuple(paths))
     variances = tuple(one(names.variance(name)) for name in spec.order)
     # Variances alone need no Cholesky factor.
-    if any(first in position for first, _ in spec.covariances):
+    if spec.linked:
+        members = (*spec.order, *spec.drivers)
+        # The diagonal of the drivers is that of a correlation matrix, which is put in where spreads divide.
+        cells = _matrix(spec, members, (*variances, *(0.0 for _ in spec.drivers)))
+        yield Cells("disturbance", (len(members), len(members)), cells)
+        yield Cells("spreads", (len(spec.drivers),), tuple(one(names.spread(name)) for name in spec.drivers))
+    elif spec.covariances:
         yield Cells("disturbance", (size, size), _matrix(spec, spec.order, variances))
     else:
         yield Cells("disturbance", (size,), variances)
@@ -172,14 +179,13 @@ def _matrix(spec: Spec, members: tuple[str, ...], diagonal: tuple[Cell, ...]) ->
     return tuple(cells)
 
 
-def _variance_domains(spec: Spec, members: Iterable[str], diagonal, spreads: bool) -> Iterable[Domain]:
-    """One covariance matrix for every connected set of members, or one variance for a lone one."""
-    remaining = list(members)
+def _variance_domains(spec: Spec) -> Iterable[Domain]:
+    """One covariance matrix for every connected set of disturbances and drivers, or one variance for a lone disturbance."""
+    remaining = [*spec.order, *spec.drivers]
     linked: dict[str, set[str]] = {m: set() for m in remaining}
     for first, second in spec.covariances:
-        if first in linked:
-            linked[first].add(second)
-            linked[second].add(first)
+        linked[first].add(second)
+        linked[second].add(first)
     while remaining:
         group, frontier = [], [remaining[0]]
         while frontier:
@@ -188,13 +194,13 @@ def _variance_domains(spec: Spec, members: Iterable[str], diagonal, spreads: boo
                 group.append(member)
                 frontier.extend(sorted(linked[member]))
         remaining = [m for m in remaining if m not in group]
+        spreads = tuple(member in spec.drivers for member in group)
+        diagonal = [names.spread(m) if s else names.variance(m) for m, s in zip(group, spreads, strict=True)]
         if len(group) > 1:
-            rows = tuple(
-                tuple(_pair(spec, a, b) for b in group[:i]) + (diagonal(a),) for i, a in enumerate(group)
-            )
+            rows = tuple((*(_pair(spec, a, b) for b in group[:i]), diagonal[i]) for i, a in enumerate(group))
             yield PositiveDefinite(rows, spreads)
-        elif not spreads:
-            yield Positive(diagonal(group[0]))
+        elif not spreads[0]:
+            yield Positive(diagonal[0])
 
 
 def _pair(spec: Spec, first: str, second: str) -> str | None:
@@ -204,25 +210,26 @@ def _pair(spec: Spec, first: str, second: str) -> str | None:
     return None
 
 
-def _declare_choice(spec: Spec) -> Declared:
-    if spec.choice is None or spec.utility is None:
-        return Declared((), ())
-    own = spec.choice.declare()
-    random = dict(spec.random)
-    known = "coefficient in the utilities"
-    parameters = [*_coefficients(spec.utility, random, "choice", known), *_random_covariances(spec, random)]
-    members = tuple(random)
-    coefficients = tuple(one(name) for name in spec.utility.coefficients)
-    spreads = tuple(one(names.spread(name)) for name in members)
-    size = len(members)
+def _declare_choice(spec: Spec, choice: Kernel) -> Declared:
+    own, utility = choice.declare(), choice.utility
+    random = {name: mixing for name, mixing in spec.random if name in utility.parameters}
+    coefficients = tuple(one(name) for name in utility.coefficients)
     cells = (
         Cells("coefficients", (len(coefficients),), coefficients),
-        Cells("spreads", (size,), spreads),
-        Cells("covariances", (size, size), _matrix(spec, members, (0.0,) * size)),
+        Cells("spreads", (len(random),), tuple(one(names.spread(name)) for name in random)),
         *own.cells,
     )
-    domains = tuple(_variance_domains(spec, members, names.spread, spreads=True))
-    return Declared((*parameters, *own.parameters), cells, (*domains, *own.domains))
+    parameters = tuple(
+        replace(p, meaning=p.meaning + _users(spec, p.name)) if p.role == "coefficient" else p
+        for p in _coefficients(utility, random, "choice", "coefficient in the utilities")
+    )
+    return Declared((*parameters, *own.parameters), cells, own.domains)
+
+
+def _users(spec: Spec, name: str) -> str:
+    """Of which choices a coefficient is, where there are several."""
+    users = [choice.name for choice in spec.choices if name in choice.utility.parameters]
+    return f" of {' and '.join(users)}" if len(spec.choices) > 1 else ""
 
 
 def _coefficients(
@@ -243,11 +250,15 @@ def _coefficients(
             yield Parameter(name, block, "weight", start, meaning, owner=module.name, argument=array)
 
 
-def _random_covariances(spec: Spec, random: Mapping[str, Mixing]) -> Iterable[Parameter]:
+def _random_covariances(spec: Spec) -> Iterable[Parameter]:
     for first, second in spec.covariances:
-        if first in random:
-            meaning = f"covariance of the random coefficients {first} and {second}"
-            name = names.covariance(first, second)
+        if second in spec.drivers:
+            what = (
+                f"random coefficients {first} and {second}"
+                if first in spec.drivers
+                else f"disturbance of {first} and the random coefficient {second}"
+            )
+            name, meaning = names.covariance(first, second), f"covariance of the {what}"
             yield Parameter(name, "choice", "covariance", 0.0, meaning, owner=first, argument=second)
 
 

@@ -47,8 +47,8 @@ def _check_increasing(domain: Increasing, fixed: Mapping[str, float]) -> None:
 
 def _check_definite(domain: PositiveDefinite, fixed: Mapping[str, float]) -> None:
     diagonal = [row[-1] for row in domain.entries]
-    if not domain.spreads:
-        for name in diagonal:
+    for name, spread in zip(diagonal, domain.spreads, strict=True):
+        if not spread:
             _check_positive(str(name), fixed)
     if not all(n is None or n in fixed for row in domain.entries for n in row):
         return
@@ -56,8 +56,8 @@ def _check_definite(domain: PositiveDefinite, fixed: Mapping[str, float]) -> Non
     for i, row in enumerate(domain.entries):
         for j, name in enumerate(row):
             matrix[i, j] = matrix[j, i] = 0.0 if name is None else fixed[name]
-    if domain.spreads:
-        np.fill_diagonal(matrix, np.diag(matrix) ** 2)
+    of_spreads = np.array(domain.spreads)
+    np.fill_diagonal(matrix, np.where(of_spreads, np.diag(matrix) ** 2, np.diag(matrix)))
     if np.linalg.eigvalsh(matrix)[0] <= 0.0:
         names = ", ".join(repr(n) for row in domain.entries for n in row if n is not None)
         raise ValueError(

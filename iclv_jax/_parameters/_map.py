@@ -5,27 +5,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Arrays, Float, Params, Theta
+from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
 from iclv_jax._parameters._transform import Transform
 from iclv_jax._spec import Traced
 
 
 @dataclass(frozen=True)
 class ArrayCells:
-    """One array of the density: constants in `background`, `theta[offset:]` at flat `positions`."""
+    """One array of the density, at a path of sections that ends with its key: constants in `background`,
+    `theta[offset:]` at flat `positions`."""
 
-    section: str
-    key: str
+    path: tuple[str, ...]
     shape: tuple[int, ...]
     background: tuple[float, ...]
     positions: tuple[int, ...]
     offset: int
+
+    @property
+    def size(self) -> int:
+        return len(self.background)
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,10 @@ class ParameterMap:
             return terms
         return jnp.zeros(self.cells).at[np.array(self.rows, int)].add(terms)
 
-    def dense(self, theta: Theta, still: Theta | None = None) -> dict[str, Arrays]:
-        """The arrays of the density by section and key. With `still`, the same theta, those that no free parameter enters
+    def dense(self, theta: Theta, still: Theta | None = None) -> CellTree:
+        """The arrays of the density by path. With `still`, the same theta, those that no free parameter enters
         are made of it: whoever differentiates with respect to `theta` does not differentiate through them."""
-        sections: dict[str, Arrays] = {}
+        sections: CellTree = {}
         ends = np.cumsum([len(cells.positions) for cells in self.arrays])[:-1]
         moving = jnp.split(theta, ends)
         fixed = moving if still is None else jnp.split(still, ends)
@@ -95,7 +99,10 @@ class ParameterMap:
             values = jnp.asarray(np.array(cells.background, float))
             if cells.positions:
                 values = put(values, cells.positions, (moving if self.moves[i] else fixed)[i])
-            sections.setdefault(cells.section, {})[cells.key] = values.reshape(cells.shape)
+            *above, key = cells.path
+            reduce(lambda tree, name: tree.setdefault(name, {}), above, sections)[key] = values.reshape(
+                cells.shape
+            )
         return sections
 
     def natural(self, constants: Float[Array, " constant"], z: Array) -> Params:
@@ -138,7 +145,7 @@ class ParameterMap:
     @cached_property
     def sections(self) -> tuple[frozenset[str], ...]:
         """For every free parameter the sections of the density that depend on it, itself or by what it defines."""
-        homes = [a.section for a in self.arrays for _ in a.positions]
+        homes = [a.path[0] for a in self.arrays for _ in a.positions]
         arguments = {d.position: d.arguments for d in self.definitions}
         found: dict[int, set[str]] = {position: set() for position in self.free}
 

@@ -203,7 +203,8 @@ def _cells(
         for cells in members:
             varying = [i for i, cell in enumerate(cells.entries) if isinstance(cell, tuple) and cell]
             background = tuple(float(c) if isinstance(c, (int, float)) else 0.0 for c in cells.entries)
-            found.append(ArrayCells(section, cells.key, cells.shape, background, tuple(varying), offset))
+            path = (section, cells.key)
+            found.append(ArrayCells(path, cells.shape, background, tuple(varying), offset))
             for row, i in enumerate(varying):
                 for name, weight in cells.entries[i]:  # pyright: ignore[reportGeneralTypeIssues]
                     rows.append(offset + row)
@@ -251,7 +252,8 @@ def _covariance(domain: PositiveDefinite, rows, position, free, bounded) -> list
     if not (whole and known):
         return []
     entries = tuple(
-        Entry(free[position[n]], True) if position[n] in free else Entry(position[n], False) for n in diagonal
+        Entry(free.get(position[n], position[n]), position[n] in free, spread)
+        for n, spread in zip(diagonal, domain.spreads, strict=True)
     )
     triangle = tuple(tuple(free[position[n]] for n in row) for row in lower)
-    return [Covariance(entries, triangle, domain.spreads)]
+    return [Covariance(entries, triangle)]

@@ -103,10 +103,16 @@ class Standard(Transform):
 
 @dataclass(frozen=True)
 class Entry:
-    """A diagonal entry of a covariance matrix: a free parameter, or a constant of the full table."""
+    """A diagonal entry of a covariance matrix: a free parameter, or a constant of the full table; a standard deviation
+    (`spread`) or a variance."""
 
     position: int
     free: bool
+    spread: bool
+
+    def deviation(self, value: Array) -> Array:
+        """The standard deviation, from the entry."""
+        return value if self.spread else jnp.sqrt(value)
 
 
 @dataclass(frozen=True)
@@ -116,17 +122,16 @@ class Covariance(Transform):
 
     diagonal: tuple[Entry, ...]
     lower: tuple[tuple[int, ...], ...]
-    spreads: bool
 
     def forward(self, z: Array, params: Array, constants: Array) -> Array:
         deviations = []
         for entry in self.diagonal:
             if entry.free:
                 deviation = jnp.exp(z[entry.position])
-                natural = deviation if self.spreads else deviation**2
+                natural = deviation if entry.spread else deviation**2
                 params = params.at[entry.position].set(natural)
             else:
-                deviation = self._deviation(constants[entry.position])
+                deviation = entry.deviation(constants[entry.position])
             deviations.append(deviation)
         rows = []
         for i, positions in enumerate(self.lower):
@@ -141,7 +146,7 @@ class Covariance(Transform):
         deviations = []
         for entry in self.diagonal:
             value = params[entry.position] if entry.free else constants[entry.position]
-            deviations.append(self._deviation(value))
+            deviations.append(entry.deviation(value))
             if entry.free:
                 z = z.at[entry.position].set(jnp.log(deviations[-1]))
         size = len(self.diagonal)
@@ -162,13 +167,10 @@ class Covariance(Transform):
         size, total = len(self.diagonal), jnp.zeros(())
         for entry, positions in zip(self.diagonal, self.lower, strict=True):
             deviation = (
-                z[entry.position] if entry.free else jnp.log(self._deviation(constants[entry.position]))
+                z[entry.position] if entry.free else jnp.log(entry.deviation(constants[entry.position]))
             )
             total += (size - 1) * deviation
             if entry.free:
-                total += deviation if self.spreads else jnp.log(2.0) + 2.0 * deviation
+                total += deviation if entry.spread else jnp.log(2.0) + 2.0 * deviation
             total -= 0.5 * (size + 1) * jnp.log1p(jnp.sum(z[np.array(positions, int)] ** 2))
         return total
-
-    def _deviation(self, value: Array) -> Array:
-        return value if self.spreads else jnp.sqrt(value)

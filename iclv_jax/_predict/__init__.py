@@ -4,9 +4,8 @@ from iclv_jax._predict._posterior import Posterior, posterior
 from iclv_jax._predict._probabilities import (
     at_rows,
     choice_probabilities,
-    is_discrete,
-    item_moments,
-    level_probabilities,
+    expected_items,
+    item_columns,
 )
 from iclv_jax._predict._view import Given, View, moving, on, posterior_view, prior_view
 
@@ -16,9 +15,8 @@ __all__ = [
     "View",
     "at_rows",
     "choice_probabilities",
-    "is_discrete",
-    "item_moments",
-    "level_probabilities",
+    "expected_items",
+    "item_columns",
     "moving",
     "on",
     "posterior",

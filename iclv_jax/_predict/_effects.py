@@ -12,10 +12,9 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Float, Params
-from iclv_jax._density._density import Structure
-from iclv_jax._density._latent import check_linear
-from iclv_jax._parameters import LATENT, section
+from iclv_jax._base._types import Array, CellTree, Float, Params
+from iclv_jax._density import Items, Structure, check_linear
+from iclv_jax._parameters import LATENT
 
 
 class Matrices(NamedTuple):
@@ -40,17 +39,22 @@ class Moments(NamedTuple):
 def matrices(structure: Structure, constants: Array, params: Params) -> Matrices:
     cells = structure.map.dense(structure.map.theta(constants, params))
     check_linear(cells[LATENT], "This")
-    latent, parts = cells[LATENT], [(s, cells[section(s)]) for s in structure.stacks]
+    latent, parts = cells[LATENT], [(block, cells[block.name]) for block in structure.items]
     size, psi = latent["intercepts"].shape[0], latent["disturbance"]
     loadings = [part["loadings"] for _, part in parts]
-    errors = [part["variance"] * s.family.error_variance(s.key) for s, part in parts]
     return Matrices(
         latent["paths"],
         latent["slopes"],
-        psi if psi.ndim == 2 else jnp.diag(psi),
+        psi[:size, :size] if psi.ndim == 2 else jnp.diag(psi),
         jnp.concatenate([*loadings, jnp.zeros((0, size))]),
-        jnp.concatenate([*errors, jnp.zeros(0)]),
+        jnp.concatenate([*(_errors(block, part) for block, part in parts), jnp.zeros(0)]),
     )
+
+
+def _errors(block: Items, part: CellTree) -> Array:
+    """Variances of the responses behind items about their indices; NaN for a family that has no such response."""
+    found = block.family.response_variance(part)
+    return jnp.full(len(block.items), jnp.nan) if found is None else found
 
 
 def _total(paths: Array) -> Array:

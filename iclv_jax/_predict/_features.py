@@ -11,14 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Arrays, Float, Params
-from iclv_jax._density._density import Structure
-from iclv_jax._density._latent import latent_variables
+from iclv_jax._base._types import Array, CellTree, Float, Params
+from iclv_jax._density import Items, Structure
+from iclv_jax._density._linear import Linear
 from iclv_jax._integration import MonteCarlo
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._likelihood import Core
 from iclv_jax._panel import Person
-from iclv_jax._parameters import LATENT, section
-from iclv_jax._predict._probabilities import is_discrete, levels_at
 from iclv_jax._problem import Problem
 
 DRAWS = 128
@@ -38,7 +36,7 @@ class Layout(NamedTuple):
 def layout(problem: Problem) -> Layout:
     items, owner, paired, score = [], [], [], []
     for stack in problem.table.stacks:
-        discrete = is_discrete(stack)
+        discrete = stack.family.discrete
         size = max(len(problem.panel.levels[q]) for q in stack.items) if discrete else 2
         for name in stack.items:
             owner += [len(items)] * size
@@ -51,68 +49,81 @@ def layout(problem: Problem) -> Layout:
 def standard_shocks(problem: Problem) -> Float[Array, "person draw latent"]:
     """Standard normal draws of the latent variables, independent between people."""
     rule = MonteCarlo(DRAWS, "sobol")
-    return jnp.asarray(rule.standard(problem.core.people, problem.core.structure.latents).points)
+    return jnp.asarray(rule.standard(problem.core.people.size, problem.core.structure.system.latents).points)
 
 
 @compiled
 def observed_sums(core: Core, person: Person) -> tuple[Array, Array]:
     """Weighted sums over people of features and of their products; what was not answered counts as nothing."""
-    each = [jnp.zeros((core.people, 0))]
-    for stack, values, seen in zip(core.structure.stacks, person.values, person.observed, strict=True):
-        if is_discrete(stack):
-            size = _levels(core, stack)
-            one = jax.nn.one_hot(values, size, dtype=float)
+    size = core.people.size
+    each = [jnp.zeros((size, 0))]
+    for block in core.structure.items:
+        data = person.data[block.at]
+        if block.family.discrete:
+            one = jax.nn.one_hot(data.outcome, _levels(core, block), dtype=float)
         else:
-            one = jnp.stack([values, values**2], axis=-1)
-        each.append((one * seen[..., None]).reshape(core.people, -1))
+            one = jnp.stack([data.outcome, data.outcome**2], axis=-1)
+        each.append((one * data.occurs[..., None].astype(float)).reshape(size, -1))
     features = jnp.concatenate(each, axis=1)
     return core.weights @ features, (features.T * core.weights) @ features
 
 
-def _levels(core: Core, stack) -> int:
+def _levels(core: Core, block: Items) -> int:
     """Levels of the longest scale of a stack."""
-    blank = jnp.zeros(core.structure.map.cells)
-    shapes = jax.eval_shape(core.structure.map.dense, blank)
-    return shapes[section(stack)]["thresholds"].shape[-1] + 1
+
+    def levels(theta: Array) -> Array:
+        part = core.structure.map.dense(theta)[block.name]
+        return block.expected_at(part, jnp.zeros(len(block.items))).levels
+
+    return jax.eval_shape(levels, jnp.zeros(core.structure.map.cells)).shape[-1]
+
+
+def _answered(core: Core, person: Person, owner: Array) -> Float[Array, "person feature"]:
+    """Whether the item of each feature was answered."""
+    seen = [person.data[block.at].occurs for block in core.structure.items]
+    return jnp.concatenate([jnp.zeros((core.people.size, 0), bool), *seen], axis=1).astype(float)[:, owner]
 
 
 @compiled
 def counted(core: Core, person: Person, owner: Array) -> tuple[Array, Array]:
     """Weights of those who answered an item, by feature, and of those who answered both, by pair of features."""
-    seen = jnp.concatenate([jnp.zeros((core.people, 0)), *person.observed], axis=1).astype(float)[:, owner]
+    seen = _answered(core, person, owner)
     return core.weights @ seen, (seen.T * core.weights) @ seen
 
 
 @compiled
 def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tuple[Array, Array]:
     """What the model expects of `observed_sums`, for the people who answered, before they did."""
-    cells = core.structure.map.dense(core.theta(params))
-    seen = jnp.concatenate([jnp.zeros((core.people, 0)), *core.person.observed], axis=1).astype(float)[
-        :, owner
-    ]
+    shape = core.structure
+    cells, system = shape.map.dense(core.theta(params)), shape.system
+    before = Linear(system.latents, 0, False) if system.absorbed else system
+    seen = _answered(core, core.person, owner)
 
-    def add(total: tuple[Array, Array], one) -> tuple[tuple[Array, Array], None]:
-        covariates, u, weight, mask = one
-        functions = core.structure.nonlinear
-        eta = jax.vmap(lambda v: latent_variables(cells[LATENT], covariates, v, functions))(u)
-        each = jax.vmap(lambda one: _given(core.structure, cells, one))(eta) * mask
+    def add(
+        total: tuple[Array, Array], one: tuple[Person, Array, Array, Array]
+    ) -> tuple[tuple[Array, Array], None]:
+        person, u, weight, mask = one
+
+        def features(shocks: Array) -> Array:
+            return _given(shape, cells, before.world(cells, person, shocks)[0].eta)
+
+        each = jax.vmap(features)(u) * mask
         first, second = total
         return (first + weight * each.mean(axis=0), second + weight / len(u) * each.T @ each), None
 
     size = len(owner)
     start = jnp.zeros(size), jnp.zeros((size, size))
-    return jax.lax.scan(add, start, (core.person.covariates, shocks, core.weights, seen))[0]
+    return jax.lax.scan(add, start, (core.person, shocks, core.weights, seen))[0]
 
 
-def _given(shape: Structure, cells: dict[str, Arrays], eta: Array) -> Float[Array, " feature"]:
+def _given(shape: Structure, cells: CellTree, eta: Array) -> Float[Array, " feature"]:
     """Expected features given the latent variables; those of different items are then independent."""
     found = [jnp.zeros(0)]
-    for stack in shape.stacks:
-        part = cells[section(stack)]
-        index = part["loadings"] @ eta
-        if is_discrete(stack):
-            found.append(levels_at(stack, part, index).reshape(-1))
+    for block in shape.items:
+        part = cells[block.name]
+        answer = block.expected_at(part, block.index(part, eta))
+        if block.family.discrete:
+            found.append(answer.levels.reshape(-1))
         else:
-            mean = part["intercept"] + index
-            found.append(jnp.stack([mean, mean**2 + part["variance"]], axis=-1).reshape(-1))
+            found.append(jnp.stack([answer.mean, answer.mean**2 + answer.variance], axis=-1).reshape(-1))
     return jnp.concatenate(found)

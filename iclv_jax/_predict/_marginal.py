@@ -11,15 +11,14 @@ import numpy as np
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Params
-from iclv_jax._density._density import Structure
+from iclv_jax._density import Structure, World
 from iclv_jax._diagnose._utility import generic, situations
-from iclv_jax._likelihood._likelihood import over_people
+from iclv_jax._integration import Nodes
 from iclv_jax._panel import Person
-from iclv_jax._parameters import CHOICE
-from iclv_jax._predict._tastes import tastes
 from iclv_jax._predict._view import View
+from iclv_jax._predict._worlds import worlds
 from iclv_jax._problem import Problem
-from iclv_jax._spec import Utility
+from iclv_jax._spec import Kernel, Utility
 from iclv_jax._spec._names import nearest
 
 PROBES = 3
@@ -67,7 +66,12 @@ class _Points(NamedTuple):
 
 
 def find_marginal(
-    problem: Problem, name: str, alternative: Hashable | None, what: str, views: Sequence[View] = ()
+    problem: Problem,
+    choice: Kernel,
+    name: str,
+    alternative: Hashable | None,
+    what: str,
+    views: Sequence[View] = (),
 ) -> Marginal:
     """The marginal utility that a coefficient or a column stands for.
 
@@ -76,10 +80,9 @@ def find_marginal(
     a utility may be another function there than elsewhere (`jnp.where`). ValueError for a name that the utility does
     not use, and where several alternatives have different marginal utilities and none was chosen.
     """
-    utility = problem.spec.utility
-    assert utility is not None
-    points = _points(problem, utility, views)
-    random = {utility.parameters.index(n) for n, _ in problem.spec.random}
+    utility = choice.utility
+    points = _points(problem, choice, views)
+    random = {utility.parameters.index(n) for n, _ in problem.spec.random if n in utility.parameters}
     if name in utility.parameters:
         k = utility.parameters.index(name)
         pairs = np.argwhere(_multiplied(utility, k, points)).tolist()
@@ -104,15 +107,17 @@ def find_marginal(
     return _common(utility, points, pairs, name, what, random)
 
 
-def _points(problem: Problem, utility: Utility, views: Sequence[View]) -> _Points:
+def _points(problem: Problem, choice: Kernel, views: Sequence[View]) -> _Points:
     """The first settings are positive, so that logarithms and roots in a utility have values."""
-    seen = [np.asarray(v.person.columns)[np.asarray(v.person.occurs)] for v in views]
+    utility = choice.utility
+    seen = [np.asarray(v.columns)[np.asarray(v.data.occurs)] for v in views]
     sizes = len(utility.coefficients), len(utility.columns), len(utility.latents)
-    rows = np.concatenate([situations(problem, None)[0], *seen, generic(PROBES, sizes[1], 0)])
+    rows = np.concatenate([situations(problem, choice, None)[0], *seen, generic(PROBES, sizes[1], 0)])
     coefficients, latents = np.tile(generic(1, sizes[0], 1), (5, 1)), np.tile(generic(1, sizes[2], 2), (5, 1))
     coefficients[1] = generic(1, sizes[0], 3)
     for name, _ in problem.spec.random:
-        coefficients[2, utility.parameters.index(name)] *= -0.7
+        if name in utility.parameters:
+            coefficients[2, utility.parameters.index(name)] *= -0.7
     latents[3:] = 2.0 * np.random.default_rng(4).standard_normal((2, sizes[2]))
     return _Points(rows, coefficients, latents)
 
@@ -195,22 +200,20 @@ def _along_both(utility: Utility, unit: Array, batches: Array, coefficients: Arr
 @partial(compiled, static_argnames="marginal")
 def fixed_marginal(view: View, params: Params, marginal: Marginal) -> Array:
     """A marginal utility that depends on neither latent variables nor random coefficients, (person, situation)."""
-    shape = view.core.structure
-    utility = shape.utility
-    assert utility is not None
-    coefficients = shape.map.dense(view.core.theta(params))[CHOICE]["coefficients"]
-    latents = jnp.zeros(len(utility.latents))
-    each = jax.vmap(jax.vmap(lambda row: marginal.at(utility, coefficients, row, latents)))
-    return each(view.person.columns)
+    shape, block = view.core.structure, view.block
+    coefficients = shape.map.dense(view.core.theta(params))[block.name]["coefficients"]
+    latents = jnp.zeros(len(block.utility.latents))
+    each = jax.vmap(jax.vmap(lambda row: marginal.at(block.utility, coefficients, row, latents)))
+    return each(view.columns)
 
 
-@partial(compiled, static_argnums=(0, 2, 3))
+@partial(compiled, static_argnums=(0, 1, 3, 4))
 def coefficients_of(
-    structure: Structure, constants: Array, first: Marginal, second: Marginal, params: Params
+    structure: Structure, choice: str, constants: Array, first: Marginal, second: Marginal, params: Params
 ) -> Array:
     """Two plain marginal utilities at any parameters."""
     theta = structure.map.theta(constants, params)
-    coefficients = structure.map.dense(theta)[CHOICE]["coefficients"]
+    coefficients = structure.map.dense(theta)[choice]["coefficients"]
     return jnp.stack([m.sign * coefficients[m.coefficient] for m in (first, second)])
 
 
@@ -218,23 +221,25 @@ def coefficients_of(
 def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) -> tuple[Array, Array, Array]:
     """Minus the ratio of two marginal utilities and the second of them, (person, situation, node), and the weights of
     nodes (person, node). One situation stands for all where neither depends on columns."""
-    core, shape = view.core, view.core.structure
-    theta, utility = core.theta(params), view.core.structure.utility
-    assert utility is not None
+    core, shape, block = view.core, view.core.structure, view.block
+    theta, utility = core.theta(params), block.utility
+    cells = shape.map.dense(theta)[block.name]
     several = attribute.situational or cost.situational
 
-    def one(known: Person, person: Person, nodes) -> tuple[Array, Array, Array]:
-        draws = tastes(shape, theta, view.prior, known, nodes)
-        columns = person.columns if several else person.columns[:1]
+    def one(known: Person, nodes: Nodes, person: Person) -> tuple[Array, Array, Array]:
+        draws = worlds(shape, theta, view.seen, known, nodes)
+        columns = person.tables[block.table]
 
-        def both(row: Array, b: Array, lv: Array) -> tuple[Array, Array]:
+        def both(row: Array, eta: Array) -> tuple[Array, Array]:
+            world = World(eta, known.covariates)
+            b, lv = block.coefficients(cells, world), block.felt(world)
             per_cost = cost.at(utility, b, row, lv)
             return -attribute.at(utility, b, row, lv) / per_cost, per_cost
 
-        each = jax.vmap(jax.vmap(both, in_axes=(None, 0, 0)), in_axes=(0, None, None))
-        return *each(columns, draws.coefficients, draws.latents), draws.weights
+        each = jax.vmap(jax.vmap(both, in_axes=(None, 0)), in_axes=(0, None))
+        return *each(columns if several else columns[:1], draws.eta), draws.weights
 
-    return over_people(one, core.batch, core.person, view.person, core.nodes)
+    return core.people.each(one, view.person)
 
 
 @partial(compiled, static_argnames=("attribute", "cost"))
@@ -242,7 +247,7 @@ def mean_trade_off(view: View, params: Params, attribute: Marginal, cost: Margin
     """The weighted mean over people, situations and tastes, as a vector of one."""
     ratio, _, weights = trade_offs(view, params, attribute, cost)
     each = jnp.einsum("ntr,nr->nt", ratio, weights)
-    occurs = view.person.occurs[:, : each.shape[1]]
+    occurs = view.data.occurs[:, : each.shape[1]]
     by_person = jnp.sum(each * occurs, axis=1) / jnp.maximum(jnp.sum(occurs, axis=1), 1)
     counted = counted_people(view)
     return (jnp.dot(counted, by_person) / counted.sum())[None]
@@ -250,4 +255,4 @@ def mean_trade_off(view: View, params: Params, attribute: Marginal, cost: Margin
 
 def counted_people(view: View) -> Array:
     """Weights of the people who have a situation."""
-    return view.core.weights * view.person.occurs.any(axis=1)
+    return view.core.weights * view.data.occurs.any(axis=1)

@@ -1,5 +1,6 @@
-"""Probabilities of alternatives, and of answers to items."""
+"""Probabilities of alternatives, and what is expected of items."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -8,139 +9,102 @@ import numpy as np
 from scipy.special import roots_hermitenorm
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Arrays, Float, Params
-from iclv_jax._density._density import Structure, item_log_densities_at
-from iclv_jax._density._latent import reduced_form
+from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
+from iclv_jax._density import Items, reduced_form
 from iclv_jax._integration import Nodes
-from iclv_jax._likelihood._likelihood import log_terms, over_people
+from iclv_jax._likelihood import log_terms
 from iclv_jax._panel import Person
-from iclv_jax._parameters import CHOICE, LATENT, Stack, section
-from iclv_jax._predict._posterior import given_shocks
-from iclv_jax._predict._tastes import Tastes, tastes
+from iclv_jax._parameters import LATENT
 from iclv_jax._predict._view import View
+from iclv_jax._predict._worlds import worlds
+from iclv_jax._spec import Expected
 
 INDEX_NODES = 64
 """Gauss-Hermite nodes over the index of an item, which is normal before any answers."""
 
 
-def kernel_probabilities(structure: Structure, cells: Arrays, utilities: Array, available: Array) -> Array:
-    """Probability of every alternative in one situation: the density of the choice at each of them."""
-    assert structure.kernel is not None
-    places = jnp.arange(available.shape[0])
-    logs = jax.vmap(structure.kernel.log_density, in_axes=(None, None, 0, None))(
-        cells, utilities, places, available
-    )
-    # What the density says of an alternative that is not available may be anything finite.
-    return jnp.where(available, jnp.exp(jnp.where(available, logs, 0.0)), 0.0)
-
-
-def probabilities_of(
-    structure: Structure, cells: Arrays, person: Person, draws: Tastes
-) -> Float[Array, "situation alternative"]:
-    """One person's expected choice probabilities in every situation, padding included."""
-    assert structure.utility is not None
-    evaluate = jax.vmap(structure.utility, in_axes=(None, 0, None))
-
-    def at(coefficients: Array, latents: Array) -> Array:
-        v = evaluate(coefficients, person.columns, latents)
-        return jax.vmap(partial(kernel_probabilities, structure, cells))(v, person.available)
-
-    each = jax.vmap(at)(draws.coefficients, draws.latents)
-    return jnp.tensordot(draws.weights, each, 1)
-
-
 @compiled
 def choice_probabilities(view: View, params: Params) -> Float[Array, "person situation alternative"]:
     """Expected choice probabilities of all people; zero for what is not available."""
-    core = view.core
+    core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)[CHOICE]
+    cells = shape.map.dense(theta)[block.name]
 
-    def one(known: Person, person: Person, nodes) -> Array:
-        return probabilities_of(shape, cells, person, tastes(shape, theta, view.prior, known, nodes))
+    def one(known: Person, nodes: Nodes, person: Person) -> Array:
+        draws = worlds(shape, theta, view.seen, known, nodes)
+        return draws.expected(lambda world: block.expected(cells, person, world), known.covariates)
 
-    return over_people(one, core.batch, core.person, view.person, core.nodes)
+    return core.people.each(one, view.person)
 
 
 # --- items ------------------------------------------------------------------------------------------------------
 
 
-@partial(compiled, static_argnames="stack")
-def level_probabilities(view: View, params: Params, stack: Stack) -> Float[Array, "person indicator level"]:
-    """Probabilities of the levels of a stack of discrete items, padded with zeros to the longest scale."""
-    core = view.core
-    theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)
-    part = cells[section(stack)]
+@partial(compiled, static_argnames="place")
+def expected_items(view: View, params: Params, place: int) -> Expected:
+    """What is expected of the items of the stack at this place, arrays over people."""
+    core, shape = view.core, view.core.structure
+    theta = core.theta(params)
+    cells, block = shape.map.dense(theta), shape.items[place]
+    part = cells[block.name]
 
-    def at(index: Array) -> Array:
-        return levels_at(stack, part, index)
+    def moments(index: Array) -> Expected:
+        found = block.expected_at(part, index)
+        return found._replace(variance=found.variance + found.mean**2)
 
-    def one(known: Person, nodes) -> Array:
-        if view.prior and not shape.nonlinear:
-            return _at_normal_indices(cells, part, known, at)
-        latent, _ = given_shocks(shape, cells, known)
-        weights = _weights(view, theta, known, nodes)
-        each = jax.vmap(lambda u: at(part["loadings"] @ latent(u)))(nodes.shocks)
-        return jnp.tensordot(weights, each, 1)
-
-    return over_people(one, core.batch, core.person, core.nodes)
-
-
-def _weights(view: View, theta: Array, known: Person, nodes: Nodes) -> Float[Array, " node"]:
-    """Of the nodes, before or after what is known of a person."""
-    logs = nodes.log_weights if view.prior else log_terms(view.core.structure, theta, known, nodes)
-    return jax.nn.softmax(logs)
-
-
-def levels_at(stack: Stack, part: Arrays, index: Array) -> Float[Array, "indicator level"]:
-    """Probabilities of the levels at the items' indices."""
-    count = part["thresholds"].shape[-1] + 1
-    codes = jnp.broadcast_to(jnp.arange(count)[:, None], (count, len(stack.items)))
-    used = codes <= part["top"].astype(int)
-    inside = jnp.where(used, codes, 0)
-    logs = jax.vmap(lambda code: item_log_densities_at(stack, part, code, index))(inside)
-    return jnp.where(used, jnp.exp(logs), 0.0).T
-
-
-def _at_normal_indices(cells: dict[str, Arrays], part: Arrays, person: Person, function) -> Array:
-    """The expectation of a function of items' indices, each normal, over their distribution."""
-    points, weights = roots_hermitenorm(INDEX_NODES)
-    mean, factor = reduced_form(cells[LATENT], person.covariates)
-    spread = jnp.sqrt(jnp.sum((part["loadings"] @ factor) ** 2, axis=1))
-    each = jax.vmap(lambda z: function(part["loadings"] @ mean + spread * z))(jnp.asarray(points))
-    return jnp.tensordot(jnp.asarray(weights / weights.sum()), each, 1)
-
-
-@partial(compiled, static_argnames="stack")
-def item_moments(view: View, params: Params, stack: Stack) -> Float[Array, "2 person indicator"]:
-    """Means and standard deviations of a stack of normal items."""
-    core = view.core
-    theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)
-    part = cells[section(stack)]
-
-    def one(known: Person, nodes) -> tuple[Array, Array]:
-        if view.prior and not shape.nonlinear:
+    def one(known: Person, nodes: Nodes) -> Expected:
+        if view.prior and shape.system.linear:
             mean, factor = reduced_form(cells[LATENT], known.covariates)
-            covariance = factor @ factor.T
+            spread = jnp.sqrt(jnp.sum(block.index(part, factor.T) ** 2, axis=0))
+            found = _over_normal(moments, block.index(part, mean), spread)
         else:
-            latent, rest = given_shocks(shape, cells, known)
-            weights = _weights(view, theta, known, nodes)
-            points = jax.vmap(latent)(nodes.shocks)
-            mean = weights @ points
-            covariance = (points - mean).T @ ((points - mean) * weights[:, None]) + rest
-        spread = jnp.einsum("kl,lm,km->k", part["loadings"], covariance, part["loadings"])
-        return part["intercept"] + part["loadings"] @ mean, jnp.sqrt(spread + part["variance"])
+            found = _at_nodes(view, theta, block, known, nodes, moments)
+        return found._replace(variance=found.variance - found.mean**2)
 
-    return jnp.stack(over_people(one, core.batch, core.person, core.nodes))
+    return core.people.each(one)
 
 
-def is_discrete(stack: Stack) -> bool:
-    """Whether the items have levels; ValueError for a family that is neither discrete nor normal."""
-    if not (stack.family.discrete or stack.family.normal):
-        raise ValueError(f"There is no prediction for items of the family {stack.family.__name__}.")
-    return stack.family.discrete
+def item_columns(view: View, params: Params, place: int) -> Float[Array, "person indicator column"]:
+    """What is said of the items of a stack: probabilities of their levels, or mean and standard deviation."""
+    found = expected_items(view, params, place)
+    if view.core.structure.items[place].family.discrete:
+        return found.levels
+    return jnp.stack([found.mean, jnp.sqrt(found.variance)], axis=-1)
+
+
+def _at_nodes(
+    view: View, theta: Theta, block: Items, known: Person, nodes: Nodes, moments: Callable[[Array], Expected]
+) -> Expected:
+    """The expectation over a person's nodes, and over what they leave uncertain."""
+    shape = view.core.structure
+    cells, system = shape.map.dense(theta), shape.system
+    part = cells[block.name]
+    logs = nodes.log_weights if view.prior else log_terms(shape, theta, known, nodes)
+    if system.absorbed:
+        rest = system.uncertain(cells, known)
+        spread = jnp.sqrt(
+            jnp.einsum("kl,lm,km->k", *(_widened(part, system.size), rest, _widened(part, system.size)))
+        )
+
+    def at(shocks: Array) -> Expected:
+        index = block.index(part, system.mean(cells, known, shocks))
+        return _over_normal(moments, index, spread) if system.absorbed else moments(index)
+
+    each, weights = jax.vmap(at)(nodes.shocks), jax.nn.softmax(logs)
+    return jax.tree.map(lambda a: jnp.tensordot(weights, a, 1), each)
+
+
+def _widened(part: CellTree, size: int) -> Array:
+    """Loadings with zeros for the drivers."""
+    loadings = part["loadings"]
+    return jnp.pad(loadings, ((0, 0), (0, size - loadings.shape[1])))
+
+
+def _over_normal(function: Callable[[Array], Expected], mean: Array, spread: Array) -> Expected:
+    """The expectation of a function of normal indices."""
+    points, weights = roots_hermitenorm(INDEX_NODES)
+    each = jax.vmap(lambda z: function(mean + spread * z))(jnp.asarray(points))
+    return jax.tree.map(lambda a: jnp.tensordot(jnp.asarray(weights / weights.sum()), a, 1), each)
 
 
 def at_rows(values: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

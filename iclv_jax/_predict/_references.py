@@ -1,11 +1,9 @@
 """Whether a log-likelihood of choices can be held against equal shares and constants only."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._types import Params
-from iclv_jax._parameters import CHOICE
 from iclv_jax._problem import Problem
 
 CLOSE = 1e-6
@@ -18,17 +16,15 @@ def why_no_references(problem: Problem, params: Params) -> str:
     density of its own that is written as a choice.
     """
     shape = problem.core.structure
-    person = problem.panel.person
-    if shape.kernel is None:
-        return ""
-    chosen = person.chosen[person.occurs]
-    if len(chosen) and (chosen == chosen[0]).all() and person.available[person.occurs].any(axis=0).sum() > 1:
-        return "everyone chose the same alternative"
-    cells = shape.map.dense(problem.core.theta(params))[CHOICE]
-    alternatives = person.available.shape[2]
-    offered, v = jnp.ones(alternatives, bool), jnp.asarray(np.random.default_rng(0).normal(size=alternatives))
-    density = shape.kernel.log_density
-    each = jax.vmap(lambda place: density(cells, v, place, offered))(jnp.arange(alternatives))
-    if abs(float(jnp.exp(each).sum()) - 1.0) < CLOSE:
-        return ""
-    return f"what {shape.kernel.__name__} gives the alternatives does not add up to 1"
+    sections = shape.map.dense(problem.core.theta(params))
+    for block in shape.choices:
+        found = problem.panel.situations_of(block.name)
+        chosen = found.outcome
+        if len(chosen) and (chosen == chosen[0]).all() and found.offered.any(axis=0).sum() > 1:
+            return "everyone chose the same alternative"
+        alternatives = found.offered.shape[1]
+        offered = jnp.ones(alternatives, bool)
+        v = jnp.asarray(np.random.default_rng(0).normal(size=alternatives))
+        if abs(float(block.kernel.expected(sections[block.name], v, offered).sum()) - 1.0) >= CLOSE:
+            return f"what {type(block.kernel).__name__} gives the alternatives does not add up to 1"
+    return ""

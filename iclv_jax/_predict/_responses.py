@@ -1,9 +1,9 @@
 """How choice probabilities respond to a column of the data, and averages of that over a sample."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,20 +28,15 @@ def moved(view: View, place: Place, step: Array) -> View:
     The answers that people are known by were given before: in what conditions on choices the columns of the
     utilities stay as they were.
     """
-    person, known = view.person, view.core.person
-    if place.column >= 0:
-        person = person._replace(columns=person.columns.at[..., place.column].add(step))
-    if place.covariate >= 0:
-        known = known._replace(covariates=known.covariates.at[..., place.covariate].add(step))
-    return eqx.tree_at(lambda v: (v.person, v.core.person), view, (person, known))
+    return _changed(view, place, lambda column: column + step)
 
 
 def values_of(view: View, place: Place) -> Float[Array, "person situation"]:
     """The column itself."""
     if place.column >= 0:
-        return view.person.columns[..., place.column]
+        return view.columns[..., place.column]
     each = view.core.person.covariates[..., place.covariate]
-    return jnp.broadcast_to(each[:, None], view.person.occurs.shape)
+    return jnp.broadcast_to(each[:, None], view.data.occurs.shape)
 
 
 @partial(compiled, static_argnames="place")
@@ -60,18 +55,24 @@ def changes(view: View, params: Params, place: Place) -> Float[Array, "person si
 
 
 def _at(view: View, params: Params, place: Place, value: float) -> Array:
-    person, known = view.person, view.core.person
+    return choice_probabilities(_changed(view, place, lambda column: jnp.full_like(column, value)), params)
+
+
+def _changed(view: View, place: Place, change: Callable[[Array], Array]) -> View:
     if place.column >= 0:
-        person = person._replace(columns=person.columns.at[..., place.column].set(value))
+        columns = view.columns
+        new = change(columns[..., place.column])
+        view = view.with_columns(columns.at[..., place.column].set(new))
     if place.covariate >= 0:
-        known = known._replace(covariates=known.covariates.at[..., place.covariate].set(value))
-    there = eqx.tree_at(lambda v: (v.person, v.core.person), view, (person, known))
-    return choice_probabilities(there, params)
+        covariates = view.core.person.covariates
+        new = change(covariates[..., place.covariate])
+        view = view.with_covariates(covariates.at[..., place.covariate].set(new))
+    return view
 
 
 def situation_weights(view: View) -> Float[Array, "person situation"]:
     """Weights of the people's situations, zero for padding."""
-    return view.core.weights[:, None] * view.person.occurs
+    return view.core.weights[:, None] * view.data.occurs
 
 
 @partial(compiled, static_argnames=("place", "kind"))

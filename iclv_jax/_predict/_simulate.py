@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from iclv_jax._base._types import Array
-from iclv_jax._density._density import Structure, structure, utilities
-from iclv_jax._density._latent import latent_variables
+from iclv_jax._density import Structure, structure
 from iclv_jax._panel import Person, read_panel
-from iclv_jax._parameters import CHOICE, LATENT, ParameterTable, build_table, section
+from iclv_jax._parameters import ParameterTable, build_table
 from iclv_jax._problem import Problem
-from iclv_jax._spec import Level, expand
+from iclv_jax._spec import Kernel, Level, expand
 from iclv_jax._spec._model import Spec
 
 QUICK = {"xla_backend_optimization_level": 0}
@@ -34,14 +31,18 @@ def simulate(
     params = expand(spec.modules, params.items(), "params")
     table = build_table(spec, _levels(spec, params) | dict(panel.levels))
     shape = structure(spec, table)
-    items, chosen = _draw(shape, table.constants, _vector(table, params), panel.person, seed)
+    answers = _draw(shape, table.constants, _vector(table, params), panel.person, seed)
     result = frame.copy()
     codes = pd.factorize(frame[person])[0] if person is not None else np.arange(len(frame))
-    for stack, values in zip(table.stacks, items, strict=True):
-        for i, name in enumerate(stack.items):
-            result[name] = _labels(spec, name, np.asarray(values)[:, i], params)[codes]
-    if spec.choice is not None:
-        result[spec.choice.chosen] = _chosen(spec, np.asarray(chosen), panel.rows, len(frame))
+    for block in shape.items:
+        for i, name in enumerate(block.items):
+            result[name] = _labels(spec, name, np.asarray(answers[block.at])[:, i], params)[codes]
+    for block, rows in zip(shape.choices, panel.tables, strict=True):
+        column = _chosen(block.kernel, np.asarray(answers[block.at]), rows.rows, len(frame))
+        # Several choices may stand in one column, each in rows of its own.
+        if block.kernel.rows is not None and block.kernel.chosen in result:
+            column = np.where(_filled(rows.rows, len(frame)), column, result[block.kernel.chosen].to_numpy())
+        result[block.kernel.chosen] = column
     return result
 
 
@@ -50,34 +51,34 @@ def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
     offer, and missing answers."""
     core, people = problem.core, problem.core.person
     shape = structure(problem.spec, problem.table)
-    items, chosen = _draw(shape, core.constants, params, people, seed)
-    values = tuple(v.astype(old.dtype) for v, old in zip(items, people.values, strict=True))
-    return people._replace(values=values, chosen=chosen.astype(people.chosen.dtype))
+    answers = _draw(shape, core.constants, params, people, seed)
+    data = tuple(
+        d._replace(outcome=new.astype(d.outcome.dtype)) for d, new in zip(people.data, answers, strict=True)
+    )
+    return people._replace(data=data)
 
 
 @partial(jax.jit, static_argnums=0, compiler_options=QUICK)
-def _draw(
-    shape: Structure, constants: Array, params: Array, people: Person, seed: Array
-) -> tuple[Any, Array]:
+def _draw(shape: Structure, constants: Array, params: Array, people: Person, seed: Array) -> list[Array]:
     # All in one: on their own, the maps to theta and to arrays would be some 80 programs to compile.
     cells = shape.map.dense(shape.map.theta(constants, params))
-    keys = jax.random.split(jax.random.key(seed), people.occurs.shape[0])
+    keys = jax.random.split(jax.random.key(seed), people.covariates.shape[0])
 
-    def one(person: Person, key: Array) -> tuple[Any, Array]:
+    def one(person: Person, key: Array) -> list[Array]:
         shock_key, item_key, choice_key = jax.random.split(key, 3)
         shocks = jax.random.normal(shock_key, (shape.dimension,))
-        eta = latent_variables(cells[LATENT], person.covariates, shocks[: shape.latents], shape.nonlinear)
-        items = []
-        for i, stack in enumerate(shape.stacks):
-            part = cells[section(stack)]
-            index = part["loadings"] @ eta
-            items.append(stack.family.sample(stack.key, part, index, jax.random.fold_in(item_key, i)))  # pyright: ignore[reportArgumentType]
-        if shape.kernel is None:
-            return items, jnp.zeros(person.occurs.shape, int)
-        v = utilities(shape, cells[CHOICE], person, eta, shocks)
-        each = jax.vmap(shape.kernel.sample, in_axes=(None, 0, 0, 0))
-        keys = jax.random.split(choice_key, v.shape[0])
-        return items, each(cells[CHOICE], v, person.available, keys)
+        world, _ = shape.system.world(cells, person, shocks)
+        items = [
+            block.sample(cells[block.name], world, jax.random.fold_in(item_key, i))
+            for i, block in enumerate(shape.items)
+        ]
+        choices = [
+            block.sample(
+                cells[block.name], person, world, jax.random.fold_in(choice_key, i) if i else choice_key
+            )
+            for i, block in enumerate(shape.choices)
+        ]
+        return [*items, *choices]
 
     return jax.vmap(one)(people, keys)
 
@@ -126,9 +127,16 @@ def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, floa
     return plain[values.astype(int)]
 
 
-def _chosen(spec: Spec, chosen: np.ndarray, rows: np.ndarray, count: int) -> Any:
-    assert spec.utility is not None
-    names = pd.Series(list(spec.utility.alternatives))
+def _chosen(kernel: Kernel, chosen: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Labels of the alternatives by row of the frame."""
+    names = pd.Series(list(kernel.utility.alternatives))
     column = np.zeros(count, int)
     column[rows[rows >= 0]] = chosen[rows >= 0]
     return names.iloc[column].to_numpy()
+
+
+def _filled(rows: np.ndarray, count: int) -> np.ndarray:
+    """Which rows of the frame are situations."""
+    found = np.zeros(count, bool)
+    found[rows[rows >= 0]] = True
+    return found

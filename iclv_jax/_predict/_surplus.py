@@ -6,64 +6,53 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Float, Params
-from iclv_jax._density._density import Structure
-from iclv_jax._likelihood._likelihood import over_people
+from iclv_jax._base._types import Array, CellTree, Float, Params
+from iclv_jax._density import Choice, World
+from iclv_jax._integration import Nodes
 from iclv_jax._panel import Person
-from iclv_jax._parameters import CHOICE
 from iclv_jax._predict._marginal import Marginal
 from iclv_jax._predict._responses import shares, situation_weights
-from iclv_jax._predict._tastes import tastes
 from iclv_jax._predict._view import View
+from iclv_jax._predict._worlds import worlds
 
 
 @partial(compiled, static_argnames=("cost", "pooled"))
 def surplus(view: View, params: Params, cost: Marginal, pooled: bool) -> Float[Array, "person situation"]:
     """The expected log-sum over the marginal utility of money (minus that of cost), which vary together over latent
     variables and random coefficients; the log-sum itself where the division is `pooled`."""
-    core = view.core
+    core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)[CHOICE]
-    utility = shape.utility
-    assert utility is not None
+    cells = shape.map.dense(theta)[block.name]
 
-    def one(known: Person, person: Person, nodes) -> Array:
-        draws = tastes(shape, theta, view.prior, known, nodes)
+    def one(known: Person, nodes: Nodes, person: Person) -> Array:
+        def at(world: World) -> Array:
+            sums = block.log_sums(cells, person, world)
+            return sums if pooled else -sums / _costs(block, cells, cost, person, world)
 
-        def at(b: Array, lv: Array) -> Array:
-            sums = _log_sums(shape, cells, person, b, lv)
-            return sums if pooled else -sums / jax.vmap(lambda x: cost.at(utility, b, x, lv))(person.columns)
+        return worlds(shape, theta, view.seen, known, nodes).expected(at, known.covariates)
 
-        return draws.weights @ jax.vmap(at)(draws.coefficients, draws.latents)
-
-    return over_people(one, core.batch, core.person, view.person, core.nodes)
+    return core.people.each(one, view.person)
 
 
 @partial(compiled, static_argnames="cost")
 def mean_worth(view: View, params: Params, cost: Marginal) -> Array:
     """The marginal utility of money, averaged over people, situations and tastes."""
-    core = view.core
+    core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
-    utility = shape.utility
-    assert utility is not None
+    cells = shape.map.dense(theta)[block.name]
 
-    def one(known: Person, person: Person, nodes) -> Array:
-        draws = tastes(shape, theta, view.prior, known, nodes)
-
-        def at(b: Array, lv: Array) -> Array:
-            return -jax.vmap(lambda x: cost.at(utility, b, x, lv))(person.columns)
-
-        return draws.weights @ jax.vmap(at)(draws.coefficients, draws.latents)
+    def one(known: Person, nodes: Nodes, person: Person) -> Array:
+        draws = worlds(shape, theta, view.seen, known, nodes)
+        return draws.expected(lambda world: -_costs(block, cells, cost, person, world), known.covariates)
 
     weights = situation_weights(view)
-    each = over_people(one, core.batch, core.person, view.person, core.nodes)
-    return jnp.sum(weights * each) / weights.sum()
+    return jnp.sum(weights * core.people.each(one, view.person)) / weights.sum()
 
 
-def _log_sums(shape: Structure, cells, person: Person, coefficients: Array, latents: Array) -> Array:
-    assert shape.kernel is not None and shape.kernel.log_sum is not None and shape.utility is not None
-    v = jax.vmap(shape.utility, in_axes=(None, 0, None))(coefficients, person.columns, latents)
-    return jax.vmap(shape.kernel.log_sum, in_axes=(None, 0, 0))(cells, v, person.available)
+def _costs(block: Choice, cells: CellTree, cost: Marginal, person: Person, world: World) -> Array:
+    """Marginal utilities of cost in every situation."""
+    b, lv = block.coefficients(cells, world), block.felt(world)
+    return jax.vmap(lambda row: cost.at(block.utility, b, row, lv))(person.tables[block.table])
 
 
 @partial(compiled, static_argnames=("cost", "pooled"))

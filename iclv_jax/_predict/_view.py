@@ -10,13 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Params
-from iclv_jax._density._density import steady_columns
+from iclv_jax._base._types import Array, Float, Params
+from iclv_jax._density import Choice, steady_columns
 from iclv_jax._integration import GaussHermite, MonteCarlo, Nodes, default_rule
-from iclv_jax._likelihood._likelihood import Core
-from iclv_jax._panel import Panel, Person
+from iclv_jax._likelihood import Core
+from iclv_jax._likelihood import people as people_of
+from iclv_jax._panel import Data, Panel, Person
 from iclv_jax._problem import Problem, spread_nodes
-from iclv_jax._problem._memory import batch_size, in_batches_of
+from iclv_jax._problem._memory import batch_size
 from iclv_jax._problem._portions import Portion
 
 Given = Literal["nothing", "items", "answers"]
@@ -31,24 +32,62 @@ class View(eqx.Module):
     """Situations to predict, and the distribution of their people's latent variables and coefficients.
 
     `core` holds what is known of the people (items and choices to condition on) and the nodes, `person` the
-    situations and covariates to predict for. With `prior` nodes are shocks of the latent variables in the utilities (of
-    all of them where an equation is a function) and of the random coefficients; otherwise they are those of the likelihood.
+    situations and covariates to predict for, `choice` the choice in question. With `prior` nodes are shocks of the entries
+    of eta that it sees (of all of them where an equation is a function); otherwise they are those of the likelihood.
     """
 
     core: Core
     person: Person
     prior: bool = eqx.field(static=True)
+    choice: str | None = eqx.field(static=True)
+
+    @property
+    def block(self) -> Choice:
+        assert self.choice is not None
+        return self.core.structure.choice(self.choice)
+
+    @property
+    def seen(self) -> tuple[int, ...] | None:
+        """As `worlds` takes it."""
+        if not self.prior:
+            return None
+        return () if self.choice is None else self.block.seen
+
+    @property
+    def data(self) -> Data:
+        """What is offered in the situations to predict, and which are real."""
+        return self.person.data[self.block.at]
+
+    @property
+    def columns(self) -> Float[Array, "person situation column"]:
+        return self.person.tables[self.block.table]
+
+    def with_columns(self, columns: Array) -> "View":
+        """The same view with other columns of the situations to predict."""
+        tables = tuple(columns if i == self.block.table else t for i, t in enumerate(self.person.tables))
+        return View(self.core, self.person._replace(tables=tables), self.prior, self.choice)
+
+    def with_covariates(self, covariates: Array) -> "View":
+        """The same view with other covariates of the latent variables."""
+        people = self.core.people
+        known = people.with_person(people.person._replace(covariates=covariates))
+        return View(self.core.of(known), self.person, self.prior, self.choice)
 
 
 def on(problem: Problem, panel: Panel) -> Problem:
     """The same model, parameters and rule of integration on other data; its nodes are not yet placed."""
-    core = problem.core
-    people = len(panel.people)
+    core, people = problem.core, len(panel.people)
     arrays = jax.tree.map(jnp.asarray, panel.person)
     empty = Nodes(jnp.zeros((people, 0, 0)), jnp.zeros((people, 0)))
     # Columns that do not change over the situations of these people may change over those of others.
-    shape = replace(core.structure, steady=steady_columns(panel.person))
-    other = Core(shape, people, core.constants, arrays, jnp.asarray(panel.weights), empty)
+    blocks = tuple(
+        replace(block, steady=steady_columns(panel.person.tables[block.table]))
+        if isinstance(block, Choice)
+        else block
+        for block in core.structure.blocks
+    )
+    everybody = people_of(arrays, empty, jnp.asarray(panel.weights), people, classes=False)
+    other = Core(replace(core.structure, blocks=blocks), core.constants, everybody)
     bare = Problem(
         other,
         problem.points,
@@ -65,28 +104,31 @@ def on(problem: Problem, panel: Panel) -> Problem:
     return bare.integrate(problem.rule)
 
 
-def prior_view(problem: Problem, draws: int | None = None) -> View:
-    """The situations of a problem, its people known by their covariates alone.
+def prior_view(problem: Problem, choice: str | None, draws: int | None = None) -> View:
+    """The situations of a choice of a problem, its people known by their covariates alone.
 
     Gauss-Hermite in one and two dimensions, `PRIOR_DRAWS` Sobol draws beyond; with `draws` that many Sobol draws
     in any case.
     """
-    core = problem.core
-    shape = core.structure
-    dimension = shape.dimension if shape.nonlinear else len(shape.seen) + len(shape.random)
+    core, shape = problem.core, problem.core.structure
+    dimension = 0 if choice is None else len(shape.choice(choice).seen)
+    if not shape.system.linear:
+        dimension = shape.dimension
     if draws is None and dimension in PRIOR_NODES:
         rule = GaussHermite(PRIOR_NODES[dimension], adaptive=False)
     else:
         rule = MonteCarlo(draws or PRIOR_DRAWS, "sobol")
-    standard = rule.standard(core.people, dimension)
+    size = core.people.size
+    standard = rule.standard(size, dimension)
     points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
-    nodes = spread_nodes(points, logs, core.people)
-    placed = eqx.tree_at(lambda c: c.nodes, core, nodes)
-    placed = in_batches_of(placed, min(core.people, batch_size(placed, points.shape[1], problem.memory)))
-    return View(placed, core.person, True)
+    batch = min(size, batch_size(core, points.shape[1], problem.memory))
+    people = core.people.padded().with_nodes(spread_nodes(points, logs, size)).in_batches_of(batch)
+    return View(core.of(people), core.person, True, choice)
 
 
-def posterior_view(problem: Problem, situations: Person, params: Params, given: Given) -> View:
+def posterior_view(
+    problem: Problem, situations: Person, params: Params, given: Given, choice: str | None
+) -> View:
     """The situations, their people known by the items of a problem, or by its items and choices.
 
     Nodes are placed anew, by the problem's rule where that follows posteriors and else by the default rule.
@@ -95,7 +137,8 @@ def posterior_view(problem: Problem, situations: Person, params: Params, given: 
     if not problem.rule.centred:
         rule, _ = default_rule(problem.core.structure.dimension)
         known = known.integrate(rule.stages()[-1])
-    return View(known.recentre(params).core, situations, False)
+    core = known.recentre(params).core
+    return View(core.of(core.people.padded()), situations, False, choice)
 
 
 def moving(core: Core, params: Params, sections: tuple[str, ...] | None) -> Array:

@@ -77,7 +77,7 @@ class Accuracy:
 
 def accuracy(problem: Problem, params: Params, seed: int = FIRST_SEED) -> Accuracy:
     """Effective sizes at the problem's nodes, and the error of log L from other seeds, `seed` and those after it."""
-    nodes = problem.core.nodes.log_weights.shape[1]
+    nodes = problem.core.people.node_count
     if problem.core.structure.dimension == 0:
         return Accuracy(nodes, None, None)
     lost, bent = _troubled(problem, params) if problem.rule.centred else ((), ())
@@ -106,7 +106,7 @@ def _shared_error(problem: Problem, params: Params, mean: float, chance: float, 
 def in_parts(problem: Problem, rule: Rule, params: Params) -> np.ndarray:
     """log L_n with the nodes of another centred rule, as many at a time as the problem has, so that nothing new is
     compiled."""
-    size = problem.core.nodes.log_weights.shape[1]
+    size = problem.core.people.node_count
     points, logs, _ = rule.standard(len(problem.panel.people), problem.core.structure.dimension)
     short = -len(logs) % size
     points = np.pad(points, ((0, 0), (0, short), (0, 0)))
@@ -192,4 +192,4 @@ def with_more_nodes(
     shifts[free] = step / errors[free]
     at = int(np.argmax(np.abs(shifts)))
     value = float(finer.loglike(params)) + float((score - 0.5 * gradient) @ step)
-    return Finer(finer.core.nodes.log_weights.shape[1], value, shifts, float(shifts[at]), problem.names[at])
+    return Finer(finer.core.people.node_count, value, shifts, float(shifts[at]), problem.names[at])

@@ -1,13 +1,23 @@
 """Parts of the log-likelihood, and the log-likelihoods of simpler models of the choice."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
 
 from iclv_jax._base._types import Params
 from iclv_jax._problem._problem import Problem
+from iclv_jax._spec import Kernel
+
+
+class ChoicePart(NamedTuple):
+    """Of one choice: its marginal log-likelihood, and those of equal shares and of constants only."""
+
+    loglike: float
+    equal_shares: float
+    constants: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +36,8 @@ class Components:
         Of the choices when all available alternatives are equally likely.
     constants
         Of the choices with alternative-specific constants only, maximised.
+    by_choice
+        The marginal log-likelihood of every choice by name, with its own equal shares and constants.
     """
 
     joint: float
@@ -33,6 +45,7 @@ class Components:
     items: float
     equal_shares: float
     constants: float
+    by_choice: Mapping[str, ChoicePart]
 
     @property
     def rho_squared(self) -> float:
@@ -44,32 +57,34 @@ def components(problem: Problem, params: Params, joint: float) -> Components:
     """Parts at given parameters; `joint` is the log-likelihood there."""
     spec, none = problem.spec, float("nan")
 
-    def part(keep: Literal["items", "choices"]) -> float:
-        return float(problem.part(keep).recentre(params).loglike(params))
+    def part(name: str) -> float:
+        return float(problem.part(name).recentre(params).loglike(params))
 
-    if spec.choice is None:
-        return Components(joint, none, joint, none, none)
+    if not spec.choices:
+        return Components(joint, none, joint, none, none, {})
+    alone = len(spec.choices) == 1
     choices = part("choices") if spec.indicators else joint
     items = part("items") if spec.indicators else none
-    return Components(joint, choices, items, *_naive_choices(problem))
+    each = {c.name: ChoicePart(choices if alone else part(c.name), *_naive(problem, c)) for c in spec.choices}
+    equal = sum(found.equal_shares for found in each.values())
+    return Components(joint, choices, items, equal, sum(found.constants for found in each.values()), each)
 
 
 def equal_shares(problem: Problem) -> np.ndarray:
     """Log-likelihood of every person's choices when all available alternatives are equally likely, unweighted."""
-    person = problem.panel.person
-    occurs = np.asarray(person.occurs)
-    counts = np.where(occurs, np.asarray(person.available).sum(axis=2), 1)
-    return -np.log(counts).sum(axis=1)
+    total = np.zeros(len(problem.panel.people))
+    for choice in problem.spec.choices:
+        found = problem.panel.situations_of(choice.name)
+        total -= np.bincount(found.person, np.log(found.offered.sum(axis=1)), minlength=len(total))
+    return total
 
 
-def _naive_choices(problem: Problem) -> tuple[float, float]:
-    """Log-likelihoods of the choices with equal shares, and with constants only."""
-    person, weights = problem.panel.person, problem.panel.weights
-    occurs = np.asarray(person.occurs)
-    available = np.asarray(person.available)[occurs]
-    chosen = np.asarray(person.chosen)[occurs]
-    weight = np.repeat(weights[:, None], occurs.shape[1], axis=1)[occurs]
-    equal = float(weights @ equal_shares(problem))
+def _naive(problem: Problem, choice: Kernel) -> tuple[float, float]:
+    """Log-likelihoods of a choice with equal shares, and with constants only."""
+    found = problem.panel.situations_of(choice.name)
+    available, chosen = found.offered, found.outcome
+    weight = np.asarray(problem.core.weights)[found.person]
+    equal = -float(weight @ np.log(available.sum(axis=1)))
 
     def negative(constants: np.ndarray) -> tuple[float, np.ndarray]:
         v = np.where(available, np.append(constants, 0.0), -np.inf)

@@ -26,8 +26,7 @@ def of_model(problem: Problem) -> str:
     spec = problem.spec
     rows = [(r.name, r.status, r.lower, r.upper, r.value, r.tied) for r in problem.table.rows]
     programs = [d.program.text for d in problem.table.map.definitions]
-    utility = spec.utility
-    if utility is not None:
+    for utility in spec.utilities:
         programs += [utility.program.text, repr((utility.alternatives, utility.parameters, utility.columns))]
     programs += [v.equation.program.text + repr((v.name, v.predictors)) for v in spec.nonlinear]
     return digest(rows, programs, spec.random, spec.covariances, [repr(s) for s in problem.table.stacks])
@@ -41,14 +40,13 @@ def of_data(problem: Problem) -> str:
 def outcomes(problem: Problem) -> dict[str, str]:
     """What is explained and for whom, piece by piece: equal for models that may use other covariates, other
     orders of items or alternatives, and other columns of the same data."""
-    panel, utility = problem.panel, problem.spec.utility
+    panel = problem.panel
     found = {"the people": digest([repr(p) for p in panel.people]), "the weights": digest(panel.weights)}
-    if utility is not None:
-        labels = np.array([repr(a) for a in utility.alternatives])[panel.person.chosen]
-        found["the choices"] = digest(np.where(panel.person.occurs, labels, "").tolist())
-    for stack, values, seen in zip(
-        problem.table.stacks, panel.person.values, panel.person.observed, strict=True
-    ):
+    for choice in problem.spec.choices:
+        rows = panel.situations_of(choice.name)
+        labels = np.array([repr(a) for a in choice.utility.alternatives])[rows.outcome]
+        found[f"the choices of {choice.name}"] = digest(labels.tolist(), rows.person)
+    for stack, (values, _, seen) in zip(problem.table.stacks, panel.person.data, strict=False):
         for i, item in enumerate(stack.items):
             answers = np.where(seen[:, i], values[:, i], -1).astype(float)
             found[f"item {item!r}"] = digest(answers, seen[:, i], panel.levels.get(item, ()))

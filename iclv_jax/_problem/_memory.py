@@ -1,20 +1,17 @@
 """How many people are evaluated at a time, from the memory that they may take."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from iclv_jax._derivatives._exact import COLUMNS
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._density._block import COLUMNS
+from iclv_jax._likelihood import Core
 
 MEMORY = "2GB"
 PER_ITEM, PER_CHOICE = 40, 20
 """Numbers held per person, node and item (or alternative of a situation) in an exact Hessian; measured."""
 UNITS = {"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
-
-
-def in_batches_of(core: Core, batch: int) -> Core:
-    return Core(core.structure, batch, core.constants, core.person, core.weights, core.nodes)
 
 
 def parse_memory(memory: Any) -> float:
@@ -39,15 +36,18 @@ def parse_memory(memory: Any) -> float:
 
 def bytes_per_person(core: Core, nodes: int) -> float:
     """What one person takes in an exact Hessian, in bytes."""
-    person, shape = core.person, core.structure
-    items = sum(v.shape[1] for v in person.values)
-    choice = person.occurs.shape[1] * person.available.shape[2]
-    coefficients = len(shape.utility.coefficients) if shape.utility is not None else 0
-    together = min(coefficients, COLUMNS)
-    numbers = PER_ITEM * items + choice * (PER_CHOICE + 3 * together) + 3 * shape.map.cells
-    return 8.0 * (nodes * numbers + 2.0 * coefficients**2)
+    shape, data = core.structure, core.person.data
+    numbers, squares = 3 * shape.map.cells, 0.0
+    for block in shape.items:
+        numbers += PER_ITEM * data[block.at].occurs.shape[1]
+    for block in shape.choices:
+        coefficients = len(block.utility.coefficients)
+        together = min(coefficients, COLUMNS)
+        numbers += math.prod(data[block.at].offered.shape[1:]) * (PER_CHOICE + 3 * together)
+        squares += 2.0 * coefficients**2
+    return 8.0 * (nodes * numbers + squares)
 
 
 def batch_size(core: Core, nodes: int, memory: float) -> int:
     """People per batch such that the exact Hessian, which takes the most, stays within `memory`."""
-    return int(np.clip(memory / bytes_per_person(core, nodes), 1, core.people))
+    return int(np.clip(memory / bytes_per_person(core, nodes), 1, core.people.size))

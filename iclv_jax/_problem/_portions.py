@@ -16,12 +16,12 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from iclv_jax import _derivatives as derivatives
+from iclv_jax import _likelihood as likelihood
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Params
 from iclv_jax._derivatives import PersonScores
 from iclv_jax._integration import Nodes
-from iclv_jax._likelihood import _likelihood as likelihood
-from iclv_jax._likelihood._likelihood import Core
+from iclv_jax._likelihood import Core
 
 person_values = compiled(likelihood.person_values)
 person_scores = compiled(derivatives.person_scores)
@@ -36,13 +36,13 @@ class Portion:
 
     def divides(self, core: Core, params: Params) -> bool:
         """Whether this is less than all nodes at once. Inside other transformations there is nothing compiled to use."""
-        return self.nodes < core.nodes.log_weights.shape[1] and not isinstance(params, Tracer)
+        return self.nodes < core.people.node_count and not isinstance(params, Tracer)
 
     def cores(self, core: Core) -> Iterator[Core]:
         """The core with each portion of its nodes; those that only fill up the last have no weight."""
-        for first in range(0, core.nodes.log_weights.shape[1], self.nodes):
-            nodes = _cut(core.nodes, first, size=self.nodes)
-            yield Core(core.structure, self.batch, core.constants, core.person, core.weights, nodes)
+        people = core.people.in_batches_of(self.batch)
+        for first in range(0, people.node_count, self.nodes):
+            yield core.of(people.with_nodes(_cut(people.nodes, first, size=self.nodes)))
 
 
 @partial(compiled, static_argnames="size")

@@ -12,15 +12,16 @@ import numpy as np
 from iclv_jax import _derivatives as derivatives
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Float, Hessian, Params, Scalar, Scores
-from iclv_jax._density._density import conditionable, log_density, not_finite, steady_columns, structure
+from iclv_jax._density import conditionable, log_density, not_finite, steady_columns, structure
 from iclv_jax._integration import Centre, Nodes, Rule, choose_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
-from iclv_jax._likelihood._likelihood import Core, over_people
+from iclv_jax._likelihood import Core, People
+from iclv_jax._likelihood import people as people_of
 from iclv_jax._panel import Panel, Person, WeightsAre, read_panel, weighted_as
 from iclv_jax._parameters import ParameterTable, build_table, full
 from iclv_jax._problem import _portions as portions
 from iclv_jax._problem._logdensity import LogDensity, logdensity
-from iclv_jax._problem._memory import MEMORY, batch_size, in_batches_of, parse_memory
+from iclv_jax._problem._memory import MEMORY, batch_size, parse_memory
 from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._start import default_start
 from iclv_jax._spec import expand
@@ -42,10 +43,10 @@ def centres(core: Core, params: Params) -> Centre:
     them shares what is compiled."""
     cells = core.structure.map.dense(core.theta(params))
 
-    def one(person: Person) -> Centre:
+    def one(person: Person, _: Nodes) -> Centre:
         return find_centre(partial(log_density, core.structure, cells, person), core.structure.dimension)
 
-    return over_people(one, core.batch, core.person)
+    return core.people.each(one)
 
 
 @partial(compiled, static_argnames="from_prior")
@@ -237,21 +238,28 @@ class Problem(eqx.Module):
                 f"people= has positions from {at.min()} to {at.max()}; there are {size} people, from 0."
             )
         kept = self.core.weights[at]
-        core = Core(
-            self.core.structure,
-            min(self.core.batch, len(at)),
-            self.core.constants,
-            jax.tree.map(lambda a: a[at], self.core.person),
-            kept * (self.core.weights.sum() / kept.sum()),
-            jax.tree.map(lambda a: a[at], self.core.nodes),
+        people = self.core.people.take(at, kept * (self.core.weights.sum() / kept.sum()))
+        points = self.points if self.points.shape[0] == 1 else self.points[at]
+        return Problem(
+            self.core.of(people),
+            points,
+            self.log_weights,
+            self.from_prior,
+            self.spec,
+            self.table,
+            self.panel.take(at),
+            self.rule,
+            self.reason,
+            self.memory,
+            self.portion,
         )
-        return eqx.tree_at(lambda p: p.core, self, core)
 
     @property
     def _bare(self) -> Core:
         """The core without its nodes."""
-        none = Nodes(*jax.device_put((np.zeros((self.core.people, 0, 0)), np.zeros((self.core.people, 0)))))
-        return eqx.tree_at(lambda c: c.nodes, self.core, none)
+        size = self.core.people.size
+        none = Nodes(*jax.device_put((np.zeros((size, 0, 0)), np.zeros((size, 0)))))
+        return self.core.of(self.core.people.with_nodes(none))
 
     def logdensity(
         self, prior: Any = None, *, jacobian: bool = True, recentre: bool = False, start: Any = None
@@ -275,7 +283,11 @@ class Problem(eqx.Module):
             return self
         centre = self.centres(jax.lax.stop_gradient(jnp.asarray(params)))
         nodes = centred_nodes(self.points, self.log_weights, centre, self.from_prior)
-        return eqx.tree_at(lambda p: p.core.nodes, self, nodes)
+        return self.with_people(self.core.people.with_nodes(nodes))
+
+    def with_people(self, people: People) -> "Problem":
+        """The same problem for other data, nodes or weights of its people."""
+        return eqx.tree_at(lambda p: p.core, self, self.core.of(people))
 
     def integrate(self, rule: Rule) -> "Problem":
         """The same problem with the nodes of another rule, not yet placed at any parameters."""
@@ -283,26 +295,30 @@ class Problem(eqx.Module):
         standard = rule.standard(people, dimension)
         points, logs = jax.device_put((standard.points, standard.log_weights))
         nodes = spread_nodes(standard.points, standard.log_weights, people)
-        core = eqx.tree_at(lambda c: c.nodes, self.core, nodes)
-        core = in_batches_of(core, min(core.batch, batch_size(core, points.shape[1], self.memory)))
+        most = batch_size(self.core, points.shape[1], self.memory)
+        batch = min(self.core.people.batch, most)
+        core = self.core.of(self.core.people.with_nodes(nodes).in_batches_of(batch))
         new = core, points, logs, standard.from_prior
         portion = self.portion
         if not (rule.centred and self.rule.centred and portion.nodes < points.shape[1]):
-            portion = Portion(points.shape[1], core.batch)
+            portion = Portion(points.shape[1], batch)
         return Problem(*new, self.spec, self.table, self.panel, rule, self.reason, self.memory, portion)
 
-    def part(self, keep: Literal["items", "choices"]) -> "Problem":
-        """The same problem with only the items, or only the choices, in the likelihood."""
-        person = self.core.person
-        if keep == "items":
-            person = person._replace(occurs=_nothing(person.occurs))
-        else:
-            person = person._replace(observed=tuple(map(_nothing, person.observed)))
-        return eqx.tree_at(lambda p: p.core.person, self, person)
+    def part(self, *names: str) -> "Problem":
+        """The same problem with only some blocks in the likelihood: `"items"` (all of them), `"choices"` (all of them), or
+        choices by name."""
+        shape, person = self.core.structure, self.core.person
+        groups = {"items": [b.name for b in shape.items], "choices": [b.name for b in shape.choices]}
+        kept = {name for given in names for name in groups.get(given, [given])}
+        data = tuple(
+            d if block.name in kept else d._replace(occurs=_nothing(d.occurs))
+            for block, d in zip(shape.blocks, person.data, strict=True)
+        )
+        return self.with_people(self.core.people.with_person(person._replace(data=data)))
 
     def with_weights(self, weights: Array) -> "Problem":
         """The same problem with other person weights."""
-        return eqx.tree_at(lambda p: p.core.weights, self, jnp.asarray(weights))
+        return self.with_people(self.core.people.with_weights(jnp.asarray(weights)))
 
     def check_start(self, params: Params) -> None:
         """Raise ValueError naming people and factor when the log-likelihood is not finite here."""
@@ -361,22 +377,18 @@ def bind(
     bytes_allowed = parse_memory(memory)
     panel = weighted_as(read_panel(spec, data, person, people, weights, cluster, levels), weights_are)
     table = build_table(spec, panel.levels, panel.moments)
-    seen = (*spec.utility.latents, *spec.random) if spec.utility is not None else ()
-    rule, reason = choose_rule(integration, spec.dimension, len(seen), conditionable(spec))
-    shape = structure(spec, table, rule.conditions, steady_columns(panel.person))
+    seen = len(spec.felt) + len(spec.random)
+    rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
+    steady = tuple(steady_columns(columns) for columns in panel.person.tables)
+    shape = structure(spec, table, rule.conditions, steady)
     standard = rule.standard(len(panel.people), shape.dimension)
     points, logs = jax.device_put((standard.points, standard.log_weights))
     constants, weights, arrays = jax.device_put((table.constants, panel.weights, panel.person))
-    core = Core(
-        structure=shape,
-        batch=batch_people or len(panel.people),
-        constants=constants,
-        person=arrays,
-        weights=weights,
-        nodes=spread_nodes(standard.points, standard.log_weights, len(panel.people)),
-    )
+    size = len(panel.people)
+    nodes = spread_nodes(standard.points, standard.log_weights, size)
+    core = Core(shape, constants, people_of(arrays, nodes, weights, batch_people or size))
     if batch_people is None:
-        core = in_batches_of(core, batch_size(core, points.shape[1], bytes_allowed))
-    portion = Portion(points.shape[1], core.batch)
+        core = core.of(core.people.in_batches_of(batch_size(core, points.shape[1], bytes_allowed)))
+    portion = Portion(points.shape[1], core.people.batch)
     new = core, points, logs, standard.from_prior
     return Problem(*new, spec, table, panel, rule, reason, bytes_allowed, portion)

@@ -8,6 +8,7 @@ from scipy.optimize import least_squares
 
 from iclv_jax._panel import Panel
 from iclv_jax._parameters import ParameterTable
+from iclv_jax._parameters._declare import stacks
 from iclv_jax._spec import Indicator, Latent
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
@@ -52,11 +53,10 @@ def _item_starts(spec: Spec, panel: Panel) -> dict[str, float]:
 def _answers(spec: Spec, panel: Panel) -> dict[str, np.ndarray]:
     """Each item's values over people, NaN where missing."""
     found: dict[str, np.ndarray] = {}
-    from iclv_jax._parameters._declare import stacks
-
-    for stack, values, observed in zip(stacks(spec), panel.person.values, panel.person.observed, strict=True):
+    # The data of the choices follow those of the stacks.
+    for stack, data in zip(stacks(spec), panel.person.data, strict=False):
         for i, name in enumerate(stack.items):
-            found[name] = np.where(observed[:, i], values[:, i], np.nan)
+            found[name] = np.where(data.occurs[:, i], data.outcome[:, i], np.nan)
     return found
 
 

@@ -10,6 +10,7 @@ from iclv_jax._parameters import ParameterTable, Row, build_table
 from iclv_jax._problem._start import default_start
 from iclv_jax._report._modules import free_parameters
 from iclv_jax._report._summary import HEADINGS
+from iclv_jax._spec import Kernel
 from iclv_jax._spec._model import Spec
 from iclv_jax._tables._format import number
 from iclv_jax._tables._table import Report, Section
@@ -32,8 +33,8 @@ def describe(spec: Spec, data: Any, person: str | None, people: Any) -> Report:
     table = build_table(spec, panel.levels, panel.moments)
     starts = dict(zip(table.names, default_start(spec, table, panel), strict=True))
     facts = [("People", f"{len(panel.people):,}")]
-    if spec.choice is not None:
-        facts += [("Choice situations", f"{panel.situations:,}"), *_choices(spec, panel)]
+    for choice in spec.choices:
+        facts += _shares(choice, panel, len(spec.choices) > 1)
     facts += _items(spec, table, panel)
     return _report(spec, table, starts, facts, list(panel.notes))
 
@@ -91,19 +92,24 @@ def _assumed_levels(spec: Spec) -> tuple[dict[str, tuple], list[str]]:
     return levels, unknown
 
 
-def _choices(spec: Spec, panel: Panel) -> list[tuple[str, str]]:
-    assert spec.utility is not None
-    occurs = panel.person.occurs
-    chosen, available = panel.person.chosen[occurs], panel.person.available[occurs]
-    return [
-        (f"  {name}", f"chosen {np.mean(chosen == j):.1%}, available {np.mean(available[:, j]):.1%}")
-        for j, name in enumerate(spec.utility.alternatives)
+def _shares(choice: Kernel, panel: Panel, named: bool) -> list[tuple[str, str]]:
+    found = panel.situations_of(choice.name)
+    title = f"Choice situations of {choice.name}" if named else "Choice situations"
+    shares = [
+        (
+            f"  {name}",
+            f"chosen {np.mean(found.outcome == j):.1%}, available {np.mean(found.offered[:, j]):.1%}",
+        )
+        for j, name in enumerate(choice.utility.alternatives)
     ]
+    return [(title, f"{len(found.outcome):,}"), *shares]
 
 
 def _items(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str, str]]:
     facts = {}
-    for stack, values, observed in zip(table.stacks, panel.person.values, panel.person.observed, strict=True):
+    # The data of the choices follow those of the stacks.
+    for stack, data in zip(table.stacks, panel.person.data, strict=False):
+        values, observed = data.outcome, data.occurs
         for i, name in enumerate(stack.items):
             seen = values[observed[:, i], i]
             missing = f", {np.mean(~observed[:, i]):.1%} missing" if not observed[:, i].all() else ""

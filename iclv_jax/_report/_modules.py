@@ -26,7 +26,8 @@ def free_parameters(spec: Any, table: Any, values: Mapping[str, float]) -> list[
 
 
 def _enters(spec: Any, module: Any) -> str:
-    where = [str(a) for a in spec.utility.reached(module.name)] if spec.utility is not None else []
+    users = [u for u in spec.utilities if module in u.modules]
+    where = list(dict.fromkeys(str(a) for utility in users for a in utility.reached(module.name)))
     return (
         f"in the utilities of {', '.join(where)}"
         if len(where) > 1

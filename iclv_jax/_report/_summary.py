@@ -57,22 +57,26 @@ def _alarm(fit: Any) -> str | None:
 
 def _is_hybrid(fit: Any) -> bool:
     spec = fit.problem.spec
-    return spec.choice is not None and bool(spec.latents)
+    return bool(spec.choices) and bool(spec.latents)
 
 
 def _plain_title(fit: Any) -> str:
     spec = fit.problem.spec
-    if spec.choice is None:
+    if not spec.choices:
         return "Latent variable model"
-    kind = type(spec.choice).__name__
+    kind = " and ".join(dict.fromkeys(type(choice).__name__ for choice in spec.choices))
     return f"Mixed {kind.lower()} model" if spec.random else f"{kind} model"
 
 
 def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
     problem, report, parts = fit.problem, fit.optimizer_report, fit.components
     facts = [("People", f"{fit.nobs:,}"), *weight_facts(problem.panel)]
-    if problem.spec.choice is not None:
+    if problem.spec.choices:
         facts.append(("Choice situations", f"{problem.panel.situations:,}"))
+    if len(problem.spec.choices) > 1:
+        facts += [
+            (f"  {table.choice}", f"{int((table.rows >= 0).sum()):,}") for table in problem.panel.tables
+        ]
     if problem.spec.indicators:
         facts.append(("Items", f"{len(problem.spec.indicators)}"))
     facts += free_parameters(problem.spec, problem.table, fit.all_params)
@@ -80,7 +84,9 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         facts.append(("Penalised log-likelihood", loglike(parts.joint - fit.penalty)))
         facts += [("  penalty" if i == 0 else "", str(g)) for i, g in enumerate(fit.penalties.applied)]
     facts.append(("Log-likelihood", loglike(parts.joint)))
-    if problem.spec.choice is not None:
+    if problem.spec.choices:
+        if len(parts.by_choice) > 1:
+            facts += [(f"  of {name} (marginal)", loglike(p.loglike)) for name, p in parts.by_choice.items()]
         if problem.spec.indicators:
             facts.append(("  of the choices (marginal)", loglike(parts.choices)))
             facts.append(("  of the items (marginal)", loglike(parts.items)))
@@ -101,9 +107,6 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         facts.append(("", sentence))
     facts.append(("Optimiser", f"{report.verdict.value}: {report.message}"))
     facts.append(("", _effort(report)))
-    if functions := [latent.name for latent in problem.spec.nonlinear]:
-        text = f"Hessian by automatic differentiation: the equation of {', '.join(functions)} is a function"
-        facts.append(("", text))
     facts.append(("Standard errors", KINDS[cov] + ("" if fit.penalties is None else ", penalised")))
     return facts
 
@@ -124,9 +127,9 @@ def weight_notes(panel: Panel) -> list[str]:
     if panel.weights_count or 1.0 / FAR < mean < FAR:
         return []
     return [
-        f"Sampling weights have the mean {number(mean)}: the log-likelihood, AIC, BIC, tests of likelihood ratios and standard "
-        "errors other than robust ones depend on it and mean nothing. Divide them by it; or, where a row stands for so "
-        "many people who were asked, say weights_are='frequency'"
+        f"Sampling weights have the mean {number(mean)}: the log-likelihood, AIC, BIC, tests of likelihood ratios and "
+        "standard errors other than robust ones depend on it and mean nothing. Divide them by it; or, where a row stands for "
+        "so many people who were asked, say weights_are='frequency'"
     ]
 
 

@@ -44,7 +44,7 @@ def evaluate(task: Task, settings: Settings, earlier: Sequence[Trial]) -> Trial:
 
     try:
         problem = model.bind(task.data, **task.who)
-        measure = task.measure or ("joint" if problem.spec.choice is None else "choices")
+        measure = task.measure or ("choices" if problem.spec.choices else "joint")
         _check_measure(measure, problem)
         place = draw_folds(problem, task.folds, task.seed)
         for k in range(task.folds):
@@ -78,7 +78,7 @@ def _built(build: Callable[[Settings], Any], settings: Settings) -> dict[str, An
 
 def _check_measure(measure: Measure, problem: Problem) -> None:
     spec = problem.spec
-    if measure != "joint" and spec.choice is None:
+    if measure != "joint" and not spec.choices:
         raise ValueError(f"measure={measure!r} needs a model with a choice; take 'joint'.")
     if measure == "choices given items" and not spec.indicators:
         raise ValueError("measure='choices given items' needs a model with items; take 'choices'.")
@@ -99,8 +99,8 @@ def _fold(
     found = parts(fit.problem, fit.estimates)
     each = {"joint": found.joint, "choices": found.choices, "choices given items": found.joint - found.items}
     counted = out & (weights > 0.0)
-    happened = fit.problem.panel.person.occurs.sum(axis=1)
-    per = happened if fit.problem.spec.choice is not None else np.ones(len(out))
+    happened = fit.problem.panel.person_situations
+    per = happened if fit.problem.spec.choices else np.ones(len(out))
     count = float(weights[counted] @ per[counted])
     if count == 0.0:
         raise ValueError("A fold has nobody with a weight and a choice. Take fewer folds.")

@@ -7,9 +7,12 @@ package knows its name.
 import abc
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
-from iclv_jax._base._types import Array, Arrays
+import jax
+import jax.numpy as jnp
+
+from iclv_jax._base._types import Array, Arrays, Float
 from iclv_jax._spec._parameter import Cells, Domain, Parameter
 
 Level = Any
@@ -24,6 +27,18 @@ class Declared:
     parameters: tuple[Parameter, ...]
     cells: tuple[Cells, ...]
     domains: tuple[Domain, ...] = ()
+
+
+class Expected(NamedTuple):
+    """What is expected of the items of a stack, given their indices.
+
+    `levels` are the probabilities of the levels, padded with zeros to the longest scale, and empty for a family without
+    levels; `mean` and `variance` are then those of the answers, and of the codes where there are levels.
+    """
+
+    mean: Float[Array, " indicator"]
+    variance: Float[Array, " indicator"]
+    levels: Float[Array, "indicator level"]
 
 
 class Indicator(abc.ABC):
@@ -80,32 +95,41 @@ class Indicator(abc.ABC):
         of the item's variance that its latent variables explain and the sign of its loading; the
         loading refers to latent variables with mean 0 and variance 1."""
 
-    @staticmethod
-    def error_variance(stack: Hashable) -> float:
-        """Variance of the error of the response behind an item, in units of its cell `variance`."""
-        return 1.0
-
-    @staticmethod
     @abc.abstractmethod
-    def log_density(stack: Hashable, cells: Arrays, values: Array, index: Array) -> Array:
+    def log_density(self, cells: Arrays, values: Array, index: Array) -> Array:
         """Log density of each item (shape `indicator`) given `index`, its loadings times the latent
-        variables. Values are floats, or integer codes for a discrete family."""
+        variables. Values are floats, or integer codes for a discrete family. One item of a stack speaks for all."""
 
-    @staticmethod
     @abc.abstractmethod
-    def sample(stack: Hashable, cells: Arrays, index: Array, key: Array) -> Array:
+    def expected(self, cells: Arrays, index: Array) -> "Expected":
+        """What is expected of each item given `index`, before it is answered."""
+
+    @abc.abstractmethod
+    def sample(self, cells: Arrays, index: Array, key: Array) -> Array:
         """Draw a value (or code) of each item."""
+
+    def response_variance(self, cells: Arrays) -> Array | None:
+        """Variance of the response behind each item (for a continuous item, of the item) about its index; None for a
+        family that has no such response, and so no standardised solution."""
+        return None
 
 
 class Kernel(abc.ABC):
-    """How utilities and a choice make a probability. A member is a frozen dataclass."""
+    """How utilities and a choice make a probability. A member is a frozen dataclass.
+
+    `name` tells several choices of a model apart; `rows` is a column of zeros and ones that says in which rows of the data
+    the choice was asked; `table` names the frame that holds them, where a mapping of frames is given.
+    """
 
     utility: Any
     chosen: str
     available: Any
-    log_sum: ClassVar[Callable[[Arrays, Array, Array], Array] | None] = None
-    """Expected maximum utility, up to a constant, of `(cells, utilities, available)`: a static method of kernels that have
-    it in closed form, None for the others."""
+    name: str = "choice"
+    rows: str | None = None
+    table: str | None = None
+    log_sum: ClassVar[Callable[..., Array] | None] = None
+    """Expected maximum utility, up to a constant: a method `log_sum(cells, utilities, offered)` of kernels that have it in
+    closed form, None for the others."""
 
     @abc.abstractmethod
     def check(self, alternatives: tuple[Hashable, ...]) -> None:
@@ -115,13 +139,18 @@ class Kernel(abc.ABC):
     def declare(self) -> Declared:
         """Parameters of the kernel itself (scales of nests, say), beside those of the utility."""
 
-    @staticmethod
     @abc.abstractmethod
-    def log_density(cells: Arrays, utilities: Array, chosen: Array, available: Array) -> Array:
+    def log_density(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
         """Log probability of the chosen alternative in one situation; utilities have the shape
-        `alternative`, `chosen` is a position, `available` is a mask."""
+        `alternative`, `outcome` is a position, `offered` is a mask."""
 
-    @staticmethod
     @abc.abstractmethod
-    def sample(cells: Arrays, utilities: Array, available: Array, key: Array) -> Array:
+    def sample(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
         """Draw the position of the chosen alternative."""
+
+    def expected(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
+        """Probability of every alternative in one situation, zero for what is not offered."""
+        places = jnp.arange(offered.shape[0])
+        logs = jax.vmap(lambda place: self.log_density(cells, utilities, place, offered))(places)
+        # What the density says of an alternative that is not offered may be anything finite.
+        return jnp.where(offered, jnp.exp(jnp.where(offered, logs, 0.0)), 0.0)

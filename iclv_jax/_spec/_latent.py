@@ -124,11 +124,6 @@ def check_pairs(
                     f"covariances names {name!r}, which is neither a latent variable nor a random "
                     f"coefficient. {nearest(name, known)}"
                 )
-        if len({name in latents for name in names}) > 1:
-            raise ValueError(
-                f"covariances pairs {names[0]!r} with {names[1]!r}: a latent variable with a random "
-                "coefficient. Only two latent variables or two random coefficients may covary."
-            )
         first, second = sorted(names, key=known.index)
         ordered.append((first, second))
     twice = duplicates(f"{a} ~~ {b}" for a, b in ordered)

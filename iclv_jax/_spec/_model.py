@@ -34,7 +34,7 @@ class Spec:
     latents: tuple[Latent, ...]
     order: tuple[str, ...]
     indicators: tuple[Indicator, ...]
-    choice: Kernel | None
+    choices: tuple[Kernel, ...]
     covariances: tuple[tuple[str, str], ...]
     random: tuple[tuple[str, Mixing], ...]
     fixed: tuple[tuple[str, float], ...]
@@ -45,8 +45,25 @@ class Spec:
     modules: tuple[Module, ...] = ()
 
     @property
-    def utility(self) -> Utility | None:
-        return None if self.choice is None else self.choice.utility
+    def utilities(self) -> tuple[Utility, ...]:
+        """Those of the choices, in their order."""
+        return tuple(choice.utility for choice in self.choices)
+
+    @property
+    def felt(self) -> tuple[str, ...]:
+        """Latent variables that enter utilities, each once."""
+        return tuple(dict.fromkeys(name for utility in self.utilities for name in utility.latents))
+
+    @property
+    def drivers(self) -> dict[str, int]:
+        """Places of the drivers of random coefficients, behind the latent variables."""
+        return {name: len(self.latents) + i for i, (name, _) in enumerate(self.random)}
+
+    @property
+    def linked(self) -> bool:
+        """Whether random coefficients covary with each other or with latent variables."""
+        random = dict(self.random)
+        return any(name in random for pair in self.covariances for name in pair)
 
     @property
     def covariates(self) -> tuple[Predictor, ...]:
@@ -83,7 +100,7 @@ class Spec:
 def build_spec(
     latent: Sequence[Latent],
     indicators: Sequence[Indicator],
-    choice: Kernel | None,
+    choice: Kernel | Sequence[Kernel] | None,
     covariances: Sequence[tuple[str, str]],
     random: Mapping[str, Mixing],
     define: Mapping[str, Callable[..., Any]],
@@ -100,20 +117,21 @@ def build_spec(
     _refuse_duplicates(names, [i.column for i in items], [i.shared for i in items if i.shared])
     _check_items(items, names)
     nets = as_modules(modules or {})
-    traced = _trace_choice(choice, names, nets)
+    choices = tuple(_trace_choice(c, names, nets) for c in as_tuple(choice))
+    _check_choices(choices, names, items)
     latents = tuple(_trace_latent(v, names, nets) for v in latents)
-    callers = [v.equation for v in latents if v.equation] + ([traced.utility] if traced is not None else [])
+    callers = [v.equation for v in latents if v.equation] + [c.utility for c in choices]
     check_used(nets, [m.name for caller in callers for m in caller.modules])
-    if traced is None and not items:
+    if not choices and not items:
         raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
-    _check_latents_serve(latents, items, traced)
+    _check_latents_serve(latents, items, choices)
     _check_standardized(latents, items)
     return Spec(
         latents=latents,
         order=causal_order(latents),
         indicators=items,
-        choice=traced,
-        random=_check_random(random, traced),
+        choices=choices,
+        random=_check_random(random, choices, names),
         covariances=check_pairs(as_tuple(covariances), names, list(random)),
         fixed=tuple((n, finite(n, v, "fixed")) for n, v in _held(nets, fixed)),
         equal=_check_equal(equal),
@@ -178,15 +196,35 @@ def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
                 )
 
 
-def _trace_choice(choice: Any, latents: list[str], modules: Sequence[Module]) -> Kernel | None:
-    if choice is None:
-        return None
+def _trace_choice(choice: Any, latents: list[str], modules: Sequence[Module]) -> Kernel:
     if not isinstance(choice, Kernel):
-        raise ValueError(f"choice= is a choice kernel such as iclv.Logit(...), not {choice!r}.")
+        raise ValueError(f"choice= is a choice kernel such as iclv.Logit(...), or several, not {choice!r}.")
     if isinstance(choice.utility, Utility):
         return choice
     utility = trace_utility(choice.utility, latents, modules)
-    return replace(choice, utility=utility)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return replace(choice, utility=utility)  # pyright: ignore[reportArgumentType]
+
+
+def _check_choices(choices: tuple[Kernel, ...], latents: list[str], items: tuple[Indicator, ...]) -> None:
+    """Refuse names that cannot tell choices apart."""
+    taken = {*latents, *(i.column for i in items), *(i.shared for i in items if i.shared), "latent"}
+    for choice in choices:
+        if not isinstance(choice.name, str) or not choice.name.isidentifier():
+            raise ValueError(
+                f"name= of a choice is a word of letters, digits and underscores, not {choice.name!r}."
+            )
+        if choice.name in taken:
+            raise ValueError(
+                f"The choice {choice.name!r} has a name that is taken already. Give it another one by name=."
+            )
+        taken.add(choice.name)
+    twice = duplicates(
+        name for name in (f"{c.chosen} of {c.table or 'the data'}" for c in choices if not c.rows)
+    )
+    if twice:
+        raise ValueError(
+            f"Two choices explain the same column, {twice[0]}. Say by rows= which of its rows belong to which."
+        )
 
 
 def _trace_latent(latent: Latent, latents: list[str], modules: Sequence[Module]) -> Latent:
@@ -198,10 +236,10 @@ def _trace_latent(latent: Latent, latents: list[str], modules: Sequence[Module])
 
 
 def _check_latents_serve(
-    latents: tuple[Latent, ...], items: tuple[Indicator, ...], choice: Kernel | None
+    latents: tuple[Latent, ...], items: tuple[Indicator, ...], choices: tuple[Kernel, ...]
 ) -> None:
     used = {name for item in items for name in item.of} | {p for v in latents for p in v.predictors}
-    used |= set(choice.utility.latents) if choice is not None else set()
+    used |= {name for choice in choices for name in choice.utility.latents}
     for latent in latents:
         measured = any(latent.name in item.of for item in items)
         if latent.name not in used:
@@ -235,9 +273,15 @@ def _check_standardized(latents: tuple[Latent, ...], items: tuple[Indicator, ...
         )
 
 
-def _check_random(random: Mapping[str, Mixing], choice: Kernel | None) -> tuple[tuple[str, Mixing], ...]:
-    known = choice.utility.parameters if choice is not None else ()
+def _check_random(
+    random: Mapping[str, Mixing], choices: tuple[Kernel, ...], latents: list[str]
+) -> tuple[tuple[str, Mixing], ...]:
+    known = tuple(dict.fromkeys(name for choice in choices for name in choice.utility.parameters))
     for name, mixing in _items(random, "random"):
+        if name in latents:
+            raise ValueError(
+                f"random= names {name!r}, which is a latent variable too. Rename the parameter or the latent variable."
+            )
         if name not in known:
             raise ValueError(
                 f"random= names {name!r}, which the utility does not use. {nearest(name, known)}"

@@ -68,10 +68,10 @@ class Increasing:
 @dataclass(frozen=True)
 class PositiveDefinite:
     """A covariance matrix: `entries` is its lower triangle by rows; an entry is a name or None
-    where the covariance is zero. With `spreads` the diagonal holds standard deviations."""
+    where the covariance is zero. `spreads` says of every row whether its diagonal holds a standard deviation."""
 
     entries: tuple[tuple[str | None, ...], ...]
-    spreads: bool = False
+    spreads: tuple[bool, ...]
 
 
 Domain: TypeAlias = Positive | Increasing | PositiveDefinite

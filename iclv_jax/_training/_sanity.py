@@ -106,12 +106,12 @@ def sanity_checks(
         if start is None
         else problem.vector(dict(problem.unpack(problem.start())) | dict(start))
     )
-    drawn = np.random.default_rng(seed).permutation(problem.core.people)
+    drawn = np.random.default_rng(seed).permutation(problem.core.people.size)
     values = np.asarray(problem.recentre(params).loglike_person(params))
     bad = int((~np.isfinite(values)).sum())
     advice = "give another start: problem.check_start(params) names people and factors"
     checks = [Check("people without a finite log-likelihood at the start", bad, "0", bad == 0, advice)]
-    if problem.spec.choice is not None:
+    if problem.spec.choices:
         checks.append(_near_equal_shares(problem, params))
     options = Stochastic(optax.adam(learning_rate), batch_people=None, epochs=epochs, seed=seed)
     checks.append(_ten_people(subset(problem, np.sort(drawn[:10])), params, options))
@@ -123,7 +123,7 @@ def sanity_checks(
 def _near_equal_shares(problem: Problem, params: Any) -> Check:
     part = problem.part("choices") if problem.spec.indicators else problem
     weights = problem.panel.weights
-    count = float(weights @ np.asarray(problem.panel.person.occurs).sum(axis=1))
+    count = float(weights @ problem.panel.person_situations)
     found = float(part.recentre(params).loglike(params)) / count
     equal = float(weights @ equal_shares(problem)) / count
     return Check(

@@ -56,13 +56,15 @@ class Count(families.Indicator):
     def starts(self, levels, values, communality, sign):
         return families.loading_starts(self, 0.5 * sign) | {self.location: float(np.log(np.mean(values) + 0.1))}
 
-    @staticmethod
-    def log_density(stack, cells, values, index):
+    def log_density(self, cells, values, index):
         log_mean = cells["intercept"] + index
         return values * log_mean - jnp.exp(log_mean) - jax.scipy.special.gammaln(values + 1.0)
 
-    @staticmethod
-    def sample(stack, cells, index, key):
+    def expected(self, cells, index):
+        mean = jnp.exp(cells["intercept"] + index)
+        return families.Expected(mean, mean, jnp.zeros((mean.shape[0], 0)))
+
+    def sample(self, cells, index, key):
         return jax.random.poisson(key, jnp.exp(cells["intercept"] + index)).astype(float)
 ```
 
@@ -74,6 +76,7 @@ class ScaledLogit(families.Kernel):
     utility: Any
     chosen: str
     available: Any = None
+    name: str = "choice"
 
     def __post_init__(self):
         families.normalise_kernel(self)
@@ -85,13 +88,11 @@ class ScaledLogit(families.Kernel):
         scale = families.Parameter("scale", "choice", "scale", 1.0, "scale of the utilities")
         return families.Declared((scale,), (families.Cells("scale", (), (families.one("scale"),)),))
 
-    @staticmethod
-    def log_density(cells, utilities, chosen, available):
-        return jax.nn.log_softmax(jnp.where(available, cells["scale"] * utilities, -jnp.inf))[chosen]
+    def log_density(self, cells, utilities, outcome, offered):
+        return jax.nn.log_softmax(jnp.where(offered, cells["scale"] * utilities, -jnp.inf))[outcome]
 
-    @staticmethod
-    def sample(cells, utilities, available, key):
-        return jax.random.categorical(key, jnp.where(available, cells["scale"] * utilities, -jnp.inf))
+    def sample(self, cells, utilities, offered, key):
+        return jax.random.categorical(key, jnp.where(offered, cells["scale"] * utilities, -jnp.inf))
 ```
 """
 
@@ -101,6 +102,7 @@ from iclv_jax._families._item_parts import normalise as normalise_indicator
 from iclv_jax._spec import (
     Cells,
     Declared,
+    Expected,
     Increasing,
     Indicator,
     Kernel,
@@ -114,6 +116,7 @@ from iclv_jax.families._check import check_indicator, check_kernel
 __all__ = [
     "Cells",
     "Declared",
+    "Expected",
     "Increasing",
     "Indicator",
     "Kernel",

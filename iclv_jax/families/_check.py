@@ -25,7 +25,8 @@ def check_indicator(item: Indicator, answers: Sequence[Any], support: Sequence[f
 
     It has to be hashable and equal to a copy; to name what it uses, once, with arrays of the right shapes and loadings over
     all latent variables; to have finite start values inside their domains; a density that sums or integrates to one, whose
-    derivatives by the index and by every parameter are those of finite differences; and draws whose mean follows it.
+    mean and variance are those of `expected`, and whose derivatives by the index and by every parameter are those of finite
+    differences; and draws whose mean follows it.
 
     Parameters
     ----------
@@ -155,12 +156,12 @@ def _check_item(item: Indicator, declared: Declared, values: dict[str, float], p
 
     def log_density(index: Array, answer: Array, params: Array) -> Array:
         arrays = filled(declared, names, params)
-        return type(item).log_density(item.stack, arrays, answer[None], index[None])[0]
+        return item.log_density(arrays, answer[None], index[None])[0]
 
     @jax.jit
     def draws(index: Array) -> Array:
         arrays, keys = filled(declared, names, params), jax.random.split(jax.random.key(0), DRAWS)
-        return jax.vmap(lambda key: type(item).sample(item.stack, arrays, index[None], key)[0])(keys)
+        return jax.vmap(lambda key: item.sample(arrays, index[None], key)[0])(keys)
 
     def total(array: np.ndarray) -> float:
         return float(array.sum() if whole else np.trapezoid(array, points))
@@ -174,6 +175,15 @@ def _check_item(item: Indicator, declared: Declared, values: dict[str, float], p
         )
         mean = total(points * density)
         spread = max(total((points - mean) ** 2 * density), 1e-300) ** 0.5
+        said = item.expected(filled(declared, names, params), index[None])
+        assert np.allclose([said.mean[0], said.variance[0]], [mean, spread**2], rtol=1e-3, atol=1e-6), (
+            f"expected() says mean {float(said.mean[0]):.4f} and variance {float(said.variance[0]):.4f} at the index "
+            f"{index}; the density has {mean:.4f} and {spread**2:.4f}."
+        )
+        if item.discrete:
+            assert np.allclose(said.levels[0], density, atol=1e-10), (
+                "expected() has other levels than the density."
+            )
         drawn = float(np.asarray(draws(index), float).mean())
         assert abs(drawn - mean) < FAR * spread / DRAWS**0.5, (
             f"The mean of draws at the index {index} is {drawn:.4f}, that of the density {mean:.4f}."
@@ -230,14 +240,15 @@ class _Choice:
 
     def __init__(self, kernel: Kernel, cells: Arrays) -> None:
         def density(v: Array, place: Array, available: Array) -> Array:
-            return type(kernel).log_density(cells, v, place, available)
+            return kernel.log_density(cells, v, place, available)
 
         def draw(v: Array, available: Array) -> Array:
             keys = jax.random.split(jax.random.key(1), DRAWS)
-            return jax.vmap(lambda key: type(kernel).sample(cells, v, available, key))(keys)
+            return jax.vmap(lambda key: kernel.sample(cells, v, available, key))(keys)
 
+        self.kernel, self.cells = kernel, cells
         self.density, self.draw, self.slopes = jax.jit(density), jax.jit(draw), _slopes(density)
-        total: Any = type(kernel).log_sum
+        total = kernel.log_sum
         self.pull = (
             None if total is None else jax.jit(jax.grad(lambda v, available: total(cells, v, available)))
         )
@@ -253,6 +264,10 @@ class _Choice:
         assert np.allclose(found, wild, rtol=1e-12), "What is not on offer changes the probabilities."
         for j in places:
             _check_slopes(self.slopes(utilities, jnp.asarray(j), available))
+        said = np.asarray(self.kernel.expected(self.cells, utilities, available))
+        assert np.allclose(said[places], found, rtol=1e-10) and not said[~np.asarray(available)].any(), (
+            "expected() has other probabilities than the density."
+        )
         draws = np.asarray(self.draw(utilities, available))
         assert np.isin(draws, places).all(), "A draw is not on offer."
         shares = np.array([(draws == j).mean() for j in places])

@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._density._density import item_log_densities_at
-from iclv_jax._density._latent import reduced_form
-from iclv_jax._parameters import LATENT, Stack, section
+from iclv_jax._density import reduced_form
+from iclv_jax._parameters import LATENT, Stack
 from iclv_jax._spec._names import nearest
 from iclv_jax.plot._style import canvas, check_fit
 
@@ -76,20 +75,17 @@ def _place(fit: Any, item: str) -> tuple[Stack, Sequence[str]]:
 def _curves(fit: Any, stack: Stack, item: str, latent: str) -> tuple[np.ndarray, np.ndarray]:
     """Values of the latent variable, and the probabilities of the levels at them, (value, level)."""
     core = fit.problem.core
+    block = core.structure.items[fit.problem.table.stacks.index(stack)]
     cells = core.structure.map.dense(core.theta(jnp.asarray(fit.estimates)))
-    covariates = jnp.asarray(core.person.covariates)
+    size, covariates = core.structure.system.latents, jnp.asarray(core.person.covariates)
     means, factors = jax.vmap(lambda x: reduced_form(cells[LATENT], x))(covariates)
+    means, factors = means[:, :size], factors[:, :size]
     which = fit.problem.spec.positions[latent]
     mean = means.mean(axis=0)
     spread = jnp.sqrt((factors[:, which] ** 2).sum(axis=-1).mean() + means[:, which].var())
     values = mean[which] + spread * jnp.linspace(-REACH, REACH, POINTS)
-    part, count = cells[section(stack)], len(fit.problem.panel.levels[item])
+    part, count = cells[block.name], len(fit.problem.panel.levels[item])
     row = stack.items.index(item)
     points = jnp.broadcast_to(mean, (POINTS, len(mean))).at[:, which].set(values)
-
-    def chances(at: Any) -> Any:
-        codes = jnp.zeros((count, len(stack.items)), int).at[:, row].set(jnp.arange(count))
-        index = part["loadings"] @ at
-        return jnp.exp(jax.vmap(lambda c: item_log_densities_at(stack, part, c, index))(codes))[:, row]
-
-    return np.asarray(values), np.asarray(jax.vmap(chances)(points))
+    chances = jax.vmap(lambda eta: block.expected_at(part, block.index(part, eta)).levels[row, :count])
+    return np.asarray(values), np.asarray(chances(points))

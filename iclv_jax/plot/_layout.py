@@ -57,17 +57,17 @@ def layout(problem: Problem, table: pd.DataFrame, items: bool) -> Layout:
     own = {n: [i.column for i in spec.indicators if items and i.of[0] == n] for n in spec.order}
     heights: dict[str | None, float] = {n: ROW * max(len(own[n]), FEWEST) for n in spec.order}
     named = (table["block"] == "choice") & (table["role"] != "weight")
-    chosen = [str(n) for n in table.index[named]] if spec.choice is not None else []
+    chosen = [str(n) for n in table.index[named]] if spec.choices else []
     users = users_of(problem)
     chosen.sort(key=lambda n: _rank(n, users, spec.order))
     bands: list[str | None] = list(spec.order)
-    if spec.choice is not None:
+    if spec.choices:
         heights[None] = LINE * (len(chosen) + 1) + 0.1
         bands = _with_choice(bands, [n for n in spec.order if any(n in u for u in users.values())], heights)
     y = _centres(bands, heights)
     columns = _columns(spec)
     wide = {what: _width(names) for what, names in _names(spec, levels, own, chosen, table).items()}
-    x = _positions(wide, max(columns.values(), default=-1) + 1, spec.choice is not None)
+    x = _positions(wide, max(columns.values(), default=-1) + 1, bool(spec.choices))
     latents = {n: Node(x["latent"][columns[n]], y[n], wide["latent"], 0.42) for n in spec.order}
     covariates = _covariates(spec, levels, latents, x["covariate"], wide["covariate"])
     placed = {
@@ -79,15 +79,15 @@ def layout(problem: Problem, table: pd.DataFrame, items: bool) -> Layout:
     right = x["item"] + wide["item"] / 2.0 if any(own.values()) else x["end"]
     right = max(right, NARROWEST)
     return Layout(
-        latents, covariates, placed, lines, choice if spec.choice is not None else None,
+        latents, covariates, placed, lines, choice if spec.choices else None,
         x["item"] - wide["item"] / 2.0 - 0.06, (right, sum(heights.values()) + GAP * (len(bands) - 1)), users,
     )  # fmt: skip
 
 
 def users_of(problem: Problem) -> dict[str, tuple[str, ...]]:
     """The latent variables that each coefficient of the utilities multiplies."""
-    utility, found = problem.spec.utility, multiplied(problem, "latents")
-    names = () if utility is None else utility.coefficients
+    found = multiplied(problem, "latents")
+    names = dict.fromkeys(n for utility in problem.spec.utilities for n in utility.coefficients)
     return {name: tuple(latent for latent, used in found.items() if name in used) for name in names}
 
 
@@ -128,7 +128,7 @@ def _columns(spec: Any) -> dict[str, int]:
 
 
 def _names(spec: Any, levels: Any, own: Any, chosen: list[str], table: pd.DataFrame) -> dict[str, list[str]]:
-    header = [] if spec.utility is None else [alternatives(spec)]
+    header = [alternatives(spec)] if spec.choices else []
     return {
         "latent": [f"{n}  " for n in spec.order],
         "covariate": [t for latent in spec.latents for t in covariate_terms(latent, spec, levels)],
@@ -139,7 +139,7 @@ def _names(spec: Any, levels: Any, own: Any, chosen: list[str], table: pd.DataFr
 
 def alternatives(spec: Any) -> str:
     """The head of the choice."""
-    shown = [str(a) for a in spec.utility.alternatives]
+    shown = list(dict.fromkeys(str(a) for utility in spec.utilities for a in utility.alternatives))
     words = " | ".join(shown[:5]) + (" | ..." if len(shown) > 5 else "")
     return f"Choice: {words}"
 

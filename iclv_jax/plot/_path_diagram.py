@@ -54,7 +54,7 @@ def path_diagram(fit: Any, ax: Any = None, items: bool = True, cov: str | None =
     drawing = Drawing(ax, table, plan)
     drawing.nodes()
     drawing.loadings(spec)
-    if spec.choice is not None:
+    if spec.choices:
         drawing.choice(alternatives(spec))
     drawing.paths(spec, levels)
     return ax

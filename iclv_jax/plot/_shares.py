@@ -34,7 +34,7 @@ def shares(fit: Any, by: str | None = None, ax: Any = None) -> Any:
             f"by= {by!r} has {len(groups)} groups, more than {MOST}. Add a column to the data that joins some "
             "(pandas.cut for numbers) and fit again."
         )
-    size = len(fit.problem.spec.utility.alternatives) + (by is not None)
+    size = table.index.get_level_values("alternative").nunique() + (by is not None)
     ax = canvas(ax, 5.6, 1.0 + 1.1 * ROW * size * len(groups))
     labels, places = [], []
     for k, (group, part) in enumerate(groups.items()):

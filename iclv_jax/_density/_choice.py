@@ -1,0 +1,95 @@
+"""A choice as a block: a kernel over utilities, in every situation of its table."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._base._types import Array, CellTree, Float
+from iclv_jax._density._block import Block
+from iclv_jax._density._world import World
+from iclv_jax._panel import Person
+from iclv_jax._spec import Kernel, Mixing, Utility
+
+
+@dataclass(frozen=True)
+class Random:
+    """A random coefficient: its place among the coefficients, its distribution, and the place of its driver in eta."""
+
+    coefficient: int
+    mixing: Mixing
+    driver: int
+
+
+@dataclass(frozen=True)
+class Choice(Block):
+    """`latents` are the places in eta of the utilities' latent variables, `random` the random coefficients; `steady` the
+    places of the columns that are the same in all of a person's situations: what depends on them alone is computed once
+    per person."""
+
+    name: str
+    at: int
+    table: int
+    kernel: Kernel
+    latents: tuple[int, ...]
+    random: tuple[Random, ...]
+    steady: tuple[int, ...] = ()
+
+    @property
+    def utility(self) -> Utility:
+        return self.kernel.utility
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """In the order in which conditioned draws move them: latent variables as the utilities name them, then drivers."""
+        return (*self.latents, *(r.driver for r in self.random))
+
+    def each(self, cells: CellTree, person: Person, world: World) -> Float[Array, " row"]:
+        data, v = person.data[self.at], self.utilities(cells, person, world)
+        return jax.vmap(lambda *row: self.kernel.log_density(cells, *row))(v, data.outcome, data.offered)
+
+    def utilities(self, cells: CellTree, person: Person, world: World) -> Float[Array, "row alternative"]:
+        """Of every alternative in every situation, padding included."""
+        columns = person.tables[self.table]
+        rows = columns.shape[0]
+        steady = [i in self.steady for i in range(columns.shape[1])]
+        coefficients, latents = self.coefficients(cells, world), self.felt(world)
+        if all(steady):
+            return jax.vmap(lambda row: self.utility(coefficients, row, latents))(columns)
+        given = [columns[0, i] if same else columns[:, i] for i, same in enumerate(steady)]
+        axes = [None if same else 0 for same in steady]
+        found = jax.vmap(self.utility, in_axes=(None, axes, None), axis_size=rows)
+        return found(coefficients, given, latents)
+
+    def coefficients(self, cells: CellTree, world: World) -> Float[Array, " coefficient"]:
+        """All coefficients of the utilities, the random ones at this draw."""
+        means = cells["coefficients"]
+        if not self.random:
+            return means
+        at = np.array([r.coefficient for r in self.random])
+        normal = means[at] + cells["spreads"] * world.eta[np.array([r.driver for r in self.random])]
+        values = [r.mixing.transform(normal[i]) for i, r in enumerate(self.random)]
+        return means.at[at].set(jnp.stack(values))
+
+    def felt(self, world: World) -> Float[Array, " latent"]:
+        """The latent variables that the utilities name, in their order."""
+        return world.eta[np.array(self.latents, int)]
+
+    def expected(self, cells: CellTree, person: Person, world: World) -> Float[Array, "row alternative"]:
+        """Probabilities of the alternatives in every situation, padding included; zero for what is not offered."""
+        v = self.utilities(cells, person, world)
+        return jax.vmap(lambda *row: self.kernel.expected(cells, *row))(v, person.data[self.at].offered)
+
+    def log_sums(self, cells: CellTree, person: Person, world: World) -> Float[Array, " row"]:
+        """Expected maximum utility in every situation, of a kernel that has it in closed form."""
+        log_sum = self.kernel.log_sum
+        assert log_sum is not None
+        v = self.utilities(cells, person, world)
+        return jax.vmap(lambda *row: log_sum(cells, *row))(v, person.data[self.at].offered)
+
+    def sample(self, cells: CellTree, person: Person, world: World, key: Array) -> Array:
+        """Choices in all situations at one draw."""
+        v = self.utilities(cells, person, world)
+        keys = jax.random.split(key, v.shape[0])
+        return jax.vmap(lambda *row: self.kernel.sample(cells, *row))(v, person.data[self.at].offered, keys)

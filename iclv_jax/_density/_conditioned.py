@@ -1,0 +1,131 @@
+"""Exact conditioning: the normal distribution of the latent variables given normal items.
+
+With `y = c + Lambda eta + e`, `e ~ N(0, D)` and `eta = mean + F u`, both the marginal density of y and
+the distribution of eta given y are closed forms (Joereskog 1967; the posterior is that of Bayesian linear
+regression). Missing items have precision zero. All of it is done in the space of the shocks, whose
+precision `I + F' Lambda' D^-1 Lambda F` is never singular.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._base._linear import cholesky, solve_lower, solve_upper
+from iclv_jax._base._types import Array, Arrays, CellTree, Float, Scalar, Shocks
+from iclv_jax._density._places import Places
+from iclv_jax._density._system import Bend, System, reduced_form, structural
+from iclv_jax._density._world import Expanded, World
+from iclv_jax._panel import Data, Person
+
+
+class Conditional(NamedTuple):
+    """`log_marginal` of the items, and mean and covariance of the first entries of eta given them."""
+
+    log_marginal: Scalar
+    mean: Float[Array, " moved"]
+    covariance: Float[Array, "moved moved"]
+
+
+@dataclass(frozen=True)
+class Conditioned(System):
+    """Normal items integrated out; the shocks move `kept` entries of eta given them, the others follow by regression.
+
+    `stacks` are the sections of the items and the places of their data.
+    """
+
+    latents: int
+    drivers: int
+    linked: bool
+    stacks: tuple[tuple[str, int], ...]
+    kept: tuple[int, ...]
+
+    @property
+    def dimension(self) -> int:
+        return len(self.kept)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        return self.kept
+
+    @property
+    def absorbed(self) -> tuple[int, ...]:
+        return tuple(at for _, at in self.stacks)
+
+    @property
+    def linear(self) -> bool:
+        return True
+
+    @property
+    def _moved_and_kept(self) -> tuple[int, ...]:
+        return tuple(i for i in self.kept if i < self.moved)
+
+    def given(self, cells: CellTree, person: Person) -> Conditional:
+        """Eta given the person's items."""
+        items = [(cells[section], person.data[at]) for section, at in self.stacks]
+        return condition(structural(cells), person.covariates, items)
+
+    def world(self, cells: CellTree, person: Person, shocks: Shocks) -> tuple[World, Scalar]:
+        given, at = self.given(cells, person), np.array(self._moved_and_kept, int)
+        eta = given.mean
+        if len(at):
+            seen = given.covariance[np.ix_(at, at)]
+            eta = eta.at[at].add(cholesky(seen) @ shocks[: len(at)])
+        eta = jnp.concatenate([eta, shocks[len(at) :]])
+        return World(eta, person.covariates), given.log_marginal
+
+    def mean(self, cells: CellTree, person: Person, shocks: Shocks) -> Float[Array, " latent"]:
+        # Entries that no shock moves follow those that are moved, by regression.
+        given, at = self.given(cells, person), np.array(self._moved_and_kept, int)
+        eta = given.mean
+        if len(at):
+            seen = given.covariance[np.ix_(at, at)]
+            slopes = jnp.linalg.solve(seen, given.covariance[at]).T
+            eta = eta + slopes @ (jnp.linalg.cholesky(seen) @ shocks[: len(at)])
+        return jnp.concatenate([eta, shocks[len(at) :]])
+
+    def uncertain(self, cells: CellTree, person: Person) -> Float[Array, "latent latent"]:
+        given, at = self.given(cells, person), np.array(self._moved_and_kept, int)
+        left = given.covariance
+        if len(at):
+            seen = left[np.ix_(at, at)]
+            slopes = jnp.linalg.solve(seen, left[at]).T
+            left = left - slopes @ seen @ slopes.T
+        rest = self.size - self.moved
+        return jnp.pad(left, ((0, rest), (0, rest)))
+
+    def expand(
+        self, places: Places, cells: Arrays, person: Person, shocks: Float[Array, "node dimension"]
+    ) -> tuple[Expanded, Bend]:
+        raise ValueError(
+            "Items meet through the posterior mean here, so that they cannot be taken one by one."
+        )
+
+
+def condition(
+    cells: Arrays, covariates: Float[Array, " covariate"], items: list[tuple[Arrays, Data]]
+) -> Conditional:
+    """Eta given normal items, each stack as its cells and data."""
+    mean, factor = reduced_form(cells, covariates)
+    size = mean.shape[0]
+    loadings = jnp.concatenate([c["loadings"] for c, _ in items])
+    loadings = jnp.pad(loadings, ((0, 0), (0, size - loadings.shape[1])))
+    intercepts = jnp.concatenate([c["intercept"] for c, _ in items])
+    variances = jnp.concatenate([c["variance"] for c, _ in items])
+    values = jnp.concatenate([d.outcome for _, d in items])
+    observed = jnp.concatenate([d.occurs for _, d in items])
+    residual = jnp.where(observed, values - intercepts - loadings @ mean, 0.0)
+    weight = jnp.where(observed, 1.0 / variances, 0.0)
+    design = loadings @ factor
+    precision = jnp.eye(size) + (design.T * weight) @ design
+    lower = cholesky(precision)
+    pull = design.T @ (weight * residual)
+    shock = solve_upper(lower.T, solve_lower(lower, pull))
+    log_determinant = 2.0 * jnp.sum(jnp.log(jnp.diagonal(lower)))
+    log_variances = jnp.sum(jnp.where(observed, jnp.log(2.0 * jnp.pi * variances), 0.0))
+    square = jnp.dot(weight, residual**2) - jnp.dot(pull, shock)
+    spread = solve_lower(lower, factor.T)
+    return Conditional(
+        -0.5 * (log_variances + log_determinant + square), mean + factor @ shock, spread.T @ spread
+    )

@@ -1,0 +1,76 @@
+"""From the model as data to the system and the blocks of its density."""
+
+from iclv_jax._density._choice import Choice, Random
+from iclv_jax._density._conditioned import Conditioned
+from iclv_jax._density._functions import Functions, Nonlinear
+from iclv_jax._density._items import Items
+from iclv_jax._density._kernel import Structure
+from iclv_jax._density._linear import Linear
+from iclv_jax._density._system import System
+from iclv_jax._parameters import ParameterTable
+from iclv_jax._spec import Kernel
+from iclv_jax._spec._model import Spec
+
+Steady = tuple[tuple[int, ...], ...]
+
+
+def structure(spec: Spec, table: ParameterTable, conditioned: bool = False, steady: Steady = ()) -> Structure:
+    """The structure of a model; `steady` are the columns of each table of situations that do not vary within people."""
+    stacks = tuple(
+        Items(s.name, at, s.family, s.items, len(spec.latents), _widths(table, s.name))
+        for at, s in enumerate(table.stacks)
+    )
+    choices = tuple(
+        _choice(spec, choice, len(stacks) + i, i, steady[i] if steady else ())
+        for i, choice in enumerate(spec.choices)
+    )
+    return Structure(table.map, _system(spec, table, stacks, choices, conditioned), (*stacks, *choices))
+
+
+def conditionable(spec: Spec) -> bool:
+    """Whether the latent variables are normal given the items, in closed form."""
+    linear = bool(spec.latents) and not spec.nonlinear
+    return linear and bool(spec.indicators) and all(i.normal for i in spec.indicators)
+
+
+def _widths(table: ParameterTable, section: str) -> tuple[tuple[str, int], ...]:
+    """Entries of every array of a section per item."""
+    arrays = [a for a in table.map.arrays if a.path[0] == section]
+    return tuple((a.path[1], a.size // a.shape[0]) for a in arrays)
+
+
+def _choice(spec: Spec, choice: Kernel, at: int, table: int, steady: tuple[int, ...]) -> Choice:
+    utility, drivers = choice.utility, spec.drivers
+    names = utility.parameters
+    random = tuple(
+        Random(names.index(name), mixing, drivers[name]) for name, mixing in spec.random if name in names
+    )
+    latents = tuple(spec.positions[name] for name in utility.latents)
+    return Choice(choice.name, at, table, choice, latents, random, steady)
+
+
+def _system(
+    spec: Spec,
+    table: ParameterTable,
+    stacks: tuple[Items, ...],
+    choices: tuple[Choice, ...],
+    conditioned: bool,
+) -> System:
+    sizes = len(spec.latents), len(spec.random), spec.linked
+    if conditioned:
+        seen = dict.fromkeys(i for choice in choices for i in choice.latents)
+        kept = (*seen, *spec.drivers.values())
+        return Conditioned(*sizes, tuple((s.name, s.at) for s in stacks), kept)
+    if not spec.nonlinear:
+        return Linear(*sizes)
+    functions = tuple(
+        Nonlinear(
+            latent.name,
+            spec.positions[latent.name],
+            latent.equation,
+            tuple(table.covariates.index(name) for name in latent.equation.columns),
+            tuple(spec.positions[name] for name in latent.equation.latents),
+        )
+        for latent in spec.nonlinear
+    )
+    return Functions(*sizes, functions)

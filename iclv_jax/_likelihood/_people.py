@@ -1,0 +1,222 @@
+"""People: everything that has a person axis, and the only code that knows it.
+
+Values, gradients, Hessians, scales and tests are `fold`s over people or `each` of them; subsets, bootstrap samples and
+hold-outs are `take`n. People are worked on in batches of one size. Where panels differ much in length they go by classes
+of length, each with arrays as long as its own longest panel, so that cost goes with rows.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from iclv_jax._base._types import AnyArray, Array, Bool, Float, Int
+from iclv_jax._integration import Nodes
+from iclv_jax._panel import Person
+
+CLASSES = 4
+"""Classes of panel length at most: each is compiled by itself."""
+SAVING = 0.2
+"""Share of all (padded) rows that a further class must save."""
+FEW_ROWS = 5_000
+"""Rows up to which compiling takes longer than what is saved."""
+
+
+class Length(NamedTuple):
+    """A class of panel length: how many people, and how many rows of each table the longest of them has."""
+
+    people: int
+    rows: tuple[int, ...]
+
+
+class People(eqx.Module):
+    """Data, nodes and weights of people.
+
+    `order` lists people class by class of `lengths`; None where one class has everybody in the order of the data. `batch`
+    of them are evaluated at a time.
+    """
+
+    person: Person
+    nodes: Nodes
+    weights: Float[Array, " person"]
+    order: Int[Array, " person"] | None
+    lengths: tuple[Length, ...] = eqx.field(static=True)
+    batch: int = eqx.field(static=True)
+
+    @property
+    def size(self) -> int:
+        return self.weights.shape[0]
+
+    @property
+    def node_count(self) -> int:
+        """Nodes of every person."""
+        return self.nodes.log_weights.shape[1]
+
+    def take(self, at: AnyArray, weights: Array | None = None) -> "People":
+        """Some people by position, once or several times, with their own or other weights; inside compiled functions,
+        where positions are not known, all as one class."""
+        person, nodes = jax.tree.map(lambda a: a[at], (self.person, self.nodes))
+        mine = self.weights[at] if weights is None else weights
+        return people(person, nodes, mine, min(self.batch, len(at)), classes=not isinstance(at, Tracer))
+
+    def in_batches_of(self, batch: int) -> "People":
+        return People(self.person, self.nodes, self.weights, self.order, self.lengths, batch)
+
+    def with_nodes(self, nodes: Nodes) -> "People":
+        return People(self.person, nodes, self.weights, self.order, self.lengths, self.batch)
+
+    def with_weights(self, weights: Array) -> "People":
+        return People(self.person, self.nodes, weights, self.order, self.lengths, self.batch)
+
+    def with_person(self, person: Person) -> "People":
+        """Other data of the same people, of the same shapes and with the same rows that occur."""
+        return People(person, self.nodes, self.weights, self.order, self.lengths, self.batch)
+
+    def padded(self) -> "People":
+        """The same people as one class, so that results by row have one shape."""
+        return People(self.person, self.nodes, self.weights, None, (_longest(self.person),), self.batch)
+
+    def each(self, function: Callable[..., Any], *others: Any) -> Any:
+        """`function(person, nodes, *others)` of everybody, in the order of the data; `others` are arrays over people.
+
+        Within a derivative each batch is evaluated again rather than remembered, so that memory is that
+        of one batch; a single batch is remembered.
+        """
+        found = [
+            _mapped(function, self.batch, part.person, part.nodes, *rest)
+            for part, rest in self._classes(others)
+        ]
+        if self.order is None:
+            return found[0]
+        back = jnp.argsort(self.order)
+        return jax.tree.map(lambda *arrays: jnp.concatenate(arrays)[back], *found)
+
+    def fold(self, function: Callable[..., Any], zero: Any, batch: int | None = None) -> Any:
+        """The sum of `function(person, nodes, weights)` over batches of people, added to `zero`."""
+        batch, total = min(batch or self.batch, self.batch), zero
+        for part, _ in self._classes(()):
+            total = _added(function, total, batch, part.person, part.nodes, part.weights)
+        return total
+
+    def _classes(self, others: Sequence[Any]) -> list[tuple["_Part", Sequence[Any]]]:
+        """The classes of people, with arrays as long as their longest panel."""
+        if self.order is None:
+            return [(_Part(self.person, self.nodes, self.weights), others)]
+        found, first = [], 0
+        for length in self.lengths:
+            at = self.order[first : first + length.people]
+            whole = _Part(self.person, self.nodes, self.weights), others
+            part, rest = jax.tree.map(lambda a, at=at: a[at], whole)
+            found.append((part._replace(person=_cut(part.person, length.rows)), rest))
+            first += length.people
+        return found
+
+
+class _Part(NamedTuple):
+    person: Person
+    nodes: Nodes
+    weights: Array
+
+
+def people(person: Person, nodes: Nodes, weights: Array, batch: int, classes: bool = True) -> People:
+    """People by classes of panel length where that saves much; as they are where `classes` is False."""
+    if not classes or any(isinstance(d.occurs, Tracer) for d in person.data):
+        return People(person, nodes, weights, None, (_longest(person),), batch)
+    order, lengths = _by_length([np.asarray(d.occurs) for d in _of_tables(person)])
+    if len(lengths) < 2:
+        return People(person, nodes, weights, None, (_longest(person),), batch)
+    return People(person, nodes, weights, jnp.asarray(order), lengths, batch)
+
+
+def _of_tables(person: Person) -> tuple[Any, ...]:
+    """The data that have rows of tables of situations, one for each."""
+    return person.data[len(person.data) - len(person.tables) :]
+
+
+def _longest(person: Person) -> Length:
+    data = person.data[0].occurs if person.data else person.covariates
+    return Length(data.shape[0], tuple(table.shape[1] for table in person.tables))
+
+
+def _cut(person: Person, rows: tuple[int, ...]) -> Person:
+    """Tables and their data without the rows that nobody of a class has."""
+    first = len(person.data) - len(rows)
+    tables = tuple(t[:, :n] for t, n in zip(person.tables, rows, strict=True))
+    data = tuple(
+        jax.tree.map(lambda a, n=n: a[:, :n], d) for d, n in zip(person.data[first:], rows, strict=True)
+    )
+    return person._replace(tables=tables, data=(*person.data[:first], *data))
+
+
+def _by_length(occurs: Sequence[Bool[np.ndarray, "person row"]]) -> tuple[np.ndarray, tuple[Length, ...]]:
+    """People in the order of the length of their panels, cut into classes such that few rows are padded."""
+    if not occurs:
+        return np.zeros(0, int), ()
+    counts = np.stack([mask.sum(axis=1) for mask in occurs], axis=1)
+    order = np.argsort(counts.sum(axis=1), kind="stable")
+    counts = counts[order]
+    ends, padded = [len(order)], _rows(counts)
+    if padded <= FEW_ROWS:
+        return order, ()
+    while len(ends) < CLASSES:
+        best = min(_splits(counts, ends), default=(padded, 0))
+        if padded - best[0] < SAVING * padded:
+            break
+        padded, ends = best[0], sorted([*ends, best[1]])
+    parts = [counts[a:b] for a, b in pairwise([0, *ends])]
+    return order, tuple(Length(len(part), tuple(map(int, part.max(axis=0)))) for part in parts)
+
+
+def _splits(counts: np.ndarray, ends: list[int]) -> list[tuple[int, int]]:
+    """Padded rows after one further cut, and where it is: in front of every new total length."""
+    total = counts.sum(axis=1)
+    found = []
+    for cut in (np.flatnonzero(np.diff(total)) + 1).tolist():
+        if cut not in ends:
+            edges = [0, *sorted([*ends, cut])]
+            found.append((sum(_rows(counts[a:b]) for a, b in pairwise(edges)), cut))
+    return found
+
+
+def _rows(counts: np.ndarray) -> int:
+    """Rows of a class, padding included."""
+    return int(len(counts) * counts.max(axis=0, initial=0).sum())
+
+
+def _even(people: int, batch: int) -> tuple[int, int]:
+    """How many batches of the same size, at most `batch`, and that size."""
+    count = -(-people // batch)
+    return count, -(-people // count)
+
+
+def _mapped(function: Callable[..., Any], batch: int, *arrays: Any) -> Any:
+    size = jax.tree.leaves(arrays)[0].shape[0]
+    if size <= batch:
+        return jax.vmap(function)(*arrays)
+    count, width = _even(size, batch)
+    # The last person fills up the last batch: a remainder of its own would be compiled a second time.
+    rows = np.minimum(np.arange(count * width), size - 1)
+    batches = jax.tree.map(lambda a: a[rows].reshape(count, width, *a.shape[1:]), arrays)
+    results = jax.lax.map(jax.checkpoint(lambda part: jax.vmap(function)(*part)), batches)
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:])[:size], results)
+
+
+def _added(function: Callable[..., Any], zero: Any, batch: int, *arrays: Any) -> Any:
+    size = arrays[-1].shape[0]
+    if size <= batch:
+        return jax.tree.map(jnp.add, zero, function(*arrays))
+    count, width = _even(size, batch)
+
+    def add(total: Any, first: Array) -> tuple[Any, None]:
+        # The last batch reaches back to people who have been counted; they have weight zero in it.
+        start = jnp.minimum(first, size - width)
+        person, nodes, weights = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, start, width), arrays)
+        new = (start + np.arange(width) >= first).astype(float)
+        return jax.tree.map(jnp.add, total, function(person, nodes, weights * new)), None
+
+    return jax.lax.scan(add, zero, jnp.arange(count) * width)[0]
