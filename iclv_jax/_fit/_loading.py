@@ -131,7 +131,7 @@ def _bound(
     return problem
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
     try:
         about, arrays = archive.read(path, FORMAT, ARRAYS.__contains__)
         _check(about, arrays)
@@ -168,8 +168,9 @@ def _report(known: Mapping[str, Any]) -> OptimizerReport:
 
 
 def _accuracy(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Accuracy:
-    found = {**about["accuracy"], "sizes": arrays.get("sizes")}
-    return Accuracy(**found | {key: tuple(found[key]) for key in ("lost", "bent")})
+    known: Mapping[str, Any] = about["accuracy"]
+    listed: Any = {key: tuple(known[key]) for key in ("lost", "bent")}
+    return Accuracy(**{**known, **listed, "sizes": arrays.get("sizes")})
 
 
 def _rule(known: Fact) -> Rule:

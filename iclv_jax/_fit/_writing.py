@@ -8,7 +8,7 @@ they follow posteriors.
 
 import dataclasses
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,6 @@ def _identifier(person: Hashable) -> Fact:
     return person.isoformat() if isinstance(person, pd.Timestamp) else repr(person)
 
 
-def _numbers(row: dict[str, object]) -> Facts:
+def _numbers(row: Mapping[str, object]) -> Facts:
     """Facts in which numbers that are not finite stay numbers: nobody compares them, but tables show them."""
     return {k: float(v) if isinstance(v, (float, np.floating)) else fact(v) for k, v in row.items()}

@@ -139,9 +139,10 @@ class Checkpoint:
     def _load(self) -> None:
         try:
             about, self.arrays = archive.read(self.path, FORMAT)
-            theirs, self.runs = about["belongs to"], about["runs"]
-            if not isinstance(theirs, dict) or not isinstance(self.runs, dict):
+            theirs, runs = about["belongs to"], about["runs"]
+            if not isinstance(theirs, dict) or not isinstance(runs, dict):
                 raise archive.Unreadable("is damaged: it does not say what it belongs to.")
+            self.runs = runs
         except KeyError as trouble:
             raise ValueError(f"{self.name} is damaged: it lacks {trouble}. {HINT}") from trouble
         except archive.Unreadable as trouble:

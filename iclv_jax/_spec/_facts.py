@@ -4,7 +4,7 @@ Two models with the same facts are the same model to a file. Where a class stand
 begins from are no facts.
 """
 
-from iclv_jax._base._facts import Fact, Facts, dict_of, fact, fields
+from iclv_jax._base._facts import Facts, dict_of, fact, fields
 from iclv_jax._spec._equation import Equation
 from iclv_jax._spec._family import Indicator, Kernel
 from iclv_jax._spec._latent import Latent
@@ -58,13 +58,13 @@ def _choice(kernel: Kernel) -> Facts:
 
 
 def _function(function: Utility | Equation) -> Facts:
-    uses: dict[str, Fact] = {
+    return {
         "parameters": fact(function.parameters),
         "columns": fact(function.columns),
         "latent variables": fact(function.latents),
         "modules": fact([m.name for m in function.modules]),
+        "computes": function.program.computes,
     }
-    return uses | {"computes": function.program.computes}
 
 
 def _module(module: Module) -> Facts:
