@@ -9,6 +9,7 @@ import jax
 jax.config.update("jax_enable_x64", True)
 
 from iclv_jax import datasets, families, plot  # noqa: E402
+from iclv_jax._base._version import __version__  # noqa: E402
 from iclv_jax._diagnose import diagnose  # noqa: E402
 from iclv_jax._families import Continuous, Logit, Ordered, Probit  # noqa: E402  # noqa: E402
 from iclv_jax._fit import Fit, SequentialFit, ben_akiva_swait, compare, load, vuong  # noqa: E402
@@ -31,8 +32,6 @@ from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  
 from iclv_jax._spec._initialise import initialise  # noqa: E402
 from iclv_jax._tables import to_latex  # noqa: E402
 from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BHHH",
@@ -62,6 +61,7 @@ __all__ = [
     "Thresholds",
     "Trapezoid",
     "TrustRegion",
+    "__version__",
     "ben_akiva_swait",
     "compare",
     "datasets",

@@ -247,5 +247,7 @@ def test_the_baseline_with_missing_items_counts_those_who_answered():
     base, excess = 2.0 * (found["saturated_loglike"] - alone), max(found["chi2"] - found["df"], 0.0)
     assert found["baseline_chi2"] == pytest.approx(base, rel=1e-6)
     assert found["cfi"] == pytest.approx(1.0 - excess / (base - 15), rel=1e-6)
-    assert found["tli"] == pytest.approx((base / 15 - found["chi2"] / found["df"]) / (base / 15 - 1.0), rel=1e-6)
+    assert found["tli"] == pytest.approx(
+        (base / 15 - found["chi2"] / found["df"]) / (base / 15 - 1.0), rel=1e-6
+    )
     assert found["rmsea"] == pytest.approx(np.sqrt(excess / (len(values) * found["df"])), rel=1e-6)

@@ -262,7 +262,9 @@ def test_the_value_of_a_t_test_keeps_all_its_digits(fit, value):
         assert found.index[0] == f"price = {value!r}"
         assert found["value"].iloc[0] == value
         assert found["estimate"].iloc[0] == pytest.approx(fit.params["price"], rel=1e-9)
-        assert found["t"].iloc[0] == pytest.approx((fit.params["price"] - value) / fit.bse["price"], rel=1e-12)
+        assert found["t"].iloc[0] == pytest.approx(
+            (fit.params["price"] - value) / fit.bse["price"], rel=1e-12
+        )
         np.testing.assert_allclose(found[["lower", "upper"]], fit.conf_int().loc[["price"]], rtol=1e-9)
 
 
@@ -428,7 +430,9 @@ def test_tests_with_frequency_weights_are_those_of_as_many_rows(counts, counted,
     fixed = logit(fixed={"time": 0.0})
     found = fixed.fit(counts, weights="w", weights_are="frequency", progress=False)
     right = fixed.fit(rows, progress=False).modification_indices(kind="robust")
-    np.testing.assert_allclose(found.modification_indices(kind="robust")["statistic"], right["statistic"], rtol=1e-6)
+    np.testing.assert_allclose(
+        found.modification_indices(kind="robust")["statistic"], right["statistic"], rtol=1e-6
+    )
     assert not any("weights" in note for note in counted.lr_test(found).notes)
 
 

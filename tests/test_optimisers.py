@@ -417,9 +417,7 @@ def test_outer_products_of_a_subsample_are_scaled_up(choices):
 
 
 def test_memory_bounds_the_batch_and_nothing_else():
-    case = next(
-        c for c in map(bank.get, bank.NAMES) if c.model.spec.latents and c.model.spec.choices
-    )
+    case = next(c for c in map(bank.get, bank.NAMES) if c.model.spec.latents and c.model.spec.choices)
     whole = case.model.bind(case.data, **case.bind)
     params = whole.start()
     small = case.model.bind(case.data, **case.bind, memory="300KB")

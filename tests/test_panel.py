@@ -164,7 +164,9 @@ def test_labels_in_order():
 
 def test_declared_levels_give_the_order():
     items = [iclv.Ordered("q1", of="green", levels=[3, 2, 1]), *ITEMS[1:]]
-    np.testing.assert_array_equal(panel(frame(), indicators=items).person.data[0].outcome[:, 0], [2, 1, 0, 1, 2, 0])
+    np.testing.assert_array_equal(
+        panel(frame(), indicators=items).person.data[0].outcome[:, 0], [2, 1, 0, 1, 2, 0]
+    )
 
 
 def test_levels_of_intervals():

@@ -68,9 +68,9 @@ def test_with_the_model_it_is_the_fit(fitted):
 
 def test_another_model_or_other_data_are_refused(fitted):
     _, data, path = fitted
-    with pytest.raises(ValueError, match="another model"):
+    with pytest.raises(ValueError, match="another model: fixed, asc stands only here"):
         iclv.load(path, model(fixed={"asc": 0.1}), data)
-    with pytest.raises(ValueError, match="of another data"):
+    with pytest.raises(ValueError, match="of other data"):
         iclv.load(path, model(), data.assign(price=data["price"] + 1.0))
     with pytest.raises(ValueError, match="together"):
         iclv.load(path, model())

@@ -8,9 +8,13 @@ tenth off scores and values, and a fifth off the time to compile scores. Both co
 
 from collections.abc import Callable
 from functools import cache, cached_property, update_wrapper
-from typing import Any
+from itertools import count
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 import jax
+
+from iclv_jax._base import _maps
 
 try:
     from jax.extend.core import get_opaque_trace_state
@@ -38,24 +42,42 @@ def _is_known(name: str, value: Any) -> bool:
 
 class Compiled:
     """`jax.jit(function, **static)` with these options. Inside other transformations it is `jax.jit` without them, as JAX
-    takes options for whole programs only."""
+    takes options for whole programs only.
+
+    What was compiled is dropped, least recently used functions first, when the process has many memory maps (`_maps`).
+    """
+
+    _all: ClassVar["WeakSet[Compiled]"] = WeakSet()
+    _calls: ClassVar = count()
 
     def __init__(self, function: Callable[..., Any], **static: Any) -> None:
         self._function, self._static = function, static
         self._part = jax.jit(function, **static)
+        self._used = 0
         update_wrapper(self, function)
+        Compiled._all.add(self)
 
     @cached_property
     def _whole(self) -> Any:
         return jax.jit(self._function, compiler_options=known_options(), **self._static)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        alone = get_opaque_trace_state() == _TOP
-        return (self._whole if alone else self._part)(*arguments, **keywords)
+        if get_opaque_trace_state() != _TOP:
+            return self._part(*arguments, **keywords)
+        if _maps.WATCH.due:
+            _maps.WATCH.relieve(sorted(Compiled._all, key=lambda one: one._used))
+        self._used = next(Compiled._calls)
+        return self._whole(*arguments, **keywords)
 
     def lower(self, *arguments: Any, **keywords: Any) -> Any:
         """As of `jax.jit`, with the options."""
         return self._whole.lower(*arguments, **keywords)
+
+    def forget(self) -> None:
+        """Drop what was compiled; the next call compiles again."""
+        self._part.clear_cache()
+        if "_whole" in self.__dict__:
+            self._whole.clear_cache()
 
 
 def compiled(function: Callable[..., Any], **static: Any) -> Compiled:

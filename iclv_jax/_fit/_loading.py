@@ -1,31 +1,60 @@
 """Fits from files; the format is told in `_writing`."""
 
 import dataclasses
-import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax import _integration as integration
+from iclv_jax._base import _archive as archive
+from iclv_jax._base._facts import Fact, Facts
 from iclv_jax._fit._penalised import from_data
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._saved import SavedFit
-from iclv_jax._fit._writing import FORMAT
-from iclv_jax._integration import Nodes, Rule
+from iclv_jax._fit._writing import ARRAYS, FORMAT
+from iclv_jax._integration import (
+    Adaptive,
+    Conditioned,
+    GaussHermite,
+    Laplace,
+    MonteCarlo,
+    Nodes,
+    Rule,
+    Trapezoid,
+)
 from iclv_jax._optimise import OptimizerReport, Verdict
 from iclv_jax._problem import Problem, bind
 from iclv_jax._problem._accuracy import Accuracy
-from iclv_jax._problem._fingerprint import of_data, of_model
+from iclv_jax._problem._fingerprint import mismatch, of_data, of_model
+from iclv_jax._spec._model import Spec
+from iclv_jax._spec._names import nearest
+
+RULES = {
+    kind.__name__: kind for kind in (Adaptive, Conditioned, GaussHermite, Laplace, MonteCarlo, Trapezoid)
+}
+AGREE = 1e-6
+"""Relative difference from the file's log-likelihood that another machine or release of JAX may make."""
+WANTED = {
+    "model": dict, "data": dict, "names": list, "people": list, "table": dict, "modules": dict, "llf": float, "rule": dict,
+    "report": dict, "accuracy": dict, "trace": list, "summary": str, "known": list, "quantities": list,
+}  # fmt: skip
+"""Facts of a fit that reading relies on."""
+
+
+class HasSpec(Protocol):
+    """A `Model`."""
+
+    @property
+    def spec(self) -> Spec: ...
 
 
 def load(
-    path: str | os.PathLike[str], model: Any = None, data: Any = None, *, people: Any = None
+    path: str | os.PathLike[str], model: HasSpec | None = None, data: Any = None, *, people: Any = None
 ) -> Fit | SavedFit:
     """Read a fit from a file.
 
@@ -40,52 +69,67 @@ def load(
     people
         The person-level frame, where the fit had one.
 
+    Functions of the model are known by what they compute at some points, not by their text, so that another release of
+    JAX, or the same formula in other words, makes no difference. The log-likelihood at the estimates is computed again.
+
     Raises
     ------
     ValueError
-        For a file that is no saved fit, and for another model or other data than those of the fit.
+        For a file that is no saved fit, that is damaged, or that has been changed; for another model or other data than
+        those of the fit, saying what differs; and where the log-likelihood is not that of the file.
     """
     about, arrays = _read(Path(path))
     if model is None and data is None:
         return SavedFit(about, arrays)
     if model is None or data is None:
         raise ValueError("load takes the model and the data together, or neither.")
-    problem = _bound(about, arrays, model, data, people)
-    report = about["report"] | {"verdict": Verdict(about["report"]["verdict"])}
-    report |= {key: tuple(report[key]) for key in ("unscaled", "flat", "trained") if key in report}
-    accuracy = about["accuracy"] | {"sizes": arrays.get("sizes")}
-    return Fit(
+    try:
+        rule, report, accuracy = _rule(about["rule"]), _report(about["report"]), _accuracy(about, arrays)
+        penalties = from_data(about["names"], about["penalties"])  # pyright: ignore[reportArgumentType]
+    except (KeyError, TypeError, AttributeError) as trouble:
+        raise ValueError(f"{str(path)!r} is damaged: a part of its report cannot be read.") from trouble
+    problem = _bound(about, arrays, model.spec, data, people, rule)
+    fit = Fit(
         problem,
         arrays["estimates"],
-        OptimizerReport(**report),
+        report,
         arrays["start"],
-        Accuracy(**accuracy),
+        accuracy,
         tuple(about["trace"]),
         arrays["hessian"],
-        from_data(problem.names, about.get("penalties")),
+        penalties,
     )
+    if not math.isclose(fit.llf, about["llf"], rel_tol=AGREE, abs_tol=AGREE):
+        raise ValueError(
+            f"The log-likelihood of this model and these data at the estimates of {str(path)!r} is {fit.llf:.6f}; the file "
+            f"says {about['llf']:.6f}. Either the utility differs in a way that shows on the data alone, such as a limit in "
+            "jnp.where, or nodes are drawn in another way by the installed release of scipy. Fit again."
+        )
+    return fit
 
 
 def _bound(
-    about: Mapping[str, Any], arrays: Mapping[str, np.ndarray], model: Any, data: Any, people: Any
+    about: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    spec: Spec,
+    data: Any,
+    people: Any,
+    rule: Rule,
 ) -> Problem:
     """The problem of the fit, or a ValueError that says what differs."""
-    rule = _rule_from_data(about["rule"])
     weights = about["weighted_by"] or arrays["weights"]
     problem = bind(
-        model.spec,
+        spec,
         data,
         person=about["person"],
         people=people,
         weights=weights,
         integration=rule,
-        weights_are=about.get("weights_are", "sampling"),
+        weights_are=about["weights_are"],
     )
-    for key, found in (("model", of_model(problem)), ("data", of_data(problem))):
-        if about["fingerprints"][key] != found:
-            raise ValueError(
-                f"The file holds a fit of another {key}: its fingerprint differs. Give the one of the fit."
-            )
+    theirs = {key: about[key] for key in ("model", "data")}
+    if different := mismatch(theirs, {"model": of_model(problem), "data": of_data(problem)}):
+        raise ValueError(f"The file holds a fit of {different}. Give the model and the data of the fit.")
     if "clusters" in arrays:
         panel = dataclasses.replace(problem.panel, clusters=arrays["clusters"])
         problem = eqx.tree_at(lambda p: p.core, dataclasses.replace(problem, panel=panel), problem.core)
@@ -95,20 +139,55 @@ def _bound(
     return problem
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            held = dict(file)
-        about = json.loads(held.pop("about").tobytes())
+        about, arrays = archive.read(path, FORMAT, ARRAYS.__contains__)
+        _check(about, arrays)
     except FileNotFoundError:
         raise ValueError(f"There is no file {str(path)!r}.") from None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as trouble:
-        raise ValueError(f"{str(path)!r} is not a saved fit of iclv_jax.") from trouble
-    if about.get("format") != FORMAT:
-        raise ValueError(f"{str(path)!r} has the format {about.get('format')!r}, not {FORMAT!r}.")
-    return about, held
+    except archive.Unreadable as trouble:
+        raise ValueError(f"{str(path)!r} {trouble}") from trouble
+    return about, arrays
 
 
-def _rule_from_data(known: Mapping[str, Any]) -> Rule:
-    rest = {k: _rule_from_data(v) if isinstance(v, dict) else v for k, v in known.items() if k != "rule"}
-    return getattr(integration, known["rule"])(**rest)
+def _check(about: Facts, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse a file whose parts are missing or do not belong to each other."""
+    wrong = [key for key, kind in WANTED.items() if not isinstance(about.get(key), kind)]
+    absent = [name for name in ARRAYS[:9] if name not in arrays]
+    if wrong or absent:
+        raise archive.Unreadable(f"is damaged: it lacks {', '.join(map(repr, [*wrong, *absent]))}.")
+    free, people = (len(about[key]) for key in ("names", "people"))  # pyright: ignore[reportArgumentType]
+    shapes = {
+        "estimates": (free,), "start": (free,), "hessian": (free, free), "scores": (people, free), "weights": (people,),
+        "held": (free,), "precision": (free,), "clusters": (people,), "sizes": (people,),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        if name in arrays and arrays[name].shape != shape:
+            raise archive.Unreadable(
+                f"is damaged: its {name} have the shape {arrays[name].shape}, not {shape}."
+            )
+
+
+def _report(known: Mapping[str, Any]) -> OptimizerReport:
+    found = {**known, "verdict": Verdict(known["verdict"])}
+    return OptimizerReport(
+        **found | {k: tuple(found[k]) for k in ("unscaled", "flat", "trained") if k in found}
+    )
+
+
+def _accuracy(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Accuracy:
+    known: Mapping[str, Any] = about["accuracy"]
+    listed: Any = {key: tuple(known[key]) for key in ("lost", "bent")}
+    return Accuracy(**{**known, **listed, "sizes": arrays.get("sizes")})
+
+
+def _rule(known: Fact) -> Rule:
+    """The rule of these facts; ValueError for one that this version does not have."""
+    assert isinstance(known, dict)
+    kind = str(known.get("kind"))
+    if kind not in RULES:
+        raise ValueError(
+            f"The file names the rule of integration {kind!r}, which is unknown. {nearest(kind, RULES)}"
+        )
+    rest = {k: _rule(v) if isinstance(v, dict) else v for k, v in known.items() if k != "kind"}
+    return RULES[kind](**rest)  # pyright: ignore[reportArgumentType]

@@ -1,71 +1,79 @@
 """Fits in files.
 
-The file is numpy's `.npz` without pickles. `about` holds JSON: the format, versions, fingerprints of model and data, names,
-and what was read and reported; the other entries are arrays: estimates, start, Hessian, scores, weights, clusters, the
-derivatives of all parameters with respect to the free ones, posterior moments, which parameters covariances take as known,
-second derivatives of penalties, and the nodes where they follow posteriors.
+The file is one of `_base._archive`. Its facts: versions, the facts of model and data, names, and what was read and reported;
+its arrays: estimates, start, Hessian, scores, weights, clusters, the derivatives of all parameters with respect to the free
+ones, posterior moments, which parameters covariances take as known, second derivatives of penalties, and the nodes where
+they follow posteriors.
 """
 
 import dataclasses
-import json
 import os
-import tempfile
-from importlib.metadata import version
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base import _archive as archive
+from iclv_jax._base._facts import Fact, Facts, dict_of, fact
+from iclv_jax._base._version import __version__
 from iclv_jax._fit._frame import full_jacobian
 from iclv_jax._fit._penalised import as_data, known_parameters, unfinished
-from iclv_jax._integration import Rule
-from iclv_jax._problem._fingerprint import of_data, of_model
+from iclv_jax._problem._fingerprint import of_data, of_model, of_rule
 
-FORMAT = "iclv_jax fit 1"
+FORMAT = archive.Format("saved fit", 2, "Fit the model and save it again.")
+ARRAYS = (
+    "estimates", "start", "hessian", "scores", "weights", "jacobian", "latent mean", "latent covariance", "held",
+    "precision", "clusters", "sizes", "shocks", "log weights",
+)  # fmt: skip
+"""All that a file may hold; the last five where the fit has them."""
 
 
 def write(fit: Any, path: str | os.PathLike[str]) -> None:
     """Write a fit beside the old file and put it in its place."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ValueError(f"{str(path)!r} lies in a folder that does not exist. Make it first.")
-    text = np.frombuffer(json.dumps(_about(fit), default=_plain).encode(), np.uint8)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    place = Path(path)
+    archive.check_place(place, repr(str(path)))
     try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, about=text, **_arrays(fit))  # pyright: ignore[reportArgumentType]
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        archive.write(place, FORMAT, _facts(fit), _arrays(fit), pack=True)
+    except OSError as trouble:
+        reason = trouble.strerror or str(trouble)
+        raise OSError(
+            trouble.errno,
+            f"The fit could not be saved ({reason}); what was there before is unchanged",
+            str(place),
+        ) from trouble
 
 
-def _about(fit: Any) -> dict[str, Any]:
+def _facts(fit: Any) -> Facts:
     problem, panel = fit.problem, fit.problem.panel
     table = fit.table()
     return {
-        "format": FORMAT,
-        "versions": {name: version(name) for name in ("iclv-jax", "jax", "numpy", "pandas")},
-        "fingerprints": {"model": of_model(problem), "data": of_data(problem)},
+        "versions": {"iclv_jax": __version__} | {m.__name__: m.__version__ for m in (jax, np, pd)},
+        "model": of_model(problem),
+        "data": of_data(problem),
         "names": list(fit.names),
-        "people": list(panel.people),
-        "person": panel.frame.person,
-        "weighted_by": panel.weighted_by,
+        "people": [_identifier(person) for person in panel.people],
+        "person": fact(panel.frame.person),
+        "weighted_by": fact(panel.weighted_by),
         "weights_are": panel.weights_are,
-        "quantities": fit._quantities,
-        "table": {k: table[k].tolist() for k in ("block", "role", "status", "estimate")}
-        | {"name": list(table.index), "against one": table["t_one"].notna().tolist()},
-        "modules": problem.spec.module_of,
-        "llf": fit.llf,
-        "rule": _rule_as_data(problem.rule),
-        "report": dataclasses.asdict(fit.optimizer_report) | {"verdict": fit.optimizer_report.verdict.value},
-        "accuracy": dataclasses.asdict(fit.accuracy) | {"sizes": None},
-        "trace": list(fit.rows),
+        "quantities": fact(fit._quantities),
+        "table": {k: fact(table[k].tolist()) for k in ("block", "role", "status")}
+        | {"estimate": table["estimate"].tolist(), "name": list(table.index)}
+        | {"against one": table["t_one"].notna().tolist()},
+        "modules": dict_of(problem.spec.module_of),
+        "llf": float(fit.llf),
+        "rule": of_rule(problem.rule),
+        "report": _numbers(
+            dataclasses.asdict(fit.optimizer_report) | {"verdict": fit.optimizer_report.verdict.value}
+        ),
+        "accuracy": _numbers(dataclasses.asdict(fit.accuracy) | {"sizes": None}),
+        "trace": [_numbers(row) for row in fit.rows],
         "summary": str(fit.summary()),
-        "penalties": None if fit.penalties is None else as_data(fit.penalties),
-        "known": list(known_parameters(fit)[1]) + list(unfinished(fit)),
+        "penalties": None if fit.penalties is None else fact(as_data(fit.penalties)),
+        "known": [*known_parameters(fit)[1], *unfinished(fit)],
     }
 
 
@@ -94,16 +102,13 @@ def _arrays(fit: Any) -> dict[str, np.ndarray]:
     return {k: np.asarray(v) for k, v in found.items()}
 
 
-def _rule_as_data(rule: Rule) -> dict[str, Any]:
-    fields = {f.name: getattr(rule, f.name) for f in dataclasses.fields(rule)}  # pyright: ignore[reportArgumentType]
-    plain = {k: _rule_as_data(v) if isinstance(v, Rule) else v for k, v in fields.items()}
-    return {"rule": type(rule).__name__, **plain}
+def _identifier(person: Hashable) -> Fact:
+    """Numbers and text as they are, dates in ISO format, others by their text."""
+    if isinstance(person, (bool, int, float, str, np.generic)):
+        return fact(person)
+    return person.isoformat() if isinstance(person, pd.Timestamp) else repr(person)
 
 
-def _plain(value: Any) -> Any:
-    """Numbers of numpy as Python's; other things (identifiers of people, say) by what they print as."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return repr(value) if not isinstance(value, pd.Timestamp) else value.isoformat()
+def _numbers(row: Mapping[str, object]) -> Facts:
+    """Facts in which numbers that are not finite stay numbers: nobody compares them, but tables show them."""
+    return {k: float(v) if isinstance(v, (float, np.floating)) else fact(v) for k, v in row.items()}

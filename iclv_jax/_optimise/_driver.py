@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._types import Array
-from iclv_jax._optimise._checkpoint import KEPT, Slot
+from iclv_jax._optimise._checkpoint import RunState, Slot
 from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Trial
 from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
@@ -74,7 +73,7 @@ def minimise(
 
 
 class Run:
-    """One optimisation. A checkpoint holds the point, the memory of the method, and the attributes in `KEPT`."""
+    """One optimisation. A checkpoint holds its `RunState`, and its trace."""
 
     def __init__(
         self,
@@ -364,34 +363,28 @@ class Run:
     def _save(self, z: Array, here: Derivatives, memory: Memory) -> None:
         if not self.slot.wanted:
             return
-        leaves = jax.tree.leaves(memory)
-        arrays = {"z": z, "scale": self.scale, "zero": self.zero}
-        known = {"placed": self.placed, "previous": self.previous}
-        arrays |= {name: array for name, array in known.items() if array is not None}
-        if self.lagged:
-            arrays["hessian"] = here.hessian
-        arrays |= {f"memory{i}": leaf for i, leaf in enumerate(leaves)}
-        facts = {name: getattr(self, name) for name in KEPT}
-        self.slot.save({k: np.asarray(v) for k, v in arrays.items()}, {**facts, "trace": self.trace})
+        state = RunState(
+            z=z, value=float(here.value), scale=self.scale, zero=self.zero, placed=self.placed, previous=self.previous,
+            hessian=here.hessian if self.lagged else None, memory=tuple(jax.tree.leaves(memory)), lagged=self.lagged,
+            evaluations=self.evaluations, recentrings=self.recentrings, quiet=self.quiet, movement=self.movement,
+            tolerance=self.tolerance, noise=self.noise, frozen=self.frozen, bad=self.bad, unscaled=self.unscaled,
+        )  # fmt: skip
+        self.slot.save(state, self.trace)
 
     def _resumed(self) -> tuple[Array, Derivatives, Memory, Curvature]:
         """The state at the last turn: nodes, scales, memory and counters as they were."""
-        arrays, facts = self.slot.restored()
-        for name in KEPT:
-            setattr(self, name, facts[name])
-        self.unscaled, self.trace = tuple(facts["unscaled"]), facts["trace"]
+        state, self.trace = self.slot.restored(RunState)
+        self.scale, self.zero, self.previous = state.scale, state.zero, state.previous
+        self.recentrings, self.quiet, self.movement = state.recentrings, state.quiet, state.movement
+        self.tolerance, self.noise = state.tolerance, state.noise
+        self.frozen, self.bad, self.unscaled = state.frozen, state.bad, state.unscaled
         spent = self.trace[-1]["seconds"] if self.trace else 0.0
         self.began = time.perf_counter() - spent
-        z = jnp.asarray(arrays["z"])
-        self.scale, self.zero = arrays["scale"], arrays["zero"]
-        self.previous = jnp.asarray(arrays["previous"]) if "previous" in arrays else None
-        if "placed" in arrays:
-            self._place(jnp.asarray(arrays["placed"]))
-        evaluations = self.evaluations
-        here = self._derivatives(z, jnp.asarray(arrays["hessian"]) if "hessian" in arrays else None)
-        self.evaluations = evaluations
-        shape_of = jax.tree.structure(self.method.begin(len(z)))
-        leaves = [jnp.asarray(arrays[f"memory{i}"]) for i in range(shape_of.num_leaves)]
-        memory = jax.tree.unflatten(shape_of, leaves)
+        if state.placed is not None:
+            self._place(state.placed)
+        here = self._derivatives(state.z, state.hessian)
+        self.slot.check_value(state.value, float(here.value))
+        self.evaluations, self.lagged = state.evaluations, state.lagged
+        memory = jax.tree.unflatten(jax.tree.structure(self.method.begin(len(state.z))), state.memory)
         # What was planned is in the memory; only the shape at this point is worked out again.
-        return z, here, memory, plan(self.method.pure, memory, self._model(here, z))[1]
+        return state.z, here, memory, plan(self.method.pure, memory, self._model(here, state.z))[1]

@@ -11,6 +11,9 @@ from iclv_jax._optimise._scaling import check_scaling
 from iclv_jax._optimise._trust_region import Curved, TrustRegionSteps
 from iclv_jax._spec._names import nearest
 
+LIMITS = ("max_iterations", "time_limit", "trace_parameters", "epochs")
+"""Settings that may differ when a fit is resumed."""
+
 Scaling = Literal["scores", "start", "none"] | Mapping[str, float]
 
 
@@ -60,13 +63,14 @@ class Optimizer:
         raise NotImplementedError
 
     @property
-    def _fields(self) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
-    @property
     def settings(self) -> dict[str, Any]:
-        """All settings, as a checkpoint compares them."""
-        return self._fields
+        """The settings that the answer depends on, as a checkpoint compares them."""
+        return decisive(self)
+
+
+def decisive(options: Optimizer) -> dict[str, Any]:
+    """All fields but the limits."""
+    return {f.name: getattr(options, f.name) for f in fields(options) if f.name not in LIMITS}
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,15 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._facts import Fact, fact
 from iclv_jax._base._types import Array
 from iclv_jax._spec._trace import program_key
 
 Leaves = tuple[Array, ...]
 HINT = "Stochastic takes transformations of a gradient alone, such as optax.adam(1e-3) or optax.sgd(0.1, momentum=0.9)"
+
+
+COUNTS = (0, 10, 100, 1_000, 10_000)
 
 
 class Recorded:
@@ -23,7 +27,7 @@ class Recorded:
     """
 
     def __init__(self, transformation: Any, size: int) -> None:
-        zeros = jnp.zeros(size)
+        self.size, zeros = size, jnp.zeros(size)
         try:
             begin = transformation.init(zeros)
             leaves, self.shape = jax.tree.flatten(jax.tree.map(jnp.asarray, begin))
@@ -50,9 +54,20 @@ class Recorded:
         return step, tuple(after)
 
     @property
-    def text(self) -> str:
-        """The program as text, equal in any process."""
-        return f"{self._program.jaxpr}; {[np.asarray(c).tolist() for c in self._program.consts]}"
+    def steps(self) -> list[Fact]:
+        """Steps along gradients that never change: what the transformation is known by in files.
+
+        Three at the beginning and three after each of the counts in `COUNTS`, which whole numbers in its state are set to:
+        so a schedule is seen at these steps, and not in between.
+        """
+        at, found = jnp.linspace(-0.5, 1.0, self.size), []
+        for count in COUNTS:
+            leaves = tuple(_counted(leaf, count) for leaf in self.first)
+            for turn in range(3):
+                gradient = jnp.sin(jnp.arange(1.0, self.size + 1.0) * (turn + 1.0)) * 10.0 ** (1 - turn)
+                step, leaves = self.update(gradient, at, leaves)
+                found.append(fact([float(f"{v:.9e}") for v in np.asarray(step)]))
+        return found
 
     def learning_rate(self, leaves: Leaves) -> float:
         """The rate in the state of `optax.inject_hyperparams`; NaN for a transformation that does not tell it."""
@@ -67,3 +82,9 @@ class Recorded:
 
     def __hash__(self) -> int:
         return self._hash
+
+
+def _counted(leaf: Array, count: int) -> Array:
+    """A whole number of a state, such as its count of steps, set to this one; other leaves as they are."""
+    whole = leaf.ndim == 0 and jnp.issubdtype(leaf.dtype, jnp.integer)
+    return jnp.asarray(count, leaf.dtype) if whole else leaf

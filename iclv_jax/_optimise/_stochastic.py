@@ -8,9 +8,11 @@ import numpy as np
 
 from iclv_jax._optimise._losses import Loss
 from iclv_jax._optimise._method import Method
-from iclv_jax._optimise._options import Optimizer, TrustRegion
+from iclv_jax._optimise._options import Optimizer, TrustRegion, decisive
 from iclv_jax._optimise._recorded import Recorded
 
+TRIED = 3
+"""Parameters on which a transformation shows its steps."""
 POLYAK = 8.0
 """Of the weights of steps in a Polyak average: step t of T counts like t^8, so that the beginning is forgotten."""
 
@@ -137,8 +139,8 @@ class Stochastic(Optimizer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """As of all optimisers; the transformation is known by its program."""
-        return {**self._fields, "transformation": Recorded(self.transformation, 1).text}
+        """As of all optimisers; the transformation is known by the steps that it takes."""
+        return {**decisive(self), "transformation": Recorded(self.transformation, TRIED).steps}
 
     @property
     def weighting(self) -> tuple[float, float]:

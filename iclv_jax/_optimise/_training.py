@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._types import AnyArray, Array
-from iclv_jax._optimise._checkpoint import Slot
+from iclv_jax._optimise._checkpoint import Slot, TrainingState
 from iclv_jax._optimise._epoch import Everybody, Setting, State, Step, cut, epoch, unscaled
 from iclv_jax._optimise._losses import WORDS
 from iclv_jax._optimise._objective import Likelihood
@@ -164,7 +164,7 @@ def _terms(objective: Likelihood, scale: Array) -> tuple[Terms, np.ndarray]:
 
 
 class Training:
-    """One training. A checkpoint holds the state, the best point, and the trace."""
+    """One training. A checkpoint holds its `TrainingState`, and the trace."""
 
     def __init__(
         self,
@@ -194,7 +194,7 @@ class Training:
         state = self.course.begin(self.objective.z(start))
         self.kept = state.average
         if self.slot.saved:
-            state = self._resumed(state)
+            state = self._resumed()
         elif self.jury is not None:
             self.best = self._judged(state.average)
         verdict, why = Verdict.TRAINED, ""
@@ -291,17 +291,12 @@ class Training:
     def _save(self, state: State) -> None:
         if not self.slot.wanted:
             return
-        arrays = {"point": state.point, "average": state.average, "steps": state.steps, "kept": self.kept}
-        arrays |= {f"leaf{i}": leaf for i, leaf in enumerate(state.leaves)}
-        facts = {"best": self.best, "best_epoch": self.best_epoch, "trace": self.rows}
-        self.slot.save({k: np.asarray(v) for k, v in arrays.items()}, facts)
+        point, average, leaves, steps = state
+        kept = TrainingState(point, average, leaves, steps, self.kept, self.best, self.best_epoch)
+        self.slot.save(kept, self.rows)
 
-    def _resumed(self, first: State) -> State:
-        arrays, facts = self.slot.restored()
-        self.best, self.best_epoch, self.rows = facts["best"], facts["best_epoch"], facts["trace"]
+    def _resumed(self) -> State:
+        state, self.rows = self.slot.restored(TrainingState)
+        self.kept, self.best, self.best_epoch = state.kept, state.best, state.best_epoch
         self.began -= self.rows[-1]["seconds"]
-        self.kept = jnp.asarray(arrays["kept"])
-        leaves = tuple(jnp.asarray(arrays[f"leaf{i}"]) for i in range(len(first.leaves)))
-        return State(
-            jnp.asarray(arrays["point"]), jnp.asarray(arrays["average"]), leaves, jnp.asarray(arrays["steps"])
-        )
+        return State(state.point, state.average, state.leaves, state.steps)

@@ -176,6 +176,10 @@ class ParameterMap:
     def __hash__(self) -> int:
         return self._hash
 
+    def __getstate__(self) -> dict[str, object]:
+        # Another process gives texts other hashes.
+        return {name: value for name, value in vars(self).items() if name != "_hash"}
+
 
 full = compiled(ParameterMap.full, static_argnums=0)
 natural = compiled(ParameterMap.natural, static_argnums=0)

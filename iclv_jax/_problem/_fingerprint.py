@@ -1,68 +1,134 @@
-"""Fingerprints of what a fit depends on: equal for equal models, data and settings, in any process."""
+"""What a fit depends on, as facts: equal for equal models, data and settings, in any process and any release of JAX."""
 
-import hashlib
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
-import jax
 import numpy as np
 
+from iclv_jax._base._archive import digest
+from iclv_jax._base._facts import Fact, Facts, dict_of, difference, fact
+from iclv_jax._integration import Rule
+from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem._problem import Problem
+from iclv_jax._spec import Kernel
+from iclv_jax._spec._facts import facts_of
 
-LIMITS = ("max_iterations", "time_limit", "trace_parameters", "epochs")
-"""Settings of an optimiser that may differ when a fit is resumed."""
-
-
-def digest(*parts: Any) -> str:
-    """SHA-256 over texts and arrays."""
-    found = hashlib.sha256()
-    for part in parts:
-        array = isinstance(part, (np.ndarray, jax.Array))
-        data = np.ascontiguousarray(part).tobytes() if array else repr(part).encode()
-        found.update(f"{np.shape(part) if array else ''}:{len(data)}:".encode() + data)
-    return found.hexdigest()
-
-
-def of_model(problem: Problem) -> str:
-    spec = problem.spec
-    rows = [(r.name, r.status, r.lower, r.upper, r.value, r.tied) for r in problem.table.rows]
-    programs = [d.program.text for d in problem.table.map.definitions]
-    for utility in spec.utilities:
-        programs += [utility.program.text, repr((utility.alternatives, utility.parameters, utility.columns))]
-    programs += [v.equation.program.text + repr((v.name, v.predictors)) for v in spec.nonlinear]
-    return digest(rows, programs, spec.random, spec.covariances, [repr(s) for s in problem.table.stacks])
+WHAT = {
+    "model": "another model",
+    "data": "other data (values, people, weights or their order differ)",
+    "integration": "another rule of integration",
+    "optimizer": "another optimiser",
+    "penalties": "other penalties",
+    "start": "other start values",
+}
+"""Parts of the facts of a fit, and what it means if they differ."""
 
 
-def of_data(problem: Problem) -> str:
-    people = [repr(p) for p in problem.panel.people]
-    return digest(people, *jax.tree.leaves(problem.core.person), problem.core.weights)
+class Settings(Protocol):
+    """An optimiser, as far as facts go: its settings that the answer depends on."""
+
+    @property
+    def settings(self) -> Mapping[str, object]: ...
+
+
+def of_model(problem: Problem) -> Facts:
+    """What the model says, and the names of its free parameters, which also tell how many levels its items have."""
+    return {**facts_of(problem.spec), "free parameters": fact(problem.names)}
+
+
+def of_data(problem: Problem) -> Facts:
+    """Digests of the people, of every item and covariate, and of each table of choices, by values.
+
+    They do not know how arrays are laid out: padding is left out, and rows follow each other person by person.
+    """
+    panel = problem.panel
+    return {
+        "people": digest(fact(panel.people)),
+        "weights": digest(panel.weights),
+        "covariates": _columns(panel.covariates, panel.person.covariates),
+        "items": dict_of(_answers(problem)),
+        "choices": {choice.name: _choices(problem, choice) for choice in problem.spec.choices},
+    }
+
+
+def _columns(names: Iterable[str], values: np.ndarray) -> Facts:
+    """A digest for each column of an array with one row per person, or per situation."""
+    return {
+        name: digest(np.asarray(column, float))
+        for name, column in zip(names, np.asarray(values).T, strict=True)
+    }
+
+
+def _answers(problem: Problem) -> dict[str, str]:
+    """Per item: levels (for those with levels), answers, and who gave one."""
+    person, levels = problem.panel.person, problem.panel.levels
+    found = {}
+    # The data of the choices follow those of the stacks.
+    for stack, data in zip(problem.table.stacks, person.data, strict=False):
+        for i, item in enumerate(stack.items):
+            seen = np.asarray(data.occurs)[:, i]
+            answers = np.where(seen, np.asarray(data.outcome)[:, i], -1).astype(float)
+            found[item] = digest(answers, seen, fact(levels.get(item, ())))
+    return found
+
+
+def _choices(problem: Problem, choice: Kernel) -> Facts:
+    """One table of situations: how many each person has, what is chosen and available, and the columns."""
+    rows, utility = problem.panel.situations_of(choice.name), choice.utility
+    labels = np.array([repr(fact(a)) for a in utility.alternatives])
+    return {
+        "situations": digest(np.bincount(rows.person, minlength=len(problem.panel.people))),
+        "chosen": digest(fact(labels[rows.outcome])),
+        "available": digest(rows.offered),
+        "columns": _columns(utility.columns, rows.columns),
+    }
 
 
 def outcomes(problem: Problem) -> dict[str, str]:
     """What is explained and for whom, piece by piece: equal for models that may use other covariates, other
     orders of items or alternatives, and other columns of the same data."""
     panel = problem.panel
-    found = {"the people": digest([repr(p) for p in panel.people]), "the weights": digest(panel.weights)}
+    found = {"the people": digest(fact(panel.people)), "the weights": digest(panel.weights)}
     for choice in problem.spec.choices:
         rows = panel.situations_of(choice.name)
-        labels = np.array([repr(a) for a in choice.utility.alternatives])[rows.outcome]
-        found[f"the choices of {choice.name}"] = digest(labels.tolist(), rows.person)
-    for stack, (values, _, seen) in zip(problem.table.stacks, panel.person.data, strict=False):
-        for i, item in enumerate(stack.items):
-            answers = np.where(seen[:, i], values[:, i], -1).astype(float)
-            found[f"item {item!r}"] = digest(answers, seen[:, i], panel.levels.get(item, ()))
-    return found
+        labels = np.array([repr(fact(a)) for a in choice.utility.alternatives])[rows.outcome]
+        found[f"the choices of {choice.name}"] = digest(rows.person, labels.tolist())
+    return found | {f"item {item!r}": answers for item, answers in _answers(problem).items()}
 
 
 def fingerprints(
-    problem: Problem, optimizer: Any, first: np.ndarray, staged: Any, penalties: Any = None
-) -> dict[str, str]:
+    problem: Problem,
+    optimizer: Settings,
+    first: np.ndarray,
+    staged: object,
+    penalties: Penalties | None = None,
+) -> Facts:
     """What a checkpoint has to agree with."""
-    settings = {name: value for name, value in optimizer.settings.items() if name not in LIMITS}
     return {
         "model": of_model(problem),
         "data": of_data(problem),
-        "integration": digest(problem.rule),
-        "optimizer": digest(type(optimizer).__name__, settings),
-        "penalties": digest(None if penalties is None else penalties.applied),
-        "start": digest(np.asarray(first), staged),
+        "integration": of_rule(problem.rule),
+        "optimizer": {"kind": type(optimizer).__name__, **dict_of(optimizer.settings)},
+        "penalties": [] if penalties is None else fact(penalties.applied),
+        "start": {"values": fact(first), "stages": fact(staged)},
     }
+
+
+def of_rule(rule: Rule) -> Fact:
+    """The rule of integration by its name and fields."""
+    return fact(rule)
+
+
+def mismatch(theirs: Facts, ours: Facts) -> str | None:
+    """What the facts in a file belong to, in words, where they are not those here; None where they are."""
+    for key, mine in ours.items():
+        if found := difference(theirs.get(key), mine):
+            detail = "" if key == "data" else f": {_in_words(found)}"
+            return f"{WHAT[key]}{detail}"
+    return None
+
+
+def _in_words(found: str) -> str:
+    """Values at points say nothing to a person but that they differ."""
+    where, computes, _ = found.partition(", computes")
+    return f"{where} computes something else" if computes else found

@@ -8,7 +8,7 @@ from typing import Any
 from iclv_jax._base._types import Array
 from iclv_jax._spec._module import Module
 from iclv_jax._spec._names import nearest
-from iclv_jax._spec._trace import Traced, arguments, check_arguments, record, scalar, trace
+from iclv_jax._spec._trace import Traced, arguments, check_arguments, record, trace
 
 CELLS = "equation "
 """What the names of the arrays begin with that hold the coefficients of such an equation."""
@@ -61,7 +61,7 @@ def trace_equation(
     called = tuple(known[n] for n in used[0] if n in known)
     used[0] = [n for n in used[0] if n not in known]
     check_parts(used[0], called, what)
-    program = trace(function, used, lambda value: [scalar(value, what)], what, called)
+    program = trace(function, used, what, None, called)
     parameters, columns, others = (tuple(names) for names in used)
     return Equation(parameters, columns, others, program, called)
 

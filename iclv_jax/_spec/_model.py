@@ -337,4 +337,4 @@ def _trace_definition(name: str, function: Callable[..., Any]) -> Definition:
     used, _ = record(function, [lambda name: None], what)
     if name in used[0]:
         raise ValueError(f"{what} uses itself. Write it as a function of other parameters.")
-    return Definition(name, tuple(used[0]), trace(function, used, lambda value: [value], what))
+    return Definition(name, tuple(used[0]), trace(function, used, what))

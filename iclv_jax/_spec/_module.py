@@ -1,6 +1,6 @@
 """Modules: networks, or any tree of arrays, whose entries are parameters of the model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._portable import packed, unpacked
+from iclv_jax._base._types import AnyArray, Array
 from iclv_jax._spec._dropout import Dropout, with_draws, without_draws
 from iclv_jax._spec._names import nearest
 
@@ -66,11 +67,17 @@ class Module:
     def size(self) -> int:
         return sum(part.size for part in self.parts)
 
+    def __reduce__(self) -> "tuple[Callable[..., Module], tuple[object, ...]]":
+        # The tree itself and not its definition, which holds marks that are known by identity. Its activations are
+        # functions that jax.jit has wrapped, which plain pickle does not take.
+        content = packed(self.build(np.zeros(self.size)), f"modules[{self.name!r}]")
+        return _module_again, (self.name, self.parts, self.start, content)
+
     def restored(self, vector: Array) -> Any:
         """The module as it was given, but in inference mode and with its arrays as in `build`."""
         return without_draws(self.build(vector))
 
-    def build(self, vector: Array) -> Any:
+    def build(self, vector: AnyArray) -> Any:
         """The module with its arrays taken from a vector with one number per entry."""
         arrays, offset = [], 0
         for part in self.parts:
@@ -114,6 +121,10 @@ class Module:
         return flat
 
 
+def _module_again(name: str, parts: tuple[Part, ...], start: np.ndarray, content: bytes) -> Module:
+    return Module(name, parts, start, _skeleton(unpacked(content))[1])
+
+
 def as_modules(given: Any) -> tuple[Module, ...]:
     """The modules of `modules=`, checked, in inference mode and with arrays of 64 bits."""
     if not isinstance(given, Mapping):
@@ -128,8 +139,7 @@ def _as_module(name: Any, module: Any) -> Module:
     module = eqx.nn.inference_mode(with_draws(module))
     drawing, _ = jax.tree_util.tree_flatten_with_path(module, is_leaf=lambda a: isinstance(a, Dropout))
     draws = {jax.tree_util.keystr(path) + ".draw" for path, a in drawing if isinstance(a, Dropout)}
-    arrays, fixed = eqx.partition(module, _is_float_array)
-    found, held = jax.tree_util.tree_flatten_with_path(arrays)
+    found, skeleton = _skeleton(module)
     if not found:
         raise ValueError(
             f"modules[{name!r}] holds no array of real numbers, so it has no parameters: {module!r}. Call it in the "
@@ -140,7 +150,14 @@ def _as_module(name: Any, module: Any) -> Module:
     start = np.concatenate([np.asarray(a, np.float64).reshape(-1) for _, a in found])
     if not np.isfinite(start).all():
         raise ValueError(f"modules[{name!r}] holds numbers that are not finite. Initialise it anew.")
-    return Module(name, parts, start, (held, fixed))
+    return Module(name, parts, start, skeleton)
+
+
+def _skeleton(module: Any) -> tuple[list[tuple[Any, Any]], tuple[Any, Any]]:
+    """The arrays of real numbers of a module with their paths, and what is needed to put others in their places."""
+    arrays, fixed = eqx.partition(module, _is_float_array)
+    found, held = jax.tree_util.tree_flatten_with_path(arrays)
+    return found, (held, fixed)
 
 
 def _is_float_array(leaf: Any) -> bool:

@@ -6,7 +6,10 @@ is compiled again.
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+import pickle
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -14,7 +17,10 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._facts import Fact, difference
+from iclv_jax._base._portable import packed, unpacked
 from iclv_jax._base._types import Array
+from iclv_jax._spec._computes import values_at_points
 from iclv_jax._spec._module import Module
 
 
@@ -40,19 +46,55 @@ class Namespace:
     __setitem__ = __setattr__
 
 
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a recorded function is recorded from: the user's function, the names that it uses in each namespace, the keys of
+    the mapping that it returns (None: it returns one number), what it is in messages, and the modules that it calls."""
+
+    function: Callable[..., Any]
+    names: tuple[tuple[str, ...], ...]
+    keys: tuple[Hashable, ...] | None
+    what: str
+    modules: tuple[Module, ...] = ()
+
+    def __call__(self, *values: Array) -> list[Array]:
+        """The user's function on scalars in the order of `names`, and the vectors of modules behind them."""
+        count = sum(len(group) for group in self.names)
+        offset = 0
+        spaces = []
+        for group in self.names:
+            found: dict[str, Any] = dict(zip(group, values[offset : offset + len(group)], strict=True))
+            if not spaces:
+                found |= {m.name: m.build(v) for m, v in zip(self.modules, values[count:], strict=True)}
+            spaces.append(Namespace(found.__getitem__))
+            offset += len(group)
+        result = _guarded(self.function, spaces, self.what)
+        if self.keys is None:
+            return [scalar(result, self.what)]
+        return [scalar(result[key], f"The utility of {key!r}") for key in self.keys]
+
+    def traced(self) -> "Traced":
+        return Traced(self, [len(group) for group in self.names], [m.size for m in self.modules])
+
+
 class Traced:
-    """A function of scalars, and of vectors of the sizes `vectors` behind them, recorded as a JAX program:
-    `traced(*arrays) -> tuple of arrays`.
+    """A function of scalars (`counts` of them by namespace), and of vectors of the sizes `vectors` behind them, recorded as
+    a JAX program: `traced(*arrays) -> tuple of arrays`.
 
     Two of them are equal when their programs, and the programs of their first and second
     derivatives, are equal. (The derivatives matter for functions with a custom rule.)
+
+    It is pickled as the user's function, and recorded anew where it is read: programs belong to one version of JAX.
     """
 
     def __init__(
-        self, function: Callable[..., Sequence[Array]], arguments: int, vectors: Sequence[int] = ()
+        self, function: Callable[..., Sequence[Array]], counts: Sequence[int], vectors: Sequence[int] = ()
     ) -> None:
-        example = [jnp.zeros(())] * arguments + [jnp.zeros(size) for size in vectors]
-        self._program = jax.make_jaxpr(function)(*example)
+        example = [jnp.zeros(())] * sum(counts) + [jnp.zeros(size) for size in vectors]
+        self._function, self._counts, self._vectors = function, tuple(counts), tuple(vectors)
+        # A function of its own: JAX would remember the program of one that it has seen, and what that refers to may have
+        # changed.
+        self._program = jax.make_jaxpr(lambda *values: function(*values))(*example)
         self._call = jex.jaxpr_as_fun(self._program)
         self._key = _canonical(_with_derivatives(self._call, example))
         self._hash = hash(self._key)
@@ -60,10 +102,20 @@ class Traced:
     def __call__(self, *arguments: Array) -> tuple[Array, ...]:
         return tuple(self._call(*arguments))
 
-    @property
-    def text(self) -> str:
-        """The program as text, equal in any process."""
-        return f"{self._program.jaxpr}; {[np.asarray(c).tolist() for c in self._program.consts]}"
+    @cached_property
+    def computes(self) -> list[Fact]:
+        """Its values at points that never change: what it is known by in files."""
+        return values_at_points(self._call, self._counts, self._vectors)
+
+    def __reduce__(self) -> tuple[Callable[..., "Traced"], tuple[object, ...]]:
+        function, what = self._function, getattr(self._function, "what", "A recorded function")
+        again = Traced(function, self._counts, self._vectors)
+        if again != self and difference(self.computes, again.computes):
+            raise pickle.PicklingError(
+                f"{what} computes something else now than when the model was made: it uses a variable that has been given "
+                "another value since. Make the model anew, then pickle it."
+            )
+        return _recorded_again, (packed(function, what), self._counts, self._vectors, self.computes)
 
     def reaches(self) -> tuple[frozenset[int], ...]:
         """For every output the positions of the arguments that it may depend on."""
@@ -139,26 +191,26 @@ def check_arguments(function: Any, names: Sequence[str], what: str) -> None:
 def trace(
     function: Callable[..., Any],
     names: Sequence[Sequence[str]],
-    outputs: Callable[[Any], Sequence[Any]],
     what: str,
+    keys: tuple[Hashable, ...] | None = None,
     modules: Sequence[Module] = (),
 ) -> Traced:
     """Record `function` with the names of each namespace bound, in order, to scalar arguments, and with the modules of
-    the first namespace built from the vectors that follow these."""
-    count = sum(len(group) for group in names)
+    the first namespace built from the vectors that follow these. With `keys` it returns a mapping."""
+    groups = tuple(tuple(group) for group in names)
+    return Source(function, groups, keys, what, tuple(modules)).traced()
 
-    def flat(*values: Array) -> list[Array]:
-        offset = 0
-        spaces = []
-        for group in names:
-            found: dict[str, Any] = dict(zip(group, values[offset : offset + len(group)], strict=True))
-            if not spaces:
-                found |= {m.name: m.build(v) for m, v in zip(modules, values[count:], strict=True)}
-            spaces.append(Namespace(found.__getitem__))
-            offset += len(group)
-        return [scalar(v, what) for v in outputs(_guarded(function, spaces, what))]
 
-    return Traced(flat, count, [m.size for m in modules])
+def _recorded_again(content: bytes, counts: Sequence[int], vectors: Sequence[int], computes: Fact) -> Traced:
+    """A function read from a pickle, recorded anew; ValueError where its name now stands for another one."""
+    found = Traced(unpacked(content), counts, vectors)
+    if difference(computes, found.computes):
+        what = getattr(found._function, "what", "A recorded function")
+        raise ValueError(
+            f"{what} computes something else here than where the model was pickled: its module has changed since. Make the "
+            "model anew."
+        )
+    return found
 
 
 def arguments(

@@ -1,6 +1,6 @@
 """Utilities: a user's function of parameters, columns and latent variables, recorded once."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from iclv_jax._base._types import Array
 from iclv_jax._spec._equation import check_parts
 from iclv_jax._spec._module import Module
 from iclv_jax._spec._names import nearest
-from iclv_jax._spec._trace import Traced, arguments, check_arguments, record, scalar, trace
+from iclv_jax._spec._trace import Traced, arguments, check_arguments, record, trace
 
 WHAT = "The utility function"
 
@@ -76,13 +76,9 @@ def trace_utility(
     called = tuple(known[name] for name in used[0] if name in known)
     used[0] = [name for name in used[0] if name not in known]
     check_parts(used[0], called, WHAT)
-    program = trace(function, used, lambda mapping: [_number(mapping, a) for a in alternatives], WHAT, called)
+    program = trace(function, used, WHAT, alternatives, called)
     parameters, columns, lvs = (tuple(names) for names in used)
     return Utility(alternatives, parameters, columns, lvs, program, called)
-
-
-def _number(mapping: Mapping[Hashable, Any], alternative: Hashable) -> Array:
-    return scalar(mapping[alternative], f"The utility of {alternative!r}")
 
 
 def _kind(result: Any) -> str:
