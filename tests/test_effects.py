@@ -77,7 +77,7 @@ def test_reliability_of_scores_by_regression(pupils, pupils_fit):
 
 def test_missing_answers_take_part_in_all_models():
     """With complete answers the saturated model has a closed form, which the algorithm for gaps comes to as well."""
-    from iclv_jax._predict._saturated import normal_loglike, saturated
+    from iclv_jax._predict._fit_measures import normal_loglike, saturated
 
     generator = np.random.default_rng(0)
     values = generator.normal(size=(60, 3)) @ generator.normal(size=(3, 3))
@@ -247,5 +247,7 @@ def test_the_baseline_with_missing_items_counts_those_who_answered():
     base, excess = 2.0 * (found["saturated_loglike"] - alone), max(found["chi2"] - found["df"], 0.0)
     assert found["baseline_chi2"] == pytest.approx(base, rel=1e-6)
     assert found["cfi"] == pytest.approx(1.0 - excess / (base - 15), rel=1e-6)
-    assert found["tli"] == pytest.approx((base / 15 - found["chi2"] / found["df"]) / (base / 15 - 1.0), rel=1e-6)
+    assert found["tli"] == pytest.approx(
+        (base / 15 - found["chi2"] / found["df"]) / (base / 15 - 1.0), rel=1e-6
+    )
     assert found["rmsea"] == pytest.approx(np.sqrt(excess / (len(values) * found["df"])), rel=1e-6)

@@ -178,7 +178,9 @@ class Density(families.Kernel):
 def test_what_a_kernel_of_a_user_leaves_undefined_is_said(same):
     """Counts written as a choice: a Poisson log density."""
     generator = np.random.default_rng(0)
-    data = pd.DataFrame({"n": generator.poisson(2.0, 60) * 1.0, "y": 1 if same else generator.integers(0, 2, 60)})
+    data = pd.DataFrame(
+        {"n": generator.poisson(2.0, 60) * 1.0, "y": 1 if same else generator.integers(0, 2, 60)}
+    )
 
     def log_density(b, x, lv):
         return {1: x.n * b.level - jnp.exp(b.level), 0: 0.0 * x.n}

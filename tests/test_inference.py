@@ -262,7 +262,9 @@ def test_the_value_of_a_t_test_keeps_all_its_digits(fit, value):
         assert found.index[0] == f"price = {value!r}"
         assert found["value"].iloc[0] == value
         assert found["estimate"].iloc[0] == pytest.approx(fit.params["price"], rel=1e-9)
-        assert found["t"].iloc[0] == pytest.approx((fit.params["price"] - value) / fit.bse["price"], rel=1e-12)
+        assert found["t"].iloc[0] == pytest.approx(
+            (fit.params["price"] - value) / fit.bse["price"], rel=1e-12
+        )
         np.testing.assert_allclose(found[["lower", "upper"]], fit.conf_int().loc[["price"]], rtol=1e-9)
 
 
@@ -403,7 +405,7 @@ def repeated(counts):
     return logit().fit(rows, progress=False)
 
 
-def test_frequency_weights_are_as_many_rows(counted, repeated, counts):
+def test_frequency_weights_are_as_many_rows(counted, repeated, counts, tmp_path):
     np.testing.assert_allclose(counted.params, repeated.params, rtol=1e-8)
     for kind in ("hessian", "bhhh", "robust", "jackknife"):
         np.testing.assert_allclose(counted.cov_params(kind), repeated.cov_params(kind), rtol=1e-6)
@@ -411,6 +413,10 @@ def test_frequency_weights_are_as_many_rows(counted, repeated, counts):
     assert counted.nobs == repeated.nobs == counts["w"].sum()
     assert counted.bic == pytest.approx(repeated.bic) and counted.aic == pytest.approx(repeated.aic)
     assert "frequency: 400 rows count 1,000 people" in str(counted.summary())
+    counted.save(tmp_path / "fit.npz")
+    saved = iclv.load(tmp_path / "fit.npz")
+    assert (saved.nobs, saved.bic) == (counted.nobs, counted.bic)
+    np.testing.assert_allclose(saved.standard_errors("robust"), counted.standard_errors("robust"))
     drawn = counted.bootstrap(400).standard_errors
     np.testing.assert_allclose(drawn, repeated.bse, rtol=0.15)
 
@@ -428,7 +434,9 @@ def test_tests_with_frequency_weights_are_those_of_as_many_rows(counts, counted,
     fixed = logit(fixed={"time": 0.0})
     found = fixed.fit(counts, weights="w", weights_are="frequency", progress=False)
     right = fixed.fit(rows, progress=False).modification_indices(kind="robust")
-    np.testing.assert_allclose(found.modification_indices(kind="robust")["statistic"], right["statistic"], rtol=1e-6)
+    np.testing.assert_allclose(
+        found.modification_indices(kind="robust")["statistic"], right["statistic"], rtol=1e-6
+    )
     assert not any("weights" in note for note in counted.lr_test(found).notes)
 
 

@@ -161,7 +161,9 @@ def test_surplus_where_the_marginal_utility_of_cost_is_piecewise():
     found = fit.scenario(data, cheaper, cost="cost_a")
     np.testing.assert_allclose(found.surplus, 0.3, rtol=1e-10)
     assert found.mean_surplus == pytest.approx(0.3) and found.mean_surplus_se == pytest.approx(0.0, abs=1e-9)
-    quicker = fit.scenario(data, data.assign(time_a=data["time_a"] - 1.0, time_b=data["time_b"] - 1.0), "cost_a")
+    quicker = fit.scenario(
+        data, data.assign(time_a=data["time_a"] - 1.0, time_b=data["time_b"] - 1.0), "cost_a"
+    )
     np.testing.assert_allclose(
         quicker.surplus, p["time"] / np.where(data["income"] > 50, p["rich"], p["poor"]), rtol=1e-10
     )
@@ -170,7 +172,7 @@ def test_surplus_where_the_marginal_utility_of_cost_is_piecewise():
 
 def test_branches_that_only_a_scenario_meets():
     """Nobody in the sample has a large income, everybody in the second state of the world."""
-    fit, data, p = piecewise(2, large=30.0)
+    fit, data, _ = piecewise(2, large=30.0)
     assert fit.willingness_to_pay("time", cost="cost_a").distribution is None
     assert not fit.scenario(data, data, cost="cost_a").notes
     rich = data.assign(income=80.0)

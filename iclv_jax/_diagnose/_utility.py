@@ -43,7 +43,9 @@ def multiplied(problem: Any, what: str) -> dict[str, tuple[str, ...]]:
 
     columns = situations(problem)[0]
     columns = np.concatenate([generic(SETS, columns.shape[1], 0), columns])
-    points = [jnp.asarray(generic(SETS, len(n), i)) for n, i in ((utility.coefficients, 1), (utility.latents, 2))]
+    points = [
+        jnp.asarray(generic(SETS, len(n), i)) for n, i in ((utility.coefficients, 1), (utility.latents, 2))
+    ]
     weights = jnp.asarray(generic(1, len(utility.alternatives), 3)[0])
 
     def total(b: Array, x: Array, lv: Array) -> Array:

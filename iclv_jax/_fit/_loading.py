@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax import _integration as integration
-from iclv_jax._fit._penalised import from_data
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._saved import SavedFit
 from iclv_jax._fit._writing import FORMAT
+from iclv_jax._inference._penalised import from_data
 from iclv_jax._integration import Nodes, Rule
 from iclv_jax._optimise import OptimizerReport, Verdict
 from iclv_jax._problem import Problem, bind

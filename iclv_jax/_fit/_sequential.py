@@ -5,8 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._threads import one_thread
 from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start
-from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Checkpoint, Optimizer, Stage, Stochastic, refine, sequential_start, stages
@@ -74,7 +74,7 @@ def fit_sequential(
         moved=two.free,
         start=np.asarray(first),
         accuracy=checked_accuracy(joint, choice.params),
-        rows=(*rows, *of_items, *of_choice),
+        _rows=(*rows, *of_items, *of_choice),
     )
 
 
@@ -139,9 +139,7 @@ def _check_measured(problem: Problem) -> None:
     for name in reversed(spec.order):
         if name in measured:
             measured |= parents[name]
-    lost = [
-        parameter.name for parameter in problem.table.parameters if _speaks_of(parameter, spec, measured)
-    ]
+    lost = [parameter.name for parameter in problem.table.parameters if _speaks_of(parameter, spec, measured)]
     if lost:
         raise ValueError(
             f"No item measures what these parameters are about, so that the first step cannot estimate them: "

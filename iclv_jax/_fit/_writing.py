@@ -18,16 +18,23 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._frame import full_jacobian
-from iclv_jax._fit._penalised import as_data, known_parameters, unfinished
+from iclv_jax._inference._frame import full_jacobian
+from iclv_jax._inference._penalised import as_data, known_parameters, unfinished
 from iclv_jax._integration import Rule
+from iclv_jax._predict._latent_scores import latent_posterior, quantities
 from iclv_jax._problem._fingerprint import of_data, of_model
 
 FORMAT = "iclv_jax fit 1"
 
 
 def write(fit: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fit beside the old file and put it in its place."""
+    """Write the fit to a file (replaced whole), from which `iclv.load` reads it.
+
+    The file is numpy's `.npz`, with arrays, and JSON for names, versions, fingerprints of model and data, and tables;
+    nothing in it is pickled. It holds the people's scores and posterior moments, but neither the data nor the utility
+    function. ValueError for a folder that does not exist.
+    """
+    # Beside the old file, which it then replaces.
     path = Path(path)
     if not path.parent.is_dir():
         raise ValueError(f"{str(path)!r} lies in a folder that does not exist. Make it first.")
@@ -54,7 +61,7 @@ def _about(fit: Any) -> dict[str, Any]:
         "person": panel.frame.person,
         "weighted_by": panel.weighted_by,
         "weights_are": panel.weights_are,
-        "quantities": fit._quantities,
+        "quantities": quantities(problem.spec),
         "table": {k: table[k].tolist() for k in ("block", "role", "status", "estimate")}
         | {"name": list(table.index), "against one": table["t_one"].notna().tolist()},
         "modules": problem.spec.module_of,
@@ -62,7 +69,7 @@ def _about(fit: Any) -> dict[str, Any]:
         "rule": _rule_as_data(problem.rule),
         "report": dataclasses.asdict(fit.optimizer_report) | {"verdict": fit.optimizer_report.verdict.value},
         "accuracy": dataclasses.asdict(fit.accuracy) | {"sizes": None},
-        "trace": list(fit.rows),
+        "trace": list(fit._rows),
         "summary": str(fit.summary()),
         "penalties": None if fit.penalties is None else as_data(fit.penalties),
         "known": list(known_parameters(fit)[1]) + list(unfinished(fit)),
@@ -71,7 +78,7 @@ def _about(fit: Any) -> dict[str, Any]:
 
 def _arrays(fit: Any) -> dict[str, np.ndarray]:
     problem, params = fit.problem, jnp.asarray(fit.estimates)
-    moments = fit._posterior
+    moments = latent_posterior(fit)
     found = {
         "estimates": fit.estimates,
         "start": fit.start,

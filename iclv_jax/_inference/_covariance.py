@@ -197,4 +197,3 @@ def _reason(value: float, vector: np.ndarray, names: Sequence[str]) -> str:
     direction = ", ".join(f"{names[i]} ({vector[i]:+.2f})" for i in order)
     what = "is flat" if value > UPWARDS else "curves upwards (this is not a maximum)"
     return f"the log-likelihood {what} in the direction {direction}: no standard errors for its parameters"
-

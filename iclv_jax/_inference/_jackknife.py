@@ -41,9 +41,9 @@ def jackknife(
     result = np.full((len(names),) * 2, np.nan)
     if reason := _not_definite(rest, groups, panel.people, panel.clusters is not None):
         return Covariance("jackknife", result, (*inverse.reasons, reason), held)
-    steps = np.linalg.solve(
-        rest, (times @ slopes - slopes - (0.0 if pull is None else pull))[:, at, None]
-    )[:, :, 0]
+    steps = np.linalg.solve(rest, (times @ slopes - slopes - (0.0 if pull is None else pull))[:, at, None])[
+        :, :, 0
+    ]
     size = times.sum()
     centred = steps - times @ steps / size
     matrix = (size - 1.0) / size * (centred.T * times) @ centred

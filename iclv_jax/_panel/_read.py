@@ -20,7 +20,6 @@ from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._standardized import all_terms
 
-
 WeightsAre = Literal["sampling", "frequency"]
 
 

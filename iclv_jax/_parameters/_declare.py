@@ -79,9 +79,7 @@ def _structural_parameters(spec: Spec, levels: Levels) -> Iterable[Parameter]:
         if first in spec.order:
             meaning = f"covariance of the disturbances of {first} and {second}"
             name = names.covariance(first, second)
-            yield Parameter(
-                name, "structural", "covariance", 0.0, meaning, owner=first, argument=second
-            )
+            yield Parameter(name, "structural", "covariance", 0.0, meaning, owner=first, argument=second)
 
 
 def _equation(latent: Latent, latents: tuple[str, ...], levels: Levels) -> Iterable[Parameter]:

@@ -1,16 +1,21 @@
 """Data to predict for: the estimation sample, or other data read by the same rules."""
 
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import get_args
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Params
+from iclv_jax._base._types import Array, Params
+from iclv_jax._inference._estimated import Estimated
 from iclv_jax._panel import Panel, read_panel
 from iclv_jax._panel._frame import identifiers
-from iclv_jax._predict import Given, View, at_rows, on, posterior_view, prior_view
+from iclv_jax._parameters import CHOICE, LATENT
+from iclv_jax._predict._probabilities import at_rows
+from iclv_jax._predict._view import Given, View, moving, on, posterior_view, prior_view
 from iclv_jax._problem import Problem
+from iclv_jax._spec import Utility
 from iclv_jax._spec._names import nearest
 
 OUTCOMES = {"nothing": (), "items": ("items",), "answers": ("items", "choices")}
@@ -37,13 +42,18 @@ class Sight:
         """Weights of the situations, in the order of the data."""
         return self.by_row(np.broadcast_to(self.panel.weights[:, None], self.panel.rows.shape))
 
-    def by_row(self, values: Any) -> np.ndarray:
+    def by_row(self, values: Array | np.ndarray) -> np.ndarray:
         """Values (person, situation, ...) in the order of the data."""
         return at_rows(np.asarray(values), self.panel.rows)[0]
 
 
 def sight(
-    problem: Problem, params: Params, data: Any, people: Any, given: Given, draws: int | None = None
+    problem: Problem,
+    params: Params,
+    data: pd.DataFrame | None,
+    people: pd.DataFrame | None,
+    given: Given,
+    draws: int | None = None,
 ) -> Sight:
     """What to predict for; ValueError for data that do not fit the model."""
     if given not in get_args(Given):
@@ -67,7 +77,9 @@ def sight(
     return Sight(posterior_view(known, asked.core.person, params, given), panel)
 
 
-def read_new(problem: Problem, data: Any, people: Any, outcomes: tuple[str, ...]) -> Panel:
+def read_new(
+    problem: Problem, data: pd.DataFrame, people: pd.DataFrame | None, outcomes: tuple[str, ...]
+) -> Panel:
     """Other data, checked as those of the fit were, with the levels of the fit.
 
     Weights are those of the fit's column where the data have it, or those of the fit for people who stood in it;
@@ -104,7 +116,7 @@ def _weighted(panel: Panel, weights: np.ndarray) -> Panel:
     return replace(panel, weights=weights)
 
 
-def _has(column: str, data: Any, people: Any) -> bool:
+def _has(column: str, data: pd.DataFrame, people: pd.DataFrame | None) -> bool:
     return any(isinstance(f, pd.DataFrame) and column in f.columns for f in (data, people))
 
 
@@ -115,3 +127,22 @@ def _same_people(extra: pd.DataFrame, data: pd.DataFrame, person: str | None) ->
         return None
     kept = kept[kept.index.isin(data[person])]
     return kept.set_axis(identifiers(kept.index.tolist()).rename(person), axis=0) if len(kept) else None
+
+
+def utility_of(problem: Problem, what: str) -> Utility:
+    """The utilities; ValueError for a model without a choice."""
+    utility = problem.spec.utility
+    if utility is None:
+        raise ValueError(f"{what}: the model has no choice.")
+    return utility
+
+
+def directions(fit: Estimated, seen: Sight) -> Array:
+    """Unit vectors of the parameters that a prediction depends on."""
+    sections = (LATENT, CHOICE) if seen.view.prior else None
+    return moving(seen.view.core, jnp.asarray(fit.estimates), sections)
+
+
+def alternatives_of(problem: Problem) -> pd.Index:
+    """The alternatives as labels."""
+    return identifiers(utility_of(problem, "This").alternatives).rename("alternative")

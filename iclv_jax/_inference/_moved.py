@@ -1,12 +1,27 @@
-"""Which arrays of a problem a column or a fixed parameter stands in."""
+"""Which arrays of a problem a column or a fixed parameter stands in, and how the scores change with them."""
 
 from typing import NamedTuple
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._inference._sensitivity import Direction, nowhere
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Params, Scores
+from iclv_jax._derivatives import person_scores
+from iclv_jax._likelihood._likelihood import Core
 from iclv_jax._problem import Problem
 from iclv_jax._spec._names import nearest
+
+
+class Direction(NamedTuple):
+    """By how much the arrays of a core move together; None for the answers to discrete items."""
+
+    constants: Array
+    covariates: Array
+    values: tuple[Array | None, ...]
+    columns: Array
 
 
 class Move(NamedTuple):
@@ -70,3 +85,33 @@ def _why_not(problem: Problem, name: str) -> str:
         f"column={name!r} is none that the utilities, the structural equations or the continuous items use. "
         f"{nearest(name, known)}"
     )
+
+
+def nowhere(core: Core) -> Direction:
+    """The direction in which nothing moves."""
+    person = core.person
+    values = (jnp.zeros_like(v) if jnp.issubdtype(v.dtype, jnp.floating) else None for v in person.values)
+    constants, covariates = jnp.zeros_like(core.constants), jnp.zeros_like(person.covariates)
+    return Direction(constants, covariates, tuple(values), jnp.zeros_like(person.columns))
+
+
+@compiled
+def score_changes(core: Core, params: Params, direction: Direction) -> Scores:
+    """Derivatives of every person's score in a direction, unweighted, at frozen nodes: (people, parameters)."""
+
+    def scores(step: Array) -> Scores:
+        return person_scores(_moved(core, direction, step), params).scores
+
+    return jax.jvp(scores, (jnp.zeros(()),), (jnp.ones(()),))[1]
+
+
+def _moved(core: Core, direction: Direction, step: Array) -> Core:
+    person = core.person
+    values = (v if d is None else v + step * d for v, d in zip(person.values, direction.values, strict=True))
+    person = person._replace(
+        covariates=person.covariates + step * direction.covariates,
+        values=tuple(values),
+        columns=person.columns + step * direction.columns,
+    )
+    constants = core.constants + step * direction.constants
+    return eqx.tree_at(lambda c: (c.constants, c.person), core, (constants, person))
