@@ -12,8 +12,9 @@ from iclv_jax import datasets, families, plot  # noqa: E402
 from iclv_jax._base._version import __version__  # noqa: E402
 from iclv_jax._diagnose import diagnose  # noqa: E402
 from iclv_jax._families import Continuous, Logit, Ordered, Probit  # noqa: E402  # noqa: E402
-from iclv_jax._fit import Fit, SequentialFit, ben_akiva_swait, compare, load, vuong  # noqa: E402
-from iclv_jax._fit._multistart import multistart  # noqa: E402
+from iclv_jax._fit import Fit, SequentialFit, load  # noqa: E402
+from iclv_jax._inference._against import ben_akiva_swait, vuong  # noqa: E402
+from iclv_jax._inference._multistart import multistart  # noqa: E402
 from iclv_jax._integration import (  # noqa: E402
     Adaptive,
     Conditioned,
@@ -27,6 +28,7 @@ from iclv_jax._optimise import BHHH, LBFGSB, Scipy, Stochastic, TrustRegion  # n
 from iclv_jax._panel._long import from_long  # noqa: E402
 from iclv_jax._parameters._penalties import L1, L2, Gaussian  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
+from iclv_jax._report._compare import compare  # noqa: E402
 from iclv_jax._search import search  # noqa: E402
 from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
 from iclv_jax._spec._initialise import initialise  # noqa: E402

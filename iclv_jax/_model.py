@@ -187,7 +187,7 @@ class Model:
             `fit.penalty` stands beside it, and summary and covariances say that they are penalised.
         start
             `"sequential"` (items and structure, then the choice, then everything), `"default"`, a
-            mapping of some names to values, or an earlier fit, also one of `fit_sequential`.
+            mapping of some names to values, or an earlier fit, also one of `fit_sequential` or one that was loaded.
         progress
             Whether to show a progress bar.
         checkpoint

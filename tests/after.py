@@ -28,7 +28,8 @@ def fit_at(problem, params):
     report = SimpleNamespace(active=(), trained=(), previous={}, verdict=Verdict.CONVERGED)
     fit = iclv.Fit(problem, np.asarray(params), report, np.asarray(params), None, ())
     root = np.random.default_rng(0).normal(size=(len(params), len(params))) / 20.0
-    fit._covariances["hessian"] = Covariance("hessian", root @ root.T, ())
+    known = Covariance("hessian", root @ root.T, ())
+    fit._covariances.update(dict.fromkeys(("hessian", fit.default_covariance), known))
     return fit
 
 

@@ -45,6 +45,7 @@ PANDAS_ROOMS = {
     "_panel",
     "_tables",
     "_diagnose",
+    "_inference",
     "_predict",
     "_report",
     "_fit",

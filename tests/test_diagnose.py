@@ -368,7 +368,7 @@ def test_many_parameters_for_few_people_are_said(people, words):
 )
 def test_wrong_vectors_are_refused(params, word):
     with pytest.raises(ValueError, match=word):
-        logit().bind(travel()).diagnose(params)
+        iclv.diagnose(logit().bind(travel()), params)
 
 
 def test_a_log_likelihood_that_is_not_finite_is_refused():

@@ -77,7 +77,7 @@ def test_reliability_of_scores_by_regression(pupils, pupils_fit):
 
 def test_missing_answers_take_part_in_all_models():
     """With complete answers the saturated model has a closed form, which the algorithm for gaps comes to as well."""
-    from iclv_jax._predict._saturated import normal_loglike, saturated
+    from iclv_jax._predict._fit_measures import normal_loglike, saturated
 
     generator = np.random.default_rng(0)
     values = generator.normal(size=(60, 3)) @ generator.normal(size=(3, 3))

@@ -10,8 +10,8 @@ import pytest
 
 import iclv_jax as iclv
 from iclv_jax import Latent, Ordered
-from iclv_jax._fit._residuals import Looker, standardised
 from iclv_jax._predict._features import expected_sums, layout, standard_shocks
+from iclv_jax._predict._residuals import Looker, standardised
 from iclv_jax._predict._simulate import draw_answers
 
 ITEMS = [f"q{k}" for k in range(1, 8)]

@@ -405,7 +405,7 @@ def repeated(counts):
     return logit().fit(rows, progress=False)
 
 
-def test_frequency_weights_are_as_many_rows(counted, repeated, counts):
+def test_frequency_weights_are_as_many_rows(counted, repeated, counts, tmp_path):
     np.testing.assert_allclose(counted.params, repeated.params, rtol=1e-8)
     for kind in ("hessian", "bhhh", "robust", "jackknife"):
         np.testing.assert_allclose(counted.cov_params(kind), repeated.cov_params(kind), rtol=1e-6)
@@ -413,6 +413,10 @@ def test_frequency_weights_are_as_many_rows(counted, repeated, counts):
     assert counted.nobs == repeated.nobs == counts["w"].sum()
     assert counted.bic == pytest.approx(repeated.bic) and counted.aic == pytest.approx(repeated.aic)
     assert "frequency: 400 rows count 1,000 people" in str(counted.summary())
+    counted.save(tmp_path / "fit.npz")
+    saved = iclv.load(tmp_path / "fit.npz")
+    assert (saved.nobs, saved.bic) == (counted.nobs, counted.bic)
+    np.testing.assert_allclose(saved.standard_errors("robust"), counted.standard_errors("robust"))
     drawn = counted.bootstrap(400).standard_errors
     np.testing.assert_allclose(drawn, repeated.bse, rtol=0.15)
 

@@ -13,14 +13,13 @@ import pytest
 
 import iclv_jax as iclv
 from iclv_jax import Continuous, GaussHermite, Latent, Logit, Normal
-from iclv_jax._fit._bootstrap import collected
 from iclv_jax._inference import (
     information_product,
     invert,
     module_covariance,
     module_covariance_by_products,
 )
-from iclv_jax._inference._bootstrap import Resampled
+from iclv_jax._inference._bootstrap import Resampled, collected
 from iclv_jax._optimise._subproblem import Model as Quadratic
 from iclv_jax._optimise._turns import only_within
 from iclv_jax._problem._fingerprint import of_model

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 
 import iclv_jax as iclv
 from iclv_jax._diagnose._utility import multiplied
-from iclv_jax._fit._multistart import normalised
+from iclv_jax._inference._multistart import normalised
 from iclv_jax._inference._signs import sign
 from iclv_jax._optimise import Function, Likelihood, Verdict, minimise_frozen, minimise_scipy
 from iclv_jax._optimise import minimise as drive

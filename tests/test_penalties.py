@@ -8,6 +8,7 @@ from scipy import optimize
 
 import iclv_jax as iclv
 from iclv_jax._inference._bootstrap import draw_weights
+from iclv_jax._inference._penalised import penalised_hessian
 from iclv_jax._inference._refits import refit
 from iclv_jax._optimise import Likelihood
 from iclv_jax._parameters._penalties import resolve
@@ -125,7 +126,7 @@ def test_hybrid(start):
 def test_more_nodes_move_a_penalised_fit_little():
     given = {"taste": iclv.L2(20.0)}
     fit = small.hybrid().fit(small.data(), integration=small.RULE, penalties=given, progress=False)
-    assert np.abs(fit.more_nodes.shifts).max() < 0.05
+    assert np.abs(fit._finer.shifts).max() < 0.05
 
 
 # --- what follows ---
@@ -138,12 +139,12 @@ def test_covariances_are_those_of_the_penalised_log_likelihood(ridge):
     np.testing.assert_allclose(ridge.cov_params("robust"), bread @ scores.T @ scores @ bread, rtol=1e-8)
     outer = np.linalg.inv(scores.T @ scores + np.diag([0.0, 0.4**-2, 3.0]))
     np.testing.assert_allclose(ridge.cov_params("bhhh"), outer, rtol=1e-8)
-    np.testing.assert_allclose(np.linalg.inv(bread), -ridge.penalised_hessian, rtol=1e-8)
+    np.testing.assert_allclose(np.linalg.inv(bread), -penalised_hessian(ridge), rtol=1e-8)
     assert any("penalised" in note for note in ridge.covariance().notes)
 
 
 def fit_again(ridge, weights):
-    information = -ridge.penalised_hessian.to_numpy()
+    information = -penalised_hessian(ridge).to_numpy()
     other = ridge.problem.with_weights(jnp.asarray(weights))
     return refit(other, ridge.estimates, information, ridge.penalties).params
 

@@ -7,8 +7,8 @@ from scipy import stats
 from scipy.optimize import brentq, minimize
 
 import iclv_jax as iclv
-from iclv_jax._fit._profile import _end
-from iclv_jax._inference._information import information_matrix_test, scaled_eigenvalues
+from iclv_jax._inference._compare_covariances import information_matrix_test, scaled_eigenvalues
+from iclv_jax._inference._profile import _end
 
 
 def logit(**kwargs):

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 
 import iclv_jax as iclv
-from iclv_jax._inference._bootstrap import bootstrap, draw_weights
+from iclv_jax._inference._bootstrap import draw_weights, resample
 from iclv_jax._inference._people import person_hessians
 from iclv_jax._inference._signs import turns
 
@@ -133,7 +133,7 @@ def test_samples_that_have_no_maximum_are_counted_and_left_out(data):
 
 
 def test_bootstrap_of_a_hybrid_model_finds_the_maxima_of_the_weighted_likelihoods(hybrid):
-    found = bootstrap(hybrid.problem, hybrid.estimates, 6, 0)
+    found = resample(hybrid.problem, hybrid.estimates, 6, 0)
     weights = draw_weights(hybrid.problem, 6, 0)
     assert found.converged.sum() >= 4
     for k in np.flatnonzero(found.converged):

@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import minimize
 
 import iclv_jax as iclv
-from iclv_jax._inference._folds import draw_folds
+from iclv_jax._inference._cross_validation import draw_folds
 from iclv_jax._search._methods import CoarseToFine, Grid, Random
 from iclv_jax._search._space import Choices, Range, read_space
 from iclv_jax._search._trial import Fold, Trial

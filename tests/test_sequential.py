@@ -9,6 +9,7 @@ import pytest
 from scipy import optimize
 
 import iclv_jax as iclv
+from iclv_jax._fit import start_values
 from iclv_jax._inference import Step, two_step_covariance
 
 PEOPLE, SITUATIONS = 120, 4
@@ -268,6 +269,43 @@ def test_what_rests_on_a_joint_maximum_is_not_offered_for_two_steps(found):
         assert not hasattr(found, name)
     with pytest.raises(ValueError, match="choice"):
         found.fit_measures()
+
+
+@pytest.fixture(scope="module")
+def joint(data, found):
+    return iclv.Model(**parts()).fit(data, start=found, **BIND)
+
+
+def test_all_kinds_of_fits_stand_side_by_side(found, joint, tmp_path):
+    joint.save(tmp_path / "fit.npz")
+    saved = iclv.load(tmp_path / "fit.npz")
+    both = iclv.compare({"joint": joint, "two steps": found, "saved": saved})
+    np.testing.assert_allclose(both.params["saved"], both.params["joint"], rtol=1e-10)
+    np.testing.assert_allclose(both.params["two steps"]["se"], found.table()["murphy-topel"])
+    assert both.measures.loc["AIC", "saved"] == joint.aic and np.isnan(both.measures.loc["AIC", "two steps"])
+    text = str(both)
+    assert "two steps was estimated in two steps" in text and "saved was read without its data" in text
+    for fit in (joint, found, saved):
+        assert repr(fit) == f"<{type(fit).__name__}: 120 people, 13 free parameters, converged>"
+        assert iclv.to_latex(fit.table()).startswith("\\begin{table}")
+    np.testing.assert_array_equal(start_values(joint.problem, saved)[0], joint.estimates)
+
+
+def test_pictures_take_what_tells_enough_and_say_what_is_missing(found, joint, tmp_path):
+    pytest.importorskip("matplotlib").use("agg")
+    joint.save(tmp_path / "fit.npz")
+    saved = iclv.load(tmp_path / "fit.npz")
+    iclv.plot.coefficients({"joint": joint, "two steps": found, "saved": saved})
+    for draw in (iclv.plot.path_diagram, iclv.plot.latent_scores, iclv.plot.shares, iclv.plot.trace):
+        draw(found)
+    with pytest.raises(ValueError, match=r"plot.gradients rests on a maximum .* there is no diagnose"):
+        iclv.plot.gradients(found)
+    with pytest.raises(
+        ValueError, match=r"plot.shares needs the model and its data: .* iclv.load\(path, model"
+    ):
+        iclv.plot.shares(saved)
+    with pytest.raises(ValueError, match=r"takes a fit, as model\.fit"):
+        iclv.plot.trace(3)
 
 
 def test_the_summary_prints_as_text_and_as_html(found):

@@ -172,7 +172,7 @@ def test_surplus_where_the_marginal_utility_of_cost_is_piecewise():
 
 def test_branches_that_only_a_scenario_meets():
     """Nobody in the sample has a large income, everybody in the second state of the world."""
-    fit, data, p = piecewise(2, large=30.0)
+    fit, data, _ = piecewise(2, large=30.0)
     assert fit.willingness_to_pay("time", cost="cost_a").distribution is None
     assert not fit.scenario(data, data, cost="cost_a").notes
     rich = data.assign(income=80.0)

@@ -1,7 +1,5 @@
 """The fit and its results."""
 
-from iclv_jax._fit._against import ben_akiva_swait, vuong
-from iclv_jax._fit._compare import compare
 from iclv_jax._fit._fit import fit, start_values
 from iclv_jax._fit._loading import load
 from iclv_jax._fit._result import Fit
@@ -13,11 +11,8 @@ __all__ = [
     "Fit",
     "SavedFit",
     "SequentialFit",
-    "ben_akiva_swait",
-    "compare",
     "fit",
     "fit_sequential",
     "load",
     "start_values",
-    "vuong",
 ]

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._threads import one_thread
 from iclv_jax._fit._result import Fit
-from iclv_jax._fit._threads import one_thread
-from iclv_jax._fit._two_step import SequentialFit
+from iclv_jax._inference._estimated import has
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import (
     Checkpoint,
@@ -149,7 +149,7 @@ def _chosen_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
                 f"start= is 'sequential', 'default', a mapping of names to values, or a fit, not {start!r}."
             )
         return default, start == "sequential"
-    if isinstance(start, (Fit, SequentialFit)):
+    if has(start, "covariance") and has(start, "params"):
         known = dict(start.params)
         return np.array([known.get(n, d) for n, d in zip(problem.names, default, strict=True)]), False
     if not isinstance(start, (Mapping, pd.Series)):

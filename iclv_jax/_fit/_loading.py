@@ -13,10 +13,10 @@ import numpy as np
 
 from iclv_jax._base import _archive as archive
 from iclv_jax._base._facts import Fact, Facts
-from iclv_jax._fit._penalised import from_data
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._saved import SavedFit
 from iclv_jax._fit._writing import ARRAYS, FORMAT
+from iclv_jax._inference._penalised import from_data
 from iclv_jax._integration import (
     Adaptive,
     Conditioned,

@@ -1,16 +1,50 @@
 """`Fit`: what one reads off after the estimation."""
 
-import os
-from typing import final
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, final
 
-from iclv_jax._fit._inferences import Inferences
-from iclv_jax._fit._structure import Structural
-from iclv_jax._fit._validation import Validation
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from iclv_jax._diagnose import Diagnosis, diagnose
 from iclv_jax._fit._writing import write
+from iclv_jax._inference import Covariance
+from iclv_jax._inference import _estimated as estimated
+from iclv_jax._inference import _intervals as intervals
+from iclv_jax._inference import _kinds as kinds
+from iclv_jax._inference._against import lr_test
+from iclv_jax._inference._bootstrap import Bootstrap, bootstrap
+from iclv_jax._inference._compare_covariances import compare_covariances
+from iclv_jax._inference._criteria import aic, bic, penalty
+from iclv_jax._inference._cross_validation import cross_validate
+from iclv_jax._inference._functions import delta
+from iclv_jax._inference._modification import lm_test, modification_indices
+from iclv_jax._inference._profile import profile
+from iclv_jax._inference._sensitivity import sensitivity
+from iclv_jax._inference._wald import t_test, wald_test
+from iclv_jax._optimise import OptimizerReport
+from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._predict._elasticities import elasticities, marginal_effects
+from iclv_jax._predict._fit_measures import fit_measures
+from iclv_jax._predict._goodness import goodness_of_fit
+from iclv_jax._predict._latent_scores import latent_covariances, latent_scores
+from iclv_jax._predict._predictions import predict, predict_items
+from iclv_jax._predict._scenario import scenario
+from iclv_jax._predict._shares import choice_fit, hit_rate, shares
+from iclv_jax._predict._structural import effects, reliability, standardized
+from iclv_jax._predict._willingness_to_pay import willingness_to_pay
+from iclv_jax._problem import Problem
+from iclv_jax._problem._accuracy import Accuracy
+from iclv_jax._report._integration import finer, integration_report
+from iclv_jax._report._summary import summary
+from iclv_jax._report._table import table
 
 
 @final
-class Fit(Inferences, Validation, Structural):
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
     """Maximum (penalised) likelihood estimates with everything that follows from them. Names follow statsmodels.
 
     Attributes
@@ -25,19 +59,98 @@ class Fit(Inferences, Validation, Structural):
         Where the joint stage started.
     accuracy
         What is cheap to know about the accuracy of the integral.
-    rows
-        The trace.
-    curvature
-        The Hessian of the log-likelihood, where the optimiser has left it.
     penalties
         What was subtracted from the log-likelihood; None for maximum likelihood.
     """
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fit to a file (replaced whole), from which `iclv.load` reads it.
+    problem: Problem
+    estimates: np.ndarray
+    optimizer_report: OptimizerReport
+    start: np.ndarray
+    accuracy: Accuracy
+    _rows: tuple[dict[str, Any], ...]
+    _curvature: np.ndarray | None = None
+    penalties: Penalties | None = None
+    _covariances: dict[str, Covariance] = field(default_factory=dict, init=False)
+    _bootstraps: dict[tuple[int, int], Bootstrap] = field(default_factory=dict, init=False)
 
-        The file is numpy's `.npz`, with arrays, and JSON for names, versions, fingerprints of model and data, and tables;
-        nothing in it is pickled. It holds the people's scores and posterior moments, but neither the data nor the utility
-        function. ValueError for a folder that does not exist.
-        """
-        write(self, path)
+    def __repr__(self) -> str:
+        return estimated.introduced(self)
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    # --- what was found -------------------------------------------------------------------------------------------
+
+    names = property(estimated.names)
+    nobs = property(estimated.nobs)
+    params = property(estimated.params)
+    all_params = cached_property(estimated.all_params)
+    module = estimated.module
+    llf = cached_property(estimated.llf)
+    components = cached_property(estimated.components)
+    penalty, aic, bic = property(penalty), property(aic), property(bic)
+
+    @property
+    def converged(self) -> bool:
+        return self.optimizer_report.verdict.success
+
+    scores = cached_property(estimated.scores)
+    hessian = cached_property(estimated.hessian)
+
+    # --- standard errors ------------------------------------------------------------------------------------------
+
+    default_covariance = property(kinds.default_covariance)
+    covariance, cov_params = kinds.covariance, kinds.cov_params
+    standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
+    bse, tvalues, pvalues = (
+        property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
+    )
+    bootstrap, compare_covariances = bootstrap, compare_covariances
+
+    # --- inference ------------------------------------------------------------------------------------------------
+
+    delta, wald_test, t_test, lr_test, lm_test = delta, wald_test, t_test, lr_test, lm_test
+    modification_indices, profile, sensitivity = modification_indices, profile, sensitivity
+    cross_validate, goodness_of_fit, fit_measures = cross_validate, goodness_of_fit, fit_measures
+
+    # --- people, their choices and their answers ------------------------------------------------------------------
+
+    latent_scores, latent_covariances = latent_scores, latent_covariances
+    predict, predict_items = predict, predict_items
+    shares, hit_rate, choice_fit = shares, hit_rate, choice_fit
+    elasticities, marginal_effects = elasticities, marginal_effects
+    scenario, willingness_to_pay = scenario, willingness_to_pay
+    effects, standardized, reliability = effects, standardized, reliability
+
+    # --- reports --------------------------------------------------------------------------------------------------
+
+    summary, table, integration_report = summary, table, integration_report
+    save = write
+    _finer = cached_property(finer)
+
+    def diagnose(self) -> Diagnosis:
+        """What could be wrong with these estimates or with the model; see `iclv.diagnose`. The curvature
+        |y| / |s| is that of the optimiser's last step."""
+        before = self.optimizer_report.previous
+        previous = jnp.array([before[n] for n in self.names]) if before else None
+        return diagnose(self.problem, jnp.asarray(self.estimates), previous)
+
+    @cached_property
+    def trace(self) -> pd.DataFrame:
+        """One row per step of the optimiser, with its stage.
+
+        The log-likelihood where the step began (`loglike`) and, of a model of items and choices, its parts at the
+        same nodes: `loglike_items`, and `loglike_choices` given the items. The Newton `decrement`; the largest
+        scaled `gradient`; the smallest eigenvalue of the scaled Hessian; the `radius` or the `length` of the step;
+        the length of the `step` in scaled parameters; the `ratio` of actual to predicted gain; whether it was
+        `accepted`; its `curvature` |y| / |s|; `evaluations` and `seconds` so far in the stage. With
+        `trace_parameters`, every parameter and gradient. Penalised: what was subtracted (`penalty`).
+
+        Training (`Stochastic`) has one row per epoch: the log-likelihood per person (per unit of weight) of those trained
+        on, a mean over the batches as they came (`train`), and of those held out (`validation`); the `learning_rate`
+        if the transformation tells it; mean lengths of the batches' scaled `gradient` before clipping and of the `step`."""
+        return pd.DataFrame(list(self._rows))

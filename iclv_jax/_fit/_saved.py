@@ -4,19 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._fit._errors import Errors
-from iclv_jax._fit._penalised import from_data, refuse_penalised
 from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
+from iclv_jax._inference import _estimated as estimated
+from iclv_jax._inference import _intervals as intervals
+from iclv_jax._inference._criteria import aic, bic, penalty
+from iclv_jax._inference._penalised import from_data
 from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._predict import Posterior
+from iclv_jax._predict._latent_scores import scores_frame
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class SavedFit(Errors):
+class SavedFit:
     """Estimates, covariances, tables and scores of a saved fit; names as of `Fit`.
 
     Whatever needs the utility function or the data (predictions, say) needs `iclv.load(path, model, data)`.
@@ -32,6 +37,15 @@ class SavedFit(Errors):
     about: Mapping[str, Any] = field(repr=False)
     arrays: Mapping[str, np.ndarray] = field(repr=False)
 
+    def __repr__(self) -> str:
+        return estimated.introduced(self)
+
+    penalty, aic, bic = property(penalty), property(aic), property(bic)
+    standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
+    bse, tvalues, pvalues = (
+        property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
+    )
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.about["names"])
@@ -42,7 +56,11 @@ class SavedFit(Errors):
 
     @property
     def params(self) -> pd.Series:
-        return self._series(self.arrays["estimates"], "estimate")
+        return estimated.labelled(self, self.estimates, "estimate")
+
+    @property
+    def estimates(self) -> np.ndarray:
+        return self.arrays["estimates"]
 
     @property
     def all_params(self) -> pd.Series:
@@ -65,21 +83,6 @@ class SavedFit(Errors):
     @property
     def penalties(self) -> Penalties | None:
         return from_data(self.names, self.about.get("penalties"))
-
-    @property
-    def penalty(self) -> float:
-        """What penalties subtracted from the log-likelihood."""
-        return 0.0 if self.penalties is None else self.penalties.cost(self.arrays["estimates"])
-
-    @property
-    def aic(self) -> float:
-        refuse_penalised(self, "AIC")
-        return 2.0 * len(self.names) - 2.0 * self.llf
-
-    @property
-    def bic(self) -> float:
-        refuse_penalised(self, "BIC")
-        return float(np.log(self.nobs)) * len(self.names) - 2.0 * self.llf
 
     @property
     def hessian(self) -> pd.DataFrame:
@@ -117,7 +120,7 @@ class SavedFit(Errors):
 
     def cov_params(self, kind: str | None = None) -> pd.DataFrame:
         """Covariance matrix of the estimates, as of `Fit.cov_params`."""
-        return self._covariance_frame(kind)
+        return intervals.covariance_frame(self, kind)
 
     def table(self, cov: str | None = None) -> pd.DataFrame:
         """Every parameter, free or not, as of `Fit.table`."""
@@ -132,12 +135,8 @@ class SavedFit(Errors):
 
     def latent_scores(self) -> pd.DataFrame:
         """Posterior means and standard deviations, as of `Fit.latent_scores`."""
-        mean, matrix = self.arrays["latent mean"], self.arrays["latent covariance"]
-        spread = np.sqrt(np.diagonal(matrix, axis1=1, axis2=2))
-        columns = [c for name in self.about["quantities"] for c in (name, f"{name}.sd")]
-        return pd.DataFrame(
-            np.stack([mean, spread], axis=2).reshape(len(mean), -1), index=self._people, columns=columns
-        )
+        moments = Posterior(*(jnp.asarray(self.arrays[k]) for k in ("latent mean", "latent covariance")))
+        return scores_frame(moments, self.about["quantities"], self._people)
 
     def summary(self) -> str:
         """The summary as it was printed when the fit was saved."""

@@ -5,8 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._threads import one_thread
 from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start
-from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Checkpoint, Optimizer, Stage, Stochastic, refine, sequential_start, stages
@@ -73,7 +73,7 @@ def fit_sequential(
         moved=two.free,
         start=np.asarray(first),
         accuracy=checked_accuracy(joint, choice.params),
-        rows=(*rows, *of_items, *of_choice),
+        _rows=(*rows, *of_items, *of_choice),
     )
 
 

@@ -8,23 +8,29 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._frame import all_errors, parameter_frame, with_tests
-from iclv_jax._fit._functions import Functions
-from iclv_jax._fit._structure import Structural
-from iclv_jax._fit._threads import one_thread
+from iclv_jax._base._threads import one_thread
 from iclv_jax._inference import TWO_STEP_KINDS, Covariance, Step, two_step_covariance
+from iclv_jax._inference import _estimated as estimated
+from iclv_jax._inference import _intervals as intervals
+from iclv_jax._inference._functions import delta
+from iclv_jax._inference._wald import t_test, wald_test
 from iclv_jax._optimise import OptimizerReport
+from iclv_jax._predict._elasticities import elasticities, marginal_effects
+from iclv_jax._predict._fit_measures import fit_measures
+from iclv_jax._predict._latent_scores import latent_covariances, latent_scores
+from iclv_jax._predict._predictions import predict, predict_items
+from iclv_jax._predict._scenario import scenario
+from iclv_jax._predict._shares import choice_fit, hit_rate, shares
+from iclv_jax._predict._structural import effects, reliability, standardized
+from iclv_jax._predict._willingness_to_pay import willingness_to_pay
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy
-from iclv_jax._report._two_step import summarise_two_steps
-from iclv_jax._tables import Report
-
-DEFAULT = "murphy-topel"
+from iclv_jax._report._two_step import DEFAULT, summary, table
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class SequentialFit(Functions, Structural):
+class SequentialFit:
     """Estimates of `Model.fit_sequential`. Names follow statsmodels, as those of `Fit`.
 
     What follows from estimates and a covariance is here as it is there: `delta`, `wald_test`, `predict`, `elasticities`,
@@ -45,18 +51,34 @@ class SequentialFit(Functions, Structural):
         Where the first step started.
     accuracy
         What is cheap to know about the accuracy of the integral in the second step.
-    rows
-        The trace.
     """
 
     problem: Problem
     items: Problem
     estimates: np.ndarray
     reports: tuple[OptimizerReport, OptimizerReport]
-    moved: np.ndarray = field(repr=False)
-    start: np.ndarray = field(repr=False)
-    accuracy: Accuracy = field(repr=False)
-    rows: tuple[dict[str, Any], ...] = field(repr=False)
+    moved: np.ndarray
+    start: np.ndarray
+    accuracy: Accuracy
+    _rows: tuple[dict[str, Any], ...]
+    _covariances: dict[str, Covariance] = field(default_factory=dict, init=False)
+
+    def __repr__(self) -> str:
+        return estimated.introduced(self)
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    names = property(estimated.names)
+    nobs = property(estimated.nobs)
+    params = property(estimated.params)
+    all_params = cached_property(estimated.all_params)
+    module = estimated.module
+    llf = cached_property(estimated.llf)
+    components = cached_property(estimated.components)
 
     @property
     def converged(self) -> bool:
@@ -73,7 +95,7 @@ class SequentialFit(Functions, Structural):
         """Names of the parameters of the second step: the choice."""
         return tuple(n for n, m in zip(self.names, self.moved, strict=True) if m)
 
-    @cached_property
+    @property
     def llf_items(self) -> float:
         """What the first step maximised: the log-likelihood of the items."""
         return float(self.items.loglike(jnp.asarray(self.estimates)))
@@ -96,10 +118,6 @@ class SequentialFit(Functions, Structural):
             Step(free, np.asarray(p.hessian(params)), np.asarray(p.score_person(params))) for p, free in both
         )
         return first, second
-
-    @cached_property
-    def _covariances(self) -> dict[str, Covariance]:
-        return {}
 
     @one_thread
     def covariance(self, kind: str | None = None) -> Covariance:
@@ -133,42 +151,22 @@ class SequentialFit(Functions, Structural):
         ValueError
             For an unknown kind, and where a matrix is not positive definite, with the names of the parameters.
         """
-        return self._covariance_frame(kind)
+        return intervals.covariance_frame(self, kind)
 
     @cached_property
     def trace(self) -> pd.DataFrame:
         """One row per step of the optimiser, with its stage."""
-        return pd.DataFrame(list(self.rows))
+        return pd.DataFrame(list(self._rows))
 
-    def table(self, cov: str | None = None) -> pd.DataFrame:
-        """Every parameter, free or not: block, role, status, estimate, a column of standard errors for each of `kinds`,
-        `ratio` of the Murphy-Topel ones to the uncorrected, and t and p from the kind `cov`.
-
-        A kind that does not exist here is NaN; `.attrs["notes"]` says why.
-        """
-        cov = cov or DEFAULT
-        found = {kind: self._errors(kind) for kind in dict.fromkeys((cov, *self.kinds))}
-        errors = {kind: found[kind][0] for kind in self.kinds}
-        frame = parameter_frame(self.problem, self.estimates).assign(**errors)
-        frame["ratio"] = frame["murphy-topel"] / frame["uncorrected"]
-        frame = with_tests(frame, found[cov][0])
-        notes = [note for _, why in found.values() for note in why]
-        frame.attrs["notes"] = tuple(dict.fromkeys(notes))
-        return frame
-
-    def summary(self, cov: str | None = None) -> Report:
-        """The table of results with a header; prints as text and shows as HTML in notebooks.
-
-        `cov` is the kind of covariance behind t and p.
-        """
-        return summarise_two_steps(self, cov or DEFAULT)
-
-    def _errors(self, kind: str) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Standard errors of all parameters of the table, or NaN, with notes."""
-        if kind not in self.kinds:
-            self.covariance(kind)  # Raises: there is no such kind, or there are no clusters.
-        try:
-            found = self.covariance(kind)
-        except ValueError as error:
-            return np.full(len(self.problem.table.rows), np.nan), (str(error),)
-        return all_errors(self.problem, self.estimates, found.of_functions), found.notes
+    standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
+    bse, tvalues, pvalues = (
+        property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
+    )
+    delta, wald_test, t_test = delta, wald_test, t_test
+    latent_scores, latent_covariances = latent_scores, latent_covariances
+    predict, predict_items = predict, predict_items
+    shares, hit_rate, choice_fit = shares, hit_rate, choice_fit
+    elasticities, marginal_effects = elasticities, marginal_effects
+    scenario, willingness_to_pay = scenario, willingness_to_pay
+    effects, standardized, reliability, fit_measures = effects, standardized, reliability, fit_measures
+    summary, table = summary, table

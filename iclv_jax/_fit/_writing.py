@@ -20,8 +20,9 @@ import pandas as pd
 from iclv_jax._base import _archive as archive
 from iclv_jax._base._facts import Fact, Facts, dict_of, fact
 from iclv_jax._base._version import __version__
-from iclv_jax._fit._frame import full_jacobian
-from iclv_jax._fit._penalised import as_data, known_parameters, unfinished
+from iclv_jax._inference._frame import full_jacobian
+from iclv_jax._inference._penalised import as_data, known_parameters, unfinished
+from iclv_jax._predict._latent_scores import latent_posterior, quantities
 from iclv_jax._problem._fingerprint import of_data, of_model, of_rule
 
 FORMAT = archive.Format("saved fit", 2, "Fit the model and save it again.")
@@ -33,7 +34,12 @@ ARRAYS = (
 
 
 def write(fit: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fit beside the old file and put it in its place."""
+    """Write the fit to a file (replaced whole), from which `iclv.load` reads it.
+
+    The file is numpy's `.npz`, with arrays, and JSON for names, versions, facts of model and data, and tables;
+    nothing in it is pickled. It holds the people's scores and posterior moments, but neither the data nor the utility
+    function. ValueError for a folder that does not exist.
+    """
     place = Path(path)
     archive.check_place(place, repr(str(path)))
     try:
@@ -59,7 +65,7 @@ def _facts(fit: Any) -> Facts:
         "person": fact(panel.frame.person),
         "weighted_by": fact(panel.weighted_by),
         "weights_are": panel.weights_are,
-        "quantities": fact(fit._quantities),
+        "quantities": fact(quantities(problem.spec)),
         "table": {k: fact(table[k].tolist()) for k in ("block", "role", "status")}
         | {"estimate": table["estimate"].tolist(), "name": list(table.index)}
         | {"against one": table["t_one"].notna().tolist()},
@@ -70,7 +76,7 @@ def _facts(fit: Any) -> Facts:
             dataclasses.asdict(fit.optimizer_report) | {"verdict": fit.optimizer_report.verdict.value}
         ),
         "accuracy": _numbers(dataclasses.asdict(fit.accuracy) | {"sizes": None}),
-        "trace": [_numbers(row) for row in fit.rows],
+        "trace": [_numbers(row) for row in fit._rows],
         "summary": str(fit.summary()),
         "penalties": None if fit.penalties is None else fact(as_data(fit.penalties)),
         "known": [*known_parameters(fit)[1], *unfinished(fit)],
@@ -79,7 +85,7 @@ def _facts(fit: Any) -> Facts:
 
 def _arrays(fit: Any) -> dict[str, np.ndarray]:
     problem, params = fit.problem, jnp.asarray(fit.estimates)
-    moments = fit._posterior
+    moments = latent_posterior(fit)
     found = {
         "estimates": fit.estimates,
         "start": fit.start,

@@ -1,10 +1,8 @@
 """Covariances of the estimates, and what follows from them."""
 
-from iclv_jax._inference._bootstrap import bootstrap
 from iclv_jax._inference._covariance import KINDS, Covariance, Inverse, covariance, invert
 from iclv_jax._inference._functions import delta_errors
 from iclv_jax._inference._hypotheses import HypothesisTest
-from iclv_jax._inference._jackknife import jackknife
 from iclv_jax._inference._modules import DENSE, MODULE_KINDS, module_covariance, module_covariance_by_products
 from iclv_jax._inference._products import information_product
 from iclv_jax._inference._two_step import TWO_STEP_KINDS, Step, two_step_covariance
@@ -18,12 +16,10 @@ __all__ = [
     "HypothesisTest",
     "Inverse",
     "Step",
-    "bootstrap",
     "covariance",
     "delta_errors",
     "information_product",
     "invert",
-    "jackknife",
     "module_covariance",
     "module_covariance_by_products",
     "two_step_covariance",

@@ -2,18 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
+from scipy import stats
 
 from iclv_jax._base._types import Array
+from iclv_jax._inference._estimated import Estimated
+from iclv_jax._integration._rule import check_count
 from iclv_jax._spec import Module
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._trace import Namespace, record
 
 WHAT = "The function of the parameters"
+ONE_DEVIATION = float(stats.norm.cdf(1.0))
 AT_ONCE = 256
 """Draws that are evaluated at a time."""
 ROUNDING = 1e-10
@@ -90,6 +95,84 @@ def _labels(shapes: Mapping[Any, tuple[int, ...]]) -> list[Any]:
         else:
             labels += [f"{key}[{', '.join(map(str, p))}]" if shape else key for p in places]
     return labels
+
+
+def delta(
+    fit: Estimated,
+    fn: Callable[[Any], Any],
+    level: float = 0.95,
+    kind: str | None = None,
+    method: Literal["delta", "krinsky-robb"] = "delta",
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Estimates, standard errors and intervals of functions of the parameters.
+
+    Parameters
+    ----------
+    fn
+        A function of the named parameters, written with `jax.numpy`: `lambda p: p.time / p.cost`, with
+        `p["concern ~ age"]` for other names. Every parameter of the table can be used, also fixed, tied and
+        defined ones, and modules as in the utility: `lambda p: p.taste(jnp.array([30.0, 1.5]))`. It
+        returns a number, an array, or a mapping of names to these.
+    level
+        Coverage of the intervals.
+    kind
+        Kind of covariance, as of `cov_params`.
+    method
+        `"delta"`: derivatives at the estimates, and symmetric intervals (Oehlert 1992). `"krinsky-robb"`:
+        the function of draws from the normal distribution of the estimates (Krinsky and Robb 1986). Its
+        interval has percentiles of the draws for ends, its `se` is half the width of the middle 68.3 per cent
+        of them, and there is a column `median`: all of these exist for ratios too, whose mean and standard
+        deviation do not.
+    draws, seed
+        For `"krinsky-robb"`.
+
+    Returns
+    -------
+    Columns `estimate`, `se`, `lower`, `upper`; one row per number. NaN for what depends on a parameter
+    without a variance (`.attrs["notes"]` says why), and for a function that is constant.
+
+    Raises
+    ------
+    ValueError
+        For unknown names, a level outside (0, 1), and draws at which the function is not finite.
+    """
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")
+    if method not in ("delta", "krinsky-robb"):
+        raise ValueError(f"method is 'delta' or 'krinsky-robb', not {method!r}.")
+    table, constants = fit.problem.table, fit.problem.core.constants
+    found = quantities(fn, [row.name for row in table.rows], fit.problem.spec.modules)
+
+    def values(params: Array) -> Array:
+        return found.flat(table.map.full(constants, params))
+
+    params = jnp.asarray(fit.estimates)
+    jacobian, covariance = np.asarray(jax.jacfwd(values)(params)), fit.covariance(kind)
+    frame = pd.DataFrame({"estimate": np.asarray(values(params))}, index=pd.Index(found.labels))
+    frame["se"] = delta_errors(jacobian, covariance.of_functions)
+    frame.attrs["notes"] = covariance.notes
+    if method == "delta":
+        reach = stats.norm.ppf(0.5 + 0.5 * level) * frame["se"]
+        return frame.assign(lower=frame["estimate"] - reach, upper=frame["estimate"] + reach)
+    check_count(draws, "draws")
+    drawn = at_draws(values, normal_draws(fit.estimates, covariance.of_functions, draws, seed))
+    _check_finite(drawn, found.labels)
+    shares = [1.0 - ONE_DEVIATION, ONE_DEVIATION, 0.5 - 0.5 * level, 0.5 + 0.5 * level, 0.5]
+    below, above, lower, upper, median = np.quantile(drawn, shares, axis=0)
+    lacks = needs_missing(jacobian, covariance.of_functions) | np.isnan(frame["se"].to_numpy())
+    columns = {"se": 0.5 * (above - below), "lower": lower, "upper": upper, "median": median}
+    return frame.assign(**{k: np.where(lacks, np.nan, v) for k, v in columns.items()})
+
+
+def _check_finite(drawn: np.ndarray, labels: list[Any]) -> None:
+    bad = ~np.isfinite(drawn)
+    for at in np.flatnonzero(bad.any(axis=0)):
+        raise ValueError(
+            f"{labels[at]!r} is not finite at {int(bad[:, at].sum())} of {len(drawn)} draws: the normal distribution "
+            "of the estimates reaches to where the function is not defined. Take method='delta', or another function."
+        )
 
 
 def delta_errors(jacobian: np.ndarray, matrix: np.ndarray) -> np.ndarray:

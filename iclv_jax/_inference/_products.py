@@ -1,7 +1,7 @@
 """The information of named parameters where modules have too many entries for a Hessian: from its products with vectors."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -64,7 +64,7 @@ def _solve(product: Product, right: np.ndarray, diagonal: np.ndarray) -> tuple[n
     x, rest = np.zeros_like(right), right.copy()
     goal = CLOSE * np.linalg.norm(right, axis=1)
     step = rest / diagonal
-    size: Any = np.sum(rest * step, axis=1)
+    size: np.ndarray = np.sum(rest * step, axis=1)
     for _ in range(MOST * right.shape[1] + 1):
         open_ = np.linalg.norm(rest, axis=1) > goal
         if not open_.any():

@@ -1,10 +1,17 @@
 """The report on the accuracy of the integral."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Hashable, Sequence
+from typing import Protocol
 
+import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._threads import one_thread
+from iclv_jax._inference._estimated import Maximum
+from iclv_jax._inference._intervals import standard_errors
+from iclv_jax._inference._penalised import penalised_hessian, pull
+from iclv_jax._problem import Problem
+from iclv_jax._problem._accuracy import Accuracy, Finer, with_more_nodes
 from iclv_jax._tables._format import fixed, loglike, number
 from iclv_jax._tables._table import Report, Section
 
@@ -13,14 +20,25 @@ SMALL_ERROR = 0.5
 WORST = 5
 
 
-def integration_report(
-    problem: Any, accuracy: Any, movement: float, noise: float, llf: float, finer: Any
-) -> Report:
-    """What is known about the error of the integral, and a verdict.
+class Integrated(Maximum, Protocol):
+    """A maximum with the result of about four times the nodes; None when nothing is integrated."""
 
-    `finer` holds the result with about four times the nodes: nodes, log L, and the shifts of the
-    estimates in standard errors by name; None when nothing is integrated.
-    """
+    @property
+    def _finer(self) -> Finer | None: ...
+
+
+@one_thread
+def finer(fit: Maximum) -> Finer | None:
+    """Log L and estimates with about four times the nodes."""
+    hessian, errors = penalised_hessian(fit).to_numpy(), standard_errors(fit).to_numpy()
+    return with_more_nodes(fit.problem, jnp.asarray(fit.estimates), hessian, errors, pull(fit))
+
+
+def integration_report(fit: Integrated) -> Report:
+    """How accurate the integral is: rule, nodes, effective sample sizes, the error of log L from
+    other seeds, log L and estimates with four times the nodes, and a verdict."""
+    problem, accuracy, llf, finer = fit.problem, fit.accuracy, fit.llf, fit._finer
+    movement, noise = fit.optimizer_report.movement, fit.optimizer_report.noise
     dimension = problem.core.structure.dimension
     facts = [
         ("Rule", problem.rule.describe(dimension) if dimension else "nothing is integrated"),
@@ -54,12 +72,12 @@ def integration_report(
     return Report("Integration", (*facts, ("Verdict", verdict)), columns, sections)
 
 
-def named(people: Sequence[Any]) -> str:
+def named(people: Sequence[Hashable]) -> str:
     """The first few identifiers."""
     return ", ".join(repr(p) for p in people[:WORST]) + (", ..." if len(people) > WORST else "")
 
 
-def _sizes(people: Sequence[Any], sizes: np.ndarray) -> Section:
+def _sizes(people: Sequence[Hashable], sizes: np.ndarray) -> Section:
     rows = [
         (name, number(float(value)))
         for name, value in zip(
@@ -72,7 +90,7 @@ def _sizes(people: Sequence[Any], sizes: np.ndarray) -> Section:
     return Section("Over people", (*rows, *((f"  {people[i]}", number(float(sizes[i]))) for i in worst)))
 
 
-def _verdict(problem: Any, accuracy: Any, movement: float, noise: float, finer: Any) -> str:
+def _verdict(problem: Problem, accuracy: Accuracy, movement: float, noise: float, finer: Finer | None) -> str:
     if not problem.core.structure.dimension:
         return "Exact: the model has nothing to integrate."
     troubles = []

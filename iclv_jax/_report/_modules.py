@@ -1,14 +1,16 @@
 """Modules in reports: a line for each instead of a row for every entry."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
+from iclv_jax._parameters import ParameterTable
+from iclv_jax._spec import Module
+from iclv_jax._spec._model import Spec
 from iclv_jax._tables._format import number
 
 
-def free_parameters(spec: Any, table: Any, values: Mapping[str, float]) -> list[tuple[str, str]]:
+def free_parameters(spec: Spec, table: ParameterTable, values: Mapping[str, float]) -> list[tuple[str, str]]:
     """The number of free parameters, and below it what each module holds."""
     facts = [("Free parameters", f"{len(table.names)}")]
     status = {row.name: row.status for row in table.rows}
@@ -25,7 +27,7 @@ def free_parameters(spec: Any, table: Any, values: Mapping[str, float]) -> list[
     return facts
 
 
-def _enters(spec: Any, module: Any) -> str:
+def _enters(spec: Spec, module: Module) -> str:
     users = [u for u in spec.utilities if module in u.modules]
     where = list(dict.fromkeys(str(a) for utility in users for a in utility.reached(module.name)))
     return (

@@ -1,15 +1,19 @@
 """The summary of a fit."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._inference._criteria import aic, bic, penalty
+from iclv_jax._inference._estimated import Maximum
+from iclv_jax._inference._kinds import default_covariance
+from iclv_jax._inference._references import why_no_references
+from iclv_jax._optimise import OptimizerReport
 from iclv_jax._panel import Panel
-from iclv_jax._predict._references import why_no_references
+from iclv_jax._problem import Problem
 from iclv_jax._report._integration import named
 from iclv_jax._report._modules import collapsed, flat_notes, free_parameters
+from iclv_jax._report._table import table
 from iclv_jax._tables._format import fixed, loglike, number, probability
 from iclv_jax._tables._table import Report, Section
 
@@ -32,20 +36,24 @@ KINDS = {
 }
 
 
-def summarise(fit: Any, cov: str) -> Report:
-    """Header, structural, measurement and choice blocks, and notes of a fit."""
+def summary(fit: Maximum, cov: str | None = None) -> Report:
+    """The table of results with a header; prints as text and shows as HTML in notebooks.
+
+    `cov` is the kind of covariance behind the standard errors.
+    """
+    cov = cov or default_covariance(fit)
     covariance = fit.covariance(cov)
     return Report(
         title="Integrated choice and latent variable model" if _is_hybrid(fit) else _plain_title(fit),
         facts=tuple(_facts(fit, cov)),
         columns=("", "estimate", "std. error", "t (0)", "p", "t (1)"),
-        sections=tuple(_sections(fit.table(cov))),
+        sections=tuple(_sections(table(fit, cov))),
         notes=(*_notes(fit), *covariance.notes),
         alarm=_alarm(fit),
     )
 
 
-def _alarm(fit: Any) -> str | None:
+def _alarm(fit: Maximum) -> str | None:
     """What makes the results unfit for use."""
     report, alarms = fit.optimizer_report, []
     if not report.verdict.success:
@@ -55,12 +63,12 @@ def _alarm(fit: Any) -> str | None:
     return " ".join(alarms) or None
 
 
-def _is_hybrid(fit: Any) -> bool:
+def _is_hybrid(fit: Maximum) -> bool:
     spec = fit.problem.spec
     return bool(spec.choices) and bool(spec.latents)
 
 
-def _plain_title(fit: Any) -> str:
+def _plain_title(fit: Maximum) -> str:
     spec = fit.problem.spec
     if not spec.choices:
         return "Latent variable model"
@@ -68,7 +76,7 @@ def _plain_title(fit: Any) -> str:
     return f"Mixed {kind.lower()} model" if spec.random else f"{kind} model"
 
 
-def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
+def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
     problem, report, parts = fit.problem, fit.optimizer_report, fit.components
     facts = [("People", f"{fit.nobs:,}"), *weight_facts(problem.panel)]
     if problem.spec.choices:
@@ -79,9 +87,9 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
         ]
     if problem.spec.indicators:
         facts.append(("Items", f"{len(problem.spec.indicators)}"))
-    facts += free_parameters(problem.spec, problem.table, fit.all_params)
+    facts += free_parameters(problem.spec, problem.table, dict(fit.all_params))
     if fit.penalties is not None:
-        facts.append(("Penalised log-likelihood", loglike(parts.joint - fit.penalty)))
+        facts.append(("Penalised log-likelihood", loglike(parts.joint - penalty(fit))))
         facts += [("  penalty" if i == 0 else "", str(g)) for i, g in enumerate(fit.penalties.applied)]
     facts.append(("Log-likelihood", loglike(parts.joint)))
     if problem.spec.choices:
@@ -97,7 +105,7 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
             facts.append(("  choices, constants only", loglike(parts.constants)))
             facts.append(("Rho-squared of the choices", fixed(parts.rho_squared, 4)))
     if fit.penalties is None:
-        facts += [("AIC", fixed(fit.aic, 2)), ("BIC (people)", fixed(fit.bic, 2))]
+        facts += [("AIC", fixed(aic(fit), 2)), ("BIC (people)", fixed(bic(fit), 2))]
     else:
         facts.append(("AIC, BIC", "not for penalised estimates, whose parameters are not all free"))
     facts.append(("Integration", rule_in_words(problem)))
@@ -118,7 +126,9 @@ def weight_facts(panel: Panel) -> list[tuple[str, str]]:
         return [("Weights", f"frequency: {people} rows count {panel.size:,} people")]
     if (panel.weights == 1.0).all():
         return []
-    return [("Weights", f"sampling: they add up to {total} for {people} people")]
+    return [
+        ("Weights", f"sampling: they add up to {total} for {people} people; robust errors allow for them")
+    ]
 
 
 def weight_notes(panel: Panel) -> list[str]:
@@ -128,34 +138,34 @@ def weight_notes(panel: Panel) -> list[str]:
         return []
     return [
         f"Sampling weights have the mean {number(mean)}: the log-likelihood, AIC, BIC, tests of likelihood ratios and "
-        "standard errors other than robust ones depend on it and mean nothing. Divide them by it; or, where a row stands for "
-        "so many people who were asked, say weights_are='frequency'"
+        "standard errors other than robust ones depend on it and mean nothing. Divide them by it; or, where a row stands "
+        "for so many people who were asked, say weights_are='frequency'"
     ]
 
 
-def _effort(report: Any) -> str:
+def _effort(report: OptimizerReport) -> str:
     if np.isnan(report.decrement):
         return f"{report.iterations} epochs, {report.evaluations:,} steps, {report.seconds:.1f} s"
     decrement = f"Newton decrement {report.decrement:.1e}"
     return f"{report.iterations} steps in the last stage, {decrement}, {report.seconds:.1f} s"
 
 
-def rule_in_words(problem: Any) -> str:
+def rule_in_words(problem: Problem) -> str:
     dimension = problem.core.structure.dimension
     if dimension == 0 and not problem.rule.conditions:
         return "none needed"
     return problem.rule.describe(dimension)
 
 
-def _sections(table: pd.DataFrame) -> list[Section]:
+def _sections(frame: pd.DataFrame) -> list[Section]:
     sections = []
-    entry = table["role"] == "weight"
+    entry = frame["role"] == "weight"
     for block, heading in HEADINGS.items():
-        rows = table[(table["block"] == block) & ~entry]
+        rows = frame[(frame["block"] == block) & ~entry]
         if len(rows):
             sections.append(Section(heading, tuple(_row(str(name), row) for name, row in rows.iterrows())))
     if entry.any():
-        rows = tuple(_row(str(name), row) for name, row in table[entry].iterrows())
+        rows = tuple(_row(str(name), row) for name, row in frame[entry].iterrows())
         sections.append(Section("Modules", rows, shown=False))
     return sections
 
@@ -174,7 +184,7 @@ def _row(name: str, row: pd.Series) -> tuple[str, ...]:
     )
 
 
-def _notes(fit: Any) -> list[str]:
+def _notes(fit: Maximum) -> list[str]:
     problem, report = fit.problem, fit.optimizer_report
     inside = problem.spec.module_of
     notes = [note[0].upper() + note[1:] for note in problem.panel.notes] + weight_notes(problem.panel)

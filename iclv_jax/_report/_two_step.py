@@ -1,14 +1,18 @@
 """The summary of an estimation in two steps."""
 
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
+from iclv_jax._inference._estimated import Estimated
+from iclv_jax._optimise import OptimizerReport
 from iclv_jax._report._summary import HEADINGS, rule_in_words, weight_facts, weight_notes
+from iclv_jax._report._table import all_errors, parameter_frame, with_tests
 from iclv_jax._tables._format import fixed, loglike, number, probability
 from iclv_jax._tables._table import Report, Section
 
+DEFAULT = "murphy-topel"
 LABELS = {
     "uncorrected": "uncorrected",
     "murphy-topel": "Murphy-Topel",
@@ -24,20 +28,75 @@ MEANINGS = {
 NUMBERS = {"structural": 1, "measurement": 1, "choice": 2}
 
 
-def summarise_two_steps(fit: Any, cov: str) -> Report:
-    """Header, blocks with standard errors by kind side by side, and notes."""
-    table, kinds = fit.table(cov), fit.kinds
+class TwoSteps(Estimated, Protocol):
+    """Estimates of two steps."""
+
+    @property
+    def reports(self) -> tuple[OptimizerReport, OptimizerReport]: ...
+
+    @property
+    def first(self) -> tuple[str, ...]: ...
+
+    @property
+    def second(self) -> tuple[str, ...]: ...
+
+    @property
+    def llf_items(self) -> float: ...
+
+    @property
+    def llf_choices(self) -> float: ...
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...
+
+
+def summary(fit: TwoSteps, cov: str | None = None) -> Report:
+    """The table of results with a header; prints as text and shows as HTML in notebooks.
+
+    `cov` is the kind of covariance behind t and p.
+    """
+    cov = cov or DEFAULT
+    frame, kinds = table(fit, cov), fit.kinds
     return Report(
         title="Two-step estimation of an integrated choice and latent variable model",
         facts=tuple(_facts(fit, cov)),
         columns=("", "estimate", *(LABELS[kind] for kind in kinds), "t (0)", "p"),
-        sections=tuple(_sections(table, kinds)),
-        notes=(*_notes(fit), *table.attrs["notes"]),
+        sections=tuple(_sections(frame, kinds)),
+        notes=(*_notes(fit), *frame.attrs["notes"]),
         alarm=_alarm(fit),
     )
 
 
-def _alarm(fit: Any) -> str | None:
+def table(fit: TwoSteps, cov: str | None = None) -> pd.DataFrame:
+    """Every parameter, free or not: block, role, status, estimate, a column of standard errors for each of `kinds`,
+    `ratio` of the Murphy-Topel ones to the uncorrected, and `se`, t and p from the kind `cov`.
+
+    A kind that does not exist here is NaN; `.attrs["notes"]` says why.
+    """
+    cov = cov or DEFAULT
+    found = {kind: _errors(fit, kind) for kind in dict.fromkeys((cov, *fit.kinds))}
+    errors = {kind: found[kind][0] for kind in fit.kinds}
+    frame = parameter_frame(fit.problem, fit.estimates).assign(**errors)
+    frame["ratio"] = frame["murphy-topel"] / frame["uncorrected"]
+    frame["se"] = found[cov][0]
+    frame = with_tests(frame, found[cov][0])
+    notes = [note for _, why in found.values() for note in why]
+    frame.attrs["notes"] = tuple(dict.fromkeys(notes))
+    return frame
+
+
+def _errors(fit: TwoSteps, kind: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Standard errors of all parameters of the table, or NaN, with notes."""
+    if kind not in fit.kinds:
+        fit.covariance(kind)  # Raises: there is no such kind, or there are no clusters.
+    try:
+        found = fit.covariance(kind)
+    except ValueError as error:
+        return np.full(len(fit.problem.table.rows), np.nan), (str(error),)
+    return all_errors(fit.problem, fit.estimates, found.of_functions), found.notes
+
+
+def _alarm(fit: TwoSteps) -> str | None:
     alarms = [
         f"STEP {i + 1} DID NOT CONVERGE ({report.verdict.value}): {report.message}"
         for i, report in enumerate(fit.reports)
@@ -48,7 +107,7 @@ def _alarm(fit: Any) -> str | None:
     return " ".join(alarms) or None
 
 
-def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
+def _facts(fit: TwoSteps, cov: str) -> list[tuple[str, str]]:
     problem = fit.problem
     facts = [
         ("People", f"{fit.nobs:,}"),
@@ -69,10 +128,10 @@ def _facts(fit: Any, cov: str) -> list[tuple[str, str]]:
     return [*facts, ("t and p from", LABELS[cov])]
 
 
-def _sections(table: pd.DataFrame, kinds: tuple[str, ...]) -> list[Section]:
+def _sections(frame: pd.DataFrame, kinds: tuple[str, ...]) -> list[Section]:
     sections = []
     for block, heading in HEADINGS.items():
-        rows = table[(table["block"] == block) & (table["role"] != "weight")]
+        rows = frame[(frame["block"] == block) & (frame["role"] != "weight")]
         if len(rows):
             shown = tuple(_row(str(name), row, kinds) for name, row in rows.iterrows())
             sections.append(Section(f"{heading} (step {NUMBERS[block]})", shown))
@@ -86,7 +145,7 @@ def _row(name: str, row: pd.Series, kinds: tuple[str, ...]) -> tuple[str, ...]:
     return (name, number(row["estimate"]), *errors, fixed(row["t"], 2), probability(row["p"]))
 
 
-def _notes(fit: Any) -> list[str]:
+def _notes(fit: TwoSteps) -> list[str]:
     problem = fit.problem
     notes = [note[0].upper() + note[1:] for note in problem.panel.notes] + weight_notes(problem.panel)
     notes += [f"{row.name} equals {row.tied}" for row in problem.table.rows if row.status == "equal"]

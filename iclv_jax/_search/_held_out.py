@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from iclv_jax._inference._folds import draw_folds, parts
+from iclv_jax._inference._cross_validation import draw_folds, parts
 from iclv_jax._model import Model
 from iclv_jax._problem import Problem
 from iclv_jax._search._space import Settings

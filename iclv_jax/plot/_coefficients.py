@@ -81,7 +81,7 @@ def _by_name(fits: Any) -> dict[str, Any]:
     given = fits if isinstance(fits, Mapping) else {"": fits}
     if not given:
         raise ValueError("plot.coefficients takes a fit, or fits by name; the mapping is empty.")
-    return {str(label): check_fit(fit, "coefficients", saved=True) for label, fit in given.items()}
+    return {str(label): check_fit(fit, "coefficients", "table") for label, fit in given.items()}
 
 
 def _chosen(tables: dict[str, pd.DataFrame], names: Sequence[str] | None, block: str | None) -> list[str]:

@@ -30,7 +30,7 @@ def gradients(fit: Any, ax: Any = None) -> Any:
     ValueError
         For what is neither.
     """
-    found = fit if isinstance(fit, Diagnosis) else check_fit(fit, "gradients").diagnose()
+    found = fit if isinstance(fit, Diagnosis) else check_fit(fit, "gradients", "diagnose").diagnose()
     blocks = found.blocks
     ax = canvas(ax, 6.0, 1.0 + 0.3 * len(blocks))
     at = np.arange(len(blocks))

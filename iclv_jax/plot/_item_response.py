@@ -39,7 +39,7 @@ def item_response(fit: Any, item: str, latent: str | None = None, ax: Any = None
     ValueError
         For a name that is no ordered item, and a latent variable that it does not measure.
     """
-    stack, of = _place(check_fit(fit, "item_response"), item)
+    stack, of = _place(check_fit(fit, "item_response", "problem"), item)
     latent = of[0] if latent is None else latent
     if latent not in of:
         raise ValueError(f"Item {item!r} does not measure {latent!r}. {nearest(latent, of)}")

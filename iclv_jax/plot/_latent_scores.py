@@ -37,7 +37,7 @@ def latent_scores(fit: Any, by: Any = None, names: Sequence[str] | None = None, 
     ValueError
         For unknown names and columns, a Series that lacks people, and more than eight groups of labels.
     """
-    scores = check_fit(fit, "latent_scores").latent_scores()
+    scores = check_fit(fit, "latent_scores", "latent_scores", "problem").latent_scores()
     chosen = _chosen(names, [c for c in scores.columns if f"{c}.sd" in scores.columns])
     groups = _groups(fit, by)
     levels = list(groups.cat.categories)

@@ -26,7 +26,7 @@ def learning_curves(fit: Any, ax: Any = None) -> Any:
     ValueError
         For what is no fit, and for a fit that was not trained.
     """
-    table = check_fit(fit, "learning_curves", saved=True).trace
+    table = check_fit(fit, "learning_curves", "trace").trace
     if "epoch" not in table:
         raise ValueError(
             "plot.learning_curves: this fit was not trained, so it has no epochs; plot.trace shows its steps."

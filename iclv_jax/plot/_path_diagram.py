@@ -43,7 +43,7 @@ def path_diagram(fit: Any, ax: Any = None, items: bool = True, cov: str | None =
     ValueError
         For a model without latent variables.
     """
-    spec, levels = check_fit(fit, "path_diagram").problem.spec, fit.problem.panel.levels
+    spec, levels = check_fit(fit, "path_diagram", "problem", "table").problem.spec, fit.problem.panel.levels
     if not spec.order:
         raise ValueError(
             "plot.path_diagram: the model has no latent variables. plot.coefficients shows the rest."

@@ -27,7 +27,7 @@ def shares(fit: Any, by: str | None = None, ax: Any = None) -> Any:
     ValueError
         For a model without a choice, an unknown column, and more than 24 groups.
     """
-    table = check_fit(fit, "shares").shares(by)
+    table = check_fit(fit, "shares", "shares").shares(by)
     groups = {"": table} if by is None else {word(g): table.loc[g] for g in table.index.levels[0]}
     if len(groups) > MOST:
         raise ValueError(

@@ -26,7 +26,7 @@ def effective_sizes(fit: Any, ax: Any = None) -> Any:
     ValueError
         For a rule of integration whose weights differ by design (quadrature), which has no such sizes.
     """
-    accuracy = check_fit(fit, "effective_sizes").accuracy
+    accuracy = check_fit(fit, "effective_sizes", "accuracy").accuracy
     if accuracy is None or accuracy.sizes is None:
         raise ValueError(
             "plot.effective_sizes: this fit's rule of integration has no effective sample sizes; only draws do "

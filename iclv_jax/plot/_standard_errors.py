@@ -35,7 +35,7 @@ def standard_errors(fit: Any, kinds: Sequence[str] = ("bhhh", "robust"), ax: Any
     ValueError
         For unknown kinds.
     """
-    check_fit(fit, "standard_errors")
+    check_fit(fit, "standard_errors", "hessian", "standard_errors")
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     if not kinds or "hessian" in kinds:
         raise ValueError("kinds= names covariances to compare with that of the Hessian, such as ['robust'].")

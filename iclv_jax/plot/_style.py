@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from iclv_jax._fit import Fit, SavedFit
+from iclv_jax._inference._estimated import needs
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", ORANGE, "#56B4E9", "#000000")
@@ -57,15 +57,9 @@ def key(ax: Any, columns: int) -> None:
     )  # fmt: skip
 
 
-def check_fit(fit: Any, what: str, saved: bool = False) -> Any:
-    """ValueError for what is no fit, and for a saved one where `saved` ones do not tell enough."""
-    if isinstance(fit, Fit) or (saved and isinstance(fit, SavedFit)):
-        return fit
-    if isinstance(fit, SavedFit):
-        raise ValueError(
-            f"plot.{what} needs the model and its data: read the fit with iclv.load(path, model, data)."
-        )
-    raise ValueError(f"plot.{what} takes a fit, as model.fit(...) returns it, not {type(fit).__name__}.")
+def check_fit(fit: Any, what: str, *attributes: str) -> Any:
+    """The fit; ValueError for what is none, and for one that does not tell what the picture shows."""
+    return needs(fit, f"plot.{what}", *attributes)
 
 
 def check_level(level: float) -> None:

@@ -31,7 +31,7 @@ def trace(fit: Any, ax: Any = None) -> Any:
     ValueError
         For what is no fit, and for a fit without a trace.
     """
-    table = check_fit(fit, "trace", saved=True).trace
+    table = check_fit(fit, "trace", "trace").trace
     if table.empty:
         raise ValueError("plot.trace: this fit has no trace, so there is no step to draw.")
     ax = canvas(ax, 6.4, 3.6)

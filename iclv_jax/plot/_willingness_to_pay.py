@@ -32,7 +32,9 @@ def willingness_to_pay(fit: Any, name: str, cost: str, ax: Any = None, **options
     ValueError
         As `fit.willingness_to_pay`.
     """
-    found = check_fit(fit, "willingness_to_pay").willingness_to_pay(name, cost, **options)
+    found = check_fit(fit, "willingness_to_pay", "willingness_to_pay").willingness_to_pay(
+        name, cost, **options
+    )
     if found.people is None:
         ax = canvas(ax, 6.0, 1.9)
         _intervals(ax, found)

@@ -1,18 +1,19 @@
 """The parametric bootstrap of a fit's goodness."""
 
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import final
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._estimates import Estimates
-from iclv_jax._fit._penalised import smooth_penalties
-from iclv_jax._fit._residuals import Look, Looker, standardised, with_person
-from iclv_jax._inference._refits import refit
+from iclv_jax._base._threads import one_thread
+from iclv_jax._inference._estimated import Maximum
+from iclv_jax._inference._penalised import penalised_hessian, smooth_penalties
+from iclv_jax._inference._refits import refit as fitted_again
 from iclv_jax._integration._rule import check_count
 from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._predict._residuals import Look, Looker, standardised, with_person
 from iclv_jax._predict._simulate import draw_answers
 from iclv_jax._problem import Problem
 from iclv_jax._tables import Report, Section, Tabular, loglike, number, probability
@@ -71,22 +72,54 @@ class GoodnessOfFit(Tabular):
     __repr__ = __str__
 
 
-def _row(name: str, row: Any) -> tuple[str, ...]:
+def _row(name: str, row: pd.Series) -> tuple[str, ...]:
     show = loglike if name == "log-likelihood" else number
     values = (show(float(v)) if np.isfinite(v) else "" for v in (row["observed"], row["mean"]))
     return (name, *values, number(float(row["sd"])), probability(float(row["p"])))
 
 
-def goodness(fit: Estimates, samples: int, seed: int, again: bool) -> GoodnessOfFit:
-    """See `Fit.goodness_of_fit`."""
+@one_thread
+def goodness_of_fit(fit: Maximum, samples: int = 100, seed: int = 0, refit: bool = True) -> GoodnessOfFit:
+    """How the data look beside data that the fitted model has made: a parametric bootstrap.
+
+    Every simulated data set has the covariates, situations, alternatives on offer and missing answers of the data, and
+    answers and choices drawn at the estimates. Compared are the log-likelihood, and residuals, observed less expected
+    before any answers: of the frequencies of answers; of the associations of two items, the frequency of every pair of
+    answers less the product of the two frequencies; and of the shares of alternatives. For a continuous item answers
+    are its mean and mean square, associations covariances. Residuals are standardised by their spread over simulated
+    data and the data together, so that p is exact up to the estimates being estimates.
+
+    Parameters
+    ----------
+    samples
+        How many data sets: the smallest p is 1 / (samples + 1).
+    seed
+        Of the draws.
+    refit
+        Whether to fit the model to every one of them, from the estimates, as it was fitted to the data: a few Newton
+        steps each, without compiling. False is quicker and cautious: the data have been fitted and look better than
+        they are, so that misfit is found less often.
+
+    Raises
+    ------
+    ValueError
+        For a number of samples that is not a whole number above 0, and when no fit to simulated data converged.
+
+    Notes
+    -----
+    Associations are what latent variables are for: misfit there shows residual correlations and missing loadings. The
+    log-likelihood says little: that of the data is a maximum, and so are those of the simulated data, so that its p
+    gathers in the middle whatever the model. Nothing here looks at choices and items together, or at how choices depend
+    on columns.
+    """
     check_count(samples, "samples")
-    penalties = smooth_penalties(fit, "goodness_of_fit(refit=True)") if again else None
+    penalties = smooth_penalties(fit, "goodness_of_fit(refit=True)") if refit else None
     problem, looker = fit.problem, Looker(fit.problem)
     looks = [looker.look(problem.core.person, fit.estimates)]
-    values, information = [fit.llf], -fit.penalised_hessian.to_numpy()
+    values, information = [fit.llf], -penalised_hessian(fit).to_numpy()
     for sample in np.random.default_rng(seed).integers(0, 2**31 - 1, samples):
         other = with_person(problem, draw_answers(problem, jnp.asarray(fit.estimates), int(sample)))
-        params, value = _maximum(other, fit.estimates, information, again, penalties)
+        params, value = _maximum(other, fit.estimates, information, refit, penalties)
         if params is not None:
             looks.append(looker.look(other.core.person, params))
             values.append(value)
@@ -95,17 +128,17 @@ def goodness(fit: Estimates, samples: int, seed: int, again: bool) -> GoodnessOf
             f"None of the {samples} fits to simulated data converged, so there is nothing to compare with. "
             "See fit.diagnose(), or take refit=False."
         )
-    return _collected(looker, looks, np.array(values), samples, seed, again, fit)
+    return _collected(looker, looks, np.array(values), samples, seed, refit, fit)
 
 
 def _maximum(
     problem: Problem, params: np.ndarray, information: np.ndarray, again: bool, penalties: Penalties | None
 ) -> tuple[np.ndarray | None, float]:
-    """Estimates from simulated data and their log-likelihood; None where there is no maximum."""
+    """Maximum from simulated data and their log-likelihood; None where there is no maximum."""
     if not again:
         at = jnp.asarray(params)
         return params, float(problem.recentre(at).loglike(at))
-    found = refit(problem, params, information, penalties)
+    found = fitted_again(problem, params, information, penalties)
     return (found.params, found.loglike) if found.converged else (None, np.nan)
 
 
@@ -116,7 +149,7 @@ def _collected(
     samples: int,
     seed: int,
     again: bool,
-    fit: Estimates,
+    fit: Maximum,
 ) -> GoodnessOfFit:
     residuals, observed = ({k: np.stack([o[i][k] for o in looks]) for k in looks[0][0]} for i in (0, 1))
     squares = {kind: standardised(residuals[kind], observed[kind]) ** 2 for kind in residuals}
@@ -171,7 +204,7 @@ def _by_pair(residuals: np.ndarray, looker: Looker) -> pd.DataFrame:
 
 
 def _notes(
-    fit: Estimates, samples: int, seed: int, again: bool, failed: int, table: pd.DataFrame
+    fit: Maximum, samples: int, seed: int, again: bool, failed: int, table: pd.DataFrame
 ) -> tuple[str, ...]:
     notes = [
         f"{samples} data sets simulated at the estimates, seed {seed}; no p is below 1 / {samples + 1 - failed}"

@@ -1,30 +1,25 @@
-"""Every parameter of a model in one frame, with its standard error."""
+"""Every parameter of a fit in one frame."""
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array
 from iclv_jax._inference import delta_errors
-from iclv_jax._parameters import ParameterMap, full
+from iclv_jax._inference._estimated import Estimated
+from iclv_jax._inference._frame import all_values, full_jacobian
 from iclv_jax._problem import Problem
 
 
-@partial(compiled, static_argnums=0)
-def full_jacobian(mapping: ParameterMap, constants: Array, params: Array) -> Array:
-    """Derivatives of all parameters of the table with respect to the free ones."""
-    return jax.jacfwd(lambda p: mapping.full(constants, p))(params)
-
-
-def all_values(problem: Problem, estimates: np.ndarray) -> pd.Series:
-    """Estimates with the fixed, tied and defined parameters."""
-    values = full(problem.table.map, problem.core.constants, jnp.asarray(estimates))
-    return pd.Series(np.asarray(values), [row.name for row in problem.table.rows], name="estimate")
+def table(fit: Estimated, cov: str | None = None) -> pd.DataFrame:
+    """Every parameter, free or not: block, estimate, standard error, t, p, and t against 1 where
+    a modeller would ask. Standard errors of defined ones follow by the delta method."""
+    errors = all_errors(fit.problem, fit.estimates, fit.covariance(cov).of_functions)
+    frame = parameter_frame(fit.problem, fit.estimates).assign(se=errors)
+    frame = with_tests(frame, errors)
+    asked = frame["role"].isin(["scale"]) | frame.index.isin(_unit_loadings(fit))
+    frame["t_one"] = ((frame["estimate"] - 1.0) / frame["se"]).where(asked)
+    return frame
 
 
 def all_errors(problem: Problem, estimates: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -49,3 +44,10 @@ def with_tests(frame: pd.DataFrame, errors: np.ndarray) -> pd.DataFrame:
     """The frame with t, the estimate over its standard error, and p from the normal distribution."""
     t = frame["estimate"] / errors
     return frame.assign(t=t, p=2.0 * stats.norm.sf(np.abs(t)))
+
+
+def _unit_loadings(fit: Estimated) -> list[str]:
+    """Loadings of a latent variable one of whose loadings is fixed at 1: they are compared with it."""
+    rows = [r for r in fit.problem.table.rows if r.parameter.role == "loading"]
+    scaled = {r.parameter.owner for r in rows if r.status == "fixed" and r.value == 1.0}
+    return [r.name for r in rows if r.parameter.owner in scaled]

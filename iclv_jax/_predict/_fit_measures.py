@@ -3,13 +3,83 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from scipy import optimize, stats
+
+from iclv_jax._inference._estimated import Estimated
+from iclv_jax._predict._effects import implied, matrices
+from iclv_jax._problem import Problem
 
 EM_STEPS = 5000
 EM_TOLERANCE = 1e-10
 SPAN = 0.90
 """Coverage of the interval of the RMSEA."""
+
+
+def fit_measures(fit: Estimated) -> dict[str, float]:
+    """How well a model of continuous items reproduces their means and covariances.
+
+    Returns
+    -------
+    dict
+        `chi2`, `df` and `p` of the likelihood ratio test against the saturated model (in which the items have any means,
+        covariances and regressions on the covariates); `baseline_chi2` and `baseline_df` of the model of independent
+        items; `cfi`, `tli`; `rmsea` with its 90 % interval (`rmsea_lower`, `rmsea_upper`); `srmr`, over the covariances
+        of items and covariates, without means. Definitions are lavaan's. Missing answers are taken as missing at
+        random in all three models.
+
+    Raises
+    ------
+    ValueError
+        For models with ordered items or a choice (leave the choice out and fit the measurement part alone: its fit at
+        the joint estimates is no maximum), and for weighted samples.
+    """
+    _check_measurable(fit.problem)
+    items = [q for stack in fit.problem.table.stacks for q in stack.items]
+    person = fit.problem.panel.person
+    answers = np.concatenate([np.where(d.occurs, d.outcome, np.nan) for d in person.data], axis=1)
+    both = np.concatenate([answers, np.asarray(person.covariates)], axis=1)
+    mean, covariance = saturated(both)
+    size, outside = len(items), len(fit.problem.panel.covariates)
+    loglike = normal_loglike(both, mean, covariance)
+    if outside:
+        x = both[:, size:]
+        loglike -= normal_loglike(x, x.mean(axis=0), covariance[size:, size:])
+    alone = sum(
+        normal_loglike(answers[:, [k]], *(np.atleast_1d(m) for m in saturated(answers[:, [k]])))
+        for k in range(size)
+    )
+    everything = size + size * (size + 1) // 2 + size * outside
+    found = indices(
+        2.0 * (loglike - fit.llf),
+        everything - len(fit.names),
+        2.0 * (loglike - alone),
+        size * (size - 1) // 2 + size * outside,
+        fit.nobs,
+    )
+    model = _implied(fit, covariance[size:, size:])
+    return found | {"srmr": srmr(covariance, model), "loglike": fit.llf, "saturated_loglike": loglike}
+
+
+def _implied(fit: Estimated, covariates: np.ndarray) -> np.ndarray:
+    """Covariance of items and covariates that the model implies."""
+    core = fit.problem.core
+    m = matrices(core.structure, core.constants, jnp.asarray(fit.estimates))
+    moments = implied(m, jnp.asarray(covariates))
+    crossed = np.asarray(moments.crossed)
+    return np.block([[np.asarray(moments.items), crossed], [crossed.T, covariates]])
+
+
+def _check_measurable(problem: Problem) -> None:
+    spec = problem.spec
+    if spec.choices or not spec.indicators or not all(i.normal for i in spec.indicators):
+        raise ValueError(
+            "fit_measures are for models of continuous items without a choice. Fit the measurement part alone: "
+            "iclv.Model(latent=..., indicators=...)."
+        )
+    if not np.all(problem.panel.weights == 1.0):
+        raise ValueError("fit_measures are for samples without weights: their chi-square has no df.")
 
 
 def normal_loglike(values: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> float:
@@ -103,8 +173,8 @@ def _noncentrality(chi2: float, df: int) -> tuple[float, float]:
     return at(1.0 - tail), at(tail)
 
 
-def srmr(sample: np.ndarray, implied: np.ndarray) -> float:
+def srmr(sample: np.ndarray, model: np.ndarray) -> float:
     """Root mean squared residual in units of the sample's standard deviations (Bentler 1995), without means."""
     spread = np.sqrt(np.diag(sample))
-    residual = (sample - implied) / np.outer(spread, spread)
+    residual = (sample - model) / np.outer(spread, spread)
     return float(np.sqrt(np.mean(residual[np.tril_indices(len(sample))] ** 2)))

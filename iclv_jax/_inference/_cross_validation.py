@@ -1,15 +1,19 @@
-"""Cross-validation as users see it."""
+"""Cross-validation over people: what a model says of those who were left out when it was fitted."""
 
 from dataclasses import dataclass, field
-from typing import final
+from typing import NamedTuple, final
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._estimates import Estimates
-from iclv_jax._fit._penalised import smooth_penalties
-from iclv_jax._inference._folds import Parts, cross_validate, draw_folds, parts
+from iclv_jax._base._threads import one_thread
+from iclv_jax._inference._estimated import Maximum
+from iclv_jax._inference._penalised import penalised_hessian, smooth_penalties
+from iclv_jax._inference._refits import Refit, refit
 from iclv_jax._panel._frame import identifiers
+from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._problem import Problem
 from iclv_jax._problem._components import equal_shares
 from iclv_jax._tables import Report, Section, Tabular, fixed
 
@@ -31,7 +35,7 @@ class CrossValidation(Tabular):
     people
         By person: `fold`, and the held-out `joint`, `choices` and `items` log-likelihoods, unweighted.
     params
-        Estimates without each fold, a column per fold.
+        Maximum without each fold, a column per fold.
     converged
         Whether the fit without each fold converged.
     notes
@@ -72,12 +76,46 @@ def _shown(column: str, value: float, count: bool) -> str:
     return f"{int(value):,}" if count else fixed(float(value), 4 if column.startswith("per") else 2)
 
 
-def cross_validation(fit: Estimates, folds: int, seed: int) -> CrossValidation:
-    """See `Fit.cross_validate`."""
+class Parts(NamedTuple):
+    """Unweighted log-likelihoods of every person: of items and choices together, of the choices alone, of the items
+    alone; each with nodes of its own."""
+
+    joint: np.ndarray
+    choices: np.ndarray
+    items: np.ndarray
+
+
+@one_thread
+def cross_validate(fit: Maximum, folds: int = 5, seed: int = 0) -> CrossValidation:
+    """Out-of-sample log-likelihoods: the model is fitted without each fold of people and asked about them.
+
+    Whole people are left out, with all their answers, or whole clusters where the fit has clusters. Every fit starts at
+    the estimates, with weights of zero for those left out and nodes placed anew, so that nothing is compiled; it takes
+    a few Newton steps. Levels of items, and centres and units of `Standardized` covariates, are those of all people.
+
+    Parameters
+    ----------
+    folds
+        How many. More take longer and leave out fewer.
+    seed
+        Of the assignment of people to folds.
+
+    Returns
+    -------
+    CrossValidation
+        Held-out log-likelihoods by fold and in total: joint, of the choices alone, and of the choices given the items.
+        A choice model and a hybrid model compare by the first of the two for choices; the second says what asking people
+        the items is worth.
+
+    Raises
+    ------
+    ValueError
+        For less than two folds, and more than there are people or clusters.
+    """
     problem = fit.problem
     fold = draw_folds(problem, folds, seed)
-    information = -fit.penalised_hessian.to_numpy()
-    found, fits = cross_validate(
+    information = -penalised_hessian(fit).to_numpy()
+    found, fits = without_folds(
         problem, fit.estimates, information, fold, smooth_penalties(fit, "cross_validate")
     )
     labels = [str(k + 1) for k in range(folds)]
@@ -102,7 +140,7 @@ def cross_validation(fit: Estimates, folds: int, seed: int) -> CrossValidation:
     return CrossValidation(table, people, params, converged, tuple(notes))
 
 
-def _row(fit: Estimates, found: Parts, mask: np.ndarray) -> dict[str, float]:
+def _row(fit: Maximum, found: Parts, mask: np.ndarray) -> dict[str, float]:
     problem = fit.problem
     weights = problem.panel.weights * mask
     happened = problem.panel.person_situations
@@ -118,3 +156,55 @@ def _row(fit: Estimates, found: Parts, mask: np.ndarray) -> dict[str, float]:
     row |= {"equal shares": total(equal_shares(problem))}
     per = {"per choice": row["choices"], "per choice given items": row["choices given items"]}
     return row | {name: value / counted for name, value in per.items()}
+
+
+def draw_folds(problem: Problem, folds: int, seed: int) -> np.ndarray:
+    """The fold of every person, from 0; whole clusters fall into one. Folds differ by one person (cluster) at most.
+
+    Raises ValueError for less than two folds, and more folds than people or clusters.
+    """
+    panel = problem.panel
+    groups = np.arange(len(panel.people)) if panel.clusters is None else panel.clusters
+    count = int(groups.max()) + 1
+    if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or not 2 <= folds <= count:
+        what = "people" if panel.clusters is None else "clusters"
+        raise ValueError(f"folds= is a whole number from 2 to {count}, the number of {what}, not {folds!r}.")
+    place = np.empty(count, int)
+    place[np.random.default_rng(seed).permutation(count)] = np.arange(count) % folds
+    return place[groups]
+
+
+def parts(problem: Problem, params: np.ndarray) -> Parts:
+    """Log-likelihoods at given parameters; a part that the model does not have is zero."""
+    at, spec = jnp.asarray(params), problem.spec
+    joint = np.asarray(problem.recentre(at).loglike_person(at))
+    none = np.zeros_like(joint)
+    if not spec.choices:
+        return Parts(joint, none, joint)
+    if not spec.indicators:
+        return Parts(joint, joint, none)
+    choices, items = (
+        np.asarray(problem.part(k).recentre(at).loglike_person(at)) for k in ("choices", "items")
+    )
+    return Parts(joint, choices, items)
+
+
+def without_folds(
+    problem: Problem,
+    params: np.ndarray,
+    information: np.ndarray,
+    fold: np.ndarray,
+    penalties: Penalties | None = None,
+) -> tuple[Parts, list[Refit]]:
+    """What the fit to the other folds says of every person, and these fits, begun at `params` with the weights of those
+    left out at zero. `information` is minus the Hessian at `params`, penalties included."""
+    weights = np.asarray(problem.core.weights)
+    fits, size = [], len(weights)
+    found = Parts(*(np.full(size, np.nan) for _ in Parts._fields))
+    for k in range(int(fold.max()) + 1):
+        others = problem.with_weights(jnp.asarray(np.where(fold == k, 0.0, weights)))
+        trained = refit(others, params, information, penalties)
+        fits.append(trained)
+        for into, values in zip(found, parts(problem, trained.params), strict=True):
+            into[fold == k] = values[fold == k]
+    return found, fits

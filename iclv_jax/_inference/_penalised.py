@@ -1,11 +1,13 @@
 """What penalties and training change in what follows from estimates."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 from iclv_jax._inference._covariance import bound_notes
+from iclv_jax._inference._estimated import Maximum
 from iclv_jax._optimise import Verdict
 from iclv_jax._parameters._penalties import L1, L2, Applied, Gaussian, Penalties
 
@@ -13,7 +15,12 @@ SHOWN = 5
 KINDS = {kind.__name__: kind for kind in (L1, L2, Gaussian)}
 
 
-def refuse_penalised(fit: Any, what: str) -> None:
+class Penalised(Protocol):
+    @property
+    def penalties(self) -> Penalties | None: ...
+
+
+def refuse_penalised(fit: Penalised, what: str) -> None:
     """ValueError where a result holds for maximum likelihood estimates only."""
     if fit.penalties is not None:
         raise ValueError(
@@ -22,7 +29,7 @@ def refuse_penalised(fit: Any, what: str) -> None:
         )
 
 
-def smooth_penalties(fit: Any, what: str) -> Penalties | None:
+def smooth_penalties(fit: Maximum, what: str) -> Penalties | None:
     """The penalties of a fit, for refits by second derivatives."""
     if fit.penalties is not None and fit.penalties.kinked:
         raise ValueError(
@@ -31,12 +38,22 @@ def smooth_penalties(fit: Any, what: str) -> Penalties | None:
     return fit.penalties
 
 
-def precision(fit: Any) -> np.ndarray | None:
+def precision(fit: Maximum) -> np.ndarray | None:
     """Minus the second derivatives of the penalties, a diagonal."""
     return None if fit.penalties is None else fit.penalties.precision
 
 
-def known_parameters(fit: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+def pull(fit: Maximum) -> np.ndarray | None:
+    """The gradient of the penalties."""
+    return None if fit.penalties is None else fit.penalties.slope(fit.estimates)
+
+
+def penalised_hessian(fit: Maximum) -> pd.DataFrame:
+    """Hessian of what was maximised, the log-likelihood less its penalties."""
+    return fit.hessian if fit.penalties is None else fit.hessian - np.diag(fit.penalties.precision)
+
+
+def known_parameters(fit: Maximum) -> tuple[np.ndarray, tuple[str, ...]]:
     """Marks parameters that count as known in covariances, and says why."""
     names, report = fit.names, fit.optimizer_report
     held = np.array([n in report.active for n in names])
@@ -68,7 +85,7 @@ def _of_penalties(zero: list[str], kinked: bool) -> list[str]:
     return notes
 
 
-def unfinished(fit: Any) -> tuple[str, ...]:
+def unfinished(fit: Maximum) -> tuple[str, ...]:
     """A note on standard errors where training stopped."""
     if fit.optimizer_report.verdict is not Verdict.TRAINED:
         return ()
@@ -78,7 +95,7 @@ def unfinished(fit: Any) -> tuple[str, ...]:
     )
 
 
-def _listed(names: Any) -> str:
+def _listed(names: Iterable[str]) -> str:
     names = list(names)
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
@@ -90,7 +107,7 @@ def as_data(penalties: Penalties) -> list[dict[str, Any]]:
             "key": g.key,
             "parameters": g.parameters,
             "penalties": [[type(p).__name__, vars(p)] for p in g.penalties],
-        }  # pyright: ignore[reportArgumentType]
+        }
         for g in penalties.applied
     ]
 

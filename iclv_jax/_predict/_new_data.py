@@ -1,17 +1,22 @@
 """Data to predict for: the estimation sample, or other data read by the same rules."""
 
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import get_args
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Params
+from iclv_jax._base._types import Array, Params
+from iclv_jax._inference._estimated import Estimated
 from iclv_jax._panel import Panel, read_panel
 from iclv_jax._panel._frame import Frame, identifiers
 from iclv_jax._panel._read import Table
-from iclv_jax._predict import Given, View, at_rows, on, posterior_view, prior_view
+from iclv_jax._parameters import LATENT
+from iclv_jax._predict._probabilities import at_rows
+from iclv_jax._predict._view import Given, View, moving, on, posterior_view, prior_view
 from iclv_jax._problem import Problem
+from iclv_jax._spec import Kernel
 from iclv_jax._spec._names import nearest
 
 OUTCOMES = {"nothing": (), "items": ("items",), "answers": ("items", "choices")}
@@ -54,7 +59,7 @@ class Sight:
         """Weights of the situations, in the order of the data."""
         return self.by_row(np.broadcast_to(self.panel.weights[:, None], self._table.rows.shape))
 
-    def by_row(self, values: Any) -> np.ndarray:
+    def by_row(self, values: Array | np.ndarray) -> np.ndarray:
         """Values (person, situation, ...) in the order of the data."""
         return at_rows(np.asarray(values), self._table.rows)[0]
 
@@ -62,8 +67,8 @@ class Sight:
 def sight(
     problem: Problem,
     params: Params,
-    data: Any,
-    people: Any,
+    data: pd.DataFrame | None,
+    people: pd.DataFrame | None,
     given: Given,
     choice: str | None = None,
     draws: int | None = None,
@@ -90,7 +95,9 @@ def sight(
     return Sight(posterior_view(known, asked.core.person, params, given, choice), panel)
 
 
-def read_new(problem: Problem, data: Any, people: Any, outcomes: tuple[str, ...]) -> Panel:
+def read_new(
+    problem: Problem, data: pd.DataFrame, people: pd.DataFrame | None, outcomes: tuple[str, ...]
+) -> Panel:
     """Other data, checked as those of the fit were, with the levels of the fit.
 
     Weights are those of the fit's column where the data have it, or those of the fit for people who stood in it;
@@ -127,7 +134,7 @@ def _weighted(panel: Panel, weights: np.ndarray) -> Panel:
     return replace(panel, weights=weights)
 
 
-def _has(column: str, data: Any, people: Any) -> bool:
+def _has(column: str, data: pd.DataFrame, people: pd.DataFrame | None) -> bool:
     return any(isinstance(f, pd.DataFrame) and column in f.columns for f in (data, people))
 
 
@@ -138,3 +145,39 @@ def _same_people(extra: pd.DataFrame, data: pd.DataFrame, person: str | None) ->
         return None
     kept = kept[kept.index.isin(data[person])]
     return kept.set_axis(identifiers(kept.index.tolist()).rename(person), axis=0) if len(kept) else None
+
+
+def choice_of(problem: Problem, what: str, name: str | None = None) -> Kernel:
+    """The choice of this name, or the only one; ValueError for a model without a choice, and where none is named among
+    several."""
+    choices = {choice.name: choice for choice in problem.spec.choices}
+    if not choices:
+        raise ValueError(f"{what}: the model has no choice.")
+    if name is None and len(choices) > 1:
+        raise ValueError(f"{what}: the model has the choices {', '.join(choices)}. Name one by choice=.")
+    if name is not None and name not in choices:
+        raise ValueError(f"choice= names {name!r}, which the model does not have. {nearest(name, choices)}")
+    return choices[name or next(iter(choices))]
+
+
+def situations_of(
+    fit: Estimated,
+    choice: Kernel,
+    data: pd.DataFrame | None = None,
+    people: pd.DataFrame | None = None,
+    given: Given = "nothing",
+) -> Sight:
+    """The situations of a choice at the estimates."""
+    return sight(fit.problem, jnp.asarray(fit.estimates), data, people, given, choice.name)
+
+
+def directions(fit: Estimated, seen: Sight) -> Array:
+    """Unit vectors of the parameters that a prediction depends on."""
+    assert seen.view.choice is not None
+    sections = (LATENT, seen.view.choice) if seen.view.prior else None
+    return moving(seen.view.core, jnp.asarray(fit.estimates), sections)
+
+
+def alternatives_of(choice: Kernel) -> pd.Index:
+    """The alternatives as labels."""
+    return identifiers(choice.utility.alternatives).rename("alternative")

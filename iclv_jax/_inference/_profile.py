@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._base._threads import one_thread
 from iclv_jax._density import structure
-from iclv_jax._fit._estimates import Estimates
-from iclv_jax._fit._penalised import refuse_penalised
+from iclv_jax._inference._estimated import Maximum
+from iclv_jax._inference._intervals import standard_errors
+from iclv_jax._inference._penalised import refuse_penalised
 from iclv_jax._likelihood import Core
 from iclv_jax._optimise import Likelihood, TrustRegion, run
 from iclv_jax._parameters import build_table
@@ -71,7 +73,7 @@ class Profile(Tabular):
 class _Search:
     """Profile log-likelihoods, each fitted from the nearest value known."""
 
-    def __init__(self, fit: Estimates, name: str) -> None:
+    def __init__(self, fit: Maximum, name: str) -> None:
         self.fit, self.place = fit, fit.names.index(name)
         self.name, self.estimate = name, float(fit.estimates[self.place])
         self.slope = _slope(fit, self.place)
@@ -114,8 +116,30 @@ class _Search:
         return float(outcome.objective.problem.loglike(at)), params, outcome.report.verdict.success
 
 
-def profile(fit: Estimates, name: str, points: int | Sequence[float] | None, level: float) -> Profile:
-    """See `Fit.profile`."""
+@one_thread
+def profile(
+    fit: Maximum, name: str, points: int | Sequence[float] | None = None, level: float = 0.95
+) -> Profile:
+    """Profile-likelihood interval of a free parameter: the values that a likelihood-ratio test does not reject.
+
+    The model is fitted anew with the parameter held at trial values, each from the nearest one known, nodes
+    placed as in a fit. Unlike `conf_int` the interval need not be symmetric, and does not depend on how the
+    parameter is written.
+
+    Parameters
+    ----------
+    name
+        A free parameter.
+    points
+        Further values for the table: how many, evenly over the interval, or which.
+    level
+        Coverage.
+
+    Raises
+    ------
+    ValueError
+        For a parameter that is not free or at its bound.
+    """
     refuse_penalised(fit, "profile")
     row = fit.problem.table.row(name)
     if row.status != "free" or name in fit.optimizer_report.active:
@@ -125,7 +149,7 @@ def profile(fit: Estimates, name: str, points: int | Sequence[float] | None, lev
         raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")
     search, notes = _Search(fit, name), []
     wanted = float(np.sqrt(stats.chi2.ppf(level, 1)))
-    error = float(fit.bse[name])
+    error = float(standard_errors(fit)[name])
     unit = error if np.isfinite(error) else 0.1 * max(1.0, abs(search.estimate))
     ends = []
     for sign, bound in ((-1.0, row.lower), (1.0, row.upper)):
@@ -184,9 +208,9 @@ def _grid(points: int | Sequence[float] | None, lower: float, upper: float) -> n
     return np.asarray(points, float)
 
 
-def _slope(fit: Estimates, place: int) -> np.ndarray:
+def _slope(fit: Maximum, place: int) -> np.ndarray:
     """How the other estimates move with this one, to first order; still where nothing is known of it."""
-    column = fit.cov_params().to_numpy()[:, place]
+    column = fit.covariance().matrix[:, place]
     return (
         np.where(np.isfinite(column), column, 0.0) / column[place]
         if np.isfinite(column[place])

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._panel import Person
-from iclv_jax._predict import View, prior_view
 from iclv_jax._predict._features import Layout, counted, expected_sums, layout, observed_sums, standard_shocks
 from iclv_jax._predict._responses import shares, situation_weights
+from iclv_jax._predict._view import View, prior_view
 from iclv_jax._problem import Problem
 
 REPRODUCED = 1e-3

@@ -4,11 +4,11 @@ from typing import Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
+from scipy import stats
 
-from iclv_jax._fit._estimates import Estimates
-from iclv_jax._fit._penalised import refuse_penalised
-from iclv_jax._inference import HypothesisTest
-from iclv_jax._inference._hypotheses import ben_akiva_swait_bound, chi_squared, vuong_test
+from iclv_jax._inference._estimated import Maximum, needs
+from iclv_jax._inference._hypotheses import HypothesisTest, chi_squared
+from iclv_jax._inference._penalised import refuse_penalised
 from iclv_jax._problem._fingerprint import outcomes
 
 Correction = Literal["none", "aic", "bic"]
@@ -16,31 +16,39 @@ SMALLEST = 1e-4
 """Log-likelihoods of integrals that differ by less than this cannot be told apart."""
 
 
-def likelihood_ratio(full: Estimates, restricted: Estimates) -> HypothesisTest:
-    """`2 (log L - log L of the restricted model)`; see `Fit.lr_test`."""
-    check_same_outcomes(full, restricted)
-    for fit in (full, restricted):
-        refuse_penalised(fit, "lr_test")
-    df = len(full.names) - len(restricted.names)
+def lr_test(fit: Maximum, restricted: Maximum) -> HypothesisTest:
+    """Likelihood-ratio test of a smaller model that is nested in this one.
+
+    Raises
+    ------
+    ValueError
+        For fits on different people, choices, items or weights; for a model with as many free parameters or
+        more; and where the restricted model has the larger log-likelihood by more than the error of the
+        integrals.
+    """
+    check_same_outcomes(fit, restricted)
+    for one in (fit, restricted):
+        refuse_penalised(one, "lr_test")
+    df = len(fit.names) - len(restricted.names)
     if df <= 0:
         raise ValueError(
-            f"The restricted model has {len(restricted.names)} free parameters and this one {len(full.names)}. It "
+            f"The restricted model has {len(restricted.names)} free parameters and this one {len(fit.names)}. It "
             "must have fewer: call lr_test of the larger fit."
         )
-    gain = full.llf - restricted.llf
-    noise = _noise(full, restricted)
+    gain = fit.llf - restricted.llf
+    noise = _noise(fit, restricted)
     if gain < -max(SMALLEST, 2.0 * noise):
         raise ValueError(
-            f"The restricted model has the larger log-likelihood, {restricted.llf:.4f} against {full.llf:.4f}, by more "
+            f"The restricted model has the larger log-likelihood, {restricted.llf:.4f} against {fit.llf:.4f}, by more "
             "than the error of the integrals. Either it is not nested in this one, or this fit has not found its "
             "maximum: fit it again with start=restricted_fit."
         )
     words = (f"the {df} restrictions of the smaller model hold",) if df > 1 else ("the restriction holds",)
     statistic = 2.0 * max(gain, 0.0)  # Below zero only by the error of the integrals.
-    return chi_squared("Likelihood-ratio test", words, statistic, df, _notes(full, restricted, noise))
+    return chi_squared("Likelihood-ratio test", words, statistic, df, _notes(fit, restricted, noise))
 
 
-def vuong(a: Estimates, b: Estimates, correction: Correction = "none") -> HypothesisTest:
+def vuong(a: Maximum, b: Maximum, correction: Correction = "none") -> HypothesisTest:
     """Vuong's (1989) test of two models that are not nested, from each person's log-likelihood.
 
     Parameters
@@ -73,10 +81,40 @@ def vuong(a: Estimates, b: Estimates, correction: Correction = "none") -> Hypoth
     panel, differences = a.problem.panel, each[0] - each[1]
     times = panel.weights if panel.weights_count else np.ones(len(differences))
     differences = differences if panel.weights_count else panel.weights * differences
-    return vuong_test(differences, times, (len(a.names), len(b.names)), correction, ("a", "b"))
+    return _vuong_test(differences, times, (len(a.names), len(b.names)), correction, ("a", "b"))
 
 
-def ben_akiva_swait(a: Estimates, b: Estimates) -> HypothesisTest:
+def _vuong_test(
+    differences: np.ndarray,
+    times: np.ndarray,
+    parameters: tuple[int, int],
+    correction: str,
+    names: tuple[str, str],
+) -> HypothesisTest:
+    """From the differences of weighted log-likelihoods by person (Vuong 1989, equation 5.6), and how often each counts."""
+    people = float(times.sum())
+    penalty = {"none": 0.0, "aic": 1.0, "bic": 0.5 * np.log(people)}[correction]
+    mean = float(times @ differences) / people
+    spread = float(np.sqrt(times @ (differences - mean) ** 2 / people))
+    total = float(times @ differences) - penalty * (parameters[0] - parameters[1])
+    label = {"none": "without a correction", "aic": "with the correction of AIC", "bic": "with that of BIC"}
+    title = f"Vuong's test of models that are not nested, {label[correction]}"
+    hypothesis = (f"{names[0]} and {names[1]} are equally close to the truth",)
+    if spread <= 1e-9 * max(1.0, float(np.abs(differences).max())):
+        note = "the two models give every person the same likelihood, so there is nothing to tell apart"
+        return HypothesisTest(title, hypothesis, np.nan, None, np.nan, (note,))
+    statistic = total / (np.sqrt(people) * spread)
+    better = names[0] if statistic > 0.0 else names[1]
+    notes = (
+        f"positive values speak for {names[0]}; here the sign speaks for {better}",
+        "it takes for granted that the models differ in more than chance: not for nested models",
+    )
+    return HypothesisTest(
+        title, hypothesis, statistic, None, float(2.0 * stats.norm.sf(abs(statistic))), notes
+    )
+
+
+def ben_akiva_swait(a: Maximum, b: Maximum) -> HypothesisTest:
     """Ben-Akiva and Swait's (1986) test of two choice models that are not nested.
 
     Under the model with the worse adjusted rho-squared, `1 - (log L - K) / log L(0)`, the other one is better by
@@ -90,6 +128,7 @@ def ben_akiva_swait(a: Estimates, b: Estimates) -> HypothesisTest:
         log-likelihood has no equal shares to be compared with: take `vuong`.
     """
     for fit in (a, b):
+        needs(fit, "ben_akiva_swait", "problem", "optimizer_report")
         if not fit.problem.spec.choices or fit.problem.spec.indicators:
             raise ValueError(
                 "Ben-Akiva and Swait's test is for models of choices alone; this one has items. Take iclv.vuong."
@@ -100,14 +139,34 @@ def ben_akiva_swait(a: Estimates, b: Estimates) -> HypothesisTest:
     nulls = [f.components.equal_shares for f in (a, b)]
     if not np.isclose(nulls[0], nulls[1], rtol=1e-12):
         raise ValueError("The two models have different sets of available alternatives, so nothing compares.")
-    return ben_akiva_swait_bound((a.llf, b.llf), (len(a.names), len(b.names)), nulls[0], ("a", "b"))
+    return _ben_akiva_swait_bound((a.llf, b.llf), (len(a.names), len(b.names)), nulls[0], ("a", "b"))
 
 
-def check_same_outcomes(a: Estimates, b: Estimates) -> None:
+def _ben_akiva_swait_bound(
+    loglikes: tuple[float, float], parameters: tuple[int, int], null: float, names: tuple[str, str]
+) -> HypothesisTest:
+    """The bound `Phi(-sqrt(-2 z L(0) + K_2 - K_1))` on the probability that the model with the worse adjusted
+    rho-squared is true and loses by at least z (Ben-Akiva and Swait 1986)."""
+    adjusted = [1.0 - (v - k) / null for v, k in zip(loglikes, parameters, strict=True)]
+    best = int(adjusted[1] > adjusted[0])
+    worse = 1 - best
+    gain = adjusted[best] - adjusted[worse]
+    inside = -2.0 * gain * null + parameters[best] - parameters[worse]
+    notes = [f"adjusted rho-squared {adjusted[i]:.5f} of {names[i]}" for i in (0, 1)]
+    title = "Ben-Akiva and Swait's test of models that are not nested"
+    hypothesis = (f"{names[worse]} is the true model, though {names[best]} fits better",)
+    if not inside > 0.0:
+        notes.append("the difference is too small for the bound to say anything")
+        return HypothesisTest(title, hypothesis, np.nan, None, np.nan, tuple(notes))
+    notes.append("p is an upper bound")
+    root = float(np.sqrt(inside))
+    return HypothesisTest(title, hypothesis, root, None, float(stats.norm.sf(root)), tuple(notes))
+
+
+def check_same_outcomes(a: Maximum, b: Maximum) -> None:
     """Raise ValueError when two fits do not explain the same things of the same people."""
     for fit in (a, b):
-        if not isinstance(fit, Estimates):
-            raise ValueError(f"A fit is compared with another fit, not with {fit!r}.")
+        needs(fit, "The test of one fit against another", "problem", "optimizer_report")
     first, second = outcomes(a.problem), outcomes(b.problem)
     different = [k for k in {**first, **second} if first.get(k) != second.get(k)]
     if different:
@@ -118,11 +177,11 @@ def check_same_outcomes(a: Estimates, b: Estimates) -> None:
         )
 
 
-def _noise(a: Estimates, b: Estimates) -> float:
+def _noise(a: Maximum, b: Maximum) -> float:
     return float(np.hypot(a.accuracy.error or 0.0, b.accuracy.error or 0.0))
 
 
-def _notes(full: Estimates, restricted: Estimates, noise: float) -> tuple[str, ...]:
+def _notes(full: Maximum, restricted: Maximum, noise: float) -> tuple[str, ...]:
     notes = []
     for what, fit in (("this fit", full), ("the restricted fit", restricted)):
         if not fit.converged:

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from iclv_jax._base._compiled import compiled
+from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Array
 from iclv_jax._diagnose._utility import multiplied
 from iclv_jax._inference._signs import sign
@@ -69,7 +69,7 @@ class Starts(Tabular):
         return "\n".join(lines)
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")
+@one_thread
 def multistart(
     problem: Problem,
     starts: int = 10,

@@ -1,13 +1,26 @@
-"""Which arrays of a problem a column or a fixed parameter stands in."""
+"""Which arrays of a problem a column or a fixed parameter stands in, and how the scores change with them."""
 
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array
-from iclv_jax._inference._sensitivity import Direction, nowhere
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Params, Scores
+from iclv_jax._derivatives import person_scores
+from iclv_jax._likelihood import Core
 from iclv_jax._problem import Problem
 from iclv_jax._spec._names import nearest
+
+
+class Direction(NamedTuple):
+    """By how much the arrays of a core move together; None for the answers to discrete items."""
+
+    constants: Array
+    covariates: Array
+    tables: tuple[Array, ...]
+    outcomes: tuple[Array | None, ...]
 
 
 class Move(NamedTuple):
@@ -76,3 +89,41 @@ def _why_not(problem: Problem, name: str) -> str:
         f"column={name!r} is none that the utilities, the structural equations or the continuous items use. "
         f"{nearest(name, known)}"
     )
+
+
+def nowhere(core: Core) -> Direction:
+    """The direction in which nothing moves."""
+    person = core.person
+    outcomes = (
+        jnp.zeros_like(d.outcome) if jnp.issubdtype(d.outcome.dtype, jnp.floating) else None
+        for d in person.data
+    )
+    tables = tuple(jnp.zeros_like(table) for table in person.tables)
+    return Direction(
+        jnp.zeros_like(core.constants), jnp.zeros_like(person.covariates), tables, tuple(outcomes)
+    )
+
+
+@compiled
+def score_changes(core: Core, params: Params, direction: Direction) -> Scores:
+    """Derivatives of every person's score in a direction, unweighted, at frozen nodes: (people, parameters)."""
+
+    def scores(step: Array) -> Scores:
+        return person_scores(_moved(core, direction, step), params).scores
+
+    return jax.jvp(scores, (jnp.zeros(()),), (jnp.ones(()),))[1]
+
+
+def _moved(core: Core, direction: Direction, step: Array) -> Core:
+    person = core.person
+    data = (
+        d if change is None else d._replace(outcome=d.outcome + step * change)
+        for d, change in zip(person.data, direction.outcomes, strict=True)
+    )
+    moved = person._replace(
+        covariates=person.covariates + step * direction.covariates,
+        tables=tuple(t + step * d for t, d in zip(person.tables, direction.tables, strict=True)),
+        data=tuple(data),
+    )
+    constants = core.constants + step * direction.constants
+    return Core(core.structure, constants, core.people.with_person(moved))

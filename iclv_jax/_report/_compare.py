@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._estimates import Estimates
+from iclv_jax._inference._estimated import has, needs
 from iclv_jax._problem._fingerprint import outcomes
 from iclv_jax._report._summary import HEADINGS
 from iclv_jax._tables import Report, Tabular
@@ -24,7 +24,7 @@ class Comparison(Tabular):
     params
         Estimates, standard errors and t by parameter; columns (fit, `estimate` | `se` | `t`).
     measures
-        Log-likelihood, AIC, BIC (NaN for penalised fits), numbers of parameters and people, by fit.
+        Log-likelihood, AIC, BIC (NaN for penalised fits and those in two steps), numbers of parameters and people, by fit.
     report
         The table that is printed, and shown in notebooks.
     """
@@ -42,15 +42,14 @@ class Comparison(Tabular):
         return self.report
 
 
-def compare(
-    fits: Mapping[str, Estimates], show: Literal["se", "t"] = "se", cov: str | None = None
-) -> Comparison:
+def compare(fits: Mapping[str, Any], show: Literal["se", "t"] = "se", cov: str | None = None) -> Comparison:
     """Estimates and measures of several fits in one table.
 
     Parameters
     ----------
     fits
-        Fits by the name of their column.
+        Fits by the name of their column: of `fit`, of `fit_sequential` (without AIC and BIC), or read by `iclv.load`
+        without their data.
     show
         What stands in brackets behind the estimates: standard errors (`"se"`) or t (`"t"`).
     cov
@@ -61,8 +60,10 @@ def compare(
     ValueError
         For an empty mapping, and what is no fit.
     """
-    if not isinstance(fits, Mapping) or not fits or not all(isinstance(f, Estimates) for f in fits.values()):
+    if not isinstance(fits, Mapping) or not fits:
         raise ValueError(f'compare takes fits by name, {{"A": fit, "B": other}}, not {fits!r}.')
+    for fit in fits.values():
+        needs(fit, "compare", "table", "llf")
     if show not in ("se", "t"):
         raise ValueError(f"show is 'se' or 't', not {show!r}.")
     tables = {str(name): fit.table(cov) for name, fit in fits.items()}
@@ -84,8 +85,8 @@ def compare(
     return Comparison(params, measures, report)
 
 
-def _measures(fit: Estimates) -> dict[str, float]:
-    free = fit.penalties is None
+def _measures(fit: Any) -> dict[str, float]:
+    free = has(fit, "aic") and fit.penalties is None
     found = {
         "log-likelihood": fit.llf,
         "AIC": fit.aic if free else np.nan,
@@ -112,14 +113,25 @@ def _measure_rows(measures: pd.DataFrame) -> list[tuple[str, ...]]:
     ]
 
 
-def _warnings(fits: Mapping[str, Estimates]) -> list[str]:
+def _warnings(fits: Mapping[str, Any]) -> list[str]:
     notes = [f"{name} did not converge" for name, fit in fits.items() if not fit.converged]
     notes += [
         f"{name} is penalised: it has no AIC and BIC, and its log-likelihood is not a maximum"
         for name, fit in fits.items()
-        if fit.penalties is not None
+        if has(fit, "penalties") and fit.penalties is not None
     ]
-    (first, one), *others = ((str(n), outcomes(f.problem)) for n, f in fits.items())
+    notes += [
+        f"{name} was estimated in two steps: its log-likelihood is not a maximum, so that it has no AIC and BIC"
+        for name, fit in fits.items()
+        if not has(fit, "aic")
+    ]
+    notes += [
+        f"{name} was read without its data, so that nothing tells whether it explains the same"
+        for name, fit in fits.items()
+        if not has(fit, "problem")
+    ]
+    bound = [(str(n), outcomes(f.problem)) for n, f in fits.items() if has(f, "problem")]
+    (first, one), *others = bound or [("", None)]
     notes += [
         f"{first} and {name} do not explain the same data, so their log-likelihoods do not compare"
         for name, other in others

@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._fit._estimates import Estimates
-from iclv_jax._fit._penalised import known_parameters
-from iclv_jax._inference import HypothesisTest
-from iclv_jax._inference._hypotheses import chi_squared
-from iclv_jax._inference._information import information_matrix_test, scaled_eigenvalues
+from iclv_jax._inference._estimated import Maximum
+from iclv_jax._inference._hypotheses import HypothesisTest, chi_squared
+from iclv_jax._inference._intervals import standard_errors
+from iclv_jax._inference._penalised import known_parameters
 from iclv_jax._inference._people import person_hessians
 from iclv_jax._tables import Report, Section, Tabular, fixed, number
 
 SHOWN = 3
+RANK = 1e-9
+"""Singular value, as a share of the largest, of columns of unit length that counts as positive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +75,16 @@ def _section(heading: str, frame: pd.DataFrame, show: Callable[[float], str]) ->
     return Section(heading, tuple((str(name), *(show(float(v)) for v in row)) for name, row in rows))
 
 
-def compare_covariances(fit: Estimates) -> CovarianceComparison:
-    """See `Fit.compare_covariances`."""
+def compare_covariances(fit: Maximum) -> CovarianceComparison:
+    """Standard errors of every kind side by side, their ratios to those from the Hessian, the smallest
+    eigenvalues of the information, and White's (1982) test that Hessian and scores agree.
+
+    Bootstrap and jackknife are shown when they have been computed.
+    """
     kinds = ["hessian", "bhhh", "robust"]
     kinds += ["cluster"] if fit.problem.panel.clusters is not None else []
     kinds += [k for k in ("bootstrap", "jackknife") if k in fit._covariances]
-    errors = pd.DataFrame({kind: fit.standard_errors(kind) for kind in kinds})
+    errors = pd.DataFrame({kind: standard_errors(fit, kind) for kind in kinds})
     notes = dict.fromkeys(f"{k}: {n}" for k in kinds for n in fit.covariance(k).notes)
     free = ~known_parameters(fit)[0]
     scores, weights = fit.scores.to_numpy()[:, free], fit.problem.panel.weights
@@ -95,7 +100,7 @@ def compare_covariances(fit: Estimates) -> CovarianceComparison:
     )
 
 
-def _information_test(fit: Estimates, scores: np.ndarray, free: np.ndarray) -> HypothesisTest:
+def _information_test(fit: Maximum, scores: np.ndarray, free: np.ndarray) -> HypothesisTest:
     weights = fit.problem.panel.weights
     if np.ptp(weights) > 0.0 or fit.penalties is not None:
         what = "weighted people" if fit.penalties is None else "penalised estimates"
@@ -104,3 +109,46 @@ def _information_test(fit: Estimates, scores: np.ndarray, free: np.ndarray) -> H
     hessians = np.asarray(person_hessians(fit.problem.core, jnp.asarray(fit.estimates)))
     curvatures = np.diagonal(hessians, axis1=1, axis2=2)[:, free]
     return information_matrix_test(scores, curvatures)
+
+
+def information_matrix_test(scores: np.ndarray, curvatures: np.ndarray) -> HypothesisTest:
+    """White's (1982) test that Hessian and outer products of scores agree, from their diagonals.
+
+    In the form of Chesher (1983) and Lancaster (1984): N times the uncentred R-squared of a regression of one on the
+    scores and on `diag(H_n) + s_n^2`, by person.
+
+    Parameters
+    ----------
+    scores, curvatures
+        Scores and diagonals of the Hessians by person, (N, P).
+    """
+    people, size = scores.shape
+    words = ("the model is true: variances of the scores equal the negative second derivatives",)
+    title = "Information-matrix test (diagonal)"
+    both = np.concatenate([scores, curvatures + scores**2], axis=1)
+    basis, alone = _basis(both), _basis(scores)
+    df = basis.shape[1] - alone.shape[1]
+    if people <= 2 * size or df <= 0:
+        note = f"it takes more than {2 * size} people, two for each parameter"
+        return chi_squared(title, words, np.nan, max(df, 1), (note,))
+    statistic = float(np.sum(basis.sum(axis=0) ** 2))
+    note = (
+        "this form rejects true models far too often in small samples (Orme 1990): take a small p as a hint"
+    )
+    return chi_squared(title, words, statistic, df, (note,))
+
+
+def _basis(columns: np.ndarray) -> np.ndarray:
+    """An orthonormal basis of the space of the columns."""
+    size = np.linalg.norm(columns, axis=0)
+    scaled = columns[:, size > 0.0] / size[size > 0.0]
+    vectors, sizes, _ = np.linalg.svd(scaled, full_matrices=False)
+    return vectors[:, sizes > RANK * sizes[0]]
+
+
+def scaled_eigenvalues(information: np.ndarray) -> np.ndarray:
+    """Eigenvalues, the smallest first, of an information matrix scaled to a unit diagonal: 1 where all parameters
+    are estimated independently, 0 for a direction that the data do not determine."""
+    diagonal = np.diag(information)
+    unit = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
+    return np.linalg.eigvalsh(information / np.outer(unit, unit))

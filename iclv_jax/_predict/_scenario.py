@@ -1,0 +1,179 @@
+"""Two states of the world compared: shares and consumer surplus."""
+
+from dataclasses import dataclass, field
+from typing import final
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from iclv_jax._base._threads import one_thread
+from iclv_jax._inference import delta_errors
+from iclv_jax._inference._estimated import Estimated
+from iclv_jax._predict._marginal import Marginal, find_marginal, fixed_marginal
+from iclv_jax._predict._new_data import Sight, alternatives_of, choice_of, directions, situations_of
+from iclv_jax._predict._responses import jacobian
+from iclv_jax._predict._surplus import mean_worth, scenario_totals, surplus
+from iclv_jax._predict._view import Given, View
+from iclv_jax._spec import Kernel
+from iclv_jax._tables import Report, Section, Tabular, number, of_frame
+
+POOLED = (
+    "The marginal utility of money is not of one sign over people, or not the same in both states: the change of the "
+    "expected log-sum is divided by its average.",
+)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Scenario(Tabular):
+    """Two states of the world compared.
+
+    Attributes
+    ----------
+    shares
+        By alternative: `first`, `second`, `difference`, each with its delta-method standard error (`.se`).
+    surplus
+        Change of the expected consumer surplus in every situation, in units of cost; a Series labelled as the rows.
+        None where no cost was named.
+    mean_surplus, mean_surplus_se
+        Its weighted mean and the delta-method standard error; NaN where no cost was named.
+    notes
+        What a reader must know.
+    """
+
+    shares: pd.DataFrame
+    surplus: pd.Series | None = field(repr=False)
+    mean_surplus: float
+    mean_surplus_se: float
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [self.shares.to_string()]
+        if self.surplus is not None:
+            lines.append(
+                f"mean change of consumer surplus: {self.mean_surplus:.6g} (se {self.mean_surplus_se:.3g})"
+            )
+        return "\n".join([*lines, *(f"* {note}" for note in self.notes)])
+
+    __repr__ = __str__
+
+    def as_report(self) -> Report:
+        shares = of_frame(self.shares, "Scenario", self.notes)
+        if self.surplus is None:
+            return shares
+        mean, error = number(self.mean_surplus), number(self.mean_surplus_se)
+        row = ("mean change", *[""] * (len(shares.columns) - 3), mean, error)
+        both = (Section("Shares", shares.sections[0].rows), Section("Consumer surplus", (row,)))
+        return Report(shares.title, (), shares.columns, both, self.notes)
+
+
+@one_thread
+def scenario(
+    fit: Estimated,
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    cost: str | None = None,
+    *,
+    given: Given = "nothing",
+    cov: str | None = None,
+    people: pd.DataFrame | None = None,
+    choice: str | None = None,
+) -> Scenario:
+    """Shares and consumer surplus in two states of the world.
+
+    Parameters
+    ----------
+    first, second
+        The same situations before and after: frames of equal rows (index and people), in the form of the
+        estimation sample.
+    cost
+        The coefficient of cost, or a column of cost: the change of the surplus is the expected log-sum over the
+        marginal utility of money (minus that of cost) in the second state less that in the first (Small and Rosen
+        1981), for the same latent variables and random coefficients. Where the marginal utility of money may be
+        negative for some (it depends on a latent variable, say, or is normal over people) that ratio has no
+        expectation: the change of the expected log-sum is then divided by the average marginal utility of money in the
+        first state, and `notes` says so. None: shares only.
+    given, cov, people, choice
+        As of `predict`. What is known of people is read from each frame.
+
+    Raises
+    ------
+    ValueError
+        For frames of different rows; for a kernel without a log-sum; where the marginal utility of money is not
+        positive, on average or for everyone alike.
+    """
+    kernel = choice_of(fit.problem, "scenario", choice)
+    for frame in (first, second):
+        if not isinstance(frame, pd.DataFrame):
+            raise ValueError(f"scenario compares two DataFrames, not {type(frame).__name__}.")
+    if not first.index.equals(second.index):
+        raise ValueError("The frames of a scenario have different rows. Give the same situations twice.")
+    if cost is not None:
+        _check_log_sum(kernel)
+    a, b = (situations_of(fit, kernel, frame, people, given) for frame in (first, second))
+    if a.panel.people != b.panel.people or not np.array_equal(a.rows, b.rows):
+        raise ValueError("The frames of a scenario have different people. Give the same situations twice.")
+    views = a.view, b.view
+    money = None if cost is None else find_marginal(fit.problem, kernel, cost, None, "cost=", views)
+    return _compared(fit, a, b, money, cov)
+
+
+def _compared(fit: Estimated, a: Sight, b: Sight, cost: Marginal | None, cov: str | None) -> Scenario:
+    params, alternatives = jnp.asarray(fit.estimates), alternatives_of(a.view.block.kernel)
+    size = len(alternatives)
+    pooled = cost is not None and not _worth_everywhere(fit, cost, (a.view, b.view))
+    values = np.asarray(scenario_totals(a.view, b.view, params, cost, pooled))
+    slopes = jacobian(scenario_totals, (a.view, b.view), params, directions(fit, a), cost, pooled)
+    errors = delta_errors(slopes, fit.covariance(cov).of_functions)
+    table = {}
+    for i, name in enumerate(("first", "second", "difference")):
+        table[name] = values[i * size : (i + 1) * size]
+        table[f"{name}.se"] = errors[i * size : (i + 1) * size]
+    shares = pd.DataFrame(table, index=alternatives)
+    if cost is None:
+        return Scenario(shares, None, float("nan"), float("nan"), fit.covariance(cov).notes)
+    worth = float(mean_worth(a.view, params, cost)) if pooled else 1.0
+    if worth <= 0.0:
+        raise ValueError("cost=: the marginal utility of cost is positive on average, so money has no worth.")
+    before, after = (s.by_row(surplus(s.view, params, cost, pooled)) / worth for s in (a, b))
+    each = pd.Series(after - before, index=a.index, name="surplus")
+    # A change in cost alone, alike for everybody, is worth itself whatever the parameters are.
+    error = float(errors[-1]) if slopes[-1].any() else 0.0
+    notes = (*(POOLED if pooled else ()), *fit.covariance(cov).notes)
+    return Scenario(shares, each, float(values[-1]), error, notes)
+
+
+def _check_log_sum(choice: Kernel) -> None:
+    if choice.log_sum is None:
+        raise ValueError(
+            f"{type(choice).__name__} has no log-sum, so there is no consumer surplus. Leave cost= out for the "
+            "shares alone."
+        )
+
+
+def _worth_everywhere(fit: Estimated, cost: Marginal, views: tuple[View, View]) -> bool:
+    """Whether the marginal utility of cost is negative for everyone: a coefficient that is fixed or cannot be positive,
+    or a function of columns that is negative in every situation, and the same in both states.
+
+    Raises ValueError for a fixed one that is not negative."""
+    if not cost.plain:
+        return not (cost.latent or cost.random) and _negative(fit, cost, views)
+    utility = views[0].block.utility
+    name = utility.parameters[cost.coefficient]
+    mean, mixing = fit.all_params[name], dict(fit.problem.spec.random).get(name)
+    if mixing is None:
+        if cost.sign * mean >= 0.0:
+            raise ValueError(
+                f"cost=: the marginal utility of {name!r} is not negative, so money has no worth."
+            )
+        return True
+    reach = 8.0 * abs(fit.all_params[f"{name}.sd"])
+    ends = [float(mixing.transform(jnp.asarray(mean + s))) for s in (-reach, reach)]
+    return all(cost.sign * v < 0.0 for v in ends)
+
+
+def _negative(fit: Estimated, cost: Marginal, views: tuple[View, View]) -> bool:
+    params, occurs = jnp.asarray(fit.estimates), np.asarray(views[0].data.occurs)
+    before, after = (np.asarray(fixed_marginal(v, params, cost))[occurs] for v in views)
+    return bool((before < 0.0).all()) and np.array_equal(before, after)
