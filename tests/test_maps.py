@@ -65,6 +65,10 @@ def test_others_programs_go_where_ours_are_not_enough(watch, monkeypatch):
     watch.limit = 100
     assert watch.relieve([compiled(curve) for _ in range(5)]) == 5
     assert cleared == [True]
+    # Maps that stay are of something else: nothing is dropped again until there are many more.
+    assert watch.relieve([compiled(curve)]) == 0
+    monkeypatch.setattr(_maps, "in_use", lambda: 1_026)
+    assert watch.relieve([compiled(curve)]) == 1
 
 
 def test_nothing_is_counted_between_compilations(watch, monkeypatch):
@@ -87,7 +91,7 @@ def test_nothing_is_dropped_where_there_is_no_limit(monkeypatch):
 
 def test_a_fit_is_the_same_after_its_programs_were_dropped(watch, monkeypatch):
     monkeypatch.setattr(_maps.jax, "clear_caches", lambda: None)  # Those of the test suite may stay.
-    frame = small.data(seed=5)
+    watch.limit, frame = 1_000_000, small.data(seed=5)
     whole = small.logit().fit(frame, progress=False)
     watch.limit, watch.every, watch.due = 1, 1_000_000, True
     again = small.logit().fit(frame, progress=False)
