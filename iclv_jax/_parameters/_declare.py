@@ -51,7 +51,7 @@ def section(stack: Stack) -> str:
 
 def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], dict[str, list[Cells]]]:
     """Parameters in the order of the table, their domains, and the arrays by section."""
-    items = {i.column: i.declare(levels[i.column], spec.positions) for i in spec.indicators}
+    items = {i.column: _owned(i, i.declare(levels[i.column], spec.positions)) for i in spec.indicators}
     choice = _declare_choice(spec)
     parameters: dict[str, Parameter] = {}
     for parameter in (
@@ -70,6 +70,12 @@ def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], 
     for stack in stacks(spec):
         arrays[section(stack)] = _stacked([items[name] for name in stack.items])
     return [_conventional(spec, p) for p in parameters.values()], list(dict.fromkeys(domains)), arrays
+
+
+def _owned(item: Indicator, declared: Declared) -> Declared:
+    """What an item declares, its own where nothing else is said."""
+    own = (p if p.owner else replace(p, owner=item.column) for p in declared.parameters)
+    return replace(declared, parameters=tuple(own))
 
 
 def _structural_parameters(spec: Spec, levels: Levels) -> Iterable[Parameter]:
