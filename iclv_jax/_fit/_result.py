@@ -1,13 +1,13 @@
 """`Fit`: what one reads off after the estimation."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, final
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._kept import kept
 from iclv_jax._diagnose import Diagnosis, diagnose
 from iclv_jax._fit._writing import write
 from iclv_jax._inference import Covariance
@@ -36,7 +36,8 @@ from iclv_jax._predict._shares import choice_fit, hit_rate, shares
 from iclv_jax._predict._structural import effects, reliability, standardized
 from iclv_jax._predict._willingness_to_pay import willingness_to_pay
 from iclv_jax._problem import Problem
-from iclv_jax._problem._accuracy import Accuracy
+from iclv_jax._problem._accuracy import Accuracy, Finer
+from iclv_jax._problem._components import Components
 from iclv_jax._report._integration import finer, integration_report
 from iclv_jax._report._summary import summary
 from iclv_jax._report._table import table
@@ -85,21 +86,52 @@ class Fit:
 
     # --- what was found -------------------------------------------------------------------------------------------
 
-    names = property(estimated.names)
-    nobs = property(estimated.nobs)
-    params = property(estimated.params)
-    all_params = cached_property(estimated.all_params)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The free parameters."""
+        return estimated.names(self)
+
+    @property
+    def nobs(self) -> int:
+        """Number of people, the independent observations; of frequency weights their sum."""
+        return estimated.nobs(self)
+
+    @property
+    def params(self) -> pd.Series:
+        """Estimates of the free parameters; `model.fit(..., start=fit.params)` starts there."""
+        return estimated.params(self)
+
+    @kept
+    def all_params(self) -> pd.Series:
+        """Estimates with the fixed, tied and defined parameters."""
+        return estimated.all_params(self)
+
+    @kept
+    def llf(self) -> float:
+        """The (weighted) joint log-likelihood at the estimates, without penalties."""
+        return estimated.llf(self)
+
+    @kept
+    def components(self) -> Components:
+        """The log-likelihood of the parts, and of simpler models of the choice."""
+        return estimated.components(self)
+
     module = estimated.module
-    llf = cached_property(estimated.llf)
-    components = cached_property(estimated.components)
     penalty, aic, bic = property(penalty), property(aic), property(bic)
 
     @property
     def converged(self) -> bool:
         return self.optimizer_report.verdict.success
 
-    scores = cached_property(estimated.scores)
-    hessian = cached_property(estimated.hessian)
+    @kept
+    def scores(self) -> pd.DataFrame:
+        """Scores of the people at the estimates, unweighted."""
+        return estimated.scores(self)
+
+    @kept
+    def hessian(self) -> pd.DataFrame:
+        """Hessian of the log-likelihood at the estimates, without penalties."""
+        return estimated.hessian(self)
 
     # --- standard errors ------------------------------------------------------------------------------------------
 
@@ -130,7 +162,10 @@ class Fit:
 
     summary, table, integration_report = summary, table, integration_report
     save = write
-    _finer = cached_property(finer)
+
+    @kept
+    def _finer(self) -> Finer | None:
+        return finer(self)
 
     def diagnose(self) -> Diagnosis:
         """What could be wrong with these estimates or with the model; see `iclv.diagnose`. The curvature
@@ -139,7 +174,7 @@ class Fit:
         previous = jnp.array([before[n] for n in self.names]) if before else None
         return diagnose(self.problem, jnp.asarray(self.estimates), previous)
 
-    @cached_property
+    @kept
     def trace(self) -> pd.DataFrame:
         """One row per step of the optimiser, with its stage.
 

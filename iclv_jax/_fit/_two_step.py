@@ -1,13 +1,13 @@
 """`SequentialFit`: what one reads off after an estimation in two steps."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, final
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._kept import kept
 from iclv_jax._base._threads import one_thread
 from iclv_jax._inference import TWO_STEP_KINDS, Covariance, Step, two_step_covariance
 from iclv_jax._inference import _estimated as estimated
@@ -25,6 +25,7 @@ from iclv_jax._predict._structural import effects, reliability, standardized
 from iclv_jax._predict._willingness_to_pay import willingness_to_pay
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy
+from iclv_jax._problem._components import Components
 from iclv_jax._report._two_step import DEFAULT, summary, table
 
 
@@ -72,13 +73,37 @@ class SequentialFit:
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    names = property(estimated.names)
-    nobs = property(estimated.nobs)
-    params = property(estimated.params)
-    all_params = cached_property(estimated.all_params)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The free parameters."""
+        return estimated.names(self)
+
+    @property
+    def nobs(self) -> int:
+        """Number of people, the independent observations; of frequency weights their sum."""
+        return estimated.nobs(self)
+
+    @property
+    def params(self) -> pd.Series:
+        """Estimates of the free parameters; `model.fit(..., start=fit.params)` starts there."""
+        return estimated.params(self)
+
+    @kept
+    def all_params(self) -> pd.Series:
+        """Estimates with the fixed, tied and defined parameters."""
+        return estimated.all_params(self)
+
     module = estimated.module
-    llf = cached_property(estimated.llf)
-    components = cached_property(estimated.components)
+
+    @kept
+    def llf(self) -> float:
+        """The (weighted) joint log-likelihood at the estimates, without penalties."""
+        return estimated.llf(self)
+
+    @kept
+    def components(self) -> Components:
+        """The log-likelihood of the parts, and of simpler models of the choice."""
+        return estimated.components(self)
 
     @property
     def converged(self) -> bool:
@@ -110,7 +135,7 @@ class SequentialFit:
         """The kinds of covariance that there are: `"cluster"` with clusters only."""
         return TWO_STEP_KINDS if self.problem.panel.clusters is not None else TWO_STEP_KINDS[:-1]
 
-    @cached_property
+    @kept
     def _steps(self) -> tuple[Step, Step]:
         params = jnp.asarray(self.estimates)
         both = zip((self.items, self.problem), (~self.moved, self.moved), strict=True)
@@ -153,7 +178,7 @@ class SequentialFit:
         """
         return intervals.covariance_frame(self, kind)
 
-    @cached_property
+    @kept
     def trace(self) -> pd.DataFrame:
         """One row per step of the optimiser, with its stage."""
         return pd.DataFrame(list(self._rows))

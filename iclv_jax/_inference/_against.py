@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
-from iclv_jax._inference._estimated import Maximum, needs
+from iclv_jax._inference._estimated import Maximum, has, needs
 from iclv_jax._inference._hypotheses import HypothesisTest, chi_squared
 from iclv_jax._inference._penalised import refuse_penalised
 from iclv_jax._problem._fingerprint import outcomes
@@ -166,6 +166,8 @@ def _ben_akiva_swait_bound(
 def check_same_outcomes(a: Maximum, b: Maximum) -> None:
     """Raise ValueError when two fits do not explain the same things of the same people."""
     for fit in (a, b):
+        if not has(fit, "covariance"):
+            raise ValueError(f"A fit is compared with another fit, not with {fit!r}.")
         needs(fit, "The test of one fit against another", "problem", "optimizer_report")
     first, second = outcomes(a.problem), outcomes(b.problem)
     different = [k for k in {**first, **second} if first.get(k) != second.get(k)]

@@ -52,7 +52,7 @@ def stacks(spec: Spec) -> tuple[Stack, ...]:
 
 def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], dict[str, list[Cells]]]:
     """Parameters in the order of the table, their domains, and the arrays by section."""
-    items = {i.column: i.declare(levels[i.column], spec.positions) for i in spec.indicators}
+    items = {i.column: _owned(i, i.declare(levels[i.column], spec.positions)) for i in spec.indicators}
     choices = {choice.name: _declare_choice(spec, choice) for choice in spec.choices}
     parameters: dict[str, Parameter] = {}
     for parameter in (
@@ -73,6 +73,12 @@ def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], 
     for stack in stacks(spec):
         arrays[stack.name] = _stacked([items[name] for name in stack.items])
     return [_conventional(spec, p) for p in parameters.values()], list(dict.fromkeys(domains)), arrays
+
+
+def _owned(item: Indicator, declared: Declared) -> Declared:
+    """What an item declares, its own where nothing else is said."""
+    own = (p if p.owner else replace(p, owner=item.column) for p in declared.parameters)
+    return replace(declared, parameters=tuple(own))
 
 
 def _structural_parameters(spec: Spec, levels: Levels) -> Iterable[Parameter]:

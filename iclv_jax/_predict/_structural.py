@@ -18,6 +18,8 @@ from iclv_jax._predict._latent_scores import latent_posterior
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Parameter
 
+Axes = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
 
 def effects(fit: Estimated, cov: str | None = None) -> pd.DataFrame:
     """Direct, indirect and total effects along the paths (Bollen 1987).
@@ -73,16 +75,15 @@ def standardized(fit: Estimated, cov: str | None = None) -> pd.DataFrame:
     `std.all`.
     """
     _needs_latents(fit.problem, "standardized")
-    rows = fit.problem.table.rows
-    powers = np.stack([_powers(fit, r.parameter) for r in rows], axis=1)
+    rows, axes = fit.problem.table.rows, _names_of_axes(fit)
+    powers = np.stack([_powers(axes, r.parameter) for r in rows], axis=1)
     kept = [i for i, r in enumerate(rows) if r.parameter.block != "choice"]
     finite = np.nan_to_num(powers)
     values, slopes = _with_slopes(fit, standardised, jnp.asarray(_spread_of_covariates(fit)), finite)
     values = np.where(np.isnan(powers).any(axis=2), np.nan, values)[:, kept]
     r2, r2_slopes = _with_slopes(fit, explained, jnp.asarray(_spread_of_covariates(fit)))
-    order, items, _ = _names_of_axes(fit)
-    matrix = fit.covariance(cov).of_functions
-    table = {}
+    order, items, _ = axes
+    matrix, table = fit.covariance(cov).of_functions, {}
     for i, name in enumerate(("std.lv", "std.all")):
         errors = delta_errors(slopes[i, kept], matrix)
         table[name] = np.append(values[i], r2)
@@ -161,7 +162,7 @@ def _with_slopes(
     return np.asarray(value), np.asarray(slope)
 
 
-def _names_of_axes(fit: Estimated) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def _names_of_axes(fit: Estimated) -> Axes:
     """Names of latent variables, items and covariates as matrices hold them."""
     items = tuple(q for block in _linear(fit).items for q in block.items)
     return fit.problem.spec.order, items, fit.problem.panel.covariates
@@ -173,14 +174,14 @@ def _spread_of_covariates(fit: Estimated) -> np.ndarray:
     return np.cov(x.T, bias=True, aweights=panel.weights).reshape(x.shape[1], x.shape[1])
 
 
-def _powers(fit: Estimated, parameter: Parameter) -> np.ndarray:
+def _powers(axes: Axes, parameter: Parameter) -> np.ndarray:
     """Powers of the standard deviations of `units` by which a parameter is multiplied, (std.lv and std.all, unit);
     NaN where it has no standardised value."""
-    order, items, covariates = _names_of_axes(fit)
+    order, items, covariates = axes
     place = {n: i for i, n in enumerate((*order, *items, *covariates))}
     found = np.zeros((2, len(place) + len(order)))
     role, left, right = parameter.role, parameter.owner, parameter.argument
-    if parameter.block == "choice" or parameter.name in fit.problem.spec.module_of:
+    if parameter.block == "choice":
         found[:] = np.nan
     elif role == "loading":
         found[:, place[left]] = 1.0
