@@ -185,3 +185,77 @@ def test_what_a_kernel_of_a_user_leaves_undefined_is_said(same):
     text = str(fit.summary())
     assert "not defined" in text and "Rho-squared" not in text and "constants only" not in text
     assert np.isnan(fit.components.rho_squared) and np.isnan(fit.components.constants)
+
+
+# --- a family, a kernel and a second choice from outside ------------------------------------------------------------
+
+
+def card(b, x, lv):
+    return {"x": b.price * x.cost + b.use * lv.trust, "y": b.asc_y, "z": 0.0}
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory):
+    """A model of parts that the package does not know, its data, its fit and the file of that."""
+    model = iclv.Model(
+        latent=[Latent("trust", on=["age"])],
+        indicators=[Count("n", of="trust"), Continuous("y", of="trust")],
+        choice=[Logit(utility, "mode", name="mode"), ScaledLogit(card, "card", name="cards")],
+    )
+    truth = {
+        "trust ~ age": 0.5, "n ~ 1": 0.3, "trust =~ n": 0.4, "y ~ 1": 0.0, "trust =~ y": 0.8, "y ~~ y": 0.5, "asc": 0.2,
+        "price": -0.8, "use": 0.6, "asc_y": 0.3, "scale": 1.5,
+    }  # fmt: skip
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({"id": np.repeat(np.arange(250), 3), "age": np.repeat(generator.normal(size=250), 3)})
+    frame = frame.assign(price=generator.normal(size=750), cost=generator.normal(size=750))
+    data = model.simulate(truth, frame, seed=1, person="id")
+    fit = model.fit(data, person="id", integration=GaussHermite(9), progress=False)
+    path = tmp_path_factory.mktemp("saved") / "fit.npz"
+    fit.save(path)
+    return model, truth, data, fit, path
+
+
+def test_what_comes_from_outside_is_fitted(outside):
+    _, truth, _, fit, _ = outside
+    assert fit.converged
+    far = (fit.params - pd.Series(truth)) / fit.bse
+    assert far.abs().max() < 3.5 and set(fit.names) == set(truth)
+    problem, at = fit.problem, jnp.asarray(fit.estimates)
+    np.testing.assert_allclose(problem.hessian(at), problem.hessian(at, "autodiff"), rtol=1e-8, atol=1e-7)
+
+
+def test_what_comes_from_outside_is_predicted_and_reported(outside):
+    _, _, data, fit, _ = outside
+    counts = fit.predict_items(errors=True)
+    assert set(counts["n"].columns) == {
+        "mean", "mean.se", "sd", "sd.se",
+    }  # fmt: skip
+    observed = data.drop_duplicates("id").set_index("id")["n"]
+    assert counts["n", "mean"].mean() == pytest.approx(observed.mean(), rel=0.1)
+    # A Poisson count varies by its own mean and by that of the mean.
+    assert (counts["n", "sd"] ** 2 > counts["n", "mean"]).all()
+    found = fit.predict(choice="cards", errors=True)
+    np.testing.assert_allclose(found[["x", "y", "z"]].sum(axis=1), 1.0)
+    assert np.isfinite(found).all(axis=None)
+    shares = fit.shares(choice="cards")
+    np.testing.assert_allclose(shares["observed"], shares["predicted"], atol=0.05)
+    assert fit.willingness_to_pay("use", cost="price", choice="mode").cost == "price"
+    text = str(fit.summary())
+    assert "of mode (marginal)" in text and "of cards (marginal)" in text and "scale" in text
+    assert "n" in fit.standardized().attrs["notes"][0]
+
+
+def test_what_comes_from_outside_is_saved(outside):
+    model, _, data, fit, path = outside
+    alone, whole = iclv.load(path), iclv.load(path, model, data)
+    pd.testing.assert_series_equal(alone.params, fit.params)
+    assert whole.llf == pytest.approx(fit.llf, abs=1e-9)
+    pd.testing.assert_frame_equal(whole.predict(choice="cards"), fit.predict(choice="cards"))
+    other = iclv.Model(
+        latent=[Latent("trust", on=["age"])],
+        indicators=[Count("n", of="trust"), Continuous("y", of="trust")],
+        choice=[Logit(utility, "mode", name="mode"), Logit(card, "card", name="cards")],
+    )
+    with pytest.raises(ValueError, match=r"The file holds a fit of another model"):
+        iclv.load(path, other, data)
