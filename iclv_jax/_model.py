@@ -27,9 +27,11 @@ class Model:
     indicators
         Items that measure them.
     choice
-        How choices come about: `Logit(...)` or `Probit(...)`. None: a CFA, SEM or MIMIC model.
+        How choices come about: `Logit(...)` or `Probit(...)`, or a list of several, each with a `name` of its own and its
+        situations told by `rows=` (a column of zeros and ones) or `table=` (the data are then a mapping of frames). A
+        parameter name that stands in two utilities is one parameter. None: a CFA, SEM or MIMIC model.
     covariances
-        Pairs of latent variables (whose disturbances covary) or of random coefficients.
+        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other.
     random
         Choice parameters that vary over people, with their distributions, constant over a person's
         situations: `{"price": Normal(), "time": LogNormal(sign=-1)}`.
@@ -66,7 +68,7 @@ class Model:
         self,
         latent: Sequence[Latent] = (),
         indicators: Sequence[Indicator] = (),
-        choice: Kernel | None = None,
+        choice: Kernel | Sequence[Kernel] | None = None,
         *,
         covariances: Sequence[tuple[str, str]] = (),
         random: Mapping[str, Mixing] | None = None,
