@@ -207,7 +207,9 @@ def outside(tmp_path_factory):
         "price": -0.8, "use": 0.6, "asc_y": 0.3, "scale": 1.5,
     }  # fmt: skip
     generator = np.random.default_rng(0)
-    frame = pd.DataFrame({"id": np.repeat(np.arange(250), 3), "age": np.repeat(generator.normal(size=250), 3)})
+    frame = pd.DataFrame(
+        {"id": np.repeat(np.arange(250), 3), "age": np.repeat(generator.normal(size=250), 3)}
+    )
     frame = frame.assign(price=generator.normal(size=750), cost=generator.normal(size=750))
     data = model.simulate(truth, frame, seed=1, person="id")
     fit = model.fit(data, person="id", integration=GaussHermite(9), progress=False)

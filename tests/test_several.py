@@ -21,7 +21,11 @@ def trip(b, x, lv):
 
 def card(b, x, lv):
     scale = b.scale
-    return {"a": scale * b.time * x.time_a, "b": scale * (b.time * x.time_b + b.green * lv.green), "none": 0.0}
+    return {
+        "a": scale * b.time * x.time_a,
+        "b": scale * (b.time * x.time_b + b.green * lv.green),
+        "none": 0.0,
+    }
 
 
 def people(count=30, seed=0):
@@ -80,7 +84,10 @@ def by_hand(values, frame, points, weights):
         for _, row in rows.iterrows():
             time, green = values["time"], values["green"]
             if row["asked"]:
-                v = {"car": values["asc"] + time * row["car_time"] + green * eta, "bus": time * row["bus_time"] + 0 * eta}
+                v = {
+                    "car": values["asc"] + time * row["car_time"] + green * eta,
+                    "bus": time * row["bus_time"] + 0 * eta,
+                }
             else:
                 v = {
                     "a": values["scale"] * time * row["time_a"] + 0 * eta,
@@ -125,7 +132,10 @@ def test_tables_of_their_own_are_rows_of_one_frame(model, problem, params):
     apart = iclv.Model(
         [Latent("green", on=["age"])],
         ITEMS,
-        [Logit(trip, "choice", name="trip", table="trips"), Logit(card, "choice", name="cards", table="cards")],
+        [
+            Logit(trip, "choice", name="trip", table="trips"),
+            Logit(card, "choice", name="cards", table="cards"),
+        ],
     )
     bound = apart.bind({"people": first, **tables}, person="id", integration=RULE)
     assert bound.names == problem.names
@@ -165,10 +175,16 @@ def test_two_choices_are_simulated_into_one_column(model, problem, params):
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        (lambda: [Logit(trip, "choice"), Logit(card, "other")], r"The choice 'choice' has a name that is taken"),
+        (
+            lambda: [Logit(trip, "choice"), Logit(card, "other")],
+            r"The choice 'choice' has a name that is taken",
+        ),
         (lambda: [Logit(trip, "choice", name="green")], r"The choice 'green' has a name that is taken"),
         (lambda: [Logit(trip, "choice", name="a b")], r"name= of a choice is a word"),
-        (lambda: [Logit(trip, "c", name="one"), Logit(card, "c", name="two")], r"explain the same column, c of the"),
+        (
+            lambda: [Logit(trip, "c", name="one"), Logit(card, "c", name="two")],
+            r"explain the same column, c of the",
+        ),
         (lambda: [Logit(trip, "choice"), 3], r"choice= is a choice kernel.*or several, not 3"),
     ],
 )
@@ -263,7 +279,10 @@ def test_an_attitude_and_a_taste_of_one_name_are_refused():
 
     with pytest.raises(ValueError, match=r"random= names 'green', which is a latent variable too"):
         iclv.Model(
-            [Latent("green")], [Continuous("y", of="green")], Logit(utility, "mode"), random={"green": Normal()}
+            [Latent("green")],
+            [Continuous("y", of="green")],
+            Logit(utility, "mode"),
+            random={"green": Normal()},
         )
 
 
@@ -276,8 +295,12 @@ def uneven(people=400, longest=120, seed=0):
     counts = generator.integers(1, 5, people)
     counts[people // 2] = longest
     owner = np.repeat(np.arange(people), counts)
-    frame = pd.DataFrame({"id": owner, "x": generator.normal(size=len(owner)), "z": generator.normal(size=len(owner))})
-    return frame.assign(choice=generator.choice(["a", "b"], len(frame)), w=np.round(1.0 + 0.1 * owner / people, 3))
+    frame = pd.DataFrame(
+        {"id": owner, "x": generator.normal(size=len(owner)), "z": generator.normal(size=len(owner))}
+    )
+    return frame.assign(
+        choice=generator.choice(["a", "b"], len(frame)), w=np.round(1.0 + 0.1 * owner / people, 3)
+    )
 
 
 def mixed():
@@ -308,7 +331,9 @@ def test_cost_goes_with_rows(classes):
 def test_classes_of_length_change_no_number(classes):
     bound, whole, params = classes
     for name in ("loglike_person", "score_person", "effective_sizes", "loglike", "score"):
-        np.testing.assert_allclose(getattr(bound, name)(params), getattr(whole, name)(params), rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(
+            getattr(bound, name)(params), getattr(whole, name)(params), rtol=1e-11, atol=1e-11
+        )
     for method in ("exact", "autodiff", "bhhh"):
         a, b = (p.hessian(params, method) for p in (bound, whole))
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-9)
@@ -334,7 +359,9 @@ def test_weights_of_zero_leave_people_out(classes):
     weights = np.where(kept, np.asarray(bound.core.weights), 0.0)
     part, some = bound.with_weights(weights), np.flatnonzero(kept)
     alone = bound.core.of(bound.core.people.take(some))
-    assert float(part.loglike(params)) == pytest.approx(float(bound.loglike_person(params)[some] @ weights[some]))
+    assert float(part.loglike(params)) == pytest.approx(
+        float(bound.loglike_person(params)[some] @ weights[some])
+    )
     fewer = bound.with_people(alone.people)
     np.testing.assert_allclose(part.hessian(params), fewer.hessian(params), rtol=1e-10, atol=1e-9)
 
@@ -353,5 +380,7 @@ def test_a_fit_of_uneven_panels_is_that_of_padded_ones():
 def test_core_is_made_of_people_that_jax_takes_apart():
     bound = mixed().bind(uneven(), person="id", integration=GaussHermite(3))
     params = bound.start()
-    jitted = jax.jit(lambda p, core: core.people.each(lambda person, nodes: jnp.sum(nodes.log_weights) * p[0]))
+    jitted = jax.jit(
+        lambda p, core: core.people.each(lambda person, nodes: jnp.sum(nodes.log_weights) * p[0])
+    )
     assert jitted(params, bound.core).shape == (400,)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,13 +37,6 @@ class Trained(NamedTuple):
     steps: int
 
 
-def subset(problem: Problem, people: np.ndarray) -> Problem:
-    """The same problem with some people only (by position), at their own weights."""
-    part = problem.core.of(problem.core.people.take(people))
-    points = problem.points[people] if problem.points.shape[0] > 1 else problem.points
-    return eqx.tree_at(lambda p: (p.core, p.points), problem, (part, points))
-
-
 def held_out(problem: Problem, share: float, seed: int) -> np.ndarray:
     """Marks about this share of the people, whole clusters where there are any."""
     panel, size = problem.panel, problem.core.people.size
@@ -60,7 +52,7 @@ def held_out(problem: Problem, share: float, seed: int) -> np.ndarray:
 def scale_of(options: Stochastic, objective: Likelihood, train: np.ndarray, start: Array) -> Scale:
     """Scales by the scores of some of the people trained on."""
     few = np.random.default_rng([options.seed, 2]).permutation(train)[:SCALED_BY]
-    sample = Likelihood(subset(objective.problem, np.sort(few)).recentre(start), objective.free)
+    sample = Likelihood(objective.problem.take(np.sort(few)).recentre(start), objective.free)
     return find_scale(sample, options.scaling, objective.z(start))
 
 
@@ -68,7 +60,7 @@ def whitening(options: Stochastic, objective: Likelihood, train: np.ndarray, sta
     """A matrix W such that scores of `W s` at the start are uncorrelated and of unit size: scales times the inverse root of
     their correlations, eigenvalues below `LEAST` of the largest raised to that."""
     few = np.random.default_rng([options.seed, 2]).permutation(train)[:SCALED_BY]
-    sample = Likelihood(subset(objective.problem, np.sort(few)).recentre(start), objective.free)
+    sample = Likelihood(objective.problem.take(np.sort(few)).recentre(start), objective.free)
     outer = sample.mean_outer_scores(objective.z(start))
     sizes = np.sqrt(np.where(np.diag(outer) > 0.0, np.diag(outer), 1.0))
     values, vectors = np.linalg.eigh(outer / np.outer(sizes, sizes))
@@ -183,7 +175,7 @@ class Training:
         self.update = Recorded(options.transformation, len(free))
         out = held_out(problem, options.validation, options.seed)
         self.train, self.held = np.flatnonzero(~out), np.flatnonzero(out)
-        self.jury = subset(problem, self.held) if len(self.held) else None
+        self.jury = problem.take(self.held) if len(self.held) else None
 
     def run(self, start: Array) -> Trained:
         self.scale = scale_of(self.options, self.objective, self.train, start)

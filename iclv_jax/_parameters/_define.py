@@ -6,6 +6,9 @@ from iclv_jax._spec import Block, Parameter
 from iclv_jax._spec._model import Definition, Spec
 from iclv_jax._spec._names import nearest
 
+DEFINITIONS = "define"
+"""What a parameter stands in that only definitions use."""
+
 
 def defined_order(spec: Spec) -> list[Definition]:
     """Definitions such that each comes after those it uses; ValueError names a cycle."""
@@ -46,8 +49,7 @@ def resolve_definitions(spec: Spec, declared: Sequence[Parameter]) -> list[Param
         home = block.get(definition.name, "choice")
         for name in (definition.name, *definition.arguments):
             if name not in block:
-                extra[name] = Parameter(
-                    name, home, "coefficient", 0.0, f"used by define[{definition.name!r}]"
-                )
+                meaning = f"used by define[{definition.name!r}]"
+                extra[name] = Parameter(name, home, "coefficient", 0.0, meaning, argument=DEFINITIONS)
                 block[name] = home
     return list(extra.values())

@@ -15,17 +15,18 @@ def check_identified(spec: Spec, declared: Sequence[Parameter]) -> None:
     for item in spec.indicators:
         _check_own_thresholds(item, declared, constrained)
     for name in dict.fromkeys(shared for item in spec.indicators if (shared := item.shared)):
-        _check_shared_thresholds(name, spec, constrained)
+        held = any(p.role == "threshold" and p.owner == name and p.name in constrained for p in declared)
+        _check_shared_thresholds(name, spec, constrained, held)
     for latent in spec.latents:
         if latent.scale == "loading":
             _check_unit(latent.name, spec)
         if latent.intercept:
-            _check_location(latent.name, spec, constrained)
+            _check_location(latent.name, spec, constrained, declared)
 
 
 def _check_own_thresholds(item: Indicator, declared: Sequence[Parameter], constrained: set[str]) -> None:
     q = item.column
-    own = [p.name for p in declared if p.role == "threshold" and p.name.startswith(f"{q} | ")]
+    own = [p.name for p in declared if p.role == "threshold" and p.owner == q]
     held = sum(name in constrained for name in own)
     if not own:
         return
@@ -45,7 +46,7 @@ def _check_own_thresholds(item: Indicator, declared: Sequence[Parameter], constr
         )
 
 
-def _check_shared_thresholds(name: str, spec: Spec, constrained: set[str]) -> None:
+def _check_shared_thresholds(name: str, spec: Spec, constrained: set[str], thresholds: bool) -> None:
     items = [item for item in spec.indicators if item.shared == name]
     kinds = {getattr(item, "thresholds", None) for item in items}
     if len(kinds) > 1:
@@ -53,7 +54,6 @@ def _check_shared_thresholds(name: str, spec: Spec, constrained: set[str]) -> No
             f"Items share the thresholds {name!r}, but some of them as symmetric and some not. Make one "
             f"Thresholds({name!r}) and give it to all."
         )
-    thresholds = any(n.startswith((f"{name} | ", f"{name}.delta")) for n in constrained)
     scale = any(not getattr(i, "scale", False) or names.variance(i.column) in constrained for i in items)
     # A fixed loading gives the unit only where the variance of its latent variable is given as well.
     loading = any(
@@ -87,11 +87,11 @@ def _check_unit(latent: str, spec: Spec) -> None:
         )
 
 
-def _check_location(latent: str, spec: Spec, constrained: set[str]) -> None:
+def _check_location(latent: str, spec: Spec, constrained: set[str], declared: Sequence[Parameter]) -> None:
     items = [item for item in spec.indicators if latent in item.of]
     if not items or names.intercept(latent) in constrained:
         return
-    if any(_anchors(item, constrained) for item in items):
+    if any(_anchors(item, constrained, declared) for item in items):
         return
     first = items[0]
     raise ValueError(
@@ -101,9 +101,9 @@ def _check_location(latent: str, spec: Spec, constrained: set[str]) -> None:
     )
 
 
-def _anchors(item: Indicator, constrained: set[str]) -> bool:
+def _anchors(item: Indicator, constrained: set[str], declared: Sequence[Parameter]) -> bool:
     """Whether the item's own location is given."""
     if item.location is not None:
         return item.location in constrained
-    thresholds = [n for n in constrained if n.startswith(f"{item.column} | ")]
-    return not item.discrete or bool(item.shared) or bool(thresholds)
+    own = {p.name for p in declared if p.role == "threshold" and p.owner == item.column}
+    return not item.discrete or bool(item.shared) or bool(own & constrained)

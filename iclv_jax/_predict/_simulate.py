@@ -1,7 +1,8 @@
 """Artificial items and choices from a model at given parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import count
 
 import jax
 import numpy as np
@@ -12,7 +13,8 @@ from iclv_jax._density import Structure, structure
 from iclv_jax._panel import Person, read_panel
 from iclv_jax._parameters import ParameterTable, build_table
 from iclv_jax._problem import Problem
-from iclv_jax._spec import Kernel, Level, expand
+from iclv_jax._spec import Kernel, Level, Thresholds, expand
+from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
 
 QUICK = {"xla_backend_optimization_level": 0}
@@ -96,10 +98,16 @@ def _levels(spec: Spec, params: Mapping[str, float]) -> dict[str, tuple[Level, .
     return found
 
 
+def _given(params: Mapping[str, float], name: Callable[[int], str]) -> int:
+    """How many of the parameters with these names, from the first, have a value."""
+    return next(k for k in count() if name(k + 1) not in params)
+
+
 def _count(owner: str, params: Mapping[str, float]) -> int:
     """Number of levels that the thresholds in `params` imply."""
-    numbered = sum(name.startswith(f"{owner} | ") for name in params)
-    increments = sum(name.startswith(f"{owner}.delta") for name in params)
+    symmetric = Thresholds(owner, symmetric=True)
+    numbered = _given(params, lambda k: names.threshold(owner, k))
+    increments = _given(params, lambda k: symmetric.names(2 * k + 1)[-1])
     if numbered:
         return numbered + 1
     if increments:

@@ -1,6 +1,7 @@
 """`Problem`: model, data and nodes bound together as a pure function of the parameters."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -8,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax._base._compiled import compiled
@@ -237,11 +239,15 @@ class Problem(eqx.Module):
             raise ValueError(
                 f"people= has positions from {at.min()} to {at.max()}; there are {size} people, from 0."
             )
-        kept = self.core.weights[at]
-        people = self.core.people.take(at, kept * (self.core.weights.sum() / kept.sum()))
+        found, kept = self.take(at), self.core.weights[at]
+        return found.with_weights(kept * (self.core.weights.sum() / kept.sum()))
+
+    def take(self, people: np.ndarray) -> "Problem":
+        """The same problem for some people only (by position), at their own weights."""
+        at = np.asarray(people)
         points = self.points if self.points.shape[0] == 1 else self.points[at]
         return Problem(
-            self.core.of(people),
+            self.core.of(self.core.people.take(at)),
             points,
             self.log_weights,
             self.from_prior,
@@ -318,7 +324,11 @@ class Problem(eqx.Module):
 
     def with_weights(self, weights: Array) -> "Problem":
         """The same problem with other person weights."""
-        return self.with_people(self.core.people.with_weights(jnp.asarray(weights)))
+        found = self.with_people(self.core.people.with_weights(jnp.asarray(weights)))
+        if isinstance(weights, Tracer):
+            return found
+        panel = replace(self.panel, weights=np.asarray(weights, float))
+        return replace(found, panel=panel)
 
     def check_start(self, params: Params) -> None:
         """Raise ValueError naming people and factor when the log-likelihood is not finite here."""

@@ -9,6 +9,7 @@ from scipy.optimize import least_squares
 from iclv_jax._panel import Panel
 from iclv_jax._parameters import ParameterTable
 from iclv_jax._parameters._declare import stacks
+from iclv_jax._parameters._define import DEFINITIONS
 from iclv_jax._spec import Indicator, Latent
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
@@ -129,7 +130,7 @@ def _definition_starts(spec: Spec, table: ParameterTable, values: dict[str, floa
     new = [
         r.name
         for r in table.rows
-        if r.status == "free" and r.parameter.meaning.startswith("used by define[") and r.name not in usual
+        if r.status == "free" and r.parameter.argument == DEFINITIONS and r.name not in usual
     ]
     if not new:
         return values

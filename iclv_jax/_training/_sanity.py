@@ -12,7 +12,7 @@ from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import Stochastic
 from iclv_jax._optimise._checkpoint import Slot
-from iclv_jax._optimise._training import Training, subset
+from iclv_jax._optimise._training import Training
 from iclv_jax._problem import Problem
 from iclv_jax._problem._components import equal_shares
 from iclv_jax._tables import Report, Tabular
@@ -114,8 +114,8 @@ def sanity_checks(
     if problem.spec.choices:
         checks.append(_near_equal_shares(problem, params))
     options = Stochastic(optax.adam(learning_rate), batch_people=None, epochs=epochs, seed=seed)
-    checks.append(_ten_people(subset(problem, np.sort(drawn[:10])), params, options))
-    checks += _gradients(subset(problem, np.sort(drawn[:PEOPLE])), params)
+    checks.append(_ten_people(problem.take(np.sort(drawn[:10])), params, options))
+    checks += _gradients(problem.take(np.sort(drawn[:PEOPLE])), params)
     rows = [c if not c.ok else c._replace(advice="") for c in checks]
     return SanityChecks(pd.DataFrame(rows).set_index("check"))
 
