@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import iclv_jax as iclv
-from iclv_jax import _compiled
+from iclv_jax._base import _compiled
 from iclv_jax._base._compiled import compiled
 
 

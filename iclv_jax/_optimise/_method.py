@@ -5,7 +5,7 @@ next trial step from it, `judge` says whether the trial is taken and what is rem
 scaled parameters, all shapes are fixed, so a turn may be compiled and mapped over many fits.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 
@@ -38,6 +38,7 @@ class Judgement(NamedTuple):
     memory: Memory
 
 
+@runtime_checkable
 class Method(Protocol):
     """Hashable, so that compiled functions may take it as a static argument."""
 

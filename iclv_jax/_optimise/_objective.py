@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,7 @@ class Derivatives(NamedTuple):
     items: Array | None = None
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What an optimiser minimises: a smooth function of unconstrained parameters z.
 
