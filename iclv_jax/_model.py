@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
@@ -63,18 +64,18 @@ class Model:
 
     def __init__(
         self,
-        latent: Sequence[Latent] = (),
-        indicators: Sequence[Indicator] = (),
-        choice: Kernel | None = None,
+        latent: Given[Sequence[Latent]] = (),
+        indicators: Given[Sequence[Indicator]] = (),
+        choice: Given[Kernel | None] = None,
         *,
-        covariances: Sequence[tuple[str, str]] = (),
-        random: Mapping[str, Mixing] | None = None,
-        define: Mapping[str, Callable[..., Any]] | None = None,
-        fixed: Mapping[str, float] | None = None,
-        equal: Sequence[Sequence[str]] = (),
-        bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
-        start: Mapping[str, float] | None = None,
-        modules: Mapping[str, Any] | None = None,
+        covariances: Given[Sequence[tuple[str, str]]] = (),
+        random: Given[Mapping[str, Mixing] | None] = None,
+        define: Given[Mapping[str, Callable[..., Any]] | None] = None,
+        fixed: Given[Mapping[str, float] | None] = None,
+        equal: Given[Sequence[Sequence[str]]] = (),
+        bounds: Given[Mapping[str, tuple[float | None, float | None]] | None] = None,
+        start: Given[Mapping[str, float] | None] = None,
+        modules: Given[Mapping[str, Any] | None] = None,
     ) -> None:
         self._spec = build_spec(
             latent,
@@ -96,20 +97,24 @@ class Model:
         return self._spec
 
     def describe(
-        self, data: pd.DataFrame | None = None, *, person: str | None = None, people: Any = None
+        self,
+        data: Given[pd.DataFrame | None] = None,
+        *,
+        person: Given[str | None] = None,
+        people: Given[Any] = None,
     ) -> Report:
         """The parameter table before any fit and, with data, what the data hold."""
         return describe(self._spec, data, person, people)
 
     def bind(
         self,
-        data: pd.DataFrame,
+        data: Given[pd.DataFrame],
         *,
-        person: str | None = None,
-        people: pd.DataFrame | None = None,
+        person: Given[str | None] = None,
+        people: Given[pd.DataFrame | None] = None,
         weights: Any = None,
         cluster: str | None = None,
-        integration: Rule | None = None,
+        integration: Given[Rule | None] = None,
         levels: Mapping[str, Any] | None = None,
         batch_people: int | None = None,
         memory: str | float = "2GB",
@@ -134,14 +139,14 @@ class Model:
 
     def fit(
         self,
-        data: pd.DataFrame,
+        data: Given[pd.DataFrame],
         *,
-        person: str | None = None,
-        people: pd.DataFrame | None = None,
+        person: Given[str | None] = None,
+        people: Given[pd.DataFrame | None] = None,
         weights: Any = None,
         cluster: str | None = None,
-        integration: Rule | None = None,
-        optimizer: Optimizer | None = None,
+        integration: Given[Rule | None] = None,
+        optimizer: Given[Optimizer | None] = None,
         penalties: Mapping[str, Any] | None = None,
         start: Any = "sequential",
         progress: bool = True,
@@ -217,14 +222,14 @@ class Model:
 
     def fit_sequential(
         self,
-        data: pd.DataFrame,
+        data: Given[pd.DataFrame],
         *,
-        person: str | None = None,
-        people: pd.DataFrame | None = None,
+        person: Given[str | None] = None,
+        people: Given[pd.DataFrame | None] = None,
         weights: Any = None,
         cluster: str | None = None,
-        integration: Rule | None = None,
-        optimizer: Optimizer | None = None,
+        integration: Given[Rule | None] = None,
+        optimizer: Given[Optimizer | None] = None,
         start: Any = "sequential",
         progress: bool = True,
         checkpoint: Any = None,

@@ -1,10 +1,19 @@
-"""What all test files share: a process of tests that lives within its memory."""
+"""What all test files share: types and shapes that are checked, promotion that is refused, and a process of tests that
+lives within its memory."""
 
 import gc
 from pathlib import Path
 
 import jax
 import pytest
+from jaxtyping import install_import_hook
+
+# Annotations of the package are checked at every call, shapes too. Test files import it after this file. Whole numbers
+# may stand for real ones, as for type checkers.
+install_import_hook("iclv_jax", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+# The package's own code says where types and ranks change.
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Every function that XLA compiles keeps a handful of memory maps, of which Linux allows a process
 # 65,530; beyond them the compiler dies of a segmentation fault, which no test could report.

@@ -7,12 +7,26 @@ natural units).
 """
 
 from collections.abc import Hashable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 from jaxtyping import Array, Bool, Float, Int
 
 AnyArray: TypeAlias = Any
 """An array of JAX, or one of numpy on its way there."""
+
+Meant = TypeVar("Meant")
+if TYPE_CHECKING:
+    Given: TypeAlias = Annotated[Meant, "as a user gives it"]
+else:
+
+    class Given:
+        """`Given[T]`: an argument as a user gives it. T is meant, and what editors and type checkers see; anything may
+        come, and the function says in a sentence what is wrong with it. Checks while running take it for what it is, any
+        object."""
+
+        def __class_getitem__(cls, meant: object) -> object:
+            return Annotated[object, meant]
+
 
 Params: TypeAlias = Float[Array, " param"]
 Theta: TypeAlias = Float[Array, " cell"]
@@ -20,6 +34,8 @@ Shocks: TypeAlias = Float[Array, " dimension"]
 Scores: TypeAlias = Float[Array, "person param"]
 Hessian: TypeAlias = Float[Array, "param param"]
 Scalar: TypeAlias = Float[Array, ""]
+Number: TypeAlias = float | Scalar
+"""A number that compiled functions may take: inside them it is a scalar array."""
 
 Arrays: TypeAlias = dict[str, Array]
 Alternative: TypeAlias = Hashable
@@ -32,9 +48,11 @@ __all__ = [
     "Arrays",
     "Bool",
     "Float",
+    "Given",
     "Hessian",
     "Int",
     "Named",
+    "Number",
     "Params",
     "Scalar",
     "Scores",

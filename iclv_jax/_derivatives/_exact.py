@@ -232,7 +232,7 @@ class _Path:
         mean, factor = self.form(self.centre)
         mean_slopes, factor_slopes = jax.jacfwd(self.form)(self.centre)
         slopes = jnp.concatenate([mean_slopes[None], jnp.swapaxes(factor_slopes, 0, 1)])
-        return mean + shocks @ factor.T, slopes
+        return mean[None, :] + shocks @ factor.T, slopes
 
     def bend(self, pull: Array, shocks: Array) -> Array:
         """`sum_rl pull_rl d2 eta_rl`, (place, place)."""

@@ -86,7 +86,7 @@ def _information(core: Any, params: Array) -> Array:
             )[1]
 
         squares = jnp.where(observed, jax.vmap(slopes)(values, means) ** 2, 0.0)
-        information = squares.sum(axis=0) / jnp.maximum(observed.sum(axis=0), 1)
+        information = squares.sum(axis=0) / jnp.maximum(observed.astype(float).sum(axis=0), 1.0)
         total = total + variances * jnp.sum(own["loadings"] ** 2 * information[:, None], axis=0)
     return total
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Arrays
+from iclv_jax._base._types import Array, Arrays, Given
 from iclv_jax._families import _item_parts as _shared
 from iclv_jax._spec import Cells, Declared, Indicator, Level, Parameter, Positive, one
 from iclv_jax._spec import _names as names
@@ -33,9 +33,9 @@ class Continuous(Indicator):
     Its error variance is `column ~~ column`, its loadings `latent =~ column`.
     """
 
-    column: str
-    of: Sequence[str]
-    intercept: bool = True
+    column: Given[str]
+    of: Given[Sequence[str]]
+    intercept: Given[bool] = True
     missing: Sequence[Any] = ()
     discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = True
@@ -86,7 +86,7 @@ class Continuous(Indicator):
         return Declared((*parameters, spread), cells, (Positive(names.variance(q)),))
 
     def starts(
-        self, levels: tuple[Level, ...], values: Array, communality: float, sign: float
+        self, levels: tuple[Level, ...], values: np.ndarray, communality: float, sign: float
     ) -> dict[str, float]:
         observed = np.asarray(values, float)
         spread = float(observed.std())

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array, Arrays
+from iclv_jax._base._types import Array, Arrays, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._spec import Declared, Kernel, Utility
 
@@ -29,9 +29,9 @@ class Logit(Kernel):
         For alternatives that are not always available: columns of zeros and ones.
     """
 
-    utility: Callable[..., Mapping[Hashable, Any]] | Utility
-    chosen: str
-    available: Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None = None
+    utility: Given[Callable[..., Mapping[Hashable, Any]] | Utility]
+    chosen: Given[str]
+    available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
 
     def __post_init__(self) -> None:
         _shared.normalise(self)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import norm
 
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
-from iclv_jax._base._types import Array, Arrays
+from iclv_jax._base._types import Array, Arrays, Given
 from iclv_jax._families import _item_parts as _shared
 from iclv_jax._spec import Cells, Declared, Increasing, Indicator, Level, Parameter, Positive, Thresholds, one
 from iclv_jax._spec import _names as names
@@ -47,13 +47,13 @@ class Ordered(Indicator):
         Values that mean "no answer", besides NaN. A missing item drops out of its person's likelihood.
     """
 
-    column: str
-    of: Sequence[str]
-    link: Literal["probit", "logit"] = "probit"
-    levels: Sequence[Level] | None = None
-    thresholds: Literal["free"] | Thresholds = "free"
-    intercept: bool | None = None
-    scale: bool | None = None
+    column: Given[str]
+    of: Given[Sequence[str]]
+    link: Given[Literal["probit", "logit"]] = "probit"
+    levels: Given[Sequence[Level] | None] = None
+    thresholds: Given[Literal["free"] | Thresholds] = "free"
+    intercept: Given[bool | None] = None
+    scale: Given[bool | None] = None
     missing: Sequence[Any] = ()
     discrete: ClassVar[bool] = True
     normal: ClassVar[bool] = False
@@ -199,7 +199,7 @@ class Ordered(Indicator):
         return 1.0 if self.link == "probit" else LOGISTIC_SPREAD
 
     def starts(
-        self, levels: tuple[Level, ...], values: Array, communality: float, sign: float
+        self, levels: tuple[Level, ...], values: np.ndarray, communality: float, sign: float
     ) -> dict[str, float]:
         codes = np.asarray(values, int)
         count = len(levels)
@@ -246,7 +246,8 @@ class Ordered(Indicator):
         draw = jax.random.normal if stack == "probit" else jax.random.logistic
         noise = draw(key, index.shape, index.dtype)
         response = cells["intercept"] + index + jnp.sqrt(cells["variance"]) * noise
-        used = jnp.arange(cells["thresholds"].shape[-1]) < cells["top"][:, None]
+        top = cells["top"][:, None]
+        used = jnp.arange(cells["thresholds"].shape[-1], dtype=top.dtype)[None, :] < top
         return jnp.sum((response[:, None] > cells["thresholds"]) & used, axis=-1)
 
 
@@ -255,7 +256,8 @@ def _pick(thresholds: Array, position: Array) -> Array:
 
     A product with zeros and ones: the transpose of a gather, a scatter, is slow on a CPU.
     """
-    return jnp.sum(jnp.where(position[:, None] == jnp.arange(thresholds.shape[-1]), thresholds, 0.0), axis=-1)
+    places = jnp.arange(thresholds.shape[-1], dtype=position.dtype)
+    return jnp.sum(jnp.where(position[:, None] == places[None, :], thresholds, 0.0), axis=-1)
 
 
 def _line(positions: np.ndarray, common: np.ndarray) -> tuple[float, float]:

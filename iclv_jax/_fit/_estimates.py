@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Array
 from iclv_jax._diagnose import Diagnosis, diagnose
 from iclv_jax._fit._bootstrap import Bootstrap, collected
 from iclv_jax._fit._frame import all_errors, parameter_frame, with_tests
@@ -51,7 +52,7 @@ class Estimates(Known):
     start: np.ndarray
     accuracy: Accuracy
     rows: tuple[dict[str, Any], ...] = field(repr=False)
-    curvature: np.ndarray | None = field(default=None, repr=False)
+    curvature: np.ndarray | Array | None = field(default=None, repr=False)
     penalties: Penalties | None = field(default=None, repr=False)
 
     @property

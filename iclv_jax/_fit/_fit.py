@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._threads import one_thread
 from iclv_jax._fit._two_step import SequentialFit
@@ -40,7 +41,7 @@ def fit(
     weights: Any = None,
     cluster: str | None = None,
     integration: Rule | None = None,
-    optimizer: Optimizer | None = None,
+    optimizer: Given[Optimizer | None] = None,
     penalties: Any = None,
     start: Any = "sequential",
     progress: bool = True,
@@ -86,7 +87,7 @@ def checked_penalties(problem: Problem, penalties: Any, optimizer: Optimizer) ->
     return applied
 
 
-def checked_optimizer(optimizer: Optimizer | None) -> Optimizer:
+def checked_optimizer(optimizer: Given[Optimizer | None]) -> Optimizer:
     """The optimiser that was asked for, or the usual one."""
     optimizer = TrustRegion() if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):

@@ -34,7 +34,9 @@ def _mirrored(problem: Problem, position: int) -> Problem:
         return problem
     signs = np.ones(shape.dimension)
     signs[places.index(position)] = -1.0
-    return eqx.tree_at(lambda p: p.core.nodes.shocks, problem, problem.core.nodes.shocks * signs)
+    return eqx.tree_at(
+        lambda p: p.core.nodes.shocks, problem, problem.core.nodes.shocks * signs[None, None, :]
+    )
 
 
 def sign(name: str, latent: str, effects: tuple[str, ...]) -> float:

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import Points, Rule, check_count, check_target
 from iclv_jax._integration._sequences import Sequence, check_sequence, normal_points
 from iclv_jax._integration._spherical import design, sphere, spherical_points
@@ -32,8 +33,8 @@ class MonteCarlo(Rule):
         Seed of the scrambling or of the draws.
     """
 
-    draws: int = 500
-    sequence: Sequence = "halton"
+    draws: Given[int] = 500
+    sequence: Given[Sequence] = "halton"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -103,8 +104,8 @@ class Adaptive(Rule):
     survey with 38 items made the noise of standard errors four times as large.
     """
 
-    draws: int = 20
-    sequence: Placing = "spherical"
+    draws: Given[int] = 20
+    sequence: Given[Placing] = "spherical"
     seed: int = 0
     final_draws: int | None = None
     target_error: float | None = None  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Bool, Float, Int, Scalar
+from iclv_jax._base._types import Array, Bool, Float, Int, Number, Scalar
 from iclv_jax._derivatives import Expansion, expand_exact, outer_products, person_scores, slope
 from iclv_jax._likelihood._likelihood import Core
 from iclv_jax._optimise._method import Memory, Method, Trial
@@ -59,7 +59,7 @@ def minimise_frozen(
     scale: Array,
     lower: Array,
     upper: Array,
-    tolerance: float,
+    tolerance: Number,
     method: Method,
     max_iterations: int,
     matrix: Array | None = None,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from iclv_jax._base._types import Given
 from iclv_jax._optimise._bhhh import BHHHSteps
 from iclv_jax._optimise._lbfgsb import LBFGSBSteps
 from iclv_jax._optimise._method import Method
@@ -82,7 +83,7 @@ class TrustRegion(Optimizer):
         First radius in scaled parameters.
     """
 
-    hessian: Curved = "exact"
+    hessian: Given[Curved] = "exact"
     radius: float = field(default=1.0, kw_only=True)
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._panel._choices import Choices, read_choices
 from iclv_jax._panel._covariates import Moments, read_covariates
 from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frame
@@ -70,7 +71,7 @@ class Panel:
 def read_panel(
     spec: Spec,
     data: Any,
-    person: str | None = None,
+    person: Given[str | None] = None,
     people: Any = None,
     weights: Any = None,
     cluster: str | None = None,

@@ -64,9 +64,9 @@ def observed_sums(core: Core, person: Person) -> tuple[Array, Array]:
             one = jax.nn.one_hot(values, size, dtype=float)
         else:
             one = jnp.stack([values, values**2], axis=-1)
-        each.append((one * seen[..., None]).reshape(core.people, -1))
+        each.append(jnp.where(seen[..., None], one, 0.0).reshape(core.people, -1))
     features = jnp.concatenate(each, axis=1)
-    return core.weights @ features, (features.T * core.weights) @ features
+    return core.weights @ features, (features.T * core.weights[None, :]) @ features
 
 
 def _levels(core: Core, stack) -> int:
@@ -79,23 +79,26 @@ def _levels(core: Core, stack) -> int:
 @compiled
 def counted(core: Core, person: Person, owner: Array) -> tuple[Array, Array]:
     """Weights of those who answered an item, by feature, and of those who answered both, by pair of features."""
-    seen = jnp.concatenate([jnp.zeros((core.people, 0)), *person.observed], axis=1).astype(float)[:, owner]
-    return core.weights @ seen, (seen.T * core.weights) @ seen
+    seen = _answered(core, person)[:, owner]
+    return core.weights @ seen, (seen.T * core.weights[None, :]) @ seen
+
+
+def _answered(core: Core, person: Person) -> Array:
+    """1 where a person answered an item, 0 elsewhere, (person, item)."""
+    return jnp.concatenate([jnp.zeros((core.people, 0), bool), *person.observed], axis=1).astype(float)
 
 
 @compiled
 def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tuple[Array, Array]:
     """What the model expects of `observed_sums`, for the people who answered, before they did."""
     cells = core.structure.map.dense(core.theta(params))
-    seen = jnp.concatenate([jnp.zeros((core.people, 0)), *core.person.observed], axis=1).astype(float)[
-        :, owner
-    ]
+    seen = _answered(core, core.person)[:, owner]
 
     def add(total: tuple[Array, Array], one) -> tuple[tuple[Array, Array], None]:
         covariates, u, weight, mask = one
         functions = core.structure.nonlinear
         eta = jax.vmap(lambda v: latent_variables(cells[LATENT], covariates, v, functions))(u)
-        each = jax.vmap(lambda one: _given(core.structure, cells, one))(eta) * mask
+        each = jax.vmap(lambda one: _given(core.structure, cells, one))(eta) * mask[None, :]
         first, second = total
         return (first + weight * each.mean(axis=0), second + weight / len(u) * each.T @ each), None
 

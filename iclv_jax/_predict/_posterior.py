@@ -42,7 +42,8 @@ def posterior(core: Core, params: Params) -> Posterior:
         shares = jax.nn.softmax(log_terms(shape, theta, person, nodes))
         values = jax.vmap(lambda u: jnp.concatenate([latent(u), coefficients(u)]))(nodes.shocks)
         mean = shares @ values
-        spread = (values - mean).T @ ((values - mean) * shares[:, None])
+        away = values - mean[None, :]
+        spread = away.T @ (away * shares[:, None])
         return Posterior(mean, spread.at[: shape.latents, : shape.latents].add(rest))
 
     return over_people(one, core.batch, core.person, core.nodes)

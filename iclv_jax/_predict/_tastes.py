@@ -53,7 +53,7 @@ def _before_answers(structure: Structure, cells: dict[str, Arrays], person: Pers
     elif len(seen) < structure.latents:
         root = jnp.linalg.cholesky(root @ root.T)
     size = root.shape[1]
-    latents = mean[seen] + nodes.shocks[:, :size] @ root.T
+    latents = mean[seen][None, :] + nodes.shocks[:, :size] @ root.T
     return Tastes(
         jax.nn.softmax(nodes.log_weights),
         latents,

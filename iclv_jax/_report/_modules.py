@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from iclv_jax._tables._format import number
 
 
-def free_parameters(spec: Any, table: Any, values: Mapping[str, float]) -> list[tuple[str, str]]:
+def free_parameters(spec: Any, table: Any, values: Mapping[str, float] | pd.Series) -> list[tuple[str, str]]:
     """The number of free parameters, and below it what each module holds."""
     facts = [("Free parameters", f"{len(table.names)}")]
     status = {row.name: row.status for row in table.rows}

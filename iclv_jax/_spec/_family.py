@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from iclv_jax._base._types import Array, Arrays
 from iclv_jax._spec._parameter import Cells, Domain, Parameter
 
@@ -74,7 +76,7 @@ class Indicator(abc.ABC):
 
     @abc.abstractmethod
     def starts(
-        self, levels: tuple[Level, ...], values: Array, communality: float, sign: float
+        self, levels: tuple[Level, ...], values: np.ndarray, communality: float, sign: float
     ) -> dict[str, float]:
         """Start values from the observed values (codes 0.. for a discrete family), given the share
         of the item's variance that its latent variables explain and the sign of its loading; the

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from iclv_jax._base._types import Given
 from iclv_jax._spec._equation import Equation, trace_equation
 from iclv_jax._spec._family import Indicator, Kernel
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
@@ -81,17 +82,17 @@ class Spec:
 
 
 def build_spec(
-    latent: Sequence[Latent],
-    indicators: Sequence[Indicator],
-    choice: Kernel | None,
-    covariances: Sequence[tuple[str, str]],
-    random: Mapping[str, Mixing],
-    define: Mapping[str, Callable[..., Any]],
-    fixed: Mapping[str, float],
-    equal: Sequence[Sequence[str]],
-    bounds: Mapping[str, tuple[float | None, float | None]],
-    start: Mapping[str, float],
-    modules: Mapping[str, Any] | None = None,
+    latent: Given[Sequence[Latent]],
+    indicators: Given[Sequence[Indicator]],
+    choice: Given[Kernel | None],
+    covariances: Given[Sequence[tuple[str, str]]],
+    random: Given[Mapping[str, Mixing]],
+    define: Given[Mapping[str, Callable[..., Any]]],
+    fixed: Given[Mapping[str, float]],
+    equal: Given[Sequence[Sequence[str]]],
+    bounds: Given[Mapping[str, tuple[float | None, float | None]]],
+    start: Given[Mapping[str, float]],
+    modules: Given[Mapping[str, Any] | None] = None,
 ) -> Spec:
     """Check the parts of a model against each other and record its functions."""
     latents = _members(latent, Latent, "latent")
@@ -235,7 +236,9 @@ def _check_standardized(latents: tuple[Latent, ...], items: tuple[Indicator, ...
         )
 
 
-def _check_random(random: Mapping[str, Mixing], choice: Kernel | None) -> tuple[tuple[str, Mixing], ...]:
+def _check_random(
+    random: Given[Mapping[str, Mixing]], choice: Kernel | None
+) -> tuple[tuple[str, Mixing], ...]:
     known = choice.utility.parameters if choice is not None else ()
     for name, mixing in _items(random, "random"):
         if name not in known:
@@ -250,7 +253,7 @@ def _check_random(random: Mapping[str, Mixing], choice: Kernel | None) -> tuple[
     return tuple(random.items())
 
 
-def _check_equal(groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+def _check_equal(groups: Given[Sequence[Sequence[str]]]) -> tuple[tuple[str, ...], ...]:
     checked = []
     for group in as_tuple(groups):
         if len(as_tuple(group)) < 2:
@@ -282,7 +285,7 @@ def _check_bounds(name: str, bounds: Any) -> tuple[float, float]:
     return lower, upper
 
 
-def _trace_definition(name: str, function: Callable[..., Any]) -> Definition:
+def _trace_definition(name: str, function: Given[Callable[..., Any]]) -> Definition:
     what = f"define[{name!r}]"
     if not callable(function):
         raise ValueError(

@@ -14,7 +14,7 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._spec._module import Module
 
 
@@ -29,7 +29,7 @@ class Namespace:
             raise AttributeError(name)
         return self._look_up(name)
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: Given[str]) -> Any:
         if not isinstance(name, str):
             raise ValueError(f"Names of parameters, columns and latent variables are text, not {name!r}.")
         return self._look_up(name)
@@ -58,7 +58,8 @@ class Traced:
         self._hash = hash(self._key)
 
     def __call__(self, *arguments: Array) -> tuple[Array, ...]:
-        return tuple(self._call(*arguments))
+        # Outputs that are constant come as literals.
+        return tuple(jnp.asarray(v) for v in self._call(*arguments))
 
     @property
     def text(self) -> str:
@@ -195,7 +196,9 @@ def scalar(value: Any, what: str) -> Array:
 
 def _guarded(function: Callable[..., Any], spaces: list[Namespace], what: str) -> Any:
     try:
-        return function(*spaces)
+        # What a user writes follows JAX's usual rules, whatever is set for the code around it.
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return function(*spaces)
     except jax.errors.TracerBoolConversionError as error:
         raise ValueError(
             f"{what} branches in Python on a value that is only known later (`if`, `and`, `or`, `not`, "

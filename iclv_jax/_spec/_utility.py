@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._spec._equation import check_parts
 from iclv_jax._spec._module import Module
 from iclv_jax._spec._names import nearest
@@ -50,7 +50,7 @@ class Utility:
 
 
 def trace_utility(
-    function: Callable[..., Any], latents: Sequence[str], modules: Sequence[Module] = ()
+    function: Given[Callable[..., Any]], latents: Sequence[str], modules: Sequence[Module] = ()
 ) -> Utility:
     """Record a utility function; ValueError when it is not a function of scalars to a mapping."""
     check_arguments(function, ("b", "x", "lv"), WHAT)

@@ -20,7 +20,9 @@ FAR = 5.0
 STEP = 1e-5
 
 
-def check_indicator(item: Indicator, answers: Sequence[Any], support: Sequence[float] | None = None) -> None:
+def check_indicator(
+    item: Indicator, answers: Sequence[Any], support: Sequence[float] | np.ndarray | None = None
+) -> None:
     """Put a measurement family to the test.
 
     It has to be hashable and equal to a copy; to name what it uses, once, with arrays of the right shapes and loadings over
@@ -51,7 +53,7 @@ def check_indicator(item: Indicator, answers: Sequence[Any], support: Sequence[f
         [levels.index(a) for a in answers] if item.discrete else answers, int if item.discrete else float
     )
     if item.discrete:
-        item.check_levels(levels, list(np.bincount(codes, minlength=len(levels))))
+        item.check_levels(levels, np.bincount(codes, minlength=len(levels)).tolist())
     positions = {name: i for i, name in enumerate(["another", *item.of])}
     declared = item.declare(levels, positions)
     _check_declared(declared)
@@ -59,7 +61,7 @@ def check_indicator(item: Indicator, answers: Sequence[Any], support: Sequence[f
     assert shapes.get("loadings") == (len(positions),), (
         "An item has an array `loadings`, one entry per latent variable."
     )
-    values = _started(declared, item.starts(levels, jnp.asarray(codes), 0.5, 1.0))
+    values = _started(declared, item.starts(levels, codes, 0.5, 1.0))
     points = np.arange(len(levels)) if item.discrete else np.asarray(support, float)
     _check_item(item, declared, values, points)
 
