@@ -6,10 +6,11 @@ The names of dimensions used in annotations are `person`, `situation`, `alternat
 natural units).
 """
 
+import os
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 AnyArray: TypeAlias = Any
 """An array of JAX, or one of numpy on its way there."""
@@ -39,6 +40,10 @@ Number: TypeAlias = float | Scalar
 
 Arrays: TypeAlias = dict[str, Array]
 Alternative: TypeAlias = Hashable
+Level: TypeAlias = Hashable
+"""An answer or a category: a number or a label."""
+File: TypeAlias = str | os.PathLike[str]
+"""Path of a file."""
 Named: TypeAlias = Mapping[str, float]
 
 __all__ = [
@@ -47,13 +52,16 @@ __all__ = [
     "Array",
     "Arrays",
     "Bool",
+    "File",
     "Float",
     "Given",
     "Hessian",
     "Int",
+    "Level",
     "Named",
     "Number",
     "Params",
+    "PyTree",
     "Scalar",
     "Scores",
     "Shocks",

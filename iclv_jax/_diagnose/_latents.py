@@ -1,7 +1,5 @@
 """Signs and scales of latent variables: what only a convention gives, and what nothing measures."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +8,7 @@ from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array
 from iclv_jax._density._latent import reduced_form
 from iclv_jax._diagnose._point import Point, quoted
+from iclv_jax._likelihood._likelihood import Core
 from iclv_jax._parameters import LATENT, section
 from iclv_jax._spec import _names as names
 
@@ -65,7 +64,7 @@ def measured(point: Point) -> dict[str, float]:
 
 
 @compiled
-def _information(core: Any, params: Array) -> Array:
+def _information(core: Core, params: Array) -> Array:
     structure = core.structure
     cells = structure.map.dense(core.theta(params))
     means, factors = jax.vmap(lambda x: reduced_form(cells[LATENT], x))(core.person.covariates)

@@ -4,6 +4,7 @@ import numpy as np
 
 from iclv_jax._diagnose._point import Point, quoted, times
 from iclv_jax._diagnose._utility import generic, marginal, situations
+from iclv_jax._spec._utility import Utility
 
 FEW = 5
 """People who carry all the information on a parameter, below which it is said."""
@@ -85,7 +86,7 @@ def _cause(point: Point, i: int) -> str:
         position = {row.name: k for k, row in enumerate(point.table.rows)}
         direction = point.reach[[position[p] for p in utility.coefficients], i]
         if (direction != 0.0).any():
-            return _cause_in_utilities(point, direction)
+            return _cause_in_utilities(point, utility, direction)
     role = point.table.row(name).parameter.role
     if role == "threshold":
         return "nobody's answer lies next to it. Join the levels around it, or leave the empty one out of levels=."
@@ -99,11 +100,10 @@ def _cause(point: Point, i: int) -> str:
     )
 
 
-def _cause_in_utilities(point: Point, direction: np.ndarray) -> str:
-    utility = point.spec.utility
+def _cause_in_utilities(point: Point, utility: Utility, direction: np.ndarray) -> str:
     columns, available = situations(point.problem, None)
     coefficients = generic(1, len(utility.coefficients), 1)[0]
-    change = marginal(point.problem, coefficients, columns, direction)
+    change = marginal(utility, coefficients, columns, direction)
     within = np.where(available, change, np.nan)
     if np.abs(change[available]).max(initial=0.0) > 0.0:
         with np.errstate(invalid="ignore"):
@@ -123,7 +123,7 @@ def _cause_in_utilities(point: Point, direction: np.ndarray) -> str:
     for k, name in enumerate(utility.columns):
         trial = columns[:1].copy()
         trial[:, k] = 1.0
-        if (marginal(point.problem, coefficients, trial, direction) != 0.0).any():
+        if (marginal(utility, coefficients, trial, direction) != 0.0).any():
             guilty.append(name)
     if guilty:
         return f"column {quoted(guilty)} is zero wherever it is used. Check the column, or take it out."

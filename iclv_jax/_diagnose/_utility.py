@@ -1,18 +1,18 @@
 """What the utilities do with parameters, columns and latent variables, found by differentiation."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._types import Array
+from iclv_jax._problem import Problem
+from iclv_jax._spec._utility import Utility
 
 ROWS = 256
 """Situations that are looked at; enough to meet every branch of a utility."""
 
 
-def situations(problem: Any, most: int | None = ROWS) -> tuple[np.ndarray, np.ndarray]:
+def situations(problem: Problem, most: int | None = ROWS) -> tuple[np.ndarray, np.ndarray]:
     """Columns and availability of real situations, at most so many, evenly spread."""
     person = problem.panel.person
     occurs = np.asarray(person.occurs)
@@ -28,7 +28,7 @@ def generic(count: int, size: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0.5, 1.5, (count, size))
 
 
-def multiplied(problem: Any, what: str) -> dict[str, tuple[str, ...]]:
+def multiplied(problem: Problem, what: str) -> dict[str, tuple[str, ...]]:
     """For every column (`what="columns"`) or latent variable (`"latents"`) of the utilities the coefficients
     that multiply it: those whose marginal utility depends on it."""
     utility = problem.spec.utility
@@ -57,13 +57,12 @@ def multiplied(problem: Any, what: str) -> dict[str, tuple[str, ...]]:
 
 
 def marginal(
-    problem: Any, coefficients: np.ndarray, columns: np.ndarray, direction: np.ndarray
+    utility: Utility, coefficients: np.ndarray, columns: np.ndarray, direction: np.ndarray
 ) -> np.ndarray:
     """Change of the utilities, (rows, alternatives), along a direction of the coefficients."""
-    utility = problem.spec.utility
     latents = generic(1, len(utility.latents), 2)[0]
 
-    def one(row: Any) -> Array:
+    def one(row: Array) -> Array:
         return jax.jvp(lambda b: utility(b, row, latents), (coefficients,), (direction,))[1]
 
     return np.asarray(jax.vmap(one)(jnp.asarray(columns)))

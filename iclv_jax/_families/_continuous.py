@@ -2,13 +2,13 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Arrays, Given
+from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
 from iclv_jax._spec import Cells, Declared, Indicator, Level, Parameter, Positive, one
 from iclv_jax._spec import _names as names
@@ -36,7 +36,7 @@ class Continuous(Indicator):
     column: Given[str]
     of: Given[Sequence[str]]
     intercept: Given[bool] = True
-    missing: Sequence[Any] = ()
+    missing: Sequence[Level] = ()
     discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = True
 
@@ -56,7 +56,7 @@ class Continuous(Indicator):
     def location(self) -> str | None:
         return names.intercept(self.column) if self.intercept else None
 
-    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
+    def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
         _shared.check_numeric(self.column, values, people)
         if len(values) and np.ptp(np.asarray(values, float)) == 0.0:
             raise ValueError(
@@ -64,7 +64,7 @@ class Continuous(Indicator):
                 "nothing. Remove it."
             )
 
-    def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:
+    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
         return ()
 
     def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +28,7 @@ class Logit(Kernel):
         For alternatives that are not always available: columns of zeros and ones.
     """
 
-    utility: Given[Callable[..., Mapping[Hashable, Any]] | Utility]
+    utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]
     chosen: Given[str]
     available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import norm
 
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
-from iclv_jax._base._types import Array, Arrays, Given
+from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
 from iclv_jax._spec import Cells, Declared, Increasing, Indicator, Level, Parameter, Positive, Thresholds, one
 from iclv_jax._spec import _names as names
@@ -54,7 +54,7 @@ class Ordered(Indicator):
     thresholds: Given[Literal["free"] | Thresholds] = "free"
     intercept: Given[bool | None] = None
     scale: Given[bool | None] = None
-    missing: Sequence[Any] = ()
+    missing: Sequence[Level] = ()
     discrete: ClassVar[bool] = True
     normal: ClassVar[bool] = False
 
@@ -100,7 +100,7 @@ class Ordered(Indicator):
     def shared(self) -> str | None:
         return self.thresholds.name if isinstance(self.thresholds, Thresholds) else None
 
-    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
+    def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
         if self.levels is None:
             return
         for value, person in zip(values, people, strict=True):
@@ -110,7 +110,7 @@ class Ordered(Indicator):
                     f"its levels {list(self.levels)!r}. Codes that mean 'no answer' go into `missing=`."
                 )
 
-    def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:
+    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
         if self.levels is not None:
             return tuple(self.levels)
         if categories is not None:
@@ -128,7 +128,8 @@ class Ordered(Indicator):
                 "label. Codes that mean 'no answer' go into `missing=`."
             )
         # Whole numbers that a missing answer elsewhere in the column has turned into floats.
-        return tuple(sorted(int(v) if isinstance(v, float) and v.is_integer() else v for v in found))
+        whole = (int(v) if isinstance(v, float) and v.is_integer() else v for v in found)
+        return tuple(sorted(whole, key=float))  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
         who = (
@@ -270,10 +271,11 @@ def _line(positions: np.ndarray, common: np.ndarray) -> tuple[float, float]:
 
 
 def _check_gaps(who: str, levels: tuple[Level, ...]) -> None:
-    if not all(is_number(v) and float(v).is_integer() for v in levels):
+    numbers = [float(v) for v in levels if is_number(v)]
+    if len(numbers) < len(levels) or not all(v.is_integer() for v in numbers):
         return
-    first, last = int(levels[0]), int(levels[-1])
-    absent = sorted(set(range(first, last + 1)) - {int(v) for v in levels})
+    first, last = int(numbers[0]), int(numbers[-1])
+    absent = sorted(set(range(first, last + 1)) - set(map(int, numbers)))
     if absent:
         shown = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
         raise ValueError(

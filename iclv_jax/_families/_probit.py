@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ class Probit(Kernel):
     The difference of the two errors has variance 1. Parameters are those of `Logit`.
     """
 
-    utility: Given[Callable[..., Mapping[Hashable, Any]] | Utility]
+    utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]
     chosen: Given[str]
     available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
 

@@ -48,7 +48,7 @@ def quantities(function: Any, names: Sequence[str], modules: Sequence[Module] = 
     _, shape = record(lambda p: _parts(function(p)), [check], WHAT, modules)
 
     def flat(values: Array) -> Array:
-        def look_up(name: str) -> Any:
+        def look_up(name: str) -> object:
             if name not in places:
                 return values[at[name]]
             module, entries = places[name]
@@ -60,7 +60,7 @@ def quantities(function: Any, names: Sequence[str], modules: Sequence[Module] = 
     return Quantities(_labels({k: v.shape for k, v in shape.items()}), flat)
 
 
-def _parts(result: Any) -> dict[Any, Array]:
+def _parts(result: object) -> dict[object, Array]:
     """The result by key; None is the key of a result that is not a mapping."""
     found = result if isinstance(result, Mapping) else {None: result}
     if not found:

@@ -97,7 +97,7 @@ def levels_at(stack: Stack, part: Arrays, index: Array) -> Float[Array, "indicat
     """Probabilities of the levels at the items' indices."""
     count = part["thresholds"].shape[-1] + 1
     codes = jnp.broadcast_to(jnp.arange(count)[:, None], (count, len(stack.items)))
-    used = codes <= part["top"].astype(int)
+    used = codes <= part["top"].astype(int)[None, :]
     inside = jnp.where(used, codes, 0)
     logs = jax.vmap(lambda code: item_log_densities_at(stack, part, code, index))(inside)
     return jnp.where(used, jnp.exp(logs), 0.0).T
@@ -129,7 +129,8 @@ def item_moments(view: View, params: Params, stack: Stack) -> Float[Array, "2 pe
             weights = _weights(view, theta, known, nodes)
             points = jax.vmap(latent)(nodes.shocks)
             mean = weights @ points
-            covariance = (points - mean).T @ ((points - mean) * weights[:, None]) + rest
+            away = points - mean[None, :]
+            covariance = away.T @ (away * weights[:, None]) + rest
         spread = jnp.einsum("kl,lm,km->k", part["loadings"], covariance, part["loadings"])
         return part["intercept"] + part["loadings"] @ mean, jnp.sqrt(spread + part["variance"])
 

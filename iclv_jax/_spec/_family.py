@@ -11,11 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from iclv_jax._base._types import Array, Arrays
+from iclv_jax._base._types import Array, Arrays, Level
 from iclv_jax._spec._parameter import Cells, Domain, Parameter
-
-Level = Any
-"""A level of an ordered item: a number or a label."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Indicator(abc.ABC):
 
     column: str
     of: Sequence[str]
-    missing: Sequence[Any]
+    missing: Sequence[Level]
     discrete: ClassVar[bool]
     normal: ClassVar[bool]
     """Whether an item is normal given its index, with cells `intercept`, `loadings` and `variance`."""
@@ -58,11 +55,11 @@ class Indicator(abc.ABC):
         """Name of the item's intercept parameter, None when it has none."""
 
     @abc.abstractmethod
-    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
+    def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
         """Raise ValueError when these people's observed (not missing) values cannot be of this family."""
 
     @abc.abstractmethod
-    def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:
+    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
         """Levels in order, as declared or as seen in the data; () for a family without levels."""
 
     @abc.abstractmethod

@@ -41,7 +41,7 @@ class Latent:
     """
 
     name: Given[str]
-    on: Given[Sequence[Predictor] | Callable[..., Any]] = ()
+    on: Given[Sequence[Predictor] | Callable[..., object]] = ()
     scale: Given[Literal["variance", "loading"]] = "variance"
     intercept: Given[bool] = False
     equation: Any = None

@@ -1,9 +1,8 @@
 """Utilities: a user's function of parameters, columns and latent variables, recorded once."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import jax.numpy as jnp
 
@@ -50,7 +49,7 @@ class Utility:
 
 
 def trace_utility(
-    function: Given[Callable[..., Any]], latents: Sequence[str], modules: Sequence[Module] = ()
+    function: Given[Callable[..., object]], latents: Sequence[str], modules: Sequence[Module] = ()
 ) -> Utility:
     """Record a utility function; ValueError when it is not a function of scalars to a mapping."""
     check_arguments(function, ("b", "x", "lv"), WHAT)
@@ -81,11 +80,12 @@ def trace_utility(
     return Utility(alternatives, parameters, columns, lvs, program, called)
 
 
-def _number(mapping: Mapping[Hashable, Any], alternative: Hashable) -> Array:
+def _number(mapping: object, alternative: Hashable) -> Array:
+    assert isinstance(mapping, dict)
     return scalar(mapping[alternative], f"The utility of {alternative!r}")
 
 
-def _kind(result: Any) -> str:
+def _kind(result: object) -> str:
     if isinstance(result, dict):
         return f"a mapping with {len(result)} alternative" + ("" if len(result) == 1 else "s")
     return f"a {type(result).__name__}"

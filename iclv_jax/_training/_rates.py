@@ -1,14 +1,16 @@
 """The learning-rate range test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import final
 
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
+from jax.typing import ArrayLike
 
+from iclv_jax._base._types import Given
 from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import Stochastic
@@ -16,6 +18,7 @@ from iclv_jax._optimise._epoch import cut
 from iclv_jax._optimise._training import course_of
 from iclv_jax._tables import Report, Tabular
 from iclv_jax._tables._table import of_frame
+from iclv_jax._training._binds import Binds
 
 SMOOTHING = 0.9
 """Weight of what came before in the smoothed curve."""
@@ -54,20 +57,20 @@ class LearningRates(Tabular):
 
 
 def learning_rate_test(
-    model: Any,
+    model: Binds,
     data: pd.DataFrame,
-    transformation: Callable[[Any], Any] = optax.adam,
+    transformation: Given[Callable[[optax.ScalarOrSchedule], optax.GradientTransformation]] = optax.adam,
     *,
     lowest: float = 1e-5,
     highest: float = 1.0,
     steps: int = 100,
     batch_people: int | None = 256,
     clip: float | None = None,
-    start: Any = None,
+    start: Mapping[str, float] | pd.Series | None = None,
     seed: int = 0,
     person: str | None = None,
     people: pd.DataFrame | None = None,
-    weights: Any = None,
+    weights: Given[str | Sequence[float] | np.ndarray | pd.Series | None] = None,
     integration: Rule | None = None,
     memory: str | float = "2GB",
 ) -> LearningRates:
@@ -102,8 +105,8 @@ def learning_rate_test(
             f"transformation= makes one from a learning rate, such as optax.adam, not {transformation!r}."
         )
 
-    def rate(count: Any) -> Any:
-        return lowest * (highest / lowest) ** (count / max(steps - 1, 1))
+    def rate(count: ArrayLike) -> ArrayLike:
+        return lowest * (highest / lowest) ** (jnp.asarray(count) / max(steps - 1, 1))
 
     options = Stochastic(transformation(rate), batch_people=batch_people, clip=clip, seed=seed)
     problem = model.bind(

@@ -1,6 +1,6 @@
 """What every measurement family and every choice kernel must pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Arrays
+from iclv_jax._base._types import Array, Arrays, Level
 from iclv_jax._spec import Declared, Increasing, Indicator, Kernel, Positive
 
 INDICES = (-1.3, 0.0, 0.8)
@@ -21,7 +21,7 @@ STEP = 1e-5
 
 
 def check_indicator(
-    item: Indicator, answers: Sequence[Any], support: Sequence[float] | np.ndarray | None = None
+    item: Indicator, answers: Sequence[Level], support: Sequence[float] | np.ndarray | None = None
 ) -> None:
     """Put a measurement family to the test.
 
@@ -201,14 +201,14 @@ def filled(declared: Declared, names: Sequence[str], params: Array) -> Arrays:
     return found
 
 
-def _slopes(function: Any) -> Any:
+def _slopes(function: Callable[..., Array]) -> Callable[..., tuple[tuple[Array, Array], ...]]:
     """First and second derivatives at a point, each with central differences beside it."""
 
     @jax.jit
     def both(point: Array, *rest: Array) -> tuple[tuple[Array, Array], ...]:
         moves = STEP * jnp.eye(len(point))
 
-        def differences(f: Any) -> Array:
+        def differences(f: Callable[[Array], Array]) -> Array:
             return jax.vmap(lambda d: (f(point + d) - f(point - d)) / (2.0 * STEP))(moves)
 
         def here(v: Array) -> Array:
@@ -239,7 +239,7 @@ class _Choice:
             return jax.vmap(lambda key: type(kernel).sample(cells, v, available, key))(keys)
 
         self.density, self.draw, self.slopes = jax.jit(density), jax.jit(draw), _slopes(density)
-        total: Any = type(kernel).log_sum
+        total = type(kernel).log_sum
         self.pull = (
             None if total is None else jax.jit(jax.grad(lambda v, available: total(cells, v, available)))
         )
