@@ -21,9 +21,21 @@ MANY_MAPS = 30_000
 
 
 def pytest_configure(config):
-    """Few optimisations of what is compiled, but for the long tests: most programs run only a handful of times, and
-    compiling them takes most of the time."""
-    jax.config.update("jax_disable_most_optimizations", config.option.markexpr == "not slow")
+    compile_as_users_do(False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Few optimisations of what is compiled, but for the long tests and those marked as `optimised`: most programs run
+    only a handful of times, and compiling them takes most of the time. Fixtures are set up after this."""
+    compile_as_users_do(any(item.get_closest_marker(name) for name in ("slow", "optimised")))
+
+
+def compile_as_users_do(wanted):
+    """With every optimisation, or with few; what was compiled the other way is forgotten."""
+    if jax.config.read("jax_disable_most_optimizations") == wanted:
+        jax.config.update("jax_disable_most_optimizations", not wanted)
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
-from iclv_jax._spec import Cells, Declared, Indicator, Level, Parameter, Positive, one
+from iclv_jax._spec import Cells, Declared, Indicator, Parameter, Positive, one
 from iclv_jax._spec import _names as names
 
 

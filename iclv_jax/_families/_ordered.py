@@ -12,7 +12,7 @@ from scipy.stats import norm
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
-from iclv_jax._spec import Cells, Declared, Increasing, Indicator, Level, Parameter, Positive, Thresholds, one
+from iclv_jax._spec import Cells, Declared, Increasing, Indicator, Parameter, Positive, Thresholds, one
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._values import is_number
 
