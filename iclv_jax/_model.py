@@ -112,12 +112,12 @@ class Model:
         *,
         person: Given[str | None] = None,
         people: Given[pd.DataFrame | None] = None,
-        weights: Any = None,
-        cluster: str | None = None,
+        weights: Given[Any] = None,
+        cluster: Given[str | None] = None,
         integration: Given[Rule | None] = None,
-        levels: Mapping[str, Any] | None = None,
-        batch_people: int | None = None,
-        memory: str | float = "2GB",
+        levels: Given[Mapping[str, Any] | None] = None,
+        batch_people: Given[int | None] = None,
+        memory: Given[str | float] = "2GB",
     ) -> Problem:
         """Model, data and nodes as a pure function of the parameters; arguments as of `fit`.
 
@@ -143,15 +143,15 @@ class Model:
         *,
         person: Given[str | None] = None,
         people: Given[pd.DataFrame | None] = None,
-        weights: Any = None,
-        cluster: str | None = None,
+        weights: Given[Any] = None,
+        cluster: Given[str | None] = None,
         integration: Given[Rule | None] = None,
         optimizer: Given[Optimizer | None] = None,
-        penalties: Mapping[str, Any] | None = None,
-        start: Any = "sequential",
-        progress: bool = True,
-        checkpoint: Any = None,
-        memory: str | float = "2GB",
+        penalties: Given[Mapping[str, Any] | None] = None,
+        start: Given[Any] = "sequential",
+        progress: Given[bool] = True,
+        checkpoint: Given[Any] = None,
+        memory: Given[str | float] = "2GB",
     ) -> Fit:
         """Estimate by simultaneous maximum likelihood.
 
@@ -226,14 +226,14 @@ class Model:
         *,
         person: Given[str | None] = None,
         people: Given[pd.DataFrame | None] = None,
-        weights: Any = None,
-        cluster: str | None = None,
+        weights: Given[Any] = None,
+        cluster: Given[str | None] = None,
         integration: Given[Rule | None] = None,
         optimizer: Given[Optimizer | None] = None,
-        start: Any = "sequential",
-        progress: bool = True,
-        checkpoint: Any = None,
-        memory: str | float = "2GB",
+        start: Given[Any] = "sequential",
+        progress: Given[bool] = True,
+        checkpoint: Given[Any] = None,
+        memory: Given[str | float] = "2GB",
     ) -> SequentialFit:
         """Estimate in two steps: items and structure first, then the choice with those estimates held.
 
@@ -294,7 +294,12 @@ class Model:
         )
 
     def simulate(
-        self, params: Mapping[str, float], frame: pd.DataFrame, *, seed: int = 0, person: str | None = None
+        self,
+        params: Given[Mapping[str, float]],
+        frame: Given[pd.DataFrame],
+        *,
+        seed: Given[int] = 0,
+        person: Given[str | None] = None,
     ) -> pd.DataFrame:
         """The frame with items and choices drawn from the model at `params` (every free parameter; for the entries of a
         module, the module)."""

@@ -10,6 +10,7 @@ import os
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 AnyArray: TypeAlias = Any
@@ -29,7 +30,11 @@ else:
             return Annotated[object, meant]
 
 
-Params: TypeAlias = Float[Array, " param"]
+if TYPE_CHECKING:
+    Params: TypeAlias = Float[Array, " param"]
+else:
+    # Arrays of numpy on their way to JAX are taken as well.
+    Params: TypeAlias = Float[Array | np.ndarray, " param"]
 Theta: TypeAlias = Float[Array, " cell"]
 Shocks: TypeAlias = Float[Array, " dimension"]
 Scores: TypeAlias = Float[Array, "person param"]

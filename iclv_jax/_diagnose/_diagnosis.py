@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Params
+from iclv_jax._base._types import Given, Params
 from iclv_jax._diagnose._blocks import Block
 from iclv_jax._diagnose._findings import Findings, find
 from iclv_jax._problem import Problem
@@ -137,7 +137,9 @@ def _row(block: Block) -> tuple[str, ...]:
     return (block.name, str(block.parameters), *(number(float(np.float64(v))) for v in values))
 
 
-def diagnose(problem: Problem, params: Params, previous: Params | None = None) -> Diagnosis:
+def diagnose(
+    problem: Given[Problem], params: Given[Params], previous: Given[Params | None] = None
+) -> Diagnosis:
     """What one asks when a fit is stuck, of a bound problem at any parameters: tables and plain sentences.
 
     Gradients by block before and after scaling; parameters that nobody's likelihood depends on, with the

@@ -36,7 +36,7 @@ class Continuous(Indicator):
     column: Given[str]
     of: Given[Sequence[str]]
     intercept: Given[bool] = True
-    missing: Sequence[Level] = ()
+    missing: Given[Sequence[Level]] = ()
     discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = True
 

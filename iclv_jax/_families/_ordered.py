@@ -54,7 +54,7 @@ class Ordered(Indicator):
     thresholds: Given[Literal["free"] | Thresholds] = "free"
     intercept: Given[bool | None] = None
     scale: Given[bool | None] = None
-    missing: Sequence[Level] = ()
+    missing: Given[Sequence[Level]] = ()
     discrete: ClassVar[bool] = True
     normal: ClassVar[bool] = False
 

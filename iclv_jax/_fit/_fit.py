@@ -33,20 +33,20 @@ from iclv_jax._tables import Progress
 
 @one_thread
 def fit(
-    spec: Spec,
-    data: Any,
+    spec: Given[Spec],
+    data: Given[Any],
     *,
-    person: str | None = None,
-    people: Any = None,
-    weights: Any = None,
-    cluster: str | None = None,
-    integration: Rule | None = None,
+    person: Given[str | None] = None,
+    people: Given[Any] = None,
+    weights: Given[Any] = None,
+    cluster: Given[str | None] = None,
+    integration: Given[Rule | None] = None,
     optimizer: Given[Optimizer | None] = None,
-    penalties: Any = None,
-    start: Any = "sequential",
-    progress: bool = True,
-    checkpoint: Any = None,
-    memory: str | float = "2GB",
+    penalties: Given[Any] = None,
+    start: Given[Any] = "sequential",
+    progress: Given[bool] = True,
+    checkpoint: Given[Any] = None,
+    memory: Given[str | float] = "2GB",
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
     optimizer = checked_optimizer(optimizer)

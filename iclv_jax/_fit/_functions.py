@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._fit._frame import full_jacobian
 from iclv_jax._fit._known import Known
 from iclv_jax._inference import HypothesisTest, delta_errors
@@ -26,7 +26,7 @@ class Functions(Known):
 
     def delta(
         self,
-        fn: Callable[[Any], Any],
+        fn: Given[Callable[[Any], Any]],
         level: float = 0.95,
         kind: str | None = None,
         method: Literal["delta", "krinsky-robb"] = "delta",

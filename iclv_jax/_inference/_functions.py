@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._promotion import usual_promotion
 from iclv_jax._base._types import Array
 from iclv_jax._spec import Module
 from iclv_jax._spec._names import nearest
@@ -54,7 +55,8 @@ def quantities(function: Any, names: Sequence[str], modules: Sequence[Module] = 
             module, entries = places[name]
             return module.build(values[entries])
 
-        found = _parts(function(Namespace(look_up)))
+        with usual_promotion():
+            found = _parts(function(Namespace(look_up)))
         return jnp.concatenate([jnp.ravel(v) for v in found.values()])
 
     return Quantities(_labels({k: v.shape for k, v in shape.items()}), flat)

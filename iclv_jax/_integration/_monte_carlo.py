@@ -35,7 +35,7 @@ class MonteCarlo(Rule):
 
     draws: Given[int] = 500
     sequence: Given[Sequence] = "halton"
-    seed: int = 0
+    seed: Given[int] = 0
 
     def __post_init__(self) -> None:
         check_count(self.draws, "draws")
@@ -106,9 +106,9 @@ class Adaptive(Rule):
 
     draws: Given[int] = 20
     sequence: Given[Placing] = "spherical"
-    seed: int = 0
-    final_draws: int | None = None
-    target_error: float | None = None  # pyright: ignore[reportIncompatibleMethodOverride]
+    seed: Given[int] = 0
+    final_draws: Given[int | None] = None
+    target_error: Given[float | None] = None  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __post_init__(self) -> None:
         check_count(self.draws, "draws")

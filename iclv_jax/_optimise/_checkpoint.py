@@ -36,7 +36,7 @@ class Slot:
     wanted = False
     saved = False
 
-    def save(self, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    def save(self, arrays: Mapping[str, np.ndarray], facts: Mapping[str, object]) -> None:
         pass
 
     def restored(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -105,7 +105,7 @@ class _FileSlot(Slot):
     def saved(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.number in self.checkpoint.facts
 
-    def save(self, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    def save(self, arrays: Mapping[str, np.ndarray], facts: Mapping[str, object]) -> None:
         held = self.checkpoint.arrays
         for key in [k for k in held if k.startswith(f"{self.number}/")]:
             del held[key]

@@ -69,15 +69,15 @@ class Panel:
 
 
 def read_panel(
-    spec: Spec,
-    data: Any,
+    spec: Given[Spec],
+    data: Given[Any],
     person: Given[str | None] = None,
-    people: Any = None,
-    weights: Any = None,
-    cluster: str | None = None,
-    levels: Mapping[str, tuple[Level, ...]] | None = None,
-    outcomes: Collection[str] = ("items", "choices"),
-    estimating: bool = True,
+    people: Given[Any] = None,
+    weights: Given[Any] = None,
+    cluster: Given[str | None] = None,
+    levels: Given[Mapping[str, tuple[Level, ...]] | None] = None,
+    outcomes: Given[Collection[str]] = ("items", "choices"),
+    estimating: Given[bool] = True,
 ) -> Panel:
     """Check the data against the model and arrange them.
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given, Number
 from iclv_jax._density._density import Structure, structure, utilities
 from iclv_jax._density._latent import latent_variables
 from iclv_jax._panel import Person, read_panel
@@ -23,7 +23,11 @@ QUICK = {"xla_backend_optimization_level": 0}
 
 
 def simulate(
-    spec: Spec, params: Mapping[str, float], frame: pd.DataFrame, seed: int, person: str | None
+    spec: Given[Spec],
+    params: Given[Mapping[str, Number]],
+    frame: Given[pd.DataFrame],
+    seed: Given[int],
+    person: Given[str | None],
 ) -> pd.DataFrame:
     """The frame with simulated items and choices added (or replaced).
 
@@ -82,7 +86,7 @@ def _draw(
     return jax.vmap(one)(people, keys)
 
 
-def _levels(spec: Spec, params: Mapping[str, float]) -> dict[str, tuple[Level, ...]]:
+def _levels(spec: Spec, params: Mapping[str, Number]) -> dict[str, tuple[Level, ...]]:
     found: dict[str, tuple[Level, ...]] = {}
     for item in spec.indicators:
         declared = getattr(item, "levels", None)
@@ -95,7 +99,7 @@ def _levels(spec: Spec, params: Mapping[str, float]) -> dict[str, tuple[Level, .
     return found
 
 
-def _count(owner: str, params: Mapping[str, float]) -> int:
+def _count(owner: str, params: Mapping[str, Number]) -> int:
     """Number of levels that the thresholds in `params` imply."""
     numbered = sum(name.startswith(f"{owner} | ") for name in params)
     increments = sum(name.startswith(f"{owner}.delta") for name in params)
@@ -109,7 +113,7 @@ def _count(owner: str, params: Mapping[str, float]) -> int:
     )
 
 
-def _vector(table: ParameterTable, params: Mapping[str, float]) -> np.ndarray:
+def _vector(table: ParameterTable, params: Mapping[str, Number]) -> np.ndarray:
     for name in params:
         table.row(name)
     absent = [n for n in table.names if n not in params]
@@ -118,7 +122,7 @@ def _vector(table: ParameterTable, params: Mapping[str, float]) -> np.ndarray:
     return np.array([float(params[n]) for n in table.names])
 
 
-def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, float]) -> np.ndarray:
+def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Number]) -> np.ndarray:
     levels = _levels(spec, params)[name]
     if not levels:
         return values

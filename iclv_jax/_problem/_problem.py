@@ -338,17 +338,17 @@ def _check_choice(argument: str, value: Any, known: tuple[str, ...]) -> None:
 
 
 def bind(
-    spec: Spec,
+    spec: Given[Spec],
     data: Given[Any],
     *,
     person: Given[str | None] = None,
     people: Given[Any] = None,
-    weights: Any = None,
-    cluster: str | None = None,
+    weights: Given[Any] = None,
+    cluster: Given[str | None] = None,
     integration: Given[Rule | None] = None,
-    levels: Mapping[str, Any] | None = None,
-    batch_people: int | None = None,
-    memory: str | float = MEMORY,
+    levels: Given[Mapping[str, Any] | None] = None,
+    batch_people: Given[int | None] = None,
+    memory: Given[str | float] = MEMORY,
 ) -> Problem:
     """Check the data, build the parameter table, make the nodes."""
     if integration is not None and not isinstance(integration, Rule):

@@ -9,14 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.nn import initializers
 
-from iclv_jax._base._types import Array, PyTree
+from iclv_jax._base._types import Array, Given, PyTree
 
 Scheme = Literal["glorot", "he", "lecun", "normal", "zeros"]
 FLATTEST = 2
 """Dimensions from which on an array is a weight matrix (or a kernel) and not a bias."""
 
 
-def initialise(module: PyTree, how: Scheme = "glorot", *, seed: int = 0, scale: float = 0.01) -> PyTree:
+def initialise(
+    module: Given[PyTree], how: Given[Scheme] = "glorot", *, seed: Given[int] = 0, scale: Given[float] = 0.01
+) -> PyTree:
     """A module with new initial values.
 
     Weights (arrays of two dimensions and more, the first being that of the outputs, as in equinox) are drawn. Biases become

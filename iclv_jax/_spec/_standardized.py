@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from iclv_jax._base._types import Level
+from iclv_jax._base._types import Given, Level
 from iclv_jax._spec._names import as_tuple, nearest
 
 How = Literal["z", "minmax", "one-hot"]
@@ -39,10 +39,10 @@ class Standardized:
         For an unknown `how`, and for levels or a baseline without `"one-hot"`.
     """
 
-    column: str
-    how: How = "z"
-    levels: Sequence[Level] | None = None
-    baseline: Level | None = None
+    column: Given[str]
+    how: Given[How] = "z"
+    levels: Given[Sequence[Level] | None] = None
+    baseline: Given[Level | None] = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.column, str) or not self.column:

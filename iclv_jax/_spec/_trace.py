@@ -14,6 +14,7 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._promotion import usual_promotion
 from iclv_jax._base._types import AnyArray, Array, Given
 from iclv_jax._spec._module import Module
 
@@ -198,8 +199,7 @@ def scalar(value: object, what: str) -> Array:
 
 def _guarded(function: Callable[..., Result], spaces: list[Namespace], what: str) -> Result:
     try:
-        # What a user writes follows JAX's usual rules, whatever is set for the code around it.
-        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        with usual_promotion():
             return function(*spaces)
     except jax.errors.TracerBoolConversionError as error:
         raise ValueError(

@@ -57,22 +57,22 @@ class LearningRates(Tabular):
 
 
 def learning_rate_test(
-    model: Binds,
-    data: pd.DataFrame,
+    model: Given[Binds],
+    data: Given[pd.DataFrame],
     transformation: Given[Callable[[optax.ScalarOrSchedule], optax.GradientTransformation]] = optax.adam,
     *,
-    lowest: float = 1e-5,
-    highest: float = 1.0,
-    steps: int = 100,
-    batch_people: int | None = 256,
-    clip: float | None = None,
-    start: Mapping[str, float] | pd.Series | None = None,
-    seed: int = 0,
-    person: str | None = None,
-    people: pd.DataFrame | None = None,
+    lowest: Given[float] = 1e-5,
+    highest: Given[float] = 1.0,
+    steps: Given[int] = 100,
+    batch_people: Given[int | None] = 256,
+    clip: Given[float | None] = None,
+    start: Given[Mapping[str, float] | pd.Series | None] = None,
+    seed: Given[int] = 0,
+    person: Given[str | None] = None,
+    people: Given[pd.DataFrame | None] = None,
     weights: Given[str | Sequence[float] | np.ndarray | pd.Series | None] = None,
-    integration: Rule | None = None,
-    memory: str | float = "2GB",
+    integration: Given[Rule | None] = None,
+    memory: Given[str | float] = "2GB",
 ) -> LearningRates:
     """Train with a learning rate that grows from step to step, and look where it helps and where it harms (Smith 2017).
 

@@ -67,18 +67,18 @@ class SanityChecks(Tabular):
 
 
 def sanity_checks(
-    model: Binds,
-    data: pd.DataFrame,
+    model: Given[Binds],
+    data: Given[pd.DataFrame],
     *,
-    start: Mapping[str, float] | pd.Series | None = None,
-    epochs: int = 200,
-    learning_rate: float = 0.05,
-    seed: int = 0,
-    person: str | None = None,
-    people: pd.DataFrame | None = None,
+    start: Given[Mapping[str, float] | pd.Series | None] = None,
+    epochs: Given[int] = 200,
+    learning_rate: Given[float] = 0.05,
+    seed: Given[int] = 0,
+    person: Given[str | None] = None,
+    people: Given[pd.DataFrame | None] = None,
     weights: Given[str | Sequence[float] | np.ndarray | pd.Series | None] = None,
-    integration: Rule | None = None,
-    memory: str | float = "2GB",
+    integration: Given[Rule | None] = None,
+    memory: Given[str | float] = "2GB",
 ) -> SanityChecks:
     """Three things to know before a long training.
 
