@@ -16,7 +16,8 @@ PACKAGE = "iclv_jax"
 # a line do not know each other. The top of the package comes last: what it re-exports is for users, not for
 # the files below it. A new room is one new line here and in the table of `CONTRIBUTING.md`.
 ORDER = [
-    ["_base", "_tables"],
+    ["_base"],
+    ["_tables"],
     ["_spec"],
     ["_families"],
     ["families"],
