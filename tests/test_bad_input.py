@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import iclv_jax as iclv
-from iclv_jax import _portions, _problem
+from iclv_jax._problem import _portions, _problem
 
 PEOPLE = 8
 NAN, INF = np.nan, np.inf

@@ -273,7 +273,7 @@ def _begun(
         pull = 0.0 if terms is None else slope(terms, mapping.natural(constants, z))
         total = weight @ scores - pull
         bend = jax.hessian(lambda v: jnp.dot(total, mapping.natural(constants, v)))(z)
-        outer = (scores.T * weight) @ scores
+        outer = (scores.T * weight[None, :]) @ scores
         return -(jacobian.T @ (jnp.tensordot(weight, hessians, 1) + outer) @ jacobian + bend) / weight.sum()
 
     return jax.lax.map(one, weights)

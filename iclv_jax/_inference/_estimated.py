@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._inference._covariance import Covariance
 from iclv_jax._inference._frame import all_values
@@ -20,6 +21,7 @@ from iclv_jax._problem._components import components as parts
 from iclv_jax._spec._names import nearest
 
 
+@runtime_checkable
 class Known(Protocol):
     """Names, estimates and covariances, with or without the problem that they come from."""
 
@@ -32,6 +34,7 @@ class Known(Protocol):
     def covariance(self, kind: str | None = None) -> Covariance: ...
 
 
+@runtime_checkable
 class Estimated(Known, Protocol):
     """Estimates of a problem: `estimates` are its free parameters in natural units, in the order of `names`, and the
     problem has its last nodes."""
@@ -61,6 +64,7 @@ class Estimated(Known, Protocol):
     def accuracy(self) -> Accuracy: ...
 
 
+@runtime_checkable
 class Maximum(Estimated, Protocol):
     """Estimates at which the joint log-likelihood (less penalties) is largest."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._base._promotion import usual_promotion
 from iclv_jax._base._types import Array
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._integration._rule import check_count
@@ -53,19 +54,20 @@ def quantities(function: Any, names: Sequence[str], modules: Sequence[Module] = 
     _, shape = record(lambda p: _parts(function(p)), [check], WHAT, modules)
 
     def flat(values: Array) -> Array:
-        def look_up(name: str) -> Any:
+        def look_up(name: str) -> object:
             if name not in places:
                 return values[at[name]]
             module, entries = places[name]
             return module.build(values[entries])
 
-        found = _parts(function(Namespace(look_up)))
+        with usual_promotion():
+            found = _parts(function(Namespace(look_up)))
         return jnp.concatenate([jnp.ravel(v) for v in found.values()])
 
     return Quantities(_labels({k: v.shape for k, v in shape.items()}), flat)
 
 
-def _parts(result: Any) -> dict[Any, Array]:
+def _parts(result: object) -> dict[object, Array]:
     """The result by key; None is the key of a result that is not a mapping."""
     found = result if isinstance(result, Mapping) else {None: result}
     if not found:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._panel._numbers import counted
 from iclv_jax._spec._names import duplicates, nearest
 
@@ -108,7 +109,7 @@ class Frame:
             )
 
 
-def read_frame(data: Any, person: str | None, people: Any) -> Frame:
+def read_frame(data: Any, person: Given[str | None], people: Any) -> Frame:
     """Assign rows to people; ValueError for frames that cannot be read."""
     check_frame(data, "data")
     data = data.copy()  # What the user does to the frame afterwards must not reach the problem.

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given, Number
 from iclv_jax._density import Structure, structure
 from iclv_jax._panel import Person, read_panel
 from iclv_jax._parameters import ParameterTable, build_table
@@ -20,7 +20,11 @@ QUICK = {"xla_backend_optimization_level": 0}
 
 
 def simulate(
-    spec: Spec, params: Mapping[str, float], frame: pd.DataFrame, seed: int, person: str | None
+    spec: Given[Spec],
+    params: Given[Mapping[str, Number]],
+    frame: Given[pd.DataFrame],
+    seed: Given[int],
+    person: Given[str | None],
 ) -> pd.DataFrame:
     """The frame with simulated items and choices added (or replaced).
 
@@ -83,7 +87,7 @@ def _draw(shape: Structure, constants: Array, params: Array, people: Person, see
     return jax.vmap(one)(people, keys)
 
 
-def _levels(spec: Spec, params: Mapping[str, float]) -> dict[str, tuple[Level, ...]]:
+def _levels(spec: Spec, params: Mapping[str, Number]) -> dict[str, tuple[Level, ...]]:
     found: dict[str, tuple[Level, ...]] = {}
     for item in spec.indicators:
         declared = getattr(item, "levels", None)
@@ -96,7 +100,7 @@ def _levels(spec: Spec, params: Mapping[str, float]) -> dict[str, tuple[Level, .
     return found
 
 
-def _count(owner: str, params: Mapping[str, float]) -> int:
+def _count(owner: str, params: Mapping[str, Number]) -> int:
     """Number of levels that the thresholds in `params` imply."""
     numbered = sum(name.startswith(f"{owner} | ") for name in params)
     increments = sum(name.startswith(f"{owner}.delta") for name in params)
@@ -110,7 +114,7 @@ def _count(owner: str, params: Mapping[str, float]) -> int:
     )
 
 
-def _vector(table: ParameterTable, params: Mapping[str, float]) -> np.ndarray:
+def _vector(table: ParameterTable, params: Mapping[str, Number]) -> np.ndarray:
     for name in params:
         table.row(name)
     absent = [n for n in table.names if n not in params]
@@ -119,7 +123,7 @@ def _vector(table: ParameterTable, params: Mapping[str, float]) -> np.ndarray:
     return np.array([float(params[n]) for n in table.names])
 
 
-def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, float]) -> np.ndarray:
+def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Number]) -> np.ndarray:
     levels = _levels(spec, params)[name]
     if not levels:
         return values

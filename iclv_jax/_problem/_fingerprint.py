@@ -1,9 +1,9 @@
 """What a fit depends on, as facts: equal for equal models, data and settings, in any process and any release of JAX."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 import numpy as np
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base._archive import digest
 from iclv_jax._base._facts import Fact, Facts, dict_of, difference, fact
@@ -24,6 +24,7 @@ WHAT = {
 """Parts of the facts of a fit, and what it means if they differ."""
 
 
+@runtime_checkable
 class Settings(Protocol):
     """An optimiser, as far as facts go: its settings that the answer depends on."""
 

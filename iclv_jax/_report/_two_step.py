@@ -1,9 +1,8 @@
 """The summary of an estimation in two steps."""
 
-from typing import Protocol
-
 import numpy as np
 import pandas as pd
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._optimise import OptimizerReport
@@ -28,6 +27,7 @@ MEANINGS = {
 NUMBERS = {"structural": 1, "measurement": 1, "choice": 2}
 
 
+@runtime_checkable
 class TwoSteps(Estimated, Protocol):
     """Estimates of two steps."""
 
