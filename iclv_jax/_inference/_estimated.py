@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import Protocol, runtime_checkable
 
+from iclv_jax._base._types import Array
 from iclv_jax._inference._covariance import Covariance
 from iclv_jax._inference._frame import all_values
 from iclv_jax._inference._references import why_no_references
@@ -81,7 +82,7 @@ class Maximum(Estimated, Protocol):
     def hessian(self) -> pd.DataFrame: ...
 
     @property
-    def _curvature(self) -> np.ndarray | None: ...
+    def _curvature(self) -> np.ndarray | Array | None: ...
 
     @property
     def _covariances(self) -> dict[str, Covariance]: ...

@@ -1,6 +1,6 @@
 """Modules: networks, or any tree of arrays, whose entries are parameters of the model."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
@@ -156,7 +156,7 @@ def _as_module(name: object, module: PyTree) -> Module:
 
 def _skeleton(
     module: PyTree,
-) -> tuple[list[tuple[tuple[jax.tree_util.KeyEntry, ...], Array]], tuple[object, PyTree]]:
+) -> tuple[list[tuple[tuple[Hashable, ...], AnyArray]], tuple[object, PyTree]]:
     """The arrays of real numbers of a module with their paths, and what is needed to put others in their places."""
     arrays, fixed = eqx.partition(module, _is_float_array)
     found, held = jax.tree_util.tree_flatten_with_path(arrays)
