@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import Protocol, runtime_checkable
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._covariance import Covariance
 from iclv_jax._inference._frame import all_values
 from iclv_jax._inference._references import why_no_references
@@ -157,7 +157,7 @@ def hessian(fit: Maximum) -> pd.DataFrame:
     return pd.DataFrame(matrix, index=list(fit.names), columns=list(fit.names))
 
 
-def module(fit: Estimated, name: str) -> Any:
+def module(fit: Estimated, name: Given[str]) -> Any:
     """A module of the model with the estimates in its arrays: `fit.module("taste")(jnp.array([30.0, 1.5]))`. ValueError
     for a name that the model does not have."""
     known: Mapping[str, Any] = {module.name: module for module in fit.problem.spec.modules}

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from iclv_jax._base._promotion import usual_promotion
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._integration._rule import check_count
 from iclv_jax._spec import Module
@@ -101,12 +101,12 @@ def _labels(shapes: Mapping[Any, tuple[int, ...]]) -> list[Any]:
 
 def delta(
     fit: Estimated,
-    fn: Callable[[Any], Any],
-    level: float = 0.95,
-    kind: str | None = None,
-    method: Literal["delta", "krinsky-robb"] = "delta",
-    draws: int = 1000,
-    seed: int = 0,
+    fn: Given[Callable[[Any], Any]],
+    level: Given[float] = 0.95,
+    kind: Given[str | None] = None,
+    method: Given[Literal["delta", "krinsky-robb"]] = "delta",
+    draws: Given[int] = 1000,
+    seed: Given[int] = 0,
 ) -> pd.DataFrame:
     """Estimates, standard errors and intervals of functions of the parameters.
 
