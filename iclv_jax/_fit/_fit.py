@@ -77,9 +77,8 @@ def fit(
         outcome, more = refine(joint_stage(problem), np.asarray(first), optimizer, bar, file, applied)
     problem, params = outcome.objective.problem, outcome.params
     precision = checked_accuracy(problem, params)
-    known = outcome.objective.known.get(params.tobytes())
-    steps, at = (*rows, *more), np.asarray(first)
-    return Fit(problem, params, outcome.report, at, precision, steps, known, applied)
+    known, steps = outcome.objective.known.get(params.tobytes()), (*rows, *more)
+    return Fit(problem, params, outcome.report, np.asarray(first), precision, steps, known, applied)
 
 
 def checked_penalties(problem: Problem, penalties: Any, optimizer: Optimizer) -> Penalties | None:
