@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
@@ -66,18 +67,18 @@ class Model:
 
     def __init__(
         self,
-        latent: Sequence[Latent] = (),
-        indicators: Sequence[Indicator] = (),
-        choice: Kernel | Sequence[Kernel] | None = None,
+        latent: Given[Sequence[Latent]] = (),
+        indicators: Given[Sequence[Indicator]] = (),
+        choice: Given[Kernel | Sequence[Kernel] | None] = None,
         *,
-        covariances: Sequence[tuple[str, str]] = (),
-        random: Mapping[str, Mixing] | None = None,
-        define: Mapping[str, Callable[..., Any]] | None = None,
-        fixed: Mapping[str, float] | None = None,
-        equal: Sequence[Sequence[str]] = (),
-        bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
-        start: Mapping[str, float] | None = None,
-        modules: Mapping[str, Any] | None = None,
+        covariances: Given[Sequence[tuple[str, str]]] = (),
+        random: Given[Mapping[str, Mixing] | None] = None,
+        define: Given[Mapping[str, Callable[..., Any]] | None] = None,
+        fixed: Given[Mapping[str, float] | None] = None,
+        equal: Given[Sequence[Sequence[str]]] = (),
+        bounds: Given[Mapping[str, tuple[float | None, float | None]] | None] = None,
+        start: Given[Mapping[str, float] | None] = None,
+        modules: Given[Mapping[str, Any] | None] = None,
     ) -> None:
         self._spec = build_spec(
             latent,
@@ -99,24 +100,28 @@ class Model:
         return self._spec
 
     def describe(
-        self, data: pd.DataFrame | None = None, *, person: str | None = None, people: Any = None
+        self,
+        data: Given[pd.DataFrame | None] = None,
+        *,
+        person: Given[str | None] = None,
+        people: Given[Any] = None,
     ) -> Report:
         """The parameter table before any fit and, with data, what the data hold."""
         return describe(self._spec, data, person, people)
 
     def bind(
         self,
-        data: pd.DataFrame,
+        data: Given[pd.DataFrame],
         *,
-        person: str | None = None,
-        people: pd.DataFrame | None = None,
-        weights: Any = None,
-        weights_are: WeightsAre = "sampling",
-        cluster: str | None = None,
-        integration: Rule | None = None,
-        levels: Mapping[str, Any] | None = None,
-        batch_people: int | None = None,
-        memory: str | float = "2GB",
+        person: Given[str | None] = None,
+        people: Given[pd.DataFrame | None] = None,
+        weights: Given[Any] = None,
+        weights_are: Given[WeightsAre] = "sampling",
+        cluster: Given[str | None] = None,
+        integration: Given[Rule | None] = None,
+        levels: Given[Mapping[str, Any] | None] = None,
+        batch_people: Given[int | None] = None,
+        memory: Given[str | float] = "2GB",
     ) -> Problem:
         """Model, data and nodes as a pure function of the parameters; arguments as of `fit`.
 
@@ -139,20 +144,20 @@ class Model:
 
     def fit(
         self,
-        data: pd.DataFrame,
+        data: Given[pd.DataFrame],
         *,
-        person: str | None = None,
-        people: pd.DataFrame | None = None,
-        weights: Any = None,
-        weights_are: WeightsAre = "sampling",
-        cluster: str | None = None,
-        integration: Rule | None = None,
-        optimizer: Optimizer | None = None,
-        penalties: Mapping[str, Any] | None = None,
-        start: Any = "sequential",
-        progress: bool = True,
-        checkpoint: Any = None,
-        memory: str | float = "2GB",
+        person: Given[str | None] = None,
+        people: Given[pd.DataFrame | None] = None,
+        weights: Given[Any] = None,
+        weights_are: Given[WeightsAre] = "sampling",
+        cluster: Given[str | None] = None,
+        integration: Given[Rule | None] = None,
+        optimizer: Given[Optimizer | None] = None,
+        penalties: Given[Mapping[str, Any] | None] = None,
+        start: Given[Any] = "sequential",
+        progress: Given[bool] = True,
+        checkpoint: Given[Any] = None,
+        memory: Given[str | float] = "2GB",
     ) -> Fit:
         """Estimate by simultaneous maximum likelihood.
 
@@ -230,19 +235,19 @@ class Model:
 
     def fit_sequential(
         self,
-        data: pd.DataFrame,
+        data: Given[pd.DataFrame],
         *,
-        person: str | None = None,
-        people: pd.DataFrame | None = None,
-        weights: Any = None,
-        weights_are: WeightsAre = "sampling",
-        cluster: str | None = None,
-        integration: Rule | None = None,
-        optimizer: Optimizer | None = None,
-        start: Any = "sequential",
-        progress: bool = True,
-        checkpoint: Any = None,
-        memory: str | float = "2GB",
+        person: Given[str | None] = None,
+        people: Given[pd.DataFrame | None] = None,
+        weights: Given[Any] = None,
+        weights_are: Given[WeightsAre] = "sampling",
+        cluster: Given[str | None] = None,
+        integration: Given[Rule | None] = None,
+        optimizer: Given[Optimizer | None] = None,
+        start: Given[Any] = "sequential",
+        progress: Given[bool] = True,
+        checkpoint: Given[Any] = None,
+        memory: Given[str | float] = "2GB",
     ) -> SequentialFit:
         """Estimate in two steps: items and structure first, then the choice with those estimates held.
 
@@ -304,7 +309,12 @@ class Model:
         )
 
     def simulate(
-        self, params: Mapping[str, float], frame: pd.DataFrame, *, seed: int = 0, person: str | None = None
+        self,
+        params: Given[Mapping[str, float]],
+        frame: Given[pd.DataFrame],
+        *,
+        seed: Given[int] = 0,
+        person: Given[str | None] = None,
     ) -> pd.DataFrame:
         """The frame with items and choices drawn from the model at `params` (every free parameter; for the entries of a
         module, the module)."""

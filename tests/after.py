@@ -11,7 +11,8 @@ from scipy.special import logsumexp, roots_hermitenorm
 
 import iclv_jax as iclv
 from iclv_jax._inference import Covariance
-from iclv_jax._optimise import Verdict
+from iclv_jax._optimise import OptimizerReport, Verdict
+from iclv_jax._problem._accuracy import Accuracy
 
 
 @cache
@@ -25,8 +26,9 @@ def at(name, integration=None):
 
 def fit_at(problem, params):
     params = jnp.asarray(params)
-    report = SimpleNamespace(active=(), trained=(), previous={}, verdict=Verdict.CONVERGED)
-    fit = iclv.Fit(problem, np.asarray(params), report, np.asarray(params), None, ())
+    report = OptimizerReport(Verdict.CONVERGED, Verdict.CONVERGED.sentence, 0, 0, 0.0, 0.0, 0.0, 0.0)
+    accuracy = Accuracy(problem.core.nodes.shocks.shape[1], None, None)
+    fit = iclv.Fit(problem, np.asarray(params), report, np.asarray(params), accuracy, ())
     root = np.random.default_rng(0).normal(size=(len(params), len(params))) / 20.0
     known = Covariance("hessian", root @ root.T, ())
     fit._covariances.update(dict.fromkeys(("hessian", fit.default_covariance), known))

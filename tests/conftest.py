@@ -1,10 +1,19 @@
-"""What all test files share: a process of tests that lives within its memory."""
+"""What all test files share: types and shapes that are checked, promotion that is refused, and a process of tests that
+lives within its memory."""
 
 import gc
 from pathlib import Path
 
 import jax
 import pytest
+from jaxtyping import install_import_hook
+
+# Annotations of the package are checked at every call, shapes too. Test files import it after this file. Whole numbers
+# may stand for real ones, as for type checkers.
+install_import_hook("iclv_jax", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+# The package's own code says where types and ranks change.
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Every function that XLA compiles keeps a handful of memory maps, of which Linux allows a process
 # 65,530; beyond them the compiler dies of a segmentation fault, which no test could report.
@@ -12,9 +21,21 @@ MANY_MAPS = 30_000
 
 
 def pytest_configure(config):
-    """Few optimisations of what is compiled, but for the long tests: most programs run only a handful of times, and
-    compiling them takes most of the time."""
-    jax.config.update("jax_disable_most_optimizations", config.option.markexpr == "not slow")
+    compile_as_users_do(False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Few optimisations of what is compiled, but for the long tests and those marked as `optimised`: most programs run
+    only a handful of times, and compiling them takes most of the time. Fixtures are set up after this."""
+    compile_as_users_do(any(item.get_closest_marker(name) for name in ("slow", "optimised")))
+
+
+def compile_as_users_do(wanted):
+    """With every optimisation, or with few; what was compiled the other way is forgotten."""
+    if jax.config.read("jax_disable_most_optimizations") == wanted:
+        jax.config.update("jax_disable_most_optimizations", not wanted)
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="module", autouse=True)

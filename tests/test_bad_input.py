@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import iclv_jax as iclv
-from iclv_jax import _portions, _problem
+from iclv_jax._problem import _portions, _problem
 
 PEOPLE = 8
 NAN, INF = np.nan, np.inf
@@ -553,7 +553,7 @@ PEOPLE_AND_FRAMES = {
         r"person= is the name of one column, not \['id', 'region'\]",
     ),
     "empty data": (lambda: bind(frame().iloc[:0]), r"data is empty: it has no rows"),
-    "data are no frame": (lambda: bind({"id": [1]}), r"data is a pandas DataFrame, not dict"),
+    "data are no frame": (lambda: bind({"id": [1]}), r"The frame 'id': data is a pandas DataFrame, not list"),
     "data are an array": (lambda: bind(np.zeros((3, 2))), r"data is a pandas DataFrame, not ndarray"),
     "column twice": (
         lambda: bind(pd.concat([frame(), frame()[["age"]]], axis=1)),
@@ -766,10 +766,6 @@ NAMES = {
     "covariances": (
         lambda: model(covariances=[("green", "gren")]),
         r"covariances names 'gren', which is neither.*Did you mean 'green'",
-    ),
-    "covariance of two kinds": (
-        lambda: model(random={"time": iclv.Normal()}, covariances=[("green", "time")]),
-        r"pairs 'green' with 'time': a latent variable with a random coefficient",
     ),
     "covariance twice": (
         lambda: model(

@@ -11,6 +11,8 @@ import iclv_jax as iclv
 from iclv_jax._base import _compiled
 from iclv_jax._base._compiled import compiled
 
+pytestmark = pytest.mark.optimised
+
 
 def twice(x, power=2):
     return jnp.sum(jnp.sin(x) ** power) + jnp.logaddexp(x[0], 0.0)

@@ -150,7 +150,7 @@ def test_derivatives_are_those_at_frozen_centred_nodes():
 def test_transformations_from_the_outside():
     one = bank.bound("mimic")
     problem, params = one.problem, one.params
-    beside = params + jnp.asarray([[0.0], [0.01], [-0.02]])
+    beside = params[None, :] + jnp.asarray([[0.0], [0.01], [-0.02]])
     same = {"rtol": 1e-11, "atol": 1e-11}
     np.testing.assert_allclose(jax.jit(problem.loglike)(params), problem.loglike(params), **same)
     np.testing.assert_allclose(jax.grad(problem.loglike)(params), problem.score(params), **same)

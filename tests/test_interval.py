@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import iclv_jax  # noqa: F401  (it turns on JAX's 64-bit mode)
-from iclv_jax import _interval
+from iclv_jax._base import _interval
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
 
 INF = np.inf

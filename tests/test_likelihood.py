@@ -94,7 +94,7 @@ def test_what_does_not_change_over_situations_is_taken_once_per_person(steady):
     (choice,) = problem.core.structure.choices
     columns, places = choice.utility.columns, choice.steady
     assert [columns[i] for i in places] == ["trait"]
-    params = problem.start() + 0.02 * jnp.arange(len(problem.names))
+    params = problem.start() + 0.02 * jnp.arange(float(len(problem.names)))
     problem = problem.recentre(params)
     every = everywhere(problem)
     np.testing.assert_allclose(problem.loglike_person(params), every.loglike_person(params), rtol=1e-14)

@@ -11,7 +11,8 @@ from iclv_jax._integration import Adaptive
 from iclv_jax._optimise import Verdict
 from iclv_jax.datasets import sugar_substitutes
 
-pytestmark = pytest.mark.slow  # The README's own set-up runs the demonstration.
+# The README's own set-up runs the demonstration.
+pytestmark = [pytest.mark.slow, pytest.mark.optimised]
 ARGUMENTS = ["--people", "200", "--seed", "1"]
 ITEMS = demonstration.ITEMS["small"]
 RULES = {**demonstration.RULES, "small": Adaptive(32, final_draws=32)}

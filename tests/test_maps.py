@@ -25,7 +25,7 @@ def watch(monkeypatch):
 
 
 def curve(x):
-    return jnp.sum(jnp.sort(jnp.sin(x)) * jnp.arange(len(x)))
+    return jnp.sum(jnp.sort(jnp.sin(x)) * jnp.arange(float(len(x))))
 
 
 def test_many_shapes_stay_below_the_limit(watch, monkeypatch):

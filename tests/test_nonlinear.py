@@ -120,7 +120,7 @@ def test_a_network_in_an_equation_and_in_the_utilities_is_one(nonlinear):
     cells = nonlinear.core.structure.map.dense(nonlinear.core.theta(params))
     np.testing.assert_array_equal(cells[LATENT]["equation concern"][1:], cells["choice"]["coefficients"][1:])
     step = 1e-5
-    moved = params + step * jnp.concatenate([jnp.eye(len(params)), -jnp.eye(len(params))])
+    moved = params[None, :] + step * jnp.concatenate([jnp.eye(len(params)), -jnp.eye(len(params))])
     values = np.asarray(jax.lax.map(nonlinear.loglike, moved)).reshape(2, -1)
     np.testing.assert_allclose(
         (values[0] - values[1]) / (2 * step), nonlinear.score(params), rtol=1e-6, atol=1e-6

@@ -212,7 +212,7 @@ def test_start_from_values_and_from_a_fit(choices):
 
 def test_weights_are_copies_of_people(choices):
     doubled = choices.assign(w=2.0)
-    twice = logit().fit(doubled, weights="w", progress=False)
+    twice = logit().fit(doubled, weights="w", weights_are="frequency", progress=False)
     once = logit().fit(choices, progress=False)
     assert twice.llf == pytest.approx(2 * once.llf)
     np.testing.assert_allclose(twice.bse * np.sqrt(2), once.bse, rtol=1e-6)

@@ -261,7 +261,7 @@ def test_the_latent_variables_that_utilities_see_have_their_joint_distribution()
         "wealth": {"wealth": own, "pride": path * own},
         "pride": {"wealth": path * own, "pride": path**2 * own + 1},
     }
-    centred = latents - weights @ latents
+    centred = latents - (weights @ latents)[None, :]
     np.testing.assert_allclose(
         (centred * weights[:, None]).T @ centred,
         [[covariance[a][b] for b in names] for a in names],

@@ -9,6 +9,7 @@ import pytest
 
 import iclv_jax as iclv
 
+pytestmark = pytest.mark.optimised
 STORED = Path(__file__).parent / "reference"
 
 # name: model, data set, arguments of bind, rule for the value at given estimates, rule for the fit.

@@ -206,8 +206,9 @@ def test_money_that_is_worth_more_to_some_is_pooled():
 
 def test_the_log_sum_and_the_density_agree():
     v, available = jnp.array([0.3, 700.0, -2.0]), jnp.array([True, False, True])
-    total = iclv.Logit.log_sum({}, v, available)
-    logs = [iclv.Logit.log_density({}, v, jnp.asarray(j), available) for j in (0, 2)]
+    logit = iclv.Logit(lambda b, x, lv: {"a": b.c, "b": 0.0, "c": 0.0}, "choice")
+    total = logit.log_sum({}, v, available)
+    logs = [logit.log_density({}, v, jnp.asarray(j), available) for j in (0, 2)]
     np.testing.assert_allclose(logs, [0.3 - total, -2.0 - total], rtol=1e-13)
 
 

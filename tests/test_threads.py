@@ -5,9 +5,8 @@ import threading
 import numpy as np
 import pytest
 import small
-from threadpoolctl import threadpool_info, threadpool_limits
-
 from iclv_jax._fit._threads import one_thread
+from threadpoolctl import threadpool_info, threadpool_limits
 
 
 def blas_threads():

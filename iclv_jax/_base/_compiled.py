@@ -52,7 +52,8 @@ class Compiled:
 
     def __init__(self, function: Callable[..., Any], **static: Any) -> None:
         self._function, self._static = function, static
-        self._part = jax.jit(function, **static)
+        # The type that JAX declares has no `clear_cache`.
+        self._part: Any = jax.jit(function, **static)
         self._used = 0
         update_wrapper(self, function)
         Compiled._all.add(self)
@@ -65,7 +66,8 @@ class Compiled:
         if get_opaque_trace_state() != _TOP:
             return self._part(*arguments, **keywords)
         if _maps.WATCH.due:
-            _maps.WATCH.relieve(sorted(Compiled._all, key=lambda one: one._used))
+            known: list[Compiled] = sorted(Compiled._all, key=lambda one: one._used)
+            _maps.WATCH.relieve(known)
         self._used = next(Compiled._calls)
         return self._whole(*arguments, **keywords)
 

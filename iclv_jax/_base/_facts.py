@@ -8,12 +8,16 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import jax
 import numpy as np
 
-Fact: TypeAlias = "bool | int | float | str | list[Fact] | dict[str, Fact] | None"
+if TYPE_CHECKING:
+    Fact: TypeAlias = "bool | int | float | str | list[Fact] | dict[str, Fact] | None"
+else:
+    # Checks while running do not follow a type into itself.
+    Fact: TypeAlias = bool | int | float | str | list[object] | dict[str, object] | None
 Facts: TypeAlias = dict[str, Fact]
 
 CLOSE = 1e-7

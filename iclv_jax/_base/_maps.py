@@ -8,9 +8,9 @@ programs are dropped in time.
 import gc
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import jax
+from typing_extensions import Protocol, runtime_checkable
 
 MAPS = Path("/proc/self/maps")
 ALLOWED = Path("/proc/sys/vm/max_map_count")
@@ -21,6 +21,7 @@ EVERY = 50
 COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
+@runtime_checkable
 class Forgetful(Protocol):
     """What drops its compiled programs when asked."""
 
@@ -38,7 +39,7 @@ class Watch:
         self.due = False
         self._compiled = self._room = 0
 
-    def note(self, event: str, duration: float, **details: str | int | float) -> None:
+    def note(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
         """Called by JAX at every compilation. Nothing is dropped here, in the middle of one."""
         if event == COMPILED and self.limit:
             self._compiled += 1

@@ -118,7 +118,7 @@ def condition(
     residual = jnp.where(observed, values - intercepts - loadings @ mean, 0.0)
     weight = jnp.where(observed, 1.0 / variances, 0.0)
     design = loadings @ factor
-    precision = jnp.eye(size) + (design.T * weight) @ design
+    precision = jnp.eye(size) + (design.T * weight[None, :]) @ design
     lower = cholesky(precision)
     pull = design.T @ (weight * residual)
     shock = solve_upper(lower.T, solve_lower(lower, pull))

@@ -90,7 +90,8 @@ class Items(Block):
         cross = jnp.einsum("rb,rka->bka", basis, side)[..., None] * loadings[None, :, None, :]
         # A loading's score is slope times eta: moved by eta itself as well.
         felt = jnp.einsum("rb,rk->bk", basis, memo * shares[:, None])
-        turned = felt[:, :, None, None] * (slots.loaded[..., None] == np.arange(moved)).astype(float)
+        same = (slots.loaded[..., None] == np.arange(moved)).astype(float)
+        turned = felt[:, :, None, None] * same[None]
         cross = cross.at[:, :, width:].add(turned) if width else cross + turned
         across = jnp.swapaxes(mixed[:, :width], 1, 2)
         whole = jnp.concatenate([jnp.concatenate([own, across], axis=1), mixed], axis=2)

@@ -10,7 +10,7 @@ from functools import cached_property
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, CellTree, Float, Scalar, Shocks
+from iclv_jax._base._types import AnyArray, CellTree, Float, Scalar, Shocks
 from iclv_jax._density._block import Block
 from iclv_jax._density._choice import Choice
 from iclv_jax._density._items import Items
@@ -93,7 +93,7 @@ def _called(structure: Structure, block: Block) -> str:
     return "the choice" if len(structure.choices) == 1 else f"the choice {block.name!r}"
 
 
-def steady_columns(columns: Float[Array, "person row column"]) -> tuple[int, ...]:
+def steady_columns(columns: Float[AnyArray, "person row column"]) -> tuple[int, ...]:
     """Places of the columns of a table that are the same in all situations of everybody; none where all are, or nobody has
     a second."""
     table = np.asarray(columns)

@@ -51,7 +51,7 @@ class Linear(System):
         mean, factor = form(centre)
         mean_slopes, factor_slopes = jax.jacfwd(form)(centre)
         slopes = jnp.concatenate([mean_slopes[None], jnp.swapaxes(factor_slopes, 0, 1)])
-        eta = jax.vmap(with_drivers)(mean + own @ factor.T, shocks)
+        eta = jax.vmap(with_drivers)(mean[None, :] + own @ factor.T, shocks)
         ones = jnp.ones((shocks.shape[0], 1))
 
         def bend(pull: Array) -> Array:

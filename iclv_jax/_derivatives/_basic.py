@@ -132,7 +132,9 @@ def summed(weights: Array, values: Array, scores: Scores, items: Array) -> Slope
 def outer_products(weights: Array, values: Array, scores: Scores, items: Array) -> Expansion:
     """With minus the weighted sum of outer products of the scores in the Hessian's place (Berndt, Hall, Hall
     and Hausman 1974)."""
-    return Expansion(weights @ values, weights @ scores, -(scores.T * weights) @ scores, weights @ items)
+    return Expansion(
+        weights @ values, weights @ scores, -(scores.T * weights[None, :]) @ scores, weights @ items
+    )
 
 
 def hessian_numerical(core: Core, params: Params, difference: Difference = "central") -> Differences:

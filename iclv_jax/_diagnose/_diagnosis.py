@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Params
+from iclv_jax._base._types import Given, Params
+from iclv_jax._diagnose._blocks import Block
 from iclv_jax._diagnose._findings import Findings, find
 from iclv_jax._problem import Problem
 from iclv_jax._tables._format import number
@@ -129,7 +129,7 @@ class Diagnosis(Tabular):
         return str(self.report)
 
 
-def _row(block: Any) -> tuple[str, ...]:
+def _row(block: Block) -> tuple[str, ...]:
     values = (
         block.gradient, block.ratio, block.scaled_ratio, block.score, block.score_ratio, block.curvature,
         block.scaled_curvature,
@@ -137,7 +137,9 @@ def _row(block: Any) -> tuple[str, ...]:
     return (block.name, str(block.parameters), *(number(float(np.float64(v))) for v in values))
 
 
-def diagnose(problem: Problem, params: Params, previous: Params | None = None) -> Diagnosis:
+def diagnose(
+    problem: Given[Problem], params: Given[Params], previous: Given[Params | None] = None
+) -> Diagnosis:
     """What one asks when a fit is stuck, of a bound problem at any parameters: tables and plain sentences.
 
     Gradients by block before and after scaling; parameters that nobody's likelihood depends on, with the

@@ -1,16 +1,18 @@
 """All checks at one point."""
 
 from dataclasses import dataclass
-from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import AnyArray, Given
 from iclv_jax._diagnose._blocks import Block, block_names, gradient_blocks
 from iclv_jax._diagnose._columns import Column, columns
 from iclv_jax._diagnose._directions import Direction, directions
 from iclv_jax._diagnose._latents import measured, measurement_sentences, sign_notes
 from iclv_jax._diagnose._point import Point
 from iclv_jax._diagnose._scores import informed, score_sentences
+from iclv_jax._problem import Problem
 
 CROWDED = 0.2
 """Parameters per person above which outer products of scores misstate standard errors."""
@@ -39,11 +41,11 @@ class Findings:
     notes: tuple[str, ...]
 
 
-def find(problem: Any, params: Any, previous: Any = None) -> Findings:
+def find(problem: Problem, params: Given[AnyArray], previous: Given[AnyArray | None] = None) -> Findings:
     """Run every check on a bound problem at `params`; see `iclv.diagnose`."""
     point = Point(problem, _vector(problem, params, "params"))
     if not np.isfinite(point.scores).all():
-        problem.check_start(point.params)
+        problem.check_start(jnp.asarray(point.params))
     before = None if previous is None else _vector(problem, previous, "previous")
     blocks, unbalanced = gradient_blocks(point, before)
     table, uneven = columns(point)
@@ -71,7 +73,7 @@ def find(problem: Any, params: Any, previous: Any = None) -> Findings:
     )
 
 
-def _vector(problem: Any, values: Any, what: str) -> np.ndarray:
+def _vector(problem: Problem, values: object, what: str) -> np.ndarray:
     found = np.asarray(values, float)
     if found.shape != (len(problem.names),) or not len(problem.names):
         raise ValueError(

@@ -82,7 +82,7 @@ def _information(core: Core, params: Params) -> Array:
             return jax.jvp(lambda i: block.each_at(own, one, i), (index,), (jnp.ones_like(index),))[1]
 
         squares = jnp.where(data.occurs, jax.vmap(slopes)(data, means) ** 2, 0.0)
-        information = squares.sum(axis=0) / jnp.maximum(data.occurs.sum(axis=0), 1).astype(float)
+        information = squares.sum(axis=0) / jnp.maximum(data.occurs.astype(float).sum(axis=0), 1.0)
         total = total + variances * jnp.sum(own["loadings"] ** 2 * information[:, None], axis=0)
     return total
 

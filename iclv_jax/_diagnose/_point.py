@@ -1,8 +1,8 @@
 """Everything that the checks read at one point of the parameters, computed once."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +11,17 @@ import numpy as np
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array
 from iclv_jax._diagnose._utility import multiplied
+from iclv_jax._likelihood import Core
+from iclv_jax._parameters._table import ParameterTable
+from iclv_jax._problem import Problem
+from iclv_jax._spec._model import Spec
 
 NEGLIGIBLE = 1e-4
 """Squared distance to the maximum, in standard errors of one parameter, below which a gradient counts as zero."""
 
 
 @compiled
-def maps(core: Any, params: Array) -> tuple[Array, Array, Array]:
+def maps(core: Core, params: Array) -> tuple[Array, Array, Array]:
     """Jacobians of the full table and of theta in the free parameters, and of these in the optimiser's."""
     mapping, constants = core.structure.map, core.constants
     z = mapping.unconstrained(constants, params)
@@ -32,7 +36,7 @@ def maps(core: Any, params: Array) -> tuple[Array, Array, Array]:
 class Point:
     """A problem at some parameters (natural units). Scores, gradient and Hessian are those of log L."""
 
-    problem: Any
+    problem: Problem
     params: np.ndarray
 
     @property
@@ -40,11 +44,11 @@ class Point:
         return self.problem.names
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> Spec:
         return self.problem.spec
 
     @property
-    def table(self) -> Any:
+    def table(self) -> ParameterTable:
         return self.problem.table
 
     @cached_property
@@ -148,12 +152,12 @@ class Point:
         return bool(self.total * np.max(scaled**2, initial=0.0) < NEGLIGIBLE)
 
 
-def quoted(names: Any, most: int = 4) -> str:
+def quoted(names: Iterable[object], most: int = 4) -> str:
     """`'a', 'b' and 'c'`, shortened."""
-    names = [repr(str(n)) for n in names]
-    if len(names) > most:
-        return ", ".join(names[:most]) + f" and {len(names) - most} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    shown = [repr(str(n)) for n in names]
+    if len(shown) > most:
+        return ", ".join(shown[:most]) + f" and {len(shown) - most} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def times(value: float) -> str:

@@ -2,15 +2,15 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Arrays
+from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
-from iclv_jax._spec import Cells, Declared, Expected, Indicator, Level, Parameter, Positive, one
+from iclv_jax._spec import Cells, Declared, Expected, Indicator, Parameter, Positive, one
 from iclv_jax._spec import _names as names
 
 
@@ -33,10 +33,10 @@ class Continuous(Indicator):
     Its error variance is `column ~~ column`, its loadings `latent =~ column`.
     """
 
-    column: str
-    of: Sequence[str]
-    intercept: bool = True
-    missing: Sequence[Any] = ()
+    column: Given[str]
+    of: Given[Sequence[str]]
+    intercept: Given[bool] = True
+    missing: Given[Sequence[Level]] = ()
     discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = True
 
@@ -56,7 +56,7 @@ class Continuous(Indicator):
     def location(self) -> str | None:
         return names.intercept(self.column) if self.intercept else None
 
-    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
+    def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
         _shared.check_numeric(self.column, values, people)
         if len(values) and np.ptp(np.asarray(values, float)) == 0.0:
             raise ValueError(
@@ -64,7 +64,7 @@ class Continuous(Indicator):
                 "nothing. Remove it."
             )
 
-    def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:
+    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
         return ()
 
     def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
@@ -87,7 +87,7 @@ class Continuous(Indicator):
         return Declared((*parameters, spread), cells, (Positive(names.variance(q)),))
 
     def starts(
-        self, levels: tuple[Level, ...], values: Array, communality: float, sign: float
+        self, levels: tuple[Level, ...], values: np.ndarray, communality: float, sign: float
     ) -> dict[str, float]:
         observed = np.asarray(values, float)
         spread = float(observed.std())

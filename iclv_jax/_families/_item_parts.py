@@ -1,12 +1,13 @@
 """What measurement families have in common: their loadings and the checks of their fields."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from iclv_jax._base._types import Level
 from iclv_jax._spec import Cells, Indicator, Parameter, one
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._parameter import Combination
 from iclv_jax._spec._values import is_number
 
 
@@ -50,7 +51,7 @@ def loadings(item: Indicator) -> list[Parameter]:
 
 def loading_cells(item: Indicator, positions: Mapping[str, int]) -> Cells:
     """One row of the loading matrix, over all latent variables."""
-    row: list[Any] = [0.0] * len(positions)
+    row: list[float | Combination] = [0.0] * len(positions)
     for latent in item.of:
         row[positions[latent]] = one(names.loading(latent, item.column))
     return Cells("loadings", (len(positions),), tuple(row))
@@ -62,7 +63,7 @@ def loading_starts(item: Indicator, total: float) -> dict[str, float]:
     return {names.loading(latent, item.column): share for latent in item.of}
 
 
-def check_numeric(column: str, values: Sequence[Any], people: Sequence[Any]) -> None:
+def check_numeric(column: str, values: Sequence[Level], people: Sequence[Level]) -> None:
     for value, person in zip(values, people, strict=True):
         if not is_number(value) or not np.isfinite(float(value)):
             raise ValueError(

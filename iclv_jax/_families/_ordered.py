@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import norm
 
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
-from iclv_jax._base._types import Array, Arrays
+from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
 from iclv_jax._spec import (
     Cells,
@@ -18,7 +18,6 @@ from iclv_jax._spec import (
     Expected,
     Increasing,
     Indicator,
-    Level,
     Parameter,
     Positive,
     Thresholds,
@@ -58,14 +57,14 @@ class Ordered(Indicator):
         Values that mean "no answer", besides NaN. A missing item drops out of its person's likelihood.
     """
 
-    column: str
-    of: Sequence[str]
-    link: Literal["probit", "logit"] = "probit"
-    levels: Sequence[Level] | None = None
-    thresholds: Literal["free"] | Thresholds = "free"
-    intercept: bool | None = None
-    scale: bool | None = None
-    missing: Sequence[Any] = ()
+    column: Given[str]
+    of: Given[Sequence[str]]
+    link: Given[Literal["probit", "logit"]] = "probit"
+    levels: Given[Sequence[Level] | None] = None
+    thresholds: Given[Literal["free"] | Thresholds] = "free"
+    intercept: Given[bool | None] = None
+    scale: Given[bool | None] = None
+    missing: Given[Sequence[Level]] = ()
     discrete: ClassVar[bool] = True
     normal: ClassVar[bool] = False
 
@@ -111,7 +110,7 @@ class Ordered(Indicator):
     def shared(self) -> str | None:
         return self.thresholds.name if isinstance(self.thresholds, Thresholds) else None
 
-    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
+    def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
         if self.levels is None:
             return
         for value, person in zip(values, people, strict=True):
@@ -121,7 +120,7 @@ class Ordered(Indicator):
                     f"its levels {list(self.levels)!r}. Codes that mean 'no answer' go into `missing=`."
                 )
 
-    def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:
+    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
         if self.levels is not None:
             return tuple(self.levels)
         if categories is not None:
@@ -139,7 +138,8 @@ class Ordered(Indicator):
                 "label. Codes that mean 'no answer' go into `missing=`."
             )
         # Whole numbers that a missing answer elsewhere in the column has turned into floats.
-        return tuple(sorted(int(v) if isinstance(v, float) and v.is_integer() else v for v in found))
+        whole = (int(v) if isinstance(v, float) and v.is_integer() else v for v in found)
+        return tuple(sorted(whole, key=float))  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
         who = (
@@ -211,7 +211,7 @@ class Ordered(Indicator):
         return 1.0 if self.link == "probit" else LOGISTIC_SPREAD
 
     def starts(
-        self, levels: tuple[Level, ...], values: Array, communality: float, sign: float
+        self, levels: tuple[Level, ...], values: np.ndarray, communality: float, sign: float
     ) -> dict[str, float]:
         codes = np.asarray(values, int)
         count = len(levels)
@@ -263,7 +263,8 @@ class Ordered(Indicator):
         draw = jax.random.normal if self.link == "probit" else jax.random.logistic
         noise = draw(key, index.shape, index.dtype)
         response = cells["intercept"] + index + jnp.sqrt(cells["variance"]) * noise
-        used = jnp.arange(cells["thresholds"].shape[-1])[None, :] < cells["top"][:, None]
+        top = cells["top"][:, None]
+        used = jnp.arange(cells["thresholds"].shape[-1], dtype=top.dtype)[None, :] < top
         return jnp.sum((response[:, None] > cells["thresholds"]) & used, axis=-1)
 
     def response_variance(self, cells: Arrays) -> Array:
@@ -275,7 +276,8 @@ def _pick(thresholds: Array, position: Array) -> Array:
 
     A product with zeros and ones: the transpose of a gather, a scatter, is slow on a CPU.
     """
-    return jnp.sum(jnp.where(position[:, None] == jnp.arange(thresholds.shape[-1]), thresholds, 0.0), axis=-1)
+    places = jnp.arange(thresholds.shape[-1], dtype=position.dtype)
+    return jnp.sum(jnp.where(position[:, None] == places[None, :], thresholds, 0.0), axis=-1)
 
 
 def _line(positions: np.ndarray, common: np.ndarray) -> tuple[float, float]:
@@ -288,10 +290,11 @@ def _line(positions: np.ndarray, common: np.ndarray) -> tuple[float, float]:
 
 
 def _check_gaps(who: str, levels: tuple[Level, ...]) -> None:
-    if not all(is_number(v) and float(v).is_integer() for v in levels):
+    numbers = [float(v) for v in levels if is_number(v)]
+    if len(numbers) < len(levels) or not all(v.is_integer() for v in numbers):
         return
-    first, last = int(levels[0]), int(levels[-1])
-    absent = sorted(set(range(first, last + 1)) - {int(v) for v in levels})
+    first, last = int(numbers[0]), int(numbers[-1])
+    absent = sorted(set(range(first, last + 1)) - set(map(int, numbers)))
     if absent:
         shown = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
         raise ValueError(

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._interval import log_normal_interval
-from iclv_jax._base._types import Array, Arrays
+from iclv_jax._base._types import Array, Arrays, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._spec import Declared, Kernel, Utility
 
@@ -20,12 +19,12 @@ class Probit(Kernel):
     The difference of the two errors has variance 1. Parameters are those of `Logit`.
     """
 
-    utility: Callable[..., Mapping[Hashable, Any]] | Utility
-    chosen: str
-    available: Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None = None
-    name: str = "choice"
-    rows: str | None = None
-    table: str | None = None
+    utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]
+    chosen: Given[str]
+    available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
+    name: Given[str] = "choice"
+    rows: Given[str | None] = None
+    table: Given[str | None] = None
 
     def __post_init__(self) -> None:
         _shared.normalise(self)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
+from iclv_jax._base._types import Given
 from iclv_jax._fit._result import Fit
 from iclv_jax._inference._estimated import has
 from iclv_jax._integration import Rule
@@ -33,21 +34,21 @@ from iclv_jax._tables import Progress
 
 @one_thread
 def fit(
-    spec: Spec,
-    data: Any,
+    spec: Given[Spec],
+    data: Given[Any],
     *,
-    person: str | None = None,
-    people: Any = None,
-    weights: Any = None,
-    cluster: str | None = None,
-    integration: Rule | None = None,
-    optimizer: Optimizer | None = None,
-    penalties: Any = None,
-    start: Any = "sequential",
-    progress: bool = True,
-    checkpoint: Any = None,
-    memory: str | float = "2GB",
-    weights_are: WeightsAre = "sampling",
+    person: Given[str | None] = None,
+    people: Given[Any] = None,
+    weights: Given[Any] = None,
+    cluster: Given[str | None] = None,
+    integration: Given[Rule | None] = None,
+    optimizer: Given[Optimizer | None] = None,
+    penalties: Given[Any] = None,
+    start: Given[Any] = "sequential",
+    progress: Given[bool] = True,
+    checkpoint: Given[Any] = None,
+    memory: Given[str | float] = "2GB",
+    weights_are: Given[WeightsAre] = "sampling",
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
     optimizer = checked_optimizer(optimizer)
@@ -76,9 +77,8 @@ def fit(
         outcome, more = refine(joint_stage(problem), np.asarray(first), optimizer, bar, file, applied)
     problem, params = outcome.objective.problem, outcome.params
     precision = checked_accuracy(problem, params)
-    known = outcome.objective.known.get(params.tobytes())
-    found = outcome.report, np.asarray(first), precision, (*rows, *more), known, applied
-    return Fit(problem, params, *found)
+    known, steps = outcome.objective.known.get(params.tobytes()), (*rows, *more)
+    return Fit(problem, params, outcome.report, np.asarray(first), precision, steps, known, applied)
 
 
 def checked_penalties(problem: Problem, penalties: Any, optimizer: Optimizer) -> Penalties | None:
@@ -89,7 +89,7 @@ def checked_penalties(problem: Problem, penalties: Any, optimizer: Optimizer) ->
     return applied
 
 
-def checked_optimizer(optimizer: Optimizer | None) -> Optimizer:
+def checked_optimizer(optimizer: Given[Optimizer | None]) -> Optimizer:
     """The optimiser that was asked for, or the usual one."""
     optimizer = TrustRegion() if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):

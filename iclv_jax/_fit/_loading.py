@@ -5,11 +5,12 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base import _archive as archive
 from iclv_jax._base._facts import Fact, Facts
@@ -46,6 +47,7 @@ WANTED = {
 """Facts of a fit that reading relies on."""
 
 
+@runtime_checkable
 class HasSpec(Protocol):
     """A `Model`."""
 
@@ -169,10 +171,9 @@ def _check(about: Facts, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _report(known: Mapping[str, Any]) -> OptimizerReport:
-    found = {**known, "verdict": Verdict(known["verdict"])}
-    return OptimizerReport(
-        **found | {k: tuple(found[k]) for k in ("unscaled", "flat", "trained") if k in found}
-    )
+    lists = {k: tuple(known[k]) for k in ("unscaled", "flat", "trained") if k in known}
+    found: dict[str, Any] = {**known, **lists, "verdict": Verdict(known["verdict"])}
+    return OptimizerReport(**found)
 
 
 def _accuracy(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Accuracy:

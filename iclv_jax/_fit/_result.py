@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._kept import kept
+from iclv_jax._base._types import Array
 from iclv_jax._diagnose import Diagnosis, diagnose
 from iclv_jax._fit._writing import write
 from iclv_jax._inference import Covariance
@@ -70,7 +71,7 @@ class Fit:
     start: np.ndarray
     accuracy: Accuracy
     _rows: tuple[dict[str, Any], ...]
-    _curvature: np.ndarray | None = None
+    _curvature: np.ndarray | Array | None = None
     penalties: Penalties | None = None
     _covariances: dict[str, Covariance] = field(default_factory=dict, init=False)
     _bootstraps: dict[tuple[int, int], Bootstrap] = field(default_factory=dict, init=False)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._threads import one_thread
+from iclv_jax._base._types import Given
 from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
@@ -22,20 +23,20 @@ INSTEAD = "Use model.fit(...), which estimates everything at once."
 
 @one_thread
 def fit_sequential(
-    spec: Spec,
-    data: Any,
+    spec: Given[Spec],
+    data: Given[Any],
     *,
-    person: str | None = None,
-    people: Any = None,
-    weights: Any = None,
-    cluster: str | None = None,
-    integration: Rule | None = None,
-    optimizer: Optimizer | None = None,
-    start: Any = "sequential",
-    progress: bool = True,
-    checkpoint: Any = None,
-    memory: str | float = "2GB",
-    weights_are: WeightsAre = "sampling",
+    person: Given[str | None] = None,
+    people: Given[Any] = None,
+    weights: Given[Any] = None,
+    cluster: Given[str | None] = None,
+    integration: Given[Rule | None] = None,
+    optimizer: Given[Optimizer | None] = None,
+    start: Given[Any] = "sequential",
+    progress: Given[bool] = True,
+    checkpoint: Given[Any] = None,
+    memory: Given[str | float] = "2GB",
+    weights_are: Given[WeightsAre] = "sampling",
 ) -> SequentialFit:
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
     _check_parts(spec)

@@ -19,6 +19,7 @@ import pandas as pd
 
 from iclv_jax._base import _archive as archive
 from iclv_jax._base._facts import Fact, Facts, dict_of, fact
+from iclv_jax._base._types import Given
 from iclv_jax._base._version import __version__
 from iclv_jax._inference._frame import full_jacobian
 from iclv_jax._inference._penalised import as_data, known_parameters, unfinished
@@ -33,7 +34,7 @@ ARRAYS = (
 """All that a file may hold; the last five where the fit has them."""
 
 
-def write(fit: Any, path: str | os.PathLike[str]) -> None:
+def write(fit: Any, path: Given[str | os.PathLike[str]]) -> None:
     """Write the fit to a file (replaced whole), from which `iclv.load` reads it.
 
     The file is numpy's `.npz`, with arrays, and JSON for names, versions, facts of model and data, and tables;

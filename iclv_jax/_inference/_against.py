@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import stats
 
+from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Maximum, has, needs
 from iclv_jax._inference._hypotheses import HypothesisTest, chi_squared
 from iclv_jax._inference._penalised import refuse_penalised
@@ -16,7 +17,7 @@ SMALLEST = 1e-4
 """Log-likelihoods of integrals that differ by less than this cannot be told apart."""
 
 
-def lr_test(fit: Maximum, restricted: Maximum) -> HypothesisTest:
+def lr_test(fit: Maximum, restricted: Given[Maximum]) -> HypothesisTest:
     """Likelihood-ratio test of a smaller model that is nested in this one.
 
     Raises

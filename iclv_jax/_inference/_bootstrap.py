@@ -13,7 +13,7 @@ from scipy import stats
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Array, Float
+from iclv_jax._base._types import Array, Float, Given
 from iclv_jax._inference._covariance import Covariance
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._penalised import smooth_penalties
@@ -121,7 +121,7 @@ class Bootstrap(Tabular):
 
 
 @one_thread
-def bootstrap(fit: Maximum, samples: int = 200, seed: int = 0) -> Bootstrap:
+def bootstrap(fit: Maximum, samples: Given[int] = 200, seed: Given[int] = 0) -> Bootstrap:
     """Estimates from samples of people drawn with replacement (Efron 1979), whole clusters where the fit has
     clusters; computed once. From then on `cov="bootstrap"` means this one.
 
@@ -273,7 +273,7 @@ def _begun(
         pull = 0.0 if terms is None else slope(terms, mapping.natural(constants, z))
         total = weight @ scores - pull
         bend = jax.hessian(lambda v: jnp.dot(total, mapping.natural(constants, v)))(z)
-        outer = (scores.T * weight) @ scores
+        outer = (scores.T * weight[None, :]) @ scores
         return -(jacobian.T @ (jnp.tensordot(weight, hessians, 1) + outer) @ jacobian + bend) / weight.sum()
 
     return jax.lax.map(one, weights)

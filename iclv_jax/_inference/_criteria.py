@@ -1,12 +1,12 @@
 """Information criteria of a maximum."""
 
-from typing import Protocol
-
 import numpy as np
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._inference._penalised import Penalised, refuse_penalised
 
 
+@runtime_checkable
 class Judged(Penalised, Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
+from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._penalised import penalised_hessian, smooth_penalties
 from iclv_jax._inference._refits import Refit, refit
@@ -86,7 +87,7 @@ class Parts(NamedTuple):
 
 
 @one_thread
-def cross_validate(fit: Maximum, folds: int = 5, seed: int = 0) -> CrossValidation:
+def cross_validate(fit: Maximum, folds: Given[int] = 5, seed: Given[int] = 0) -> CrossValidation:
     """Out-of-sample log-likelihoods: the model is fitted without each fold of people and asked about them.
 
     Whole people are left out, with all their answers, or whole clusters where the fit has clusters. Every fit starts at

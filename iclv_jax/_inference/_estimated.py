@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from typing_extensions import Protocol, runtime_checkable
 
+from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._covariance import Covariance
 from iclv_jax._inference._frame import all_values
 from iclv_jax._inference._references import why_no_references
@@ -20,6 +22,7 @@ from iclv_jax._problem._components import components as parts
 from iclv_jax._spec._names import nearest
 
 
+@runtime_checkable
 class Known(Protocol):
     """Names, estimates and covariances, with or without the problem that they come from."""
 
@@ -32,6 +35,7 @@ class Known(Protocol):
     def covariance(self, kind: str | None = None) -> Covariance: ...
 
 
+@runtime_checkable
 class Estimated(Known, Protocol):
     """Estimates of a problem: `estimates` are its free parameters in natural units, in the order of `names`, and the
     problem has its last nodes."""
@@ -61,6 +65,7 @@ class Estimated(Known, Protocol):
     def accuracy(self) -> Accuracy: ...
 
 
+@runtime_checkable
 class Maximum(Estimated, Protocol):
     """Estimates at which the joint log-likelihood (less penalties) is largest."""
 
@@ -77,7 +82,7 @@ class Maximum(Estimated, Protocol):
     def hessian(self) -> pd.DataFrame: ...
 
     @property
-    def _curvature(self) -> np.ndarray | None: ...
+    def _curvature(self) -> np.ndarray | Array | None: ...
 
     @property
     def _covariances(self) -> dict[str, Covariance]: ...
@@ -152,7 +157,7 @@ def hessian(fit: Maximum) -> pd.DataFrame:
     return pd.DataFrame(matrix, index=list(fit.names), columns=list(fit.names))
 
 
-def module(fit: Estimated, name: str) -> Any:
+def module(fit: Estimated, name: Given[str]) -> Any:
     """A module of the model with the estimates in its arrays: `fit.module("taste")(jnp.array([30.0, 1.5]))`. ValueError
     for a name that the model does not have."""
     known: Mapping[str, Any] = {module.name: module for module in fit.problem.spec.modules}

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._promotion import usual_promotion
+from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._integration._rule import check_count
 from iclv_jax._spec import Module
@@ -53,19 +54,20 @@ def quantities(function: Any, names: Sequence[str], modules: Sequence[Module] = 
     _, shape = record(lambda p: _parts(function(p)), [check], WHAT, modules)
 
     def flat(values: Array) -> Array:
-        def look_up(name: str) -> Any:
+        def look_up(name: str) -> object:
             if name not in places:
                 return values[at[name]]
             module, entries = places[name]
             return module.build(values[entries])
 
-        found = _parts(function(Namespace(look_up)))
+        with usual_promotion():
+            found = _parts(function(Namespace(look_up)))
         return jnp.concatenate([jnp.ravel(v) for v in found.values()])
 
     return Quantities(_labels({k: v.shape for k, v in shape.items()}), flat)
 
 
-def _parts(result: Any) -> dict[Any, Array]:
+def _parts(result: object) -> dict[object, Array]:
     """The result by key; None is the key of a result that is not a mapping."""
     found = result if isinstance(result, Mapping) else {None: result}
     if not found:
@@ -99,12 +101,12 @@ def _labels(shapes: Mapping[Any, tuple[int, ...]]) -> list[Any]:
 
 def delta(
     fit: Estimated,
-    fn: Callable[[Any], Any],
-    level: float = 0.95,
-    kind: str | None = None,
-    method: Literal["delta", "krinsky-robb"] = "delta",
-    draws: int = 1000,
-    seed: int = 0,
+    fn: Given[Callable[[Any], Any]],
+    level: Given[float] = 0.95,
+    kind: Given[str | None] = None,
+    method: Given[Literal["delta", "krinsky-robb"]] = "delta",
+    draws: Given[int] = 1000,
+    seed: Given[int] = 0,
 ) -> pd.DataFrame:
     """Estimates, standard errors and intervals of functions of the parameters.
 

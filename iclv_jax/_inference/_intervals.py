@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Known, labelled
 
 
-def standard_errors(fit: Known, kind: str | None = None) -> pd.Series:
+def standard_errors(fit: Known, kind: Given[str | None] = None) -> pd.Series:
     """Standard errors of the free parameters from a covariance of this kind, as of `cov_params`."""
     return labelled(fit, np.sqrt(np.diag(fit.covariance(kind).matrix)), "standard error")
 
@@ -22,7 +23,7 @@ def pvalues(fit: Known) -> pd.Series:
     return labelled(fit, 2.0 * stats.norm.sf(np.abs(tvalues(fit))), "p")
 
 
-def conf_int(fit: Known, alpha: float = 0.05, kind: str | None = None) -> pd.DataFrame:
+def conf_int(fit: Known, alpha: Given[float] = 0.05, kind: Given[str | None] = None) -> pd.DataFrame:
     """Intervals `estimate +- z * standard error` with coverage 1 - alpha."""
     reach = stats.norm.ppf(1.0 - alpha / 2.0) * standard_errors(fit, kind)
     return pd.DataFrame({"lower": fit.params - reach, "upper": fit.params + reach})

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
+from iclv_jax._base._types import Given
 from iclv_jax._inference._bootstrap import bootstrap
 from iclv_jax._inference._covariance import Covariance
 from iclv_jax._inference._covariance import covariance as plain_covariance
@@ -30,7 +31,7 @@ def default_covariance(fit: Maximum) -> str:
 
 
 @one_thread
-def covariance(fit: Maximum, kind: str | None = None) -> Covariance:
+def covariance(fit: Maximum, kind: Given[str | None] = None) -> Covariance:
     """The covariance of a kind with its notes; computed once."""
     kind = kind or default_covariance(fit)
     if kind not in fit._covariances:
@@ -73,7 +74,7 @@ def _with_modules(fit: Maximum, kind: str, held: np.ndarray, notes: tuple[str, .
     return module_covariance_by_products(kind, product, diagonal, fit.names, held, inside, penalised, notes)
 
 
-def cov_params(fit: Maximum, kind: str | None = None) -> pd.DataFrame:
+def cov_params(fit: Maximum, kind: Given[str | None] = None) -> pd.DataFrame:
     """Covariance matrix of the estimates.
 
     Parameters

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._derivatives import Expansion, outer_products
 from iclv_jax._inference._against import SMALLEST
 from iclv_jax._inference._covariance import invert, summed_scores
@@ -44,7 +44,7 @@ class Joint(NamedTuple):
 
 
 def modification_indices(
-    fit: Maximum, names: Sequence[str] | None = None, kind: ScoreKind = "hessian"
+    fit: Maximum, names: Given[Sequence[str] | None] = None, kind: Given[ScoreKind] = "hessian"
 ) -> pd.DataFrame:
     """Score tests of fixed parameters: what each would gain if it were free (Sörbom 1989).
 
@@ -118,9 +118,9 @@ def _indices(fit: Maximum, names: list[str], kind: str) -> list[Index]:
 
 def lm_test(
     fit: Maximum,
-    larger: str | Sequence[str] | Problem,
-    values: Mapping[str, float] | None = None,
-    kind: Literal["hessian", "bhhh"] = "hessian",
+    larger: Given[str | Sequence[str] | Problem],
+    values: Given[Mapping[str, float] | None] = None,
+    kind: Given[Literal["hessian", "bhhh"]] = "hessian",
 ) -> HypothesisTest:
     """Score (Lagrange multiplier) test against a larger model, without fitting that one.
 

@@ -1,10 +1,11 @@
 """What penalties and training change in what follows from estimates."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._inference._covariance import bound_notes
 from iclv_jax._inference._estimated import Maximum
@@ -15,6 +16,7 @@ SHOWN = 5
 KINDS = {kind.__name__: kind for kind in (L1, L2, Gaussian)}
 
 
+@runtime_checkable
 class Penalised(Protocol):
     @property
     def penalties(self) -> Penalties | None: ...

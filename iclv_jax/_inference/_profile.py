@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from iclv_jax._base._threads import one_thread
+from iclv_jax._base._types import Given
 from iclv_jax._density import structure
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._intervals import standard_errors
@@ -118,7 +119,10 @@ class _Search:
 
 @one_thread
 def profile(
-    fit: Maximum, name: str, points: int | Sequence[float] | None = None, level: float = 0.95
+    fit: Maximum,
+    name: Given[str],
+    points: Given[int | Sequence[float] | None] = None,
+    level: Given[float] = 0.95,
 ) -> Profile:
     """Profile-likelihood interval of a free parameter: the values that a likelihood-ratio test does not reject.
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._covariance import Inverse, invert
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._functions import delta_errors, quantities
@@ -130,13 +130,13 @@ class _Target(NamedTuple):
 @one_thread
 def sensitivity(
     fit: Maximum,
-    what: Literal["weights"] | None = None,
+    what: Given[Literal["weights"] | None] = None,
     *,
-    column: str | None = None,
-    fixed: str | None = None,
-    function: Callable[[Any], Any] | None = None,
-    per: Literal["unit", "percent"] = "unit",
-    cov: str | None = None,
+    column: Given[str | None] = None,
+    fixed: Given[str | None] = None,
+    function: Given[Callable[[Any], Any] | None] = None,
+    per: Given[Literal["unit", "percent"]] = "unit",
+    cov: Given[str | None] = None,
 ) -> Influence | Sensitivity:
     """Derivatives of the estimates, through the fit, with respect to what they were estimated from.
 

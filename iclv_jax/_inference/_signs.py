@@ -34,7 +34,7 @@ def _mirrored(problem: Problem, position: int) -> Problem:
         return problem
     signs = np.ones(shape.dimension)
     signs[places.index(position)] = -1.0
-    turned = people.nodes._replace(shocks=people.nodes.shocks * signs)
+    turned = people.nodes._replace(shocks=people.nodes.shocks * signs[None, None, :])
     return problem.with_people(people.with_nodes(turned))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._inference._frame import full_jacobian
 from iclv_jax._inference._functions import delta_errors
@@ -29,7 +30,7 @@ class _Asked(NamedTuple):
 
 
 def wald_test(
-    fit: Estimated, restrictions: Any, values: Any = None, kind: str | None = None
+    fit: Estimated, restrictions: Given[Any], values: Given[Any] = None, kind: Given[str | None] = None
 ) -> HypothesisTest:
     """Wald test of linear restrictions.
 
@@ -57,7 +58,11 @@ def wald_test(
 
 
 def t_test(
-    fit: Estimated, restrictions: Any, values: Any = None, kind: str | None = None, level: float = 0.95
+    fit: Estimated,
+    restrictions: Given[Any],
+    values: Given[Any] = None,
+    kind: Given[str | None] = None,
+    level: Given[float] = 0.95,
 ) -> pd.DataFrame:
     """t statistics of single restrictions, one row each, against any value.
 

@@ -122,7 +122,7 @@ def _proposal(precision: Array) -> tuple[Array, Array]:
     values, vectors = jnp.linalg.eigh(precision)
     concave = jnp.all(values > WIDEST)
     safe = jnp.where(jnp.isfinite(values), jnp.maximum(values, WIDEST), 1.0)
-    guarded = (vectors * safe) @ vectors.T
+    guarded = (vectors * safe[None, :]) @ vectors.T
     usable = jnp.where(jnp.all(jnp.isfinite(guarded)), guarded, jnp.eye(values.shape[0]))
     # Upper-triangular inverse of the Cholesky factor of the precision: C C' = precision^-1.
     lower = cholesky(usable)
@@ -139,7 +139,8 @@ def place(
 
     With `from_prior` the last points stay, and all are weighted by the mixture that they come from.
     """
-    shocks = centre.mode + points @ centre.factor.T
+    mode = centre.mode[None, :]
+    shocks = mode + points @ centre.factor.T
     log_prior = -0.5 * jnp.sum(shocks**2, axis=-1)
     volume = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(centre.factor))))
     if not from_prior:
@@ -147,7 +148,7 @@ def place(
     count = points.shape[0]
     share = from_prior / count
     shocks = jnp.concatenate([shocks[: count - from_prior], points[count - from_prior :]])
-    standard = solve_upper(centre.factor, (shocks - centre.mode).T)
+    standard = solve_upper(centre.factor, (shocks - mode).T)
     log_proposal = -0.5 * jnp.sum(standard**2, axis=0) - volume
     log_prior = -0.5 * jnp.sum(shocks**2, axis=-1)
     log_mixture = jnp.logaddexp(jnp.log1p(-share) + log_proposal, jnp.log(share) + log_prior)

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import Points, Rule, check_count, check_target
 from iclv_jax._integration._sequences import Sequence, check_sequence, normal_points
 from iclv_jax._integration._spherical import design, sphere, spherical_points
@@ -32,9 +33,9 @@ class MonteCarlo(Rule):
         Seed of the scrambling or of the draws.
     """
 
-    draws: int = 500
-    sequence: Sequence = "halton"
-    seed: int = 0
+    draws: Given[int] = 500
+    sequence: Given[Sequence] = "halton"
+    seed: Given[int] = 0
 
     def __post_init__(self) -> None:
         check_count(self.draws, "draws")
@@ -103,11 +104,11 @@ class Adaptive(Rule):
     survey with 38 items made the noise of standard errors four times as large.
     """
 
-    draws: int = 20
-    sequence: Placing = "spherical"
-    seed: int = 0
-    final_draws: int | None = None
-    target_error: float | None = None  # pyright: ignore[reportIncompatibleMethodOverride]
+    draws: Given[int] = 20
+    sequence: Given[Placing] = "spherical"
+    seed: Given[int] = 0
+    final_draws: Given[int | None] = None
+    target_error: Given[float | None] = None  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __post_init__(self) -> None:
         check_count(self.draws, "draws")

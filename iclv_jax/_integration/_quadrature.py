@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import roots_hermitenorm
 
+from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import Points, Rule, check_count, check_target, dimensions, product
 
 
@@ -24,9 +25,9 @@ class GaussHermite(Rule):
         When given, nodes are doubled until doubling them changes log L by less than this.
     """
 
-    nodes: int = 15
-    adaptive: bool = True
-    target_error: float | None = None  # pyright: ignore[reportIncompatibleMethodOverride]
+    nodes: Given[int] = 15
+    adaptive: Given[bool] = True
+    target_error: Given[float | None] = None  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __post_init__(self) -> None:
         check_count(self.nodes, "nodes")
@@ -82,8 +83,8 @@ class Trapezoid(Rule):
         The outermost nodes stand at plus and minus this many standard deviations.
     """
 
-    nodes: int = 401
-    reach: float = 9.5
+    nodes: Given[int] = 401
+    reach: Given[float] = 9.5
 
     def __post_init__(self) -> None:
         check_count(self.nodes, "nodes")

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from iclv_jax._base._types import Given
+
 MOST_NODES = 20_000
 NEGLIGIBLE = 1e-12
 """Nodes whose weights, which add up to one, come to less than this are left out."""
@@ -71,7 +73,7 @@ class Rule(abc.ABC):
         """Error of log L below which no more nodes are needed; None: as many as were asked for."""
 
 
-def check_count(count: object, what: str) -> None:
+def check_count(count: Given[object], what: Given[str]) -> None:
     if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
         raise ValueError(f"{what} is a positive whole number, not {count!r}.")
 

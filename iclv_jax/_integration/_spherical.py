@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import roots_genlaguerre
 
+from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import NEGLIGIBLE
 
 FEWEST_SHELLS = {3: 2, 5: 3}
@@ -29,9 +30,9 @@ ALL_RADII = 7
 class Design(NamedTuple):
     """How a number of draws is laid out: `rotations` copies of `radii` spheres."""
 
-    degree: int
-    radii: int
-    rotations: int
+    degree: Given[int]
+    radii: Given[int]
+    rotations: Given[int]
 
 
 def design(draws: int, dimension: int) -> Design:

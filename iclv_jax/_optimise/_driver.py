@@ -13,6 +13,7 @@ from iclv_jax._optimise._checkpoint import RunState, Slot
 from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Trial
 from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
+from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import Scale, find_scale, uneven
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature
 from iclv_jax._optimise._turns import (
@@ -41,7 +42,7 @@ LOOSE = 1e-6
 """Newton decrement that is small enough before nodes are placed anew, which moves the maximum by more."""
 PATIENCE = 5
 """Steps between two looks at the scales."""
-Watch = Callable[[dict[str, Any]], None]
+Watch = Callable[[Row], None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Outcome:
     objective: Any
     report: OptimizerReport
     scale: Scale
-    trace: tuple[dict[str, Any], ...]
+    trace: tuple[Row, ...]
 
 
 def minimise(
@@ -89,7 +90,7 @@ class Run:
         self.method = options.method
         self.verify = verify and self.method.supplied != "exact"
         self.began = time.perf_counter()
-        self.trace: list[dict[str, Any]] = []
+        self.trace: list[Row] = []
         self.evaluations = self.recentrings = self.quiet = 0
         self.movement, self.tolerance = 0.0, max(options.tolerance, LOOSE if self.before_placing else 0.0)
         self.noise: float | None = None

@@ -1,13 +1,13 @@
 """Many fits at once: the same pure steps inside `lax.while_loop`, mapped over starts, weights or data."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Bool, Float, Int, Scalar
+from iclv_jax._base._types import Array, Bool, Float, Int, Number, PyTree, Scalar
 from iclv_jax._derivatives import Expansion, expand_exact, outer_products, person_scores, slope
 from iclv_jax._likelihood import Core
 from iclv_jax._optimise._method import Memory, Method, Trial
@@ -59,7 +59,7 @@ def minimise_frozen(
     scale: Array,
     lower: Array,
     upper: Array,
-    tolerance: float,
+    tolerance: Number,
     method: Method,
     max_iterations: int,
     matrix: Array | None = None,
@@ -108,5 +108,5 @@ def minimise_frozen(
     return Ended(end.z, end.here.value, end.decrement, end.decrement <= tolerance, end.iterations)
 
 
-def _chosen(which: Array, first: Any, second: Any) -> Any:
+def _chosen(which: Array, first: PyTree, second: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: jnp.where(which, a, b), first, second)

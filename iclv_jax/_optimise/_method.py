@@ -5,9 +5,10 @@ next trial step from it, `judge` says whether the trial is taken and what is rem
 scaled parameters, all shapes are fixed, so a turn may be compiled and mapped over many fits.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base._types import AnyArray, Array, Scalar
 from iclv_jax._optimise._objective import Supplied
@@ -38,6 +39,7 @@ class Judgement(NamedTuple):
     memory: Memory
 
 
+@runtime_checkable
 class Method(Protocol):
     """Hashable, so that compiled functions may take it as a static argument."""
 

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Float
+from iclv_jax._base._types import Array, Float, Number
 from iclv_jax._derivatives import Expansion
 from iclv_jax._parameters import ParameterMap, natural, unconstrained
 from iclv_jax._parameters._penalties import Penalties, Terms, cost, slope
@@ -31,6 +32,7 @@ class Derivatives(NamedTuple):
     items: Array | None = None
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What an optimiser minimises: a smooth function of unconstrained parameters z.
 
@@ -93,7 +95,7 @@ def in_z(
 
 @partial(compiled, static_argnums=0)
 def mean_in_z(
-    mapping: ParameterMap, constants: Array, z: Array, found: Expansion, size: float, curved: bool | Array
+    mapping: ParameterMap, constants: Array, z: Array, found: Expansion, size: Number, curved: bool | Array
 ) -> Derivatives:
     here = in_z(mapping, constants, z, found, curved)
     return Derivatives(here.value / size, here.gradient / size, here.hessian / size)
@@ -101,7 +103,7 @@ def mean_in_z(
 
 @partial(compiled, static_argnums=0)
 def mean_slope(
-    mapping: ParameterMap, constants: Array, z: Array, value: Array, gradient: Array, size: float
+    mapping: ParameterMap, constants: Array, z: Array, value: Array, gradient: Array, size: Number
 ) -> tuple[Array, Array]:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     return -value / size, -pull(gradient)[0] / size
@@ -117,7 +119,7 @@ def squares_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Arra
 def outer_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     mine = jax.vmap(lambda s: pull(s)[0])(scores)
-    return (mine.T * weights) @ mine / weights.sum()
+    return (mine.T * weights[None, :]) @ mine / weights.sum()
 
 
 @dataclass(frozen=True)

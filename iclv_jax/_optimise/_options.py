@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
+from iclv_jax._base._types import Given
 from iclv_jax._optimise._bhhh import BHHHSteps
 from iclv_jax._optimise._lbfgsb import LBFGSBSteps
 from iclv_jax._optimise._method import Method
@@ -42,12 +43,12 @@ class Optimizer:
         and unconstrained scale).
     """
 
-    tolerance: float = 1e-9
-    max_iterations: int = 200
-    time_limit: float = float("inf")
-    recentrings: int = 3
-    scaling: Scaling = field(default="scores", hash=False)
-    trace_parameters: bool = False
+    tolerance: Given[float] = 1e-9
+    max_iterations: Given[int] = 200
+    time_limit: Given[float] = float("inf")
+    recentrings: Given[int] = 3
+    scaling: Given[Scaling] = field(default="scores", hash=False)
+    trace_parameters: Given[bool] = False
 
     def __post_init__(self) -> None:
         for name in ("tolerance", "max_iterations", "time_limit"):
@@ -63,12 +64,12 @@ class Optimizer:
         raise NotImplementedError
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """The settings that the answer depends on, as a checkpoint compares them."""
         return decisive(self)
 
 
-def decisive(options: Optimizer) -> dict[str, Any]:
+def decisive(options: Optimizer) -> dict[str, object]:
     """All fields but the limits."""
     return {f.name: getattr(options, f.name) for f in fields(options) if f.name not in LIMITS}
 
@@ -86,8 +87,8 @@ class TrustRegion(Optimizer):
         First radius in scaled parameters.
     """
 
-    hessian: Curved = "exact"
-    radius: float = field(default=1.0, kw_only=True)
+    hessian: Given[Curved] = "exact"
+    radius: Given[float] = field(default=1.0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -115,9 +116,9 @@ class LBFGSB(Optimizer):
         Drop the history after so many steps; None: never. The trace says when it was dropped, and why.
     """
 
-    memory: int = 10
-    reset_every: int | None = None
-    max_iterations: int = field(default=5000, kw_only=True)
+    memory: Given[int] = 10
+    reset_every: Given[int | None] = None
+    max_iterations: Given[int] = field(default=5000, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -135,7 +136,7 @@ class LBFGSB(Optimizer):
 class BHHH(Optimizer):
     """The method of Berndt, Hall, Hall and Hausman (1974): outer products of scores and a line search."""
 
-    max_iterations: int = field(default=1000, kw_only=True)
+    max_iterations: Given[int] = field(default=1000, kw_only=True)
 
     @property
     def method(self) -> BHHHSteps:
@@ -154,9 +155,9 @@ class Scipy(Optimizer):
         Passed on; its iteration limit is `max_iterations`.
     """
 
-    method_name: str = "L-BFGS-B"
-    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    max_iterations: int = field(default=5000, kw_only=True)
+    method_name: Given[str] = "L-BFGS-B"
+    options: Given[Mapping[str, object]] = field(default_factory=dict, hash=False)
+    max_iterations: Given[int] = field(default=5000, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -174,7 +175,7 @@ class Scipy(Optimizer):
 BOUNDED = ("L-BFGS-B", "TNC", "SLSQP", "trust-constr")
 
 
-def _check_positive(options: Any, name: str) -> None:
+def _check_positive(options: object, name: str) -> None:
     value = getattr(options, name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise ValueError(f"{type(options).__name__}: {name} is positive, not {value!r}.")

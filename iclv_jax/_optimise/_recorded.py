@@ -6,8 +6,10 @@ import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from iclv_jax._base._facts import Fact, fact
+from iclv_jax._base._promotion import usual_promotion
 from iclv_jax._base._types import Array
 from iclv_jax._spec._trace import program_key
 
@@ -26,13 +28,15 @@ class Recorded:
     Raises ValueError for what is no transformation, and for one that needs more than the gradient.
     """
 
-    def __init__(self, transformation: Any, size: int) -> None:
+    def __init__(self, transformation: optax.GradientTransformation, size: int) -> None:
         self.size, zeros = size, jnp.zeros(size)
         try:
-            begin = transformation.init(zeros)
-            leaves, self.shape = jax.tree.flatten(jax.tree.map(jnp.asarray, begin))
-            self.first: Leaves = tuple(leaves)
-            self._program = jax.make_jaxpr(lambda *a: self._flat(transformation, *a))(zeros, zeros, *leaves)
+            with usual_promotion():
+                begin = transformation.init(zeros)
+                leaves, self.shape = jax.tree.flatten(jax.tree.map(jnp.asarray, begin))
+                self.first: Leaves = tuple(leaves)
+                program = jax.make_jaxpr(lambda *a: self._flat(transformation, *a))
+                self._program = program(zeros, zeros, *leaves)
         except Exception as error:
             raise ValueError(
                 f"{HINT}; {transformation!r} could not be recorded: {type(error).__name__}: {error}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ class Scale:
     unscaled: np.ndarray
 
 
-def check_scaling(scaling: Any) -> None:
+def check_scaling(scaling: object) -> None:
     if isinstance(scaling, str):
         if scaling not in KNOWN:
             raise ValueError(
@@ -42,7 +42,9 @@ def check_scaling(scaling: Any) -> None:
             raise ValueError(f"scaling[{name!r}] is the usual size of a parameter, above 0, not {size!r}.")
 
 
-def find_scale(objective: Objective, scaling: Any, z: Array) -> Scale:
+def find_scale(
+    objective: Objective, scaling: Literal["scores", "start", "none"] | Mapping[str, float], z: Array
+) -> Scale:
     """Scales at a point.
 
     `"scores"`: one over the root mean squared score. `"start"`: the size of the parameter, 1 where it is 0.

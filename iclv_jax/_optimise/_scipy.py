@@ -1,7 +1,6 @@
 """scipy's bounded methods on the same scaled objective."""
 
 import time
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +10,7 @@ from iclv_jax._base._types import Array
 from iclv_jax._optimise._driver import CLOSED, Outcome, Watch
 from iclv_jax._optimise._objective import Objective
 from iclv_jax._optimise._options import Scipy
+from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._subproblem import Model, curvature
 from iclv_jax._optimise._turns import flat_directions
@@ -32,7 +32,7 @@ class _Rounds:
     def __init__(self, options: Scipy, objective: Objective, watch: Watch) -> None:
         self.options, self.objective, self.watch = options, objective, watch
         self.began = time.perf_counter()
-        self.trace: list[dict[str, Any]] = []
+        self.trace: list[Row] = []
         self.evaluations = 0
 
     def minimise(self, start: Array, verify: bool) -> Outcome:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +13,7 @@ from iclv_jax._optimise._checkpoint import Checkpoint, Slot
 from iclv_jax._optimise._driver import Outcome, minimise
 from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._options import Optimizer, Scipy, TrustRegion
+from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import Scale
 from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._optimise._stochastic import Stochastic
@@ -28,7 +28,7 @@ ROUGH = TrustRegion("bhhh", tolerance=3.0, max_iterations=40, recentrings=0)
 """Stages only have to come close; outer products of scores are cheap and never indefinite."""
 
 MOST_REFINEMENTS = 6
-Watch = Callable[[str, dict[str, Any]], None]
+Watch = Callable[[str, Row], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def run(
     problem: Problem,
     free: np.ndarray,
     start: Array,
-    watch: Callable[[dict[str, Any]], None],
+    watch: Callable[[Row], None],
     checkpoint: Checkpoint | None,
     verify: bool = True,
     scale: Scale | None = None,
@@ -80,14 +80,14 @@ def sequential_start(
     watch: Watch,
     checkpoint: Checkpoint | None = None,
     penalties: Penalties | None = None,
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
+) -> tuple[np.ndarray, list[Row]]:
     """Run the stages and return where they end, with their traces.
 
     The second stage maximises the joint likelihood over the choice parameters alone, so the latent
     variables are integrated there too; no score of a person is plugged in. Of penalties the smooth ones count.
     """
     params = np.asarray(start)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for stage in stages(problem):
         outcome = run(
             ROUGH,
@@ -117,13 +117,13 @@ def refine(
     checkpoint: Checkpoint | None = None,
     penalties: Penalties | None = None,
     coarse: bool = True,
-) -> tuple[Outcome, list[dict[str, Any]]]:
+) -> tuple[Outcome, list[Row]]:
     """A stage taken to its maximum: with each stage of the rule of integration, coarse to fine, then with more
     nodes until the rule's `target_error` is met. Without `coarse`, with the last stage of the rule only."""
     if isinstance(optimizer, Stochastic):
         return _train(stage, start, optimizer, watch, checkpoint, penalties)
     problem, rules = stage.problem, stage.problem.rule.stages()[0 if coarse else -1 :]
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
 
     def once(
         rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool
@@ -165,10 +165,10 @@ def _train(
     watch: Watch,
     checkpoint: Checkpoint | None,
     penalties: Penalties | None,
-) -> tuple[Outcome, list[dict[str, Any]]]:
+) -> tuple[Outcome, list[Row]]:
     """Training with the nodes of the search and then, where asked for, a polish with those of the result."""
 
-    def told(row: dict[str, Any]) -> None:
+    def told(row: Row) -> None:
         watch("training", row)
 
     slot = Slot() if checkpoint is None else checkpoint.slot()

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
+import optax
 
+from iclv_jax._base._types import Given
 from iclv_jax._optimise._losses import Loss
 from iclv_jax._optimise._method import Method
 from iclv_jax._optimise._options import Optimizer, TrustRegion, decisive
@@ -80,17 +82,17 @@ class Stochastic(Optimizer):
         As of all optimisers; the scores behind scales are those of up to 1,000 people.
     """
 
-    transformation: Any = field(hash=False)
-    batch_people: int | None = field(default=256, kw_only=True)
-    epochs: int = field(default=100, kw_only=True)
-    validation: float = field(default=0.0, kw_only=True)
-    patience: int | None = field(default=None, kw_only=True)
-    clip: float | None = field(default=None, kw_only=True)
-    average: float | Literal["polyak"] | None = field(default=None, kw_only=True)
-    whiten: bool = field(default=False, kw_only=True)
-    seed: int = field(default=0, kw_only=True)
-    objective: Loss = field(default="likelihood", kw_only=True)
-    polish: bool | Literal["named"] | Sequence[str] = field(default=False, kw_only=True, hash=False)
+    transformation: Given[optax.GradientTransformation] = field(hash=False)
+    batch_people: Given[int | None] = field(default=256, kw_only=True)
+    epochs: Given[int] = field(default=100, kw_only=True)
+    validation: Given[float] = field(default=0.0, kw_only=True)
+    patience: Given[int | None] = field(default=None, kw_only=True)
+    clip: Given[float | None] = field(default=None, kw_only=True)
+    average: Given[float | Literal["polyak"] | None] = field(default=None, kw_only=True)
+    whiten: Given[bool] = field(default=False, kw_only=True)
+    seed: Given[int] = field(default=0, kw_only=True)
+    objective: Given[Loss] = field(default="likelihood", kw_only=True)
+    polish: Given[bool | Literal["named"] | Sequence[str]] = field(default=False, kw_only=True, hash=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,7 +119,7 @@ class Stochastic(Optimizer):
             raise ValueError(
                 f"polish= maximises the likelihood, not the objective {self.objective!r}. Leave one out."
             )
-        wanted: Any = self.polish
+        wanted = self.polish
         if isinstance(wanted, bool) or wanted == "named":
             return
         if isinstance(wanted, str) or not all(isinstance(n, str) for n in wanted):
@@ -138,7 +140,7 @@ class Stochastic(Optimizer):
         raise NotImplementedError("training has its own loop")
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """As of all optimisers; the transformation is known by the steps that it takes."""
         return {**decisive(self), "transformation": Recorded(self.transformation, TRIED).steps}
 
@@ -162,9 +164,9 @@ class Stochastic(Optimizer):
         )
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 1)

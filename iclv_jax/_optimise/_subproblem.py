@@ -124,7 +124,7 @@ def _ball(model: Model, moving: Array, radius: Scalar, known: Spectrum) -> Array
     def length(shift: Scalar) -> Scalar:
         return jnp.linalg.norm(along / jnp.maximum(values + shift, tiny))
 
-    def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: object, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
         middle = 0.5 * (low + high)
         too_long = length(middle) > radius
@@ -149,6 +149,6 @@ def _projected_gradient(model: Model, fixed: Array, radius: Scalar) -> Array:
     direction = jnp.where(fixed, 0.0, -model.gradient)
     size = jnp.linalg.norm(direction)
     lengths = radius / jnp.where(size > 0.0, size, 1.0) * 0.5 ** jnp.arange(30.0)
-    path = jnp.clip(lengths[:, None] * direction, model.lower, model.upper)
+    path = jnp.clip(lengths[:, None] * direction[None, :], model.lower[None, :], model.upper[None, :])
     decreases = jax.vmap(lambda step: predicted_decrease(model, step))(path)
     return path[jnp.argmax(decreases)]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from iclv_jax._optimise._epoch import Everybody, Setting, State, Step, cut, epoc
 from iclv_jax._optimise._losses import WORDS
 from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._recorded import Recorded
+from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import Scale, find_scale
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._verdict import Verdict
@@ -23,7 +24,7 @@ from iclv_jax._problem import Problem
 SCALED_BY = 1_000
 """People whose scores give the scales: more would take memory and change nothing."""
 LEAST = 1e-4
-Watch = Callable[[dict[str, Any]], None]
+Watch = Callable[[Row], None]
 
 
 class Trained(NamedTuple):
@@ -33,7 +34,7 @@ class Trained(NamedTuple):
     verdict: Verdict
     message: str
     scale: Scale
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     steps: int
 
 
@@ -170,7 +171,7 @@ class Training:
         self.options, self.problem, self.watch, self.slot = options, problem, watch, slot
         self.objective = Likelihood(problem, free, penalties)
         self.began = time.perf_counter()
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Row] = []
         self.best, self.best_epoch = -np.inf, 0
         self.update = Recorded(options.transformation, len(free))
         out = held_out(problem, options.validation, options.seed)
@@ -217,7 +218,7 @@ class Training:
         self._save(state)
         return state
 
-    def _row(self, number: int, state: State, seen: Step) -> dict[str, Any]:
+    def _row(self, number: int, state: State, seen: Step) -> Row:
         train = float(seen.people @ seen.loglike / seen.people.sum())
         judged = {} if self.jury is None else {"validation": self._judged(state.average)}
         row = {

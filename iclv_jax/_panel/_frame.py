@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._panel._numbers import counted
 from iclv_jax._spec._names import duplicates, nearest
 
@@ -108,7 +109,7 @@ class Frame:
             )
 
 
-def read_frame(data: Any, person: str | None, people: Any) -> Frame:
+def read_frame(data: Any, person: Given[str | None], people: Any) -> Frame:
     """Assign rows to people; ValueError for frames that cannot be read."""
     check_frame(data, "data")
     data = data.copy()  # What the user does to the frame afterwards must not reach the problem.
@@ -139,7 +140,7 @@ def read_frame(data: Any, person: str | None, people: Any) -> Frame:
     return Frame(data, codes, tuple(ids), extra, person)
 
 
-def read_frames(data: Any, person: str | None, people: Any) -> dict[str | None, Frame]:
+def read_frames(data: Given[Any], person: Given[str | None], people: Given[Any]) -> dict[str | None, Frame]:
     """The data as frames of the same people, by name; the first, which holds items and covariates, also under None.
 
     A single frame has the name None alone. People come in the order of the first frame; those only in others follow.
@@ -163,7 +164,7 @@ def read_frames(data: Any, person: str | None, people: Any) -> dict[str | None, 
     return {None: found[names[0]], **found}
 
 
-def _named(name: str, data: Any, person: str, people: Any) -> Frame:
+def _named(name: str, data: Any, person: Given[str], people: Any) -> Frame:
     try:
         return read_frame(data, person, people)
     except ValueError as error:

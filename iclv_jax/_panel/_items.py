@@ -93,7 +93,7 @@ def _find_levels(indicators: Sequence[Indicator], raw: Mapping[str, pd.Series]) 
     return found
 
 
-def _join(parts: list[tuple[Level, ...]], name: str | None) -> tuple[Level, ...]:
+def _join(parts: list[tuple[Any, ...]], name: str | None) -> tuple[Level, ...]:
     """Levels of items that share thresholds: the union of numbers, or one common list of labels."""
     if all(part == parts[0] for part in parts):
         return parts[0]

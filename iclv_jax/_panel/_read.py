@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._panel._choices import Choices, read_choices
 from iclv_jax._panel._covariates import Moments, read_covariates
 from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frames
@@ -141,15 +142,15 @@ class Panel:
 
 
 def read_panel(
-    spec: Spec,
-    data: Any,
-    person: str | None = None,
-    people: Any = None,
-    weights: Any = None,
-    cluster: str | None = None,
-    levels: Mapping[str, tuple[Level, ...]] | None = None,
-    outcomes: Collection[str] = ("items", "choices"),
-    estimating: bool = True,
+    spec: Given[Spec],
+    data: Given[Any],
+    person: Given[str | None] = None,
+    people: Given[Any] = None,
+    weights: Given[Any] = None,
+    cluster: Given[str | None] = None,
+    levels: Given[Mapping[str, tuple[Level, ...]] | None] = None,
+    outcomes: Given[Collection[str]] = ("items", "choices"),
+    estimating: Given[bool] = True,
 ) -> Panel:
     """Check the data against the model and arrange them.
 

@@ -7,10 +7,10 @@ from iclv_jax._predict._probabilities import (
     expected_items,
     item_columns,
 )
-from iclv_jax._predict._view import Given, View, moving, on, posterior_view, prior_view
+from iclv_jax._predict._view import Information, View, moving, on, posterior_view, prior_view
 
 __all__ = [
-    "Given",
+    "Information",
     "Posterior",
     "View",
     "at_rows",

@@ -98,7 +98,8 @@ def standardised(
     """Every parameter of the table times the standard deviations of `units` to the `powers` (..., row, unit)."""
     full = structure.map.full(constants, params)
     scales = units(structure, constants, covariates, params)
-    return full * jnp.prod(jnp.where(powers == 0.0, 1.0, scales**powers), axis=-1)
+    factors = jnp.where(powers == 0.0, 1.0, jnp.broadcast_to(scales, powers.shape) ** powers).prod(axis=-1)
+    return jnp.broadcast_to(full, factors.shape) * factors
 
 
 def explained(structure: Structure, constants: Array, covariates: Array, params: Params) -> Array:

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
+from iclv_jax._base._types import Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._predict._new_data import Sight, alternatives_of, choice_of, directions, situations_of
 from iclv_jax._predict._probabilities import choice_probabilities
 from iclv_jax._predict._responses import Place, averages, changes, jacobian, slopes, values_of
-from iclv_jax._predict._view import Given
+from iclv_jax._predict._view import Information
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel
 from iclv_jax._spec._names import nearest
@@ -63,13 +64,13 @@ class Responses(Tabular):
 
 def elasticities(
     fit: Estimated,
-    column: str,
-    alternative: Hashable | None = None,
+    column: Given[str],
+    alternative: Given[Hashable | None] = None,
     *,
-    given: Given = "nothing",
-    data: pd.DataFrame | None = None,
-    cov: str | None = None,
-    choice: str | None = None,
+    given: Given[Information] = "nothing",
+    data: Given[pd.DataFrame | None] = None,
+    cov: Given[str | None] = None,
+    choice: Given[str | None] = None,
 ) -> Responses:
     """Point elasticities of the choice probabilities with respect to a column.
 
@@ -117,13 +118,13 @@ def elasticities(
 
 def marginal_effects(
     fit: Estimated,
-    column: str,
-    alternative: Hashable | None = None,
+    column: Given[str],
+    alternative: Given[Hashable | None] = None,
     *,
-    given: Given = "nothing",
-    data: pd.DataFrame | None = None,
-    cov: str | None = None,
-    choice: str | None = None,
+    given: Given[Information] = "nothing",
+    data: Given[pd.DataFrame | None] = None,
+    cov: Given[str | None] = None,
+    choice: Given[str | None] = None,
 ) -> Responses:
     """Derivatives of the choice probabilities with respect to a column, by row and averaged over the sample; for a
     column of zeros and ones also the change from 0 to 1.
@@ -144,7 +145,7 @@ def marginal_effects(
 
 
 def _responding(
-    fit: Estimated, column: str, data: pd.DataFrame | None, given: Given, choice: str | None
+    fit: Estimated, column: str, data: pd.DataFrame | None, given: Given[Information], choice: str | None
 ) -> tuple[Sight, Place]:
     kernel = choice_of(fit.problem, "elasticities", choice)
     place = _place(fit.problem, kernel, column)

@@ -65,7 +65,7 @@ def observed_sums(core: Core, person: Person) -> tuple[Array, Array]:
             one = jnp.stack([data.outcome, data.outcome**2], axis=-1)
         each.append((one * data.occurs[..., None].astype(float)).reshape(size, -1))
     features = jnp.concatenate(each, axis=1)
-    return core.weights @ features, (features.T * core.weights) @ features
+    return core.weights @ features, (features.T * core.weights[None, :]) @ features
 
 
 def _levels(core: Core, block: Items) -> int:
@@ -88,7 +88,7 @@ def _answered(core: Core, person: Person, owner: Array) -> Float[Array, "person 
 def counted(core: Core, person: Person, owner: Array) -> tuple[Array, Array]:
     """Weights of those who answered an item, by feature, and of those who answered both, by pair of features."""
     seen = _answered(core, person, owner)
-    return core.weights @ seen, (seen.T * core.weights) @ seen
+    return core.weights @ seen, (seen.T * core.weights[None, :]) @ seen
 
 
 @compiled
@@ -107,7 +107,7 @@ def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tu
         def features(shocks: Array) -> Array:
             return _given(shape, cells, before.world(cells, person, shocks)[0].eta)
 
-        each = jax.vmap(features)(u) * mask
+        each = jax.vmap(features)(u) * mask[None, :]
         first, second = total
         return (first + weight * each.mean(axis=0), second + weight / len(u) * each.T @ each), None
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
+from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._penalised import penalised_hessian, smooth_penalties
 from iclv_jax._inference._refits import refit as fitted_again
@@ -79,7 +80,9 @@ def _row(name: str, row: pd.Series) -> tuple[str, ...]:
 
 
 @one_thread
-def goodness_of_fit(fit: Maximum, samples: int = 100, seed: int = 0, refit: bool = True) -> GoodnessOfFit:
+def goodness_of_fit(
+    fit: Maximum, samples: Given[int] = 100, seed: Given[int] = 0, refit: Given[bool] = True
+) -> GoodnessOfFit:
     """How the data look beside data that the fitted model has made: a parametric bootstrap.
 
     Every simulated data set has the covariates, situations, alternatives on offer and missing answers of the data, and

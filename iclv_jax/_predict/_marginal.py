@@ -247,12 +247,12 @@ def mean_trade_off(view: View, params: Params, attribute: Marginal, cost: Margin
     """The weighted mean over people, situations and tastes, as a vector of one."""
     ratio, _, weights = trade_offs(view, params, attribute, cost)
     each = jnp.einsum("ntr,nr->nt", ratio, weights)
-    occurs = view.data.occurs[:, : each.shape[1]]
-    by_person = jnp.sum(each * occurs, axis=1) / jnp.maximum(jnp.sum(occurs, axis=1), 1)
+    occurs = view.data.occurs[:, : each.shape[1]].astype(float)
+    by_person = jnp.sum(each * occurs, axis=1) / jnp.maximum(jnp.sum(occurs, axis=1), 1.0)
     counted = counted_people(view)
     return (jnp.dot(counted, by_person) / counted.sum())[None]
 
 
 def counted_people(view: View) -> Array:
     """Weights of the people who have a situation."""
-    return view.core.weights * view.data.occurs.any(axis=1)
+    return view.core.weights * view.data.occurs.any(axis=1).astype(float)

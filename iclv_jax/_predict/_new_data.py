@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Array, Params
+from iclv_jax._base._types import Array, Given, Params
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._panel import Panel, read_panel
 from iclv_jax._panel._frame import Frame, identifiers
 from iclv_jax._panel._read import Table
 from iclv_jax._parameters import LATENT
 from iclv_jax._predict._probabilities import at_rows
-from iclv_jax._predict._view import Given, View, moving, on, posterior_view, prior_view
+from iclv_jax._predict._view import Information, View, moving, on, posterior_view, prior_view
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel
 from iclv_jax._spec._names import nearest
@@ -69,13 +69,13 @@ def sight(
     params: Params,
     data: pd.DataFrame | None,
     people: pd.DataFrame | None,
-    given: Given,
+    given: Given[Information],
     choice: str | None = None,
     draws: int | None = None,
 ) -> Sight:
     """What to predict for; ValueError for data that do not fit the model."""
-    if given not in get_args(Given):
-        known = get_args(Given)
+    if given not in get_args(Information):
+        known = get_args(Information)
         raise ValueError(
             f"given= is {', '.join(map(repr, known))}, not {given!r}. {nearest(str(given), known)}"
         )
@@ -165,7 +165,7 @@ def situations_of(
     choice: Kernel,
     data: pd.DataFrame | None = None,
     people: pd.DataFrame | None = None,
-    given: Given = "nothing",
+    given: Given[Information] = "nothing",
 ) -> Sight:
     """The situations of a choice at the estimates."""
     return sight(fit.problem, jnp.asarray(fit.estimates), data, people, given, choice.name)

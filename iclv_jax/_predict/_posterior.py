@@ -38,7 +38,8 @@ def posterior(core: Core, params: Params) -> Posterior:
 
         values = jax.vmap(quantities)(nodes.shocks)
         mean = shares @ values
-        spread = (values - mean).T @ ((values - mean) * shares[:, None])
+        away = values - mean[None, :]
+        spread = away.T @ (away * shares[:, None])
         rest = shape.system.uncertain(cells, person)[:latents, :latents]
         return Posterior(mean, spread.at[:latents, :latents].add(rest))
 

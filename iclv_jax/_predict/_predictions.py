@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._panel._frame import identifiers
@@ -15,20 +15,20 @@ from iclv_jax._parameters import LATENT, Stack
 from iclv_jax._predict._new_data import Sight, choice_of, directions, sight, situations_of
 from iclv_jax._predict._probabilities import choice_probabilities, item_columns
 from iclv_jax._predict._responses import along
-from iclv_jax._predict._view import Given, moving
+from iclv_jax._predict._view import Information, moving
 
 Columns = dict[tuple[str, Hashable], np.ndarray]
 
 
 def predict(
     fit: Estimated,
-    data: pd.DataFrame | None = None,
+    data: Given[pd.DataFrame | None] = None,
     *,
-    given: Given = "nothing",
-    errors: bool = False,
-    cov: str | None = None,
-    people: pd.DataFrame | None = None,
-    choice: str | None = None,
+    given: Given[Information] = "nothing",
+    errors: Given[bool] = False,
+    cov: Given[str | None] = None,
+    people: Given[pd.DataFrame | None] = None,
+    choice: Given[str | None] = None,
 ) -> pd.DataFrame:
     """Choice probabilities, expected over latent variables and random coefficients.
 
@@ -89,12 +89,12 @@ def predict(
 @one_thread
 def predict_items(
     fit: Estimated,
-    data: pd.DataFrame | None = None,
+    data: Given[pd.DataFrame | None] = None,
     *,
-    given: Given = "nothing",
-    errors: bool = False,
-    cov: str | None = None,
-    people: pd.DataFrame | None = None,
+    given: Given[Information] = "nothing",
+    errors: Given[bool] = False,
+    cov: Given[str | None] = None,
+    people: Given[pd.DataFrame | None] = None,
 ) -> pd.DataFrame:
     """What each person is expected to answer: probabilities of the levels of ordered items, means and
     standard deviations of continuous ones.

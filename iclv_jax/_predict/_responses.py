@@ -72,7 +72,7 @@ def _changed(view: View, place: Place, change: Callable[[Array], Array]) -> View
 
 def situation_weights(view: View) -> Float[Array, "person situation"]:
     """Weights of the people's situations, zero for padding."""
-    return view.core.weights[:, None] * view.data.occurs
+    return view.core.weights[:, None] * view.data.occurs.astype(float)
 
 
 @partial(compiled, static_argnames=("place", "kind"))

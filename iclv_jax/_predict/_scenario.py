@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
+from iclv_jax._base._types import Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._predict._marginal import Marginal, find_marginal, fixed_marginal
 from iclv_jax._predict._new_data import Sight, alternatives_of, choice_of, directions, situations_of
 from iclv_jax._predict._responses import jacobian
 from iclv_jax._predict._surplus import mean_worth, scenario_totals, surplus
-from iclv_jax._predict._view import Given, View
+from iclv_jax._predict._view import Information, View
 from iclv_jax._spec import Kernel
 from iclv_jax._tables import Report, Section, Tabular, number, of_frame
 
@@ -71,14 +72,14 @@ class Scenario(Tabular):
 @one_thread
 def scenario(
     fit: Estimated,
-    first: pd.DataFrame,
-    second: pd.DataFrame,
-    cost: str | None = None,
+    first: Given[pd.DataFrame],
+    second: Given[pd.DataFrame],
+    cost: Given[str | None] = None,
     *,
-    given: Given = "nothing",
-    cov: str | None = None,
-    people: pd.DataFrame | None = None,
-    choice: str | None = None,
+    given: Given[Information] = "nothing",
+    cov: Given[str | None] = None,
+    people: Given[pd.DataFrame | None] = None,
+    choice: Given[str | None] = None,
 ) -> Scenario:
     """Shares and consumer surplus in two states of the world.
 

@@ -5,14 +5,19 @@ from collections.abc import Hashable
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._predict._new_data import Sight, alternatives_of, choice_of, situations_of
 from iclv_jax._predict._predictions import predict
-from iclv_jax._predict._view import Given
+from iclv_jax._predict._view import Information
 
 
 def shares(
-    fit: Estimated, by: str | None = None, *, given: Given = "nothing", choice: str | None = None
+    fit: Estimated,
+    by: Given[str | None] = None,
+    *,
+    given: Given[Information] = "nothing",
+    choice: Given[str | None] = None,
 ) -> pd.DataFrame:
     """Predicted against observed shares of the alternatives over the estimation sample, weighted.
 
@@ -49,7 +54,9 @@ def shares(
     return pd.concat(dict(sorted(tables.items(), key=lambda kv: _rank(kv[0]))), names=[by, "alternative"])
 
 
-def hit_rate(fit: Estimated, *, given: Given = "nothing", choice: str | None = None) -> float:
+def hit_rate(
+    fit: Estimated, *, given: Given[Information] = "nothing", choice: Given[str | None] = None
+) -> float:
     """The (weighted) share of situations in which the alternative with the highest probability was chosen.
 
     It rewards certainty, not good probabilities: a model that reproduces every share can have a low one (Train
@@ -58,7 +65,9 @@ def hit_rate(fit: Estimated, *, given: Given = "nothing", choice: str | None = N
     return float(choice_fit(fit, given=given, choice=choice)["hit rate"])
 
 
-def choice_fit(fit: Estimated, *, given: Given = "nothing", choice: str | None = None) -> pd.Series:
+def choice_fit(
+    fit: Estimated, *, given: Given[Information] = "nothing", choice: Given[str | None] = None
+) -> pd.Series:
     """How well the choices are predicted.
 
     `hit rate`; `probability of choice`, the average probability of what was chosen, over situations; log-likelihoods of

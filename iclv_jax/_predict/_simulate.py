@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given, Number
 from iclv_jax._density import Structure, structure
 from iclv_jax._panel import Person, read_panel
 from iclv_jax._parameters import ParameterTable, build_table
@@ -22,7 +22,11 @@ QUICK = {"xla_backend_optimization_level": 0}
 
 
 def simulate(
-    spec: Spec, params: Mapping[str, float], frame: pd.DataFrame, seed: int, person: str | None
+    spec: Given[Spec],
+    params: Given[Mapping[str, Number]],
+    frame: Given[pd.DataFrame],
+    seed: Given[int],
+    person: Given[str | None],
 ) -> pd.DataFrame:
     """The frame with simulated items and choices added (or replaced).
 
@@ -85,7 +89,7 @@ def _draw(shape: Structure, constants: Array, params: Array, people: Person, see
     return jax.vmap(one)(people, keys)
 
 
-def _levels(spec: Spec, params: Mapping[str, float]) -> dict[str, tuple[Level, ...]]:
+def _levels(spec: Spec, params: Mapping[str, Number]) -> dict[str, tuple[Level, ...]]:
     found: dict[str, tuple[Level, ...]] = {}
     for item in spec.indicators:
         declared = getattr(item, "levels", None)
@@ -98,12 +102,12 @@ def _levels(spec: Spec, params: Mapping[str, float]) -> dict[str, tuple[Level, .
     return found
 
 
-def _given(params: Mapping[str, float], name: Callable[[int], str]) -> int:
+def _given(params: Mapping[str, Number], name: Callable[[int], str]) -> int:
     """How many of the parameters with these names, from the first, have a value."""
     return next(k for k in count() if name(k + 1) not in params)
 
 
-def _count(owner: str, params: Mapping[str, float]) -> int:
+def _count(owner: str, params: Mapping[str, Number]) -> int:
     """Number of levels that the thresholds in `params` imply."""
     symmetric = Thresholds(owner, symmetric=True)
     numbered = _given(params, lambda k: names.threshold(owner, k))
@@ -118,7 +122,7 @@ def _count(owner: str, params: Mapping[str, float]) -> int:
     )
 
 
-def _vector(table: ParameterTable, params: Mapping[str, float]) -> np.ndarray:
+def _vector(table: ParameterTable, params: Mapping[str, Number]) -> np.ndarray:
     for name in params:
         table.row(name)
     absent = [n for n in table.names if n not in params]
@@ -127,7 +131,7 @@ def _vector(table: ParameterTable, params: Mapping[str, float]) -> np.ndarray:
     return np.array([float(params[n]) for n in table.names])
 
 
-def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, float]) -> np.ndarray:
+def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Number]) -> np.ndarray:
     levels = _levels(spec, params)[name]
     if not levels:
         return values

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._density import Structure
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
@@ -21,7 +21,7 @@ from iclv_jax._spec import Parameter
 Axes = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
-def effects(fit: Estimated, cov: str | None = None) -> pd.DataFrame:
+def effects(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     """Direct, indirect and total effects along the paths (Bollen 1987).
 
     Of covariates and latent variables on latent variables and on items (for ordered items on the response behind
@@ -56,7 +56,7 @@ def effects(fit: Estimated, cov: str | None = None) -> pd.DataFrame:
     return _with_notes(fit, pd.DataFrame(table, index=index)[connected], cov)
 
 
-def standardized(fit: Estimated, cov: str | None = None) -> pd.DataFrame:
+def standardized(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     """Estimates of the structural and measurement equations in standard units, and explained variances.
 
     Returns
@@ -93,7 +93,7 @@ def standardized(fit: Estimated, cov: str | None = None) -> pd.DataFrame:
     return _with_notes(fit, pd.DataFrame(table, index=pd.Index(names, name="parameter")), cov)
 
 
-def reliability(fit: Estimated, cov: str | None = None) -> pd.DataFrame:
+def reliability(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     """Composite reliability and average variance extracted, by latent variable.
 
     `omega = (sum |loading|)^2 V / ((sum |loading|)^2 V + sum of error variances)` with V the variance of the latent

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Float, Params
+from iclv_jax._base._types import Array, Float, Given, Params
 from iclv_jax._density import Choice, steady_columns
 from iclv_jax._integration import GaussHermite, MonteCarlo, Nodes, default_rule
 from iclv_jax._likelihood import Core
@@ -20,7 +20,7 @@ from iclv_jax._problem import Problem, spread_nodes
 from iclv_jax._problem._memory import batch_size
 from iclv_jax._problem._portions import Portion
 
-Given = Literal["nothing", "items", "answers"]
+Information = Literal["nothing", "items", "answers"]
 
 PRIOR_NODES = {0: 1, 1: 64, 2: 32}
 """Gauss-Hermite nodes per dimension of the distribution that no answers inform."""
@@ -127,7 +127,7 @@ def prior_view(problem: Problem, choice: str | None, draws: int | None = None) -
 
 
 def posterior_view(
-    problem: Problem, situations: Person, params: Params, given: Given, choice: str | None
+    problem: Problem, situations: Person, params: Params, given: Given[Information], choice: str | None
 ) -> View:
     """The situations, their people known by the items of a problem, or by its items and choices.
 

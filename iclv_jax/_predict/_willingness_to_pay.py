@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from iclv_jax._base._threads import one_thread
+from iclv_jax._base._types import Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._inference._functions import at_draws, normal_draws
@@ -90,15 +91,15 @@ class TradeOff(Tabular):
 @one_thread
 def willingness_to_pay(
     fit: Estimated,
-    name: str,
-    cost: str,
+    name: Given[str],
+    cost: Given[str],
     *,
-    alternative: Hashable | None = None,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-    cov: str | None = None,
-    choice: str | None = None,
+    alternative: Given[Hashable | None] = None,
+    level: Given[float] = 0.95,
+    draws: Given[int] = 10_000,
+    seed: Given[int] = 0,
+    cov: Given[str | None] = None,
+    choice: Given[str | None] = None,
 ) -> TradeOff:
     """Minus the ratio of two marginal utilities: what one more unit of `name` is worth in units of `cost`.
 

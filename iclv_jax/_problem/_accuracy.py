@@ -1,6 +1,6 @@
 """How accurate the integral is: effective sample sizes, and the spread over randomisations."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -43,8 +43,8 @@ class Accuracy:
     nodes: int
     sizes: np.ndarray | None
     error: float | None
-    lost: tuple[Hashable, ...] = ()
-    bent: tuple[Hashable, ...] = ()
+    lost: Sequence[Hashable] = ()
+    bent: Sequence[Hashable] = ()
     centred: bool = True
 
     def sentence(self) -> str:

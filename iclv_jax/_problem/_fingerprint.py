@@ -1,9 +1,9 @@
 """What a fit depends on, as facts: equal for equal models, data and settings, in any process and any release of JAX."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 import numpy as np
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base._archive import digest
 from iclv_jax._base._facts import Fact, Facts, dict_of, difference, fact
@@ -24,6 +24,7 @@ WHAT = {
 """Parts of the facts of a fit, and what it means if they differ."""
 
 
+@runtime_checkable
 class Settings(Protocol):
     """An optimiser, as far as facts go: its settings that the answer depends on."""
 
@@ -92,7 +93,9 @@ def outcomes(problem: Problem) -> dict[str, str]:
     for choice in problem.spec.choices:
         rows = panel.situations_of(choice.name)
         labels = np.array([repr(fact(a)) for a in choice.utility.alternatives])[rows.outcome]
-        found[f"the choices of {choice.name}"] = digest(rows.person, labels.tolist())
+        alone = len(problem.spec.choices) == 1
+        what = "the choices" if alone else f"the choices of {choice.name}"
+        found[what] = digest(rows.person, labels.tolist())
     return found | {f"item {item!r}": answers for item, answers in _answers(problem).items()}
 
 

@@ -13,7 +13,7 @@ from jax.core import Tracer
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import AnyArray, Array, Float, Hessian, Params, Scalar, Scores
+from iclv_jax._base._types import AnyArray, Array, Float, Given, Hessian, Params, Scalar, Scores
 from iclv_jax._density import conditionable, log_density, not_finite, steady_columns, structure
 from iclv_jax._integration import Centre, Nodes, Rule, choose_rule, find_centre, place
 from iclv_jax._integration._rule import check_count
@@ -170,7 +170,7 @@ class Problem(eqx.Module):
     def hessian(
         self,
         params: Params,
-        method: HessianMethod = "exact",
+        method: Given[HessianMethod] = "exact",
         *,
         people: Any = None,
         difference: derivatives.Difference = "central",
@@ -364,18 +364,18 @@ def _check_choice(argument: str, value: Any, known: tuple[str, ...]) -> None:
 
 
 def bind(
-    spec: Spec,
-    data: Any,
+    spec: Given[Spec],
+    data: Given[Any],
     *,
-    person: str | None = None,
-    people: Any = None,
-    weights: Any = None,
-    cluster: str | None = None,
-    integration: Rule | None = None,
-    levels: Mapping[str, Any] | None = None,
-    batch_people: int | None = None,
-    memory: str | float = MEMORY,
-    weights_are: WeightsAre = "sampling",
+    person: Given[str | None] = None,
+    people: Given[Any] = None,
+    weights: Given[Any] = None,
+    cluster: Given[str | None] = None,
+    integration: Given[Rule | None] = None,
+    levels: Given[Mapping[str, Any] | None] = None,
+    batch_people: Given[int | None] = None,
+    memory: Given[str | float] = MEMORY,
+    weights_are: Given[WeightsAre] = "sampling",
 ) -> Problem:
     """Check the data, build the parameter table, make the nodes."""
     if integration is not None and not isinstance(integration, Rule):

@@ -45,7 +45,7 @@ def _item_starts(spec: Spec, panel: Panel) -> dict[str, float]:
         communality = float(np.clip(loading**2, SMALLEST_COMMUNALITY, LARGEST_COMMUNALITY))
         observed = answers[item.column][~np.isnan(answers[item.column])]
         sign = 1.0 if loading >= 0.0 else -1.0
-        found = item.starts(panel.levels[item.column], observed, communality, sign)  # pyright: ignore[reportArgumentType]
+        found = item.starts(panel.levels[item.column], observed, communality, sign)
         for name, value in found.items():
             collected.setdefault(name, []).append(value)
     return {name: float(np.mean(values)) for name, values in collected.items()}

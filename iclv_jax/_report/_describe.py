@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from iclv_jax._base._types import Given
 from iclv_jax._panel import Panel, read_panel
 from iclv_jax._parameters import ParameterTable, Row, build_table
 from iclv_jax._problem._start import default_start
@@ -18,7 +19,7 @@ from iclv_jax._tables._table import Report, Section
 ASSUMED = 5
 
 
-def describe(spec: Spec, data: Any, person: str | None, people: Any) -> Report:
+def describe(spec: Given[Spec], data: Given[Any], person: Given[str | None], people: Given[Any]) -> Report:
     """The parameter table and, with data, shares, availability, missing items and levels."""
     if data is None:
         levels, unknown = _assumed_levels(spec)

@@ -1,10 +1,10 @@
 """The report on the accuracy of the integral."""
 
 from collections.abc import Hashable, Sequence
-from typing import Protocol
 
 import jax.numpy as jnp
 import numpy as np
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base._threads import one_thread
 from iclv_jax._inference._estimated import Maximum
@@ -20,6 +20,7 @@ SMALL_ERROR = 0.5
 WORST = 5
 
 
+@runtime_checkable
 class Integrated(Maximum, Protocol):
     """A maximum with the result of about four times the nodes; None when nothing is integrated."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+import pandas as pd
 
 from iclv_jax._parameters import ParameterTable
 from iclv_jax._spec import Module
@@ -10,7 +11,9 @@ from iclv_jax._spec._model import Spec
 from iclv_jax._tables._format import number
 
 
-def free_parameters(spec: Spec, table: ParameterTable, values: Mapping[str, float]) -> list[tuple[str, str]]:
+def free_parameters(
+    spec: Spec, table: ParameterTable, values: Mapping[str, float] | pd.Series
+) -> list[tuple[str, str]]:
     """The number of free parameters, and below it what each module holds."""
     facts = [("Free parameters", f"{len(table.names)}")]
     status = {row.name: row.status for row in table.rows}

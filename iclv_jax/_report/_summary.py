@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._kinds import default_covariance
@@ -36,7 +37,7 @@ KINDS = {
 }
 
 
-def summary(fit: Maximum, cov: str | None = None) -> Report:
+def summary(fit: Maximum, cov: Given[str | None] = None) -> Report:
     """The table of results with a header; prints as text and shows as HTML in notebooks.
 
     `cov` is the kind of covariance behind the standard errors.

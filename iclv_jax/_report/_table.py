@@ -5,13 +5,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._base._types import Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._inference._frame import all_values, full_jacobian
 from iclv_jax._problem import Problem
 
 
-def table(fit: Estimated, cov: str | None = None) -> pd.DataFrame:
+def table(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     """Every parameter, free or not: block, estimate, standard error, t, p, and t against 1 where
     a modeller would ask. Standard errors of defined ones follow by the delta method."""
     errors = all_errors(fit.problem, fit.estimates, fit.covariance(cov).of_functions)

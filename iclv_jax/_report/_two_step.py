@@ -1,10 +1,10 @@
 """The summary of an estimation in two steps."""
 
-from typing import Protocol
-
 import numpy as np
 import pandas as pd
+from typing_extensions import Protocol, runtime_checkable
 
+from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._report._summary import HEADINGS, rule_in_words, weight_facts, weight_notes
@@ -28,6 +28,7 @@ MEANINGS = {
 NUMBERS = {"structural": 1, "measurement": 1, "choice": 2}
 
 
+@runtime_checkable
 class TwoSteps(Estimated, Protocol):
     """Estimates of two steps."""
 
@@ -50,7 +51,7 @@ class TwoSteps(Estimated, Protocol):
     def kinds(self) -> tuple[str, ...]: ...
 
 
-def summary(fit: TwoSteps, cov: str | None = None) -> Report:
+def summary(fit: TwoSteps, cov: Given[str | None] = None) -> Report:
     """The table of results with a header; prints as text and shows as HTML in notebooks.
 
     `cov` is the kind of covariance behind t and p.
@@ -67,7 +68,7 @@ def summary(fit: TwoSteps, cov: str | None = None) -> Report:
     )
 
 
-def table(fit: TwoSteps, cov: str | None = None) -> pd.DataFrame:
+def table(fit: TwoSteps, cov: Given[str | None] = None) -> pd.DataFrame:
     """Every parameter, free or not: block, role, status, estimate, a column of standard errors for each of `kinds`,
     `ratio` of the Murphy-Topel ones to the uncorrected, and `se`, t and p from the kind `cov`.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from iclv_jax._inference._cross_validation import draw_folds, parts
 from iclv_jax._model import Model
@@ -24,8 +25,8 @@ FEWEST = 4
 class Task:
     """What every trial has in common; `who` are the keywords person, people, weights and cluster."""
 
-    build: Callable[[Settings], Any]
-    data: Any
+    build: Callable[[Settings], object]
+    data: pd.DataFrame
     who: Mapping[str, Any]
     folds: int
     seed: int
@@ -58,7 +59,7 @@ def evaluate(task: Task, settings: Settings, earlier: Sequence[Trial]) -> Trial:
     return ended("complete")
 
 
-def _built(build: Callable[[Settings], Any], settings: Settings) -> dict[str, Any]:
+def _built(build: Callable[[Settings], object], settings: Settings) -> dict[str, Any]:
     """What the user's function returns, checked as far as it can be without fitting."""
     found = build(dict(settings))
     if isinstance(found, Model):
@@ -111,4 +112,4 @@ def _worse(trial: Trial, earlier: Sequence[Trial]) -> bool:
     """The median rule (Golovin et al. 2017): whether the trial is below the median of complete ones after as many folds."""
     done = len(trial.folds)
     others = [t.running[done - 1] for t in earlier if t.state == "complete"]
-    return len(others) >= FEWEST and trial.value < float(np.median(others))
+    return len(others) >= FEWEST and bool(trial.value < np.median(others))

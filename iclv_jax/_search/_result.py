@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import pandas as pd
@@ -69,7 +69,7 @@ def collected(
     best = best_of(trials)
     assert best is not None
     index = pd.RangeIndex(1, len(trials) + 1, name="trial")
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         name: pd.Series([_shown(t.settings[name]) for t in trials], index=index) for name in space
     }
     behind = np.array([_behind(t, best) for t in trials])
@@ -100,10 +100,10 @@ def _behind(trial: Trial, best: Trial) -> tuple[float, float]:
     return best.value - trial.value, float(np.sqrt(len(gap)) * np.std(gap, ddof=1)) / count
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: object) -> object:
     """Numbers and text as they are, anything else in words."""
     return value if isinstance(value, (bool, int, float, str, np.generic)) else repr(value)
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

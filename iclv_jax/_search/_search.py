@@ -1,11 +1,13 @@
 """The search as users call it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import check_count
 from iclv_jax._search._held_out import Measure, Task, evaluate
 from iclv_jax._search._methods import CoarseToFine, Grid, Method, Random, best_of, combinations
@@ -21,23 +23,23 @@ USUAL = 20
 
 
 def search(
-    build: Callable[[Settings], Any],
-    space: Mapping[str, Any],
-    data: Any,
+    build: Given[Callable[[Settings], object]],
+    space: Given[Mapping[str, object]],
+    data: Given[pd.DataFrame],
     *,
-    person: str | None = None,
-    people: Any = None,
-    weights: Any = None,
-    cluster: str | None = None,
-    method: Any = "random",
-    trials: int | None = None,
-    points: int = 5,
-    folds: int = 5,
-    measure: Measure | None = None,
-    prune: bool = True,
-    time_limit: float = float("inf"),
-    seed: int = 0,
-    progress: bool = True,
+    person: Given[str | None] = None,
+    people: Given[pd.DataFrame | None] = None,
+    weights: Given[str | Sequence[float] | np.ndarray | pd.Series | None] = None,
+    cluster: Given[str | None] = None,
+    method: Given[Any] = "random",
+    trials: Given[int | None] = None,
+    points: Given[int] = 5,
+    folds: Given[int] = 5,
+    measure: Given[Measure | None] = None,
+    prune: Given[bool] = True,
+    time_limit: Given[float] = float("inf"),
+    seed: Given[int] = 0,
+    progress: Given[bool] = True,
 ) -> Search:
     """Choose settings of a model, its optimiser or its penalties by what people who were left out say of them.
 
@@ -132,7 +134,9 @@ def _run(task: Task, proposer: Method, most: int, time_limit: float, progress: b
     return found
 
 
-def _most(trials: int | None, method: Any, space: Mapping[str, Dimension], points: int) -> int:
+def _most(
+    trials: Given[int | None], method: Given[Any], space: Given[Mapping[str, Dimension]], points: Given[int]
+) -> int:
     if trials is not None:
         check_count(trials, "trials")
     size = len(combinations(space, points)) if method == "grid" else 0
@@ -144,7 +148,9 @@ def _most(trials: int | None, method: Any, space: Mapping[str, Dimension], point
     return trials or size or USUAL
 
 
-def _method(method: Any, space: Mapping[str, Dimension], points: int, seed: int) -> Method:
+def _method(
+    method: Given[Any], space: Given[Mapping[str, Dimension]], points: Given[int], seed: Given[int]
+) -> Method:
     if method == "random":
         return Random(space, seed)
     if method == "grid":

@@ -19,15 +19,15 @@ TAKEN = ("value", "behind", "se", "folds", "converged", "seconds", "state", "not
 class Choices:
     """One of these values."""
 
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
 
-    def grid(self, points: int) -> list[Any]:
+    def grid(self, points: int) -> list[object]:
         return list(self.values)
 
-    def draw(self, share: float) -> Any:
+    def draw(self, share: float) -> object:
         return self.values[min(int(share * len(self.values)), len(self.values) - 1)]
 
-    def around(self, value: Any, points: int) -> "Choices":
+    def around(self, value: object, points: int) -> "Choices":
         return Choices((value,))
 
 
@@ -41,20 +41,20 @@ class Range:
     log: bool
     whole: bool
 
-    def grid(self, points: int) -> list[Any]:
+    def grid(self, points: int) -> list[float]:
         return list(dict.fromkeys(self._at(share) for share in np.linspace(0.0, 1.0, points)))
 
-    def draw(self, share: float) -> Any:
+    def draw(self, share: float) -> float:
         return self._at(share, wide=True)
 
-    def around(self, value: Any, points: int) -> "Range":
+    def around(self, value: float, points: int) -> "Range":
         """From the neighbour below to the neighbour above in the grid of so many points."""
         known = self.grid(points)
         at = int(np.argmin([abs(v - value) for v in known]))
         low, high = known[max(at - 1, 0)], known[min(at + 1, len(known) - 1)]
         return Range(low, high, self.log, self.whole)
 
-    def _at(self, share: float, wide: bool = False) -> Any:
+    def _at(self, share: float, wide: bool = False) -> float:
         low, high = self.low, self.high
         if wide and self.whole:
             low, high = low - 0.5 + 1e-9, high + 0.5 - 1e-9
@@ -67,7 +67,7 @@ class Range:
 Dimension = Choices | Range
 
 
-def read_space(space: Any) -> dict[str, Dimension]:
+def read_space(space: object) -> dict[str, Dimension]:
     """ValueError for what is no space."""
     if not isinstance(space, Mapping) or not space:
         raise ValueError(
@@ -80,7 +80,7 @@ def read_space(space: Any) -> dict[str, Dimension]:
     return {str(name): _dimension(str(name), given) for name, given in space.items()}
 
 
-def _dimension(name: str, given: Any) -> Dimension:
+def _dimension(name: str, given: object) -> Dimension:
     if isinstance(given, tuple):
         return _range(name, given)
     if not isinstance(given, Sequence) or isinstance(given, str):

@@ -1,6 +1,6 @@
 """One trial: settings and what people left out say of them."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -44,5 +44,5 @@ def same(first: Settings, second: Settings) -> bool:
     return all(_equal(value, second[name]) for name, value in first.items())
 
 
-def _equal(first: Any, second: Any) -> bool:
+def _equal(first: object, second: object) -> bool:
     return first is second or (type(first) is type(second) and bool(np.all(first == second)))

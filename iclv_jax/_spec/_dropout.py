@@ -1,12 +1,10 @@
 """Dropout inside modules: off in every likelihood, on while training draws units."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array, Scalar
+from iclv_jax._base._types import Array, PyTree, Scalar
 
 
 class Dropout(eqx.Module):
@@ -19,27 +17,27 @@ class Dropout(eqx.Module):
     draw: Scalar
     p: float = eqx.field(static=True)
 
-    def __call__(self, x: Array, *, key: Any = None, inference: Any = None) -> Array:
+    def __call__(self, x: Array, *, key: Array | None = None, inference: bool | None = None) -> Array:
         draw = jax.lax.stop_gradient(self.draw)
         seed = jax.random.PRNGKey(draw.astype(jnp.uint32))
         kept = jax.random.bernoulli(seed, 1.0 - self.p, x.shape)
         return jnp.where(draw == 0.0, x, jnp.where(kept, x / (1.0 - self.p), 0.0))
 
 
-def with_draws(module: Any) -> Any:
+def with_draws(module: PyTree) -> PyTree:
     """The module with its active dropout layers in a form that takes draws."""
 
-    def exchanged(part: Any) -> Any:
+    def exchanged(part: PyTree) -> PyTree:
         active = isinstance(part, eqx.nn.Dropout) and not part.inference and 0.0 < part.p < 1.0
         return Dropout(jnp.zeros(()), float(part.p)) if active else part
 
     return jax.tree.map(exchanged, module, is_leaf=lambda part: isinstance(part, eqx.nn.Dropout))
 
 
-def without_draws(module: Any) -> Any:
+def without_draws(module: PyTree) -> PyTree:
     """The module with equinox's own dropout layers, in inference mode."""
 
-    def exchanged(part: Any) -> Any:
+    def exchanged(part: PyTree) -> PyTree:
         return eqx.nn.Dropout(part.p, inference=True) if isinstance(part, Dropout) else part
 
     return jax.tree.map(exchanged, module, is_leaf=lambda part: isinstance(part, Dropout))

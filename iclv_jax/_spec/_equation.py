@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from iclv_jax._base._types import Array
 from iclv_jax._spec._module import Module
@@ -39,7 +38,7 @@ class Equation:
 
 
 def trace_equation(
-    function: Callable[..., Any], name: str, latents: Sequence[str], modules: Sequence[Module]
+    function: Callable[..., object], name: str, latents: Sequence[str], modules: Sequence[Module]
 ) -> Equation:
     """Record the systematic part of a latent variable; ValueError when it is not a function of scalars to a number."""
     what = f"The structural equation of {name!r}"

@@ -11,12 +11,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from iclv_jax._base._types import Array, Arrays, Float
+from iclv_jax._base._types import Array, Arrays, Float, Level
 from iclv_jax._spec._parameter import Cells, Domain, Parameter
-
-Level = Any
-"""A level of an ordered item: a number or a label."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Indicator(abc.ABC):
 
     column: str
     of: Sequence[str]
-    missing: Sequence[Any]
+    missing: Sequence[Level]
     discrete: ClassVar[bool]
     normal: ClassVar[bool]
     """Whether an item is normal given its index, with cells `intercept`, `loadings` and `variance`."""
@@ -71,11 +69,11 @@ class Indicator(abc.ABC):
         """Name of the item's intercept parameter, None when it has none."""
 
     @abc.abstractmethod
-    def check(self, values: Sequence[Any], people: Sequence[Any]) -> None:
+    def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
         """Raise ValueError when these people's observed (not missing) values cannot be of this family."""
 
     @abc.abstractmethod
-    def find_levels(self, values: Sequence[Any], categories: Sequence[Level] | None) -> tuple[Level, ...]:
+    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
         """Levels in order, as declared or as seen in the data; () for a family without levels."""
 
     @abc.abstractmethod
@@ -89,7 +87,7 @@ class Indicator(abc.ABC):
 
     @abc.abstractmethod
     def starts(
-        self, levels: tuple[Level, ...], values: Array, communality: float, sign: float
+        self, levels: tuple[Level, ...], values: np.ndarray, communality: float, sign: float
     ) -> dict[str, float]:
         """Start values from the observed values (codes 0.. for a discrete family), given the share
         of the item's variance that its latent variables explain and the sign of its loading; the

@@ -1,6 +1,7 @@
 """Initial values of networks by name."""
 
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import equinox as eqx
 import jax
@@ -8,12 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.nn import initializers
 
+from iclv_jax._base._types import Array, Given, PyTree
+
 Scheme = Literal["glorot", "he", "lecun", "normal", "zeros"]
 FLATTEST = 2
 """Dimensions from which on an array is a weight matrix (or a kernel) and not a bias."""
 
 
-def initialise(module: Any, how: Scheme = "glorot", *, seed: int = 0, scale: float = 0.01) -> Any:
+def initialise(
+    module: Given[PyTree], how: Given[Scheme] = "glorot", *, seed: Given[int] = 0, scale: Given[float] = 0.01
+) -> PyTree:
     """A module with new initial values.
 
     Weights (arrays of two dimensions and more, the first being that of the outputs, as in equinox) are drawn. Biases become
@@ -61,11 +66,11 @@ def initialise(module: Any, how: Scheme = "glorot", *, seed: int = 0, scale: flo
     return eqx.combine(jax.tree.unflatten(tree, new), rest)
 
 
-def _is_float_array(leaf: Any) -> bool:
+def _is_float_array(leaf: object) -> bool:
     return isinstance(leaf, (jax.Array, np.ndarray)) and jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
-def _new(path: Any, array: Any, draw: Any, key: Any) -> Any:
+def _new(path: Sequence[object], array: Array, draw: Callable[..., Array], key: Array) -> Array:
     # The bias of a convolution has as many dimensions as its kernel.
     bias = str(getattr(path[-1], "name", "")).startswith("bias") if path else False
     if array.size and array.ndim >= FLATTEST and not bias:

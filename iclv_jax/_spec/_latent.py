@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from iclv_jax._base._types import Given
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 from iclv_jax._spec._standardized import Predictor, Standardized, column_of
 
@@ -39,10 +40,10 @@ class Latent:
         For a predictor that occurs twice, or for itself as predictor.
     """
 
-    name: str
-    on: Sequence[Predictor] | Callable[..., Any] = ()
-    scale: Literal["variance", "loading"] = "variance"
-    intercept: bool = False
+    name: Given[str]
+    on: Given[Sequence[Predictor] | Callable[..., object]] = ()
+    scale: Given[Literal["variance", "loading"]] = "variance"
+    intercept: Given[bool] = False
     equation: Any = None
 
     def __post_init__(self) -> None:
@@ -61,7 +62,7 @@ class Latent:
                 f"Latent variable {self.name!r}: intercept is True or False, not {self.intercept!r}. A value "
                 "of its own goes into fixed=."
             )
-        wrong = [p for p in self.predictors if not isinstance(p, (str, Standardized))]
+        wrong = [p for p in self.on if not isinstance(p, (str, Standardized))]
         if wrong:
             raise ValueError(
                 f"Latent variable {self.name!r}: predictors are names of columns and latent variables, not "
@@ -109,7 +110,7 @@ def causal_order(latents: Sequence[Latent]) -> tuple[str, ...]:
 
 
 def check_pairs(
-    pairs: Sequence[tuple[str, str]], latents: Sequence[str], coefficients: Sequence[str]
+    pairs: Given[Sequence[tuple[str, str]]], latents: Sequence[str], coefficients: Sequence[str]
 ) -> tuple[tuple[str, str], ...]:
     """Covariance pairs in the model's own order; errors name what is unknown, mixed or repeated."""
     known = [*latents, *coefficients]

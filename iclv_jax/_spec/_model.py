@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
+from iclv_jax._base._types import Given, PyTree
 from iclv_jax._spec._equation import Equation, trace_equation
 from iclv_jax._spec._family import Indicator, Kernel
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
@@ -98,17 +98,17 @@ class Spec:
 
 
 def build_spec(
-    latent: Sequence[Latent],
-    indicators: Sequence[Indicator],
-    choice: Kernel | Sequence[Kernel] | None,
-    covariances: Sequence[tuple[str, str]],
-    random: Mapping[str, Mixing],
-    define: Mapping[str, Callable[..., Any]],
-    fixed: Mapping[str, float],
-    equal: Sequence[Sequence[str]],
-    bounds: Mapping[str, tuple[float | None, float | None]],
-    start: Mapping[str, float],
-    modules: Mapping[str, Any] | None = None,
+    latent: Given[Sequence[Latent]],
+    indicators: Given[Sequence[Indicator]],
+    choice: Given[Kernel | Sequence[Kernel] | None],
+    covariances: Given[Sequence[tuple[str, str]]],
+    random: Given[Mapping[str, Mixing]],
+    define: Given[Mapping[str, Callable[..., object]]],
+    fixed: Given[Mapping[str, float]],
+    equal: Given[Sequence[Sequence[str]]],
+    bounds: Given[Mapping[str, tuple[float | None, float | None]]],
+    start: Given[Mapping[str, float]],
+    modules: Given[Mapping[str, PyTree] | None] = None,
 ) -> Spec:
     """Check the parts of a model against each other and record its functions."""
     latents = _members(latent, Latent, "latent")
@@ -142,7 +142,7 @@ def build_spec(
     )
 
 
-def _members(parts: Any, kind: type, argument: str) -> tuple:
+def _members(parts: object, kind: type, argument: str) -> tuple:
     found = as_tuple(parts)
     for part in found:
         if not isinstance(part, kind):
@@ -150,7 +150,7 @@ def _members(parts: Any, kind: type, argument: str) -> tuple:
     return found
 
 
-def _items(given: Any, argument: str) -> list[tuple[str, Any]]:
+def _items(given: object, argument: str) -> list[tuple[str, object]]:
     if not isinstance(given, Mapping):
         raise ValueError(
             f"{argument}= is a mapping from names of parameters, {{'name': ...}}, not {given!r}."
@@ -158,12 +158,12 @@ def _items(given: Any, argument: str) -> list[tuple[str, Any]]:
     return list(given.items())
 
 
-def _expanded(modules: Sequence[Module], given: Any, argument: str) -> list[tuple[str, Any]]:
+def _expanded(modules: Sequence[Module], given: object, argument: str) -> list[tuple[str, object]]:
     """Entries by name of a parameter, those of modules one by one."""
     return list(expand(modules, _items(given, argument), argument).items())
 
 
-def _held(modules: Sequence[Module], fixed: Any) -> list[tuple[str, Any]]:
+def _held(modules: Sequence[Module], fixed: object) -> list[tuple[str, object]]:
     """`fixed=` with the numbers by which dropout layers draw: 0, nothing is dropped."""
     draws = {name: 0.0 for module in modules for name in module.draws}
     given = _expanded(modules, fixed, "fixed")
@@ -196,7 +196,7 @@ def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
                 )
 
 
-def _trace_choice(choice: Any, latents: list[str], modules: Sequence[Module]) -> Kernel:
+def _trace_choice(choice: object, latents: list[str], modules: Sequence[Module]) -> Kernel:
     if not isinstance(choice, Kernel):
         raise ValueError(f"choice= is a choice kernel such as iclv.Logit(...), or several, not {choice!r}.")
     if isinstance(choice.utility, Utility):
@@ -274,7 +274,7 @@ def _check_standardized(latents: tuple[Latent, ...], items: tuple[Indicator, ...
 
 
 def _check_random(
-    random: Mapping[str, Mixing], choices: tuple[Kernel, ...], latents: list[str]
+    random: Given[Mapping[str, Mixing]], choices: tuple[Kernel, ...], latents: list[str]
 ) -> tuple[tuple[str, Mixing], ...]:
     known = tuple(dict.fromkeys(name for choice in choices for name in choice.utility.parameters))
     for name, mixing in _items(random, "random"):
@@ -294,7 +294,7 @@ def _check_random(
     return tuple(random.items())
 
 
-def _check_equal(groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+def _check_equal(groups: Given[Sequence[Sequence[str]]]) -> tuple[tuple[str, ...], ...]:
     checked = []
     for group in as_tuple(groups):
         if len(as_tuple(group)) < 2:
@@ -306,7 +306,7 @@ def _check_equal(groups: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]
     return tuple(checked)
 
 
-def _check_bounds(name: str, bounds: Any) -> tuple[float, float]:
+def _check_bounds(name: str, bounds: object) -> tuple[float, float]:
     if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
         raise ValueError(
             f"bounds[{name!r}] is a pair (lower, upper), None where there is none, not {bounds!r}."
@@ -326,7 +326,7 @@ def _check_bounds(name: str, bounds: Any) -> tuple[float, float]:
     return lower, upper
 
 
-def _trace_definition(name: str, function: Callable[..., Any]) -> Definition:
+def _trace_definition(name: str, function: object) -> Definition:
     what = f"define[{name!r}]"
     if not callable(function):
         raise ValueError(

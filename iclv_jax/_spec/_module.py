@@ -1,9 +1,9 @@
 """Modules: networks, or any tree of arrays, whose entries are parameters of the model."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._portable import packed, unpacked
-from iclv_jax._base._types import AnyArray, Array
+from iclv_jax._base._types import AnyArray, Array, PyTree
 from iclv_jax._spec._dropout import Dropout, with_draws, without_draws
 from iclv_jax._spec._names import nearest
 
+Value = TypeVar("Value")
 START = "start"
 """In place of a number: the values that a module comes with."""
 
@@ -51,7 +52,7 @@ class Module:
     name: str
     parts: tuple[Part, ...]
     start: np.ndarray = field(compare=False, repr=False)
-    skeleton: Any = field(compare=False, repr=False)
+    skeleton: tuple[PyTree, PyTree] = field(compare=False, repr=False)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -73,11 +74,11 @@ class Module:
         content = packed(self.build(np.zeros(self.size)), f"modules[{self.name!r}]")
         return _module_again, (self.name, self.parts, self.start, content)
 
-    def restored(self, vector: Array) -> Any:
+    def restored(self, vector: Array) -> PyTree:
         """The module as it was given, but in inference mode and with its arrays as in `build`."""
         return without_draws(self.build(vector))
 
-    def build(self, vector: AnyArray) -> Any:
+    def build(self, vector: AnyArray) -> PyTree:
         """The module with its arrays taken from a vector with one number per entry."""
         arrays, offset = [], 0
         for part in self.parts:
@@ -98,7 +99,7 @@ class Module:
             offset += part.size
         return slice(found[0], found[-1]) if found else None
 
-    def values(self, given: Any, entries: slice, what: str) -> np.ndarray:
+    def values(self, given: PyTree, entries: slice, what: str) -> np.ndarray:
         """Values of these entries but for draws: a number for all, `"start"`, or a tree with arrays of the same shapes."""
         own = np.array([name not in self.draws for name in self.names[entries]], bool)
         count = int(own.sum())
@@ -125,14 +126,14 @@ def _module_again(name: str, parts: tuple[Part, ...], start: np.ndarray, content
     return Module(name, parts, start, _skeleton(unpacked(content))[1])
 
 
-def as_modules(given: Any) -> tuple[Module, ...]:
+def as_modules(given: object) -> tuple[Module, ...]:
     """The modules of `modules=`, checked, in inference mode and with arrays of 64 bits."""
     if not isinstance(given, Mapping):
         raise ValueError(f"modules= is a mapping, {{'taste': eqx.nn.MLP(...)}}, not {given!r}.")
     return tuple(_as_module(name, module) for name, module in given.items())
 
 
-def _as_module(name: Any, module: Any) -> Module:
+def _as_module(name: object, module: PyTree) -> Module:
     if not isinstance(name, str) or not name:
         raise ValueError(f"The name of a module is a non-empty text, not {name!r}.")
     _check_stateless(name, module)
@@ -153,21 +154,23 @@ def _as_module(name: Any, module: Any) -> Module:
     return Module(name, parts, start, skeleton)
 
 
-def _skeleton(module: Any) -> tuple[list[tuple[Any, Any]], tuple[Any, Any]]:
+def _skeleton(
+    module: PyTree,
+) -> tuple[list[tuple[tuple[Hashable, ...], AnyArray]], tuple[object, PyTree]]:
     """The arrays of real numbers of a module with their paths, and what is needed to put others in their places."""
     arrays, fixed = eqx.partition(module, _is_float_array)
     found, held = jax.tree_util.tree_flatten_with_path(arrays)
     return found, (held, fixed)
 
 
-def _is_float_array(leaf: Any) -> bool:
+def _is_float_array(leaf: object) -> bool:
     return isinstance(leaf, (jax.Array, np.ndarray)) and jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
-def _check_stateless(name: str, module: Any) -> None:
+def _check_stateless(name: str, module: PyTree) -> None:
     """Refuse layers that look at a whole batch, or that remember."""
 
-    def stateful(part: Any) -> bool:
+    def stateful(part: object) -> bool:
         return isinstance(part, (eqx.nn.BatchNorm, eqx.nn.StateIndex))
 
     for part in jax.tree.leaves(module, is_leaf=stateful):
@@ -183,13 +186,15 @@ def _check_stateless(name: str, module: Any) -> None:
             )
 
 
-def expand(modules: Sequence[Module], given: Iterable[tuple[str, Any]], argument: str) -> dict[str, Any]:
+def expand(
+    modules: Sequence[Module], given: Iterable[tuple[str, Value]], argument: str
+) -> dict[str, Value | float]:
     """Values by name of a parameter, where names of modules and of their parts stand for all of their entries.
 
     What says more exactly what it means comes before what says less: `{"taste": 0.0, "taste.bias[0]": 1.0}`.
     """
-    exact: dict[str, Any] = {}
-    wide: list[tuple[int, dict[str, Any]]] = []
+    exact: dict[str, Value | float] = {}
+    wide: list[tuple[int, dict[str, Value | float]]] = []
     known = {name for module in modules for name in module.names}
     for name, value in given:
         module, entries = _home(modules, name)
@@ -201,20 +206,20 @@ def expand(modules: Sequence[Module], given: Iterable[tuple[str, Any]], argument
         pair = argument == "bounds"
         values = [value] * len(names) if pair else module.values(value, entries, what).tolist()
         wide.append((len(names), dict(zip(names, values, strict=True))))
-    found: dict[str, Any] = {}
+    found: dict[str, Value | float] = {}
     for _, members in sorted(wide, key=lambda pair: -pair[0]):
         found |= members
     return found | exact
 
 
-def _home(modules: Sequence[Module], name: Any) -> tuple[Module | None, slice | None]:
+def _home(modules: Sequence[Module], name: object) -> tuple[Module | None, slice | None]:
     for module in modules:
         if isinstance(name, str) and (entries := module.entries(name)) is not None:
             return module, entries
     return None, None
 
 
-def _is_start(value: Any) -> bool:
+def _is_start(value: object) -> bool:
     return isinstance(value, str) and value == START
 
 

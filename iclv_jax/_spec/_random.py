@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 
 
 class Mixing(abc.ABC):
@@ -43,7 +43,7 @@ class LogNormal(Mixing):
         +1 for a coefficient that is positive for everyone, -1 for a negative one.
     """
 
-    sign: int = 1
+    sign: Given[int] = 1
 
     def __post_init__(self) -> None:
         if self.sign not in (1, -1):

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
+from iclv_jax._base._types import Given, Level
 from iclv_jax._spec._names import as_tuple, nearest
 
 How = Literal["z", "minmax", "one-hot"]
@@ -38,10 +39,10 @@ class Standardized:
         For an unknown `how`, and for levels or a baseline without `"one-hot"`.
     """
 
-    column: str
-    how: How = "z"
-    levels: Sequence[Any] | None = None
-    baseline: Any = None
+    column: Given[str]
+    how: Given[How] = "z"
+    levels: Given[Sequence[Level] | None] = None
+    baseline: Given[Level | None] = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.column, str) or not self.column:
@@ -60,14 +61,14 @@ class Standardized:
             object.__setattr__(self, "levels", as_tuple(self.levels))
             self._check_levels(as_tuple(self.levels))
 
-    def _check_levels(self, levels: tuple[Any, ...]) -> None:
+    def _check_levels(self, levels: tuple[Level, ...]) -> None:
         if len(set(levels)) < max(2, len(levels)):
             raise ValueError(
                 f"Standardized({self.column!r}): levels= lists at least two different levels, not {list(levels)!r}."
             )
         self.check_baseline(levels)
 
-    def check_baseline(self, levels: tuple[Any, ...]) -> None:
+    def check_baseline(self, levels: tuple[Level, ...]) -> None:
         """Refuse a baseline that is no level."""
         if self.baseline is not None and self.baseline not in levels:
             raise ValueError(
@@ -79,7 +80,7 @@ class Standardized:
     def nominal(self) -> bool:
         return self.how == "one-hot"
 
-    def reference(self, levels: tuple[Any, ...]) -> Any:
+    def reference(self, levels: tuple[Level, ...]) -> Level:
         """The level without a dummy."""
         return levels[0] if self.baseline is None else self.baseline
 
@@ -91,12 +92,12 @@ def column_of(predictor: Predictor) -> str:
     return predictor.column if isinstance(predictor, Standardized) else predictor
 
 
-def dummy(column: str, level: Any) -> str:
+def dummy(column: str, level: Level) -> str:
     """The name of a level's dummy."""
     return f"{column}[{level:g}]" if isinstance(level, float) else f"{column}[{level}]"
 
 
-def terms(predictor: Predictor, levels: Mapping[str, tuple[Any, ...]]) -> tuple[str, ...]:
+def terms(predictor: Predictor, levels: Mapping[str, tuple[Level, ...]]) -> tuple[str, ...]:
     """Names of the columns of numbers that a predictor stands for."""
     if not (isinstance(predictor, Standardized) and predictor.nominal):
         return (column_of(predictor),)
@@ -104,6 +105,6 @@ def terms(predictor: Predictor, levels: Mapping[str, tuple[Any, ...]]) -> tuple[
     return tuple(dummy(predictor.column, v) for v in known if v != predictor.reference(known))
 
 
-def all_terms(predictors: Iterable[Predictor], levels: Mapping[str, tuple[Any, ...]]) -> tuple[str, ...]:
+def all_terms(predictors: Iterable[Predictor], levels: Mapping[str, tuple[Level, ...]]) -> tuple[str, ...]:
     """Columns of numbers of all predictors, each once."""
     return tuple(dict.fromkeys(term for p in predictors for term in terms(p, levels)))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from iclv_jax._base._types import Given
 from iclv_jax._spec import _names
 from iclv_jax._spec._parameter import Combination, Domain, Increasing, Positive, one
 
@@ -23,8 +24,8 @@ class Thresholds:
     then be given by fixing the intercept and the scale (or the loading) of one of them.
     """
 
-    name: str
-    symmetric: bool = False
+    name: Given[str]
+    symmetric: Given[bool] = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:

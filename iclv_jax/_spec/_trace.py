@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.extend.core as jex
@@ -19,15 +19,18 @@ import numpy as np
 
 from iclv_jax._base._facts import Fact, difference
 from iclv_jax._base._portable import packed, unpacked
-from iclv_jax._base._types import Array
+from iclv_jax._base._promotion import usual_promotion
+from iclv_jax._base._types import AnyArray, Array, Given
 from iclv_jax._spec._computes import values_at_points
 from iclv_jax._spec._module import Module
+
+Result = TypeVar("Result")
 
 
 class Namespace:
     """`b`, `x` or `lv` inside a user's function: `b.name` and `b["any name"]` look a value up."""
 
-    def __init__(self, look_up: Callable[[str], Any]) -> None:
+    def __init__(self, look_up: Callable[[str], object]) -> None:
         object.__setattr__(self, "_look_up", look_up)
 
     def __getattr__(self, name: str) -> Any:
@@ -35,12 +38,12 @@ class Namespace:
             raise AttributeError(name)
         return self._look_up(name)
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: Given[str]) -> Any:
         if not isinstance(name, str):
             raise ValueError(f"Names of parameters, columns and latent variables are text, not {name!r}.")
         return self._look_up(name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         raise ValueError(f"{name!r} cannot be assigned: b, x and lv are read-only inside a model's function.")
 
     __setitem__ = __setattr__
@@ -100,7 +103,8 @@ class Traced:
         self._hash = hash(self._key)
 
     def __call__(self, *arguments: Array) -> tuple[Array, ...]:
-        return tuple(self._call(*arguments))
+        # Outputs that are constant come as literals.
+        return tuple(jnp.asarray(v) for v in self._call(*arguments))
 
     @cached_property
     def computes(self) -> list[Fact]:
@@ -122,7 +126,7 @@ class Traced:
         program = self._program.jaxpr
         known = {v: frozenset([i]) for i, v in enumerate(program.invars)}
 
-        def of(variables: Sequence[Any]) -> frozenset[int]:
+        def of(variables: Sequence[jex.Var | jex.Literal]) -> frozenset[int]:
             found = (known.get(v, frozenset()) for v in variables if not isinstance(v, jex.Literal))
             return frozenset().union(*found)
 
@@ -141,11 +145,11 @@ class Traced:
 
 
 def record(
-    function: Callable[..., Any],
+    function: Callable[..., Result],
     spaces: Sequence[Callable[[str], None]],
     what: str,
     modules: Sequence[Module] = (),
-) -> tuple[list[list[str]], Any]:
+) -> tuple[list[list[str]], Result]:
     """Run `function` once on namespaces that note which names it uses.
 
     `spaces` holds one callable per namespace; it may refuse a name by raising ValueError. Names of modules
@@ -154,12 +158,12 @@ def record(
     (whose leaves are abstract).
     """
     used: list[list[str]] = [[] for _ in spaces]
-    result: list[Any] = []
+    result: list[Result] = []
 
-    def look_up(space: int, value: Array) -> Callable[[str], Any]:
+    def look_up(space: int, value: Array) -> Callable[[str], object]:
         built = {m.name: m.build(jnp.broadcast_to(value, (m.size,))) for m in modules if space == 0}
 
-        def get(name: str) -> Any:
+        def get(name: str) -> object:
             spaces[space](name)
             if name not in used[space]:
                 used[space].append(name)
@@ -175,7 +179,7 @@ def record(
     return used, result[0]
 
 
-def check_arguments(function: Any, names: Sequence[str], what: str) -> None:
+def check_arguments(function: object, names: Sequence[str], what: str) -> None:
     """Refuse what is no function of this many arguments."""
     form = f"a function of {', '.join(names)}"
     if not callable(function):
@@ -189,7 +193,7 @@ def check_arguments(function: Any, names: Sequence[str], what: str) -> None:
 
 
 def trace(
-    function: Callable[..., Any],
+    function: Callable[..., Result],
     names: Sequence[Sequence[str]],
     what: str,
     keys: tuple[Hashable, ...] | None = None,
@@ -214,7 +218,7 @@ def _recorded_again(content: bytes, counts: Sequence[int], vectors: Sequence[int
 
 
 def arguments(
-    coefficients: Array, count: int, modules: Sequence[Module], others: Sequence[Array | Sequence[Array]]
+    coefficients: Array, count: int, modules: Sequence[Module], others: Sequence[AnyArray | Sequence[Array]]
 ) -> list[Array]:
     """What a recorded function takes: `count` scalars of the coefficients, those of other vectors, and the vectors of
     modules, which are the rest of the coefficients."""
@@ -227,7 +231,7 @@ def arguments(
     return scalars + vectors
 
 
-def scalar(value: Any, what: str) -> Array:
+def scalar(value: object, what: str) -> Array:
     """The value as a float64 scalar, or an error that says what stands there instead."""
     try:
         array = jnp.asarray(value)
@@ -245,9 +249,10 @@ def scalar(value: Any, what: str) -> Array:
     return array.astype(jnp.float64)
 
 
-def _guarded(function: Callable[..., Any], spaces: list[Namespace], what: str) -> Any:
+def _guarded(function: Callable[..., Result], spaces: list[Namespace], what: str) -> Result:
     try:
-        return function(*spaces)
+        with usual_promotion():
+            return function(*spaces)
     except jax.errors.TracerBoolConversionError as error:
         raise ValueError(
             f"{what} branches in Python on a value that is only known later (`if`, `and`, `or`, `not`, "
@@ -264,7 +269,7 @@ def _guarded(function: Callable[..., Any], spaces: list[Namespace], what: str) -
         ) from error
 
 
-def _with_derivatives(call: Callable[..., Any], example: list[Array]) -> list[Any]:
+def _with_derivatives(call: Callable[..., Sequence[Array]], example: list[Array]) -> list[jex.ClosedJaxpr]:
     programs = []
     arguments = tuple(example)
     for _ in range(3):
@@ -274,11 +279,11 @@ def _with_derivatives(call: Callable[..., Any], example: list[Array]) -> list[An
     return programs
 
 
-def _tangent(call: Callable[..., Any], count: int) -> Callable[..., Any]:
+def _tangent(call: Callable[..., Sequence[Array]], count: int) -> Callable[..., Sequence[Array]]:
     return lambda *both: jax.jvp(call, both[:count], both[count:])
 
 
-def _canonical(value: Any) -> Any:
+def _canonical(value: object) -> Hashable:
     """A hashable form of a program in which variables are numbered and functions are left out."""
     if isinstance(value, jex.ClosedJaxpr):
         return ("closed", _canonical(value.jaxpr), tuple(_canonical(c) for c in value.consts))
@@ -302,10 +307,10 @@ class _Unique:
     """Equal to nothing but itself: what cannot be compared is never taken for equal."""
 
 
-def _canonical_program(program: Any) -> tuple:
-    numbers: dict[Any, int] = {}
+def _canonical_program(program: jex.Jaxpr) -> tuple[Hashable, ...]:
+    numbers: dict[jex.Var, int] = {}
 
-    def number(variable: Any) -> Any:
+    def number(variable: jex.Var | jex.Literal) -> Hashable:
         if isinstance(variable, jex.Literal):
             return ("literal", _canonical(variable.val), str(variable.aval))
         return numbers.setdefault(variable, len(numbers))
@@ -329,6 +334,6 @@ def _canonical_program(program: Any) -> tuple:
     return (inputs, equations, tuple(number(v) for v in program.outvars))
 
 
-def program_key(program: Any) -> Any:
+def program_key(program: jex.ClosedJaxpr) -> Hashable:
     """A hashable form of a closed program, equal for programs that compute the same from the same constants."""
     return _canonical(program)

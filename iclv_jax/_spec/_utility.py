@@ -3,11 +3,10 @@
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._spec._equation import check_parts
 from iclv_jax._spec._module import Module
 from iclv_jax._spec._names import nearest
@@ -50,7 +49,7 @@ class Utility:
 
 
 def trace_utility(
-    function: Callable[..., Any], latents: Sequence[str], modules: Sequence[Module] = ()
+    function: Given[Callable[..., object]], latents: Sequence[str], modules: Sequence[Module] = ()
 ) -> Utility:
     """Record a utility function; ValueError when it is not a function of scalars to a mapping."""
     check_arguments(function, ("b", "x", "lv"), WHAT)
@@ -81,7 +80,7 @@ def trace_utility(
     return Utility(alternatives, parameters, columns, lvs, program, called)
 
 
-def _kind(result: Any) -> str:
+def _kind(result: object) -> str:
     if isinstance(result, dict):
         return f"a mapping with {len(result)} alternative" + ("" if len(result) == 1 else "s")
     return f"a {type(result).__name__}"

@@ -3,20 +3,20 @@
 import math
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import SupportsFloat, SupportsIndex, TypeGuard
 
 import numpy as np
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[SupportsFloat]:
     """Whether a value is a number as it stands; text with digits in it is none."""
     return isinstance(value, (Real, Decimal, np.bool_))
 
 
-def finite(name: str, value: Any, argument: str) -> float:
+def finite(name: str, value: object, argument: str) -> float:
     """A value given by the user as a finite float, or a ValueError that names it."""
     try:
-        number = math.nan if isinstance(value, str) else float(value)
+        number = float(value) if isinstance(value, (SupportsFloat, SupportsIndex)) else math.nan
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):

@@ -1,7 +1,7 @@
 """The progress bar of a fit."""
 
 import warnings
-from typing import Any
+from collections.abc import Mapping
 
 from tqdm import TqdmWarning
 
@@ -26,7 +26,7 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         self._bar.close()
 
-    def __call__(self, stage: str, row: dict[str, Any]) -> None:
+    def __call__(self, stage: str, row: Mapping[str, object]) -> None:
         self.say(f"{stage}: {_words(row)}")
 
     def say(self, text: str) -> None:
@@ -35,7 +35,7 @@ class Progress:
         self._bar.update()
 
 
-def _words(row: dict[str, Any]) -> str:
+def _words(row: Mapping[str, object]) -> str:
     if "epoch" not in row:
         return f"step {row['iteration']}, log L {row['loglike']:.3f}, decrement {row['decrement']:.1e}"
     held_out = f", held out {row['validation']:.4f}" if "validation" in row else ""

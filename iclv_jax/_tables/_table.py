@@ -5,8 +5,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
+import pandas as pd
+
+from iclv_jax._base._types import File, Given
 from iclv_jax._tables._latex import table
 from iclv_jax._tables._section import Section
 from iclv_jax._tables._tidy import as_grid, tidy
@@ -63,7 +66,12 @@ class Report:
         return "".join(parts) + "</div>"
 
     def to_latex(
-        self, path: Any = None, *, caption: str | None = None, label: str | None = None, long: bool = False
+        self,
+        path: File | None = None,
+        *,
+        caption: str | None = None,
+        label: str | None = None,
+        long: bool = False,
     ) -> str | None:
         r"""The table in LaTeX, for a document that uses the package `booktabs`.
 
@@ -86,13 +94,13 @@ class Report:
         Path(path).write_text(text, encoding="utf-8")
         return None
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """The sections as one DataFrame: a row for every row, after the heading in `section`. Cells are the text that
         is printed; numbers to all digits are in the attributes and methods behind the table, `fit.table()` say. A
         report without a table gives its facts."""
         return tidy(self.facts, self.columns, self.sections)
 
-    def to_csv(self, path: Any = None) -> str | None:
+    def to_csv(self, path: File | None = None) -> str | None:
         """`to_frame()` as CSV: written to `path`, or returned as text when None."""
         return self.to_frame().to_csv(path, index=False)
 
@@ -117,17 +125,22 @@ class Tabular(ABC):
         """The result as a table with facts and notes."""
 
     def to_latex(
-        self, path: Any = None, *, caption: str | None = None, label: str | None = None, long: bool = False
+        self,
+        path: File | None = None,
+        *,
+        caption: str | None = None,
+        label: str | None = None,
+        long: bool = False,
     ) -> str | None:
         """The table in LaTeX: written to `path`, or returned as text when None. The document needs the package
         `booktabs`, and `longtable` for a table that breaks over pages (`long`). `caption` is the title when None."""
         return self.as_report().to_latex(path, caption=caption, label=label, long=long)
 
-    def to_frame(self) -> Any:
+    def to_frame(self) -> pd.DataFrame:
         """The rows of the table as a DataFrame of text, as they are printed."""
         return self.as_report().to_frame()
 
-    def to_csv(self, path: Any = None) -> str | None:
+    def to_csv(self, path: File | None = None) -> str | None:
         """`to_frame()` as CSV: written to `path`, or returned as text when None."""
         return self.as_report().to_csv(path)
 
@@ -136,7 +149,10 @@ class Tabular(ABC):
 
 
 def of_frame(
-    frame: Any, title: str, notes: Sequence[str] = (), facts: Sequence[tuple[str, str]] = ()
+    frame: pd.DataFrame | pd.Series,
+    title: str,
+    notes: Sequence[str] = (),
+    facts: Sequence[tuple[str, str]] = (),
 ) -> Report:
     """A DataFrame or Series as a report."""
     columns, rows, words = as_grid(frame)
@@ -144,7 +160,12 @@ def of_frame(
 
 
 def to_latex(
-    table: Any, path: Any = None, *, caption: str | None = None, label: str | None = None, long: bool = False
+    table: Given[pd.DataFrame | pd.Series | Report | Tabular],
+    path: File | None = None,
+    *,
+    caption: str | None = None,
+    label: str | None = None,
+    long: bool = False,
 ) -> str | None:
     """A table in LaTeX: a DataFrame or Series (what most methods of a fit return), or any result with a table of its own.
 
@@ -165,7 +186,7 @@ def to_latex(
     """
     if isinstance(table, (Report, Tabular)):
         return table.to_latex(path, caption=caption, label=label, long=long)
-    if not hasattr(table, "iloc"):
+    if not isinstance(table, (pd.DataFrame, pd.Series)):
         raise ValueError(
             f"to_latex takes a DataFrame, a Series or a result with a table, not {type(table).__name__}."
         )

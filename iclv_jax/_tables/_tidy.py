@@ -1,7 +1,6 @@
 """Tables as data frames and as CSV, and data frames as tables."""
 
 from collections.abc import Hashable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,11 +50,11 @@ def _joined(name: Hashable) -> str:
     return " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
 
 
-def _is_text(values: Sequence[Any]) -> bool:
+def _is_text(values: Sequence[object]) -> bool:
     return any(isinstance(v, str) for v in values)
 
 
-def _cell(value: Any, is_probability: bool) -> str:
+def _cell(value: object, is_probability: bool) -> str:
     if value is None or value is pd.NA or value is pd.NaT:
         return ""
     if isinstance(value, (bool, np.bool_)):

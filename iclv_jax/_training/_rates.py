@@ -1,14 +1,16 @@
 """The learning-rate range test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import final
 
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
+from jax.typing import ArrayLike
 
+from iclv_jax._base._types import Given
 from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import Stochastic
@@ -16,6 +18,7 @@ from iclv_jax._optimise._epoch import cut
 from iclv_jax._optimise._training import course_of
 from iclv_jax._tables import Report, Tabular
 from iclv_jax._tables._table import of_frame
+from iclv_jax._training._binds import Binds
 
 SMOOTHING = 0.9
 """Weight of what came before in the smoothed curve."""
@@ -54,22 +57,22 @@ class LearningRates(Tabular):
 
 
 def learning_rate_test(
-    model: Any,
-    data: pd.DataFrame,
-    transformation: Callable[[Any], Any] = optax.adam,
+    model: Given[Binds],
+    data: Given[pd.DataFrame],
+    transformation: Given[Callable[[optax.ScalarOrSchedule], optax.GradientTransformation]] = optax.adam,
     *,
-    lowest: float = 1e-5,
-    highest: float = 1.0,
-    steps: int = 100,
-    batch_people: int | None = 256,
-    clip: float | None = None,
-    start: Any = None,
-    seed: int = 0,
-    person: str | None = None,
-    people: pd.DataFrame | None = None,
-    weights: Any = None,
-    integration: Rule | None = None,
-    memory: str | float = "2GB",
+    lowest: Given[float] = 1e-5,
+    highest: Given[float] = 1.0,
+    steps: Given[int] = 100,
+    batch_people: Given[int | None] = 256,
+    clip: Given[float | None] = None,
+    start: Given[Mapping[str, float] | pd.Series | None] = None,
+    seed: Given[int] = 0,
+    person: Given[str | None] = None,
+    people: Given[pd.DataFrame | None] = None,
+    weights: Given[str | Sequence[float] | np.ndarray | pd.Series | None] = None,
+    integration: Given[Rule | None] = None,
+    memory: Given[str | float] = "2GB",
 ) -> LearningRates:
     """Train with a learning rate that grows from step to step, and look where it helps and where it harms (Smith 2017).
 
@@ -102,8 +105,8 @@ def learning_rate_test(
             f"transformation= makes one from a learning rate, such as optax.adam, not {transformation!r}."
         )
 
-    def rate(count: Any) -> Any:
-        return lowest * (highest / lowest) ** (count / max(steps - 1, 1))
+    def rate(count: ArrayLike) -> ArrayLike:
+        return lowest * (highest / lowest) ** (jnp.asarray(count) / max(steps - 1, 1))
 
     options = Stochastic(transformation(rate), batch_people=batch_people, clip=clip, seed=seed)
     problem = model.bind(

@@ -1,13 +1,15 @@
 """What practitioners check before they train: the start, ten people, and where gradients arrive."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, final
+from typing import NamedTuple, final
 
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pandas as pd
 
+from iclv_jax._base._types import AnyArray, Given, Params
 from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import Stochastic
@@ -17,6 +19,7 @@ from iclv_jax._problem import Problem
 from iclv_jax._problem._components import equal_shares
 from iclv_jax._tables import Report, Tabular
 from iclv_jax._tables._table import of_frame
+from iclv_jax._training._binds import Binds
 
 FAR = 0.1
 """Share by which the start may miss the log-likelihood of equal shares."""
@@ -62,18 +65,18 @@ class SanityChecks(Tabular):
 
 
 def sanity_checks(
-    model: Any,
-    data: pd.DataFrame,
+    model: Given[Binds],
+    data: Given[pd.DataFrame],
     *,
-    start: Any = None,
-    epochs: int = 200,
-    learning_rate: float = 0.05,
-    seed: int = 0,
-    person: str | None = None,
-    people: pd.DataFrame | None = None,
-    weights: Any = None,
-    integration: Rule | None = None,
-    memory: str | float = "2GB",
+    start: Given[Mapping[str, float] | pd.Series | None] = None,
+    epochs: Given[int] = 200,
+    learning_rate: Given[float] = 0.05,
+    seed: Given[int] = 0,
+    person: Given[str | None] = None,
+    people: Given[pd.DataFrame | None] = None,
+    weights: Given[str | Sequence[float] | np.ndarray | pd.Series | None] = None,
+    integration: Given[Rule | None] = None,
+    memory: Given[str | float] = "2GB",
 ) -> SanityChecks:
     """Three things to know before a long training.
 
@@ -120,7 +123,7 @@ def sanity_checks(
     return SanityChecks(pd.DataFrame(rows).set_index("check"))
 
 
-def _near_equal_shares(problem: Problem, params: Any) -> Check:
+def _near_equal_shares(problem: Problem, params: Params) -> Check:
     part = problem.part("choices") if problem.spec.indicators else problem
     weights = problem.panel.weights
     count = float(weights @ problem.panel.person_situations)
@@ -135,12 +138,12 @@ def _near_equal_shares(problem: Problem, params: Any) -> Check:
     )
 
 
-def _ten_people(ten: Problem, params: Any, options: Stochastic) -> Check:
+def _ten_people(ten: Problem, params: Params, options: Stochastic) -> Check:
     free = np.ones(len(ten.names), bool)
     trained = Training(options, ten, free, None, lambda row: None, Slot()).run(jnp.asarray(params))
     size = float(ten.core.weights.sum())
 
-    def value(at: Any) -> float:
+    def value(at: AnyArray) -> float:
         return float(ten.recentre(jnp.asarray(at)).loglike(jnp.asarray(at))) / size
 
     before, after = value(params), value(trained.params)
@@ -153,7 +156,7 @@ def _ten_people(ten: Problem, params: Any, options: Stochastic) -> Check:
     )
 
 
-def _gradients(some: Problem, params: Any) -> list[Check]:
+def _gradients(some: Problem, params: Params) -> list[Check]:
     scores = np.asarray(some.recentre(params).score_person(params))
     sizes = np.sqrt(np.mean(scores**2, axis=0))
     homes = [p.argument if p.role == "weight" else f"{p.block} parameters" for p in some.table.parameters]

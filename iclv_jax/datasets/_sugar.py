@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from iclv_jax._base._types import Given
 from iclv_jax._families import Logit, Ordered
 from iclv_jax._model import Model
 from iclv_jax._spec import Latent
@@ -74,7 +75,10 @@ class Survey:
 
 
 def sugar_substitutes(
-    seed: int = 0, people: int = 328, situations: int = 6, items: Sequence[int] = (6, 6, 3, 3, 20)
+    seed: Given[int] = 0,
+    people: Given[int] = 328,
+    situations: Given[int] = 6,
+    items: Given[Sequence[int]] = (6, 6, 3, 3, 20),
 ) -> Survey:
     """Stated choices between a drink with sugar, one without, and neither, with five attitudes.
 

@@ -1,6 +1,6 @@
 """What every measurement family and every choice kernel must pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Arrays
+from iclv_jax._base._types import Array, Arrays, Level
 from iclv_jax._spec import Declared, Increasing, Indicator, Kernel, Positive
 
 INDICES = (-1.3, 0.0, 0.8)
@@ -20,7 +20,9 @@ FAR = 5.0
 STEP = 1e-5
 
 
-def check_indicator(item: Indicator, answers: Sequence[Any], support: Sequence[float] | None = None) -> None:
+def check_indicator(
+    item: Indicator, answers: Sequence[Level], support: Sequence[float] | np.ndarray | None = None
+) -> None:
     """Put a measurement family to the test.
 
     It has to be hashable and equal to a copy; to name what it uses, once, with arrays of the right shapes and loadings over
@@ -52,7 +54,7 @@ def check_indicator(item: Indicator, answers: Sequence[Any], support: Sequence[f
         [levels.index(a) for a in answers] if item.discrete else answers, int if item.discrete else float
     )
     if item.discrete:
-        item.check_levels(levels, list(np.bincount(codes, minlength=len(levels))))
+        item.check_levels(levels, np.bincount(codes, minlength=len(levels)).tolist())
     positions = {name: i for i, name in enumerate(["another", *item.of])}
     declared = item.declare(levels, positions)
     _check_declared(declared)
@@ -60,7 +62,7 @@ def check_indicator(item: Indicator, answers: Sequence[Any], support: Sequence[f
     assert shapes.get("loadings") == (len(positions),), (
         "An item has an array `loadings`, one entry per latent variable."
     )
-    values = _started(declared, item.starts(levels, jnp.asarray(codes), 0.5, 1.0))
+    values = _started(declared, item.starts(levels, codes, 0.5, 1.0))
     points = np.arange(len(levels)) if item.discrete else np.asarray(support, float)
     _check_item(item, declared, values, points)
 
@@ -209,14 +211,14 @@ def filled(declared: Declared, names: Sequence[str], params: Array) -> Arrays:
     return found
 
 
-def _slopes(function: Any) -> Any:
+def _slopes(function: Callable[..., Array]) -> Callable[..., tuple[tuple[Array, Array], ...]]:
     """First and second derivatives at a point, each with central differences beside it."""
 
     @jax.jit
     def both(point: Array, *rest: Array) -> tuple[tuple[Array, Array], ...]:
         moves = STEP * jnp.eye(len(point))
 
-        def differences(f: Any) -> Array:
+        def differences(f: Callable[[Array], Array]) -> Array:
             return jax.vmap(lambda d: (f(point + d) - f(point - d)) / (2.0 * STEP))(moves)
 
         def here(v: Array) -> Array:

@@ -7,20 +7,21 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._base._types import Given
 from iclv_jax._spec._names import nearest
-from iclv_jax.plot._style import COLOURS, GREY, ROW, canvas, check_fit, check_level, key, rows
+from iclv_jax.plot._style import COLOURS, GREY, ROW, Axes, canvas, check_fit, check_level, key, rows
 
 BLOCKS = {"structural": "structural", "measurement": "measurement", "choice": "choice"}
 
 
 def coefficients(
-    fits: Any,
-    names: Sequence[str] | None = None,
-    block: str | None = None,
-    level: float = 0.95,
-    cov: str | None = None,
-    ax: Any = None,
-) -> Any:
+    fits: Given[Any],
+    names: Given[Sequence[str] | None] = None,
+    block: Given[str | None] = None,
+    level: Given[float] = 0.95,
+    cov: Given[str | None] = None,
+    ax: Given[Axes | None] = None,
+) -> Axes:
     """Estimates with symmetric intervals, `estimate +- z * standard error`.
 
     Parameters
@@ -65,7 +66,7 @@ def coefficients(
     return ax
 
 
-def _intervals(ax: Any, table: pd.DataFrame, at: np.ndarray, reach: float, colour: str, label: str) -> None:
+def _intervals(ax: Axes, table: pd.DataFrame, at: np.ndarray, reach: float, colour: str, label: str) -> None:
     estimate, error = table["estimate"].to_numpy(float), table["se"].to_numpy(float)
     known = np.isfinite(error)
     ax.hlines(

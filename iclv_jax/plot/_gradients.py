@@ -1,17 +1,17 @@
 """Whether the blocks of parameters pull equally hard."""
 
-from typing import Any
-
 import numpy as np
 
+from iclv_jax._base._types import Given
 from iclv_jax._diagnose import Diagnosis
-from iclv_jax.plot._style import BLUE, GREY, VERMILION, canvas, check_fit, key, rows
+from iclv_jax._fit import Fit
+from iclv_jax.plot._style import BLUE, GREY, VERMILION, Axes, canvas, check_fit, key, rows
 
 DECADES = 100.0
 """The axis spans at least this ratio, so that small differences look small."""
 
 
-def gradients(fit: Any, ax: Any = None) -> Any:
+def gradients(fit: Given[Fit], ax: Given[Axes | None] = None) -> Axes:
     """Typical score and mean |gradient| of every block of parameters, on a logarithmic axis.
 
     Both are per person and refer to the unscaled parameters that the optimiser moves. Blocks whose typical scores lie

@@ -1,23 +1,26 @@
 """What people answer, by their latent variable."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import Given
 from iclv_jax._density import reduced_form
+from iclv_jax._fit import Fit
 from iclv_jax._parameters import LATENT, Stack
 from iclv_jax._spec._names import nearest
-from iclv_jax.plot._style import canvas, check_fit
+from iclv_jax.plot._style import Axes, canvas, check_fit
 
 POINTS = 201
 REACH = 3.0
 """Standard deviations to both sides of the mean."""
 
 
-def item_response(fit: Any, item: str, latent: str | None = None, ax: Any = None) -> Any:
+def item_response(
+    fit: Given[Fit], item: Given[str], latent: Given[str | None] = None, ax: Given[Axes | None] = None
+) -> Axes:
     """Probabilities of an ordered item's levels by the latent variable that it measures.
 
     The axis reaches three standard deviations to both sides of the latent variable's mean over the sample, as the
@@ -64,7 +67,7 @@ def item_response(fit: Any, item: str, latent: str | None = None, ax: Any = None
     return ax
 
 
-def _place(fit: Any, item: str) -> tuple[Stack, Sequence[str]]:
+def _place(fit: Given[Fit], item: str) -> tuple[Stack, Sequence[str]]:
     discrete = {i.column: i for i in fit.problem.spec.indicators if i.discrete}
     if item not in discrete:
         raise ValueError(f"plot.item_response: {item!r} is no ordered item. {nearest(item, discrete)}")
@@ -72,7 +75,7 @@ def _place(fit: Any, item: str) -> tuple[Stack, Sequence[str]]:
     return stack, discrete[item].of
 
 
-def _curves(fit: Any, stack: Stack, item: str, latent: str) -> tuple[np.ndarray, np.ndarray]:
+def _curves(fit: Given[Fit], stack: Stack, item: str, latent: str) -> tuple[np.ndarray, np.ndarray]:
     """Values of the latent variable, and the probabilities of the levels at them, (value, level)."""
     core = fit.problem.core
     block = core.structure.items[fit.problem.table.stacks.index(stack)]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._spec._names import nearest
 from iclv_jax.plot._style import COLOURS, INK, ROW, canvas, check_fit, rows, word
@@ -14,7 +15,9 @@ MOST = 8
 """A column of numbers with more values than these is cut at its quartiles."""
 
 
-def latent_scores(fit: Any, by: Any = None, names: Sequence[str] | None = None, ax: Any = None) -> Any:
+def latent_scores(
+    fit: Given[Any], by: Given[Any] = None, names: Given[Sequence[str] | None] = None, ax: Given[Any] = None
+) -> Any:
     """Boxes of people's posterior means, given their items and choices, by group.
 
     Posterior means vary less than the latent variables themselves. Boxes reach from the lower to the upper quartile,

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from iclv_jax._base._types import Given
 from iclv_jax.plot._style import BLUE, GREY, SMALL, VERMILION, canvas, check_fit
 
 
-def learning_curves(fit: Any, ax: Any = None) -> Any:
+def learning_curves(fit: Given[Any], ax: Given[Any] = None) -> Any:
     """Log-likelihood per person by epoch, of the people trained on and of those held out.
 
     The curve of those trained on is a mean over the batches of an epoch as they came, while the parameters moved; that of

@@ -1,12 +1,11 @@
 """What a range of learning rates does."""
 
-from typing import Any
-
+from iclv_jax._base._types import Given
 from iclv_jax._training import LearningRates
-from iclv_jax.plot._style import BLUE, GREY, PALE, SMALL, canvas
+from iclv_jax.plot._style import BLUE, GREY, PALE, SMALL, Axes, canvas
 
 
-def learning_rates(found: LearningRates, ax: Any = None) -> Any:
+def learning_rates(found: Given[LearningRates], ax: Given[Axes | None] = None) -> Axes:
     """Log-likelihood per person against the learning rate, as it was and smoothed, with the rate suggested.
 
     Parameters

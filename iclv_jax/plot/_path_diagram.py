@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._spec import _names as names
 from iclv_jax.plot._layout import LETTER, Layout, Node, alternatives, covariate_terms, layout
 from iclv_jax.plot._style import BLUE, GREY, INK, ORANGE, PALE, canvas, check_fit
@@ -18,7 +19,9 @@ STARS = ((0.01, "***"), (0.05, "**"), (0.1, "*"))
 FOOT = "* p < 0.10   ** p < 0.05   *** p < 0.01"
 
 
-def path_diagram(fit: Any, ax: Any = None, items: bool = True, cov: str | None = None) -> Any:
+def path_diagram(
+    fit: Given[Any], ax: Given[Any] = None, items: Given[bool] = True, cov: Given[str | None] = None
+) -> Any:
     """Latent variables (ellipses), covariates and items (boxes) and the choice, with arrows and estimates.
 
     From left to right: covariates; latent variables in causal order, each in a horizontal band with its items at the right

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._search import Search
 from iclv_jax._spec._names import nearest
 from iclv_jax.plot._style import BLUE, GREY, INK, SMALL, VERMILION, canvas, key, word
@@ -12,7 +13,7 @@ from iclv_jax.plot._style import BLUE, GREY, INK, SMALL, VERMILION, canvas, key,
 JITTER = 0.08
 
 
-def search(found: Any, by: str | None = None, ax: Any = None) -> Any:
+def search(found: Given[Any], by: Given[str | None] = None, ax: Given[Any] = None) -> Any:
     """Held-out log-likelihood of every trial: in their order with the best so far, or against a setting.
 
     Filled dots are trials with all folds, rings those that were pruned (over the folds that they have); the best is

@@ -4,13 +4,14 @@ from typing import Any
 
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax.plot._style import BLUE, GREY, INK, ROW, canvas, check_fit, key, rows, word
 
 MOST = 24
 """Groups beyond which nobody reads the picture."""
 
 
-def shares(fit: Any, by: str | None = None, ax: Any = None) -> Any:
+def shares(fit: Given[Any], by: Given[str | None] = None, ax: Given[Any] = None) -> Any:
     """Predicted (full) and observed (hollow) shares of the alternatives over the estimation sample, weighted.
 
     Parameters

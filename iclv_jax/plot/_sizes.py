@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from iclv_jax._base._types import Given
 from iclv_jax._problem._accuracy import FEW
 from iclv_jax.plot._style import BLUE, INK, VERMILION, canvas, check_fit
 
 
-def effective_sizes(fit: Any, ax: Any = None) -> Any:
+def effective_sizes(fit: Given[Any], ax: Given[Any] = None) -> Any:
     """Histogram of the effective sample sizes of people's integrals, `(sum w)^2 / sum w^2` over their draws.
 
     The line shows the median, the shade the sizes below ten, with which a person's integral rests on a handful of

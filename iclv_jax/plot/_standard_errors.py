@@ -1,12 +1,13 @@
 """Standard errors by kind of covariance."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from iclv_jax.plot._style import COLOURS, GREY, ROW, canvas, check_fit, key, rows
+from iclv_jax._base._types import Given
+from iclv_jax._fit import Fit
+from iclv_jax.plot._style import COLOURS, GREY, ROW, Axes, canvas, check_fit, key, rows
 
 MOST = 45
 """More parameters than these are drawn without their names."""
@@ -14,7 +15,9 @@ FARTHEST = 2
 """Of how many parameters the names are written then."""
 
 
-def standard_errors(fit: Any, kinds: Sequence[str] = ("bhhh", "robust"), ax: Any = None) -> Any:
+def standard_errors(
+    fit: Given[Fit], kinds: Given[Sequence[str]] = ("bhhh", "robust"), ax: Given[Axes | None] = None
+) -> Axes:
     """Standard errors of some kinds over those from the Hessian, on a logarithmic axis.
 
     All near one speaks for the model; robust ones far from one speak for dependence or a wrong model. With many people
@@ -55,11 +58,11 @@ def standard_errors(fit: Any, kinds: Sequence[str] = ("bhhh", "robust"), ax: Any
     return ax
 
 
-def _points(ax: Any, ratio: pd.Series, place: int, colour: str) -> None:
+def _points(ax: Axes, ratio: pd.Series, place: int, colour: str) -> None:
     ax.plot(ratio.to_numpy(), np.arange(len(ratio)), "o", color=colour, markersize=4, label=ratio.name)
 
 
-def _strip(ax: Any, ratio: pd.Series, place: int, colour: str) -> None:
+def _strip(ax: Axes, ratio: pd.Series, place: int, colour: str) -> None:
     """All parameters around one row, spread by a fixed sequence so that points do not hide each other."""
     spread = 0.5 * ((np.arange(len(ratio)) * 0.618034) % 1.0) - 0.25
     ax.plot(ratio.to_numpy(), place + spread, "o", color=colour, markersize=3, alpha=0.6, label=ratio.name)
@@ -77,7 +80,7 @@ def _strip(ax: Any, ratio: pd.Series, place: int, colour: str) -> None:
     )
 
 
-def _ticks(ax: Any, values: np.ndarray) -> None:
+def _ticks(ax: Axes, values: np.ndarray) -> None:
     """Ratios as plain numbers, a few of them."""
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 

@@ -1,9 +1,15 @@
 """What all pictures share: colours, bare axes, and checks of what they are given."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import needs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+else:
+    Axes = object  # matplotlib is optional.
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", ORANGE, "#56B4E9", "#000000")
@@ -14,7 +20,7 @@ ROW = 0.22
 """Inches that a row of small text takes."""
 
 
-def canvas(ax: Any, width: float, height: float) -> Any:
+def canvas(ax: Given[Axes | None], width: float, height: float) -> Axes:
     """The axes given, or new ones in a figure of this size in inches, without the top and right spines."""
     try:
         import matplotlib.pyplot as plt
@@ -22,11 +28,11 @@ def canvas(ax: Any, width: float, height: float) -> Any:
         raise ImportError(
             'Pictures are drawn with matplotlib, which is not installed: pip install "iclv-jax[plot]".'
         ) from error
-    from matplotlib.axes import Axes
+    from matplotlib import axes
 
     if ax is None:
         ax = plt.subplots(figsize=(width, height), layout="constrained")[1]
-    if not isinstance(ax, Axes):
+    if not isinstance(ax, axes.Axes):
         raise ValueError(f"ax= is a matplotlib Axes, such as plt.gca(), not {ax!r}.")
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
@@ -36,7 +42,7 @@ def canvas(ax: Any, width: float, height: float) -> Any:
     return ax
 
 
-def rows(ax: Any, labels: Sequence[Any], positions: Sequence[float]) -> None:
+def rows(ax: Axes, labels: Sequence[object], positions: Sequence[float]) -> None:
     """Names down the left side, the first on top, without a spine or ticks."""
     ax.set_yticks(list(positions), [str(label) for label in labels], fontsize=SMALL, parse_math=False)
     ax.set_ylim(max(positions) + 0.7, min(positions) - 0.7)
@@ -44,12 +50,12 @@ def rows(ax: Any, labels: Sequence[Any], positions: Sequence[float]) -> None:
     ax.spines["left"].set_visible(False)
 
 
-def word(value: Any) -> str:
+def word(value: object) -> str:
     """A level or a group as text, whole numbers without a point."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def key(ax: Any, columns: int) -> None:
+def key(ax: Axes, columns: int) -> None:
     """A legend without a frame above the axes."""
     ax.legend(
         loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, frameon=False, fontsize=SMALL,
@@ -57,11 +63,11 @@ def key(ax: Any, columns: int) -> None:
     )  # fmt: skip
 
 
-def check_fit(fit: Any, what: str, *attributes: str) -> Any:
+def check_fit(fit: object, what: str, *attributes: str) -> Any:
     """The fit; ValueError for what is none, and for one that does not tell what the picture shows."""
     return needs(fit, f"plot.{what}", *attributes)
 
 
-def check_level(level: float) -> None:
+def check_level(level: Given[float]) -> None:
     if not 0.0 < level < 1.0:
         raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")

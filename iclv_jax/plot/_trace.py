@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax.plot._style import BLUE, GREY, INK, PALE, VERMILION, canvas, check_fit
 
 NARROW = 0.2
 """Share of the width below which the name of a stage is written upwards."""
 
 
-def trace(fit: Any, ax: Any = None) -> Any:
+def trace(fit: Given[Any], ax: Given[Any] = None) -> Any:
     """Gap of the log-likelihood and Newton decrement by step, on a logarithmic axis.
 
     The gap is the distance to the log-likelihood with which the stage ended (stages maximise different things, and later

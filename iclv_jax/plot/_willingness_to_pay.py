@@ -4,12 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from iclv_jax.plot._style import BLUE, COLOURS, GREY, INK, VERMILION, canvas, check_fit, rows
+from iclv_jax._base._types import Given
+from iclv_jax._fit import Fit
+from iclv_jax.plot._style import BLUE, COLOURS, GREY, INK, VERMILION, Axes, canvas, check_fit, rows
 
 METHODS = {"delta": "Delta method", "fieller": "Fieller", "krinsky-robb": "Krinsky and Robb"}
 
 
-def willingness_to_pay(fit: Any, name: str, cost: str, ax: Any = None, **options: Any) -> Any:
+def willingness_to_pay(
+    fit: Given[Fit], name: Given[str], cost: Given[str], ax: Given[Axes | None] = None, **options: Any
+) -> Axes:
     """What one more unit of `name` is worth, in units of `cost`.
 
     Where it is the ratio of two coefficients: the estimate with its interval by each method; an arrow points to where
@@ -45,7 +49,7 @@ def willingness_to_pay(fit: Any, name: str, cost: str, ax: Any = None, **options
     return ax
 
 
-def _intervals(ax: Any, found: Any) -> None:
+def _intervals(ax: Axes, found: Any) -> None:
     table = found.intervals
     ends = table[["lower", "upper"]].to_numpy(float)
     finite = np.append(ends[np.isfinite(ends)], found.estimate)
@@ -69,13 +73,15 @@ def _pieces(lower: float, upper: float, edges: tuple[float, float]) -> list[tupl
     return [(max(lower, edges[0]), min(upper, edges[1]))]
 
 
-def _arrows(ax: Any, place: int, piece: tuple[float, float], edges: tuple[float, float], colour: str) -> None:
+def _arrows(
+    ax: Axes, place: int, piece: tuple[float, float], edges: tuple[float, float], colour: str
+) -> None:
     for end, edge, marker in zip(piece, edges, "<>", strict=True):
         if end == edge:
             ax.plot([edge], [place], marker, color=colour, clip_on=False, markersize=6)
 
 
-def _distribution(ax: Any, found: Any) -> None:
+def _distribution(ax: Axes, found: Any) -> None:
     values = found.people.dropna().to_numpy()
     low, high = np.quantile(values, [0.005, 0.995])
     inside = values[(values >= low) & (values <= high)]

@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from iclv_jax._base._types import Given
+
 
 class Shape(NamedTuple):
     """A penalty of one parameter p: `precision / 2 (p - mean)^2 + absolute |p|`."""
 
-    precision: float = 0.0
-    mean: float = 0.0
-    absolute: float = 0.0
+    precision: Given[float] = 0.0
+    mean: Given[float] = 0.0
+    absolute: Given[float] = 0.0
 
 
 class Penalty(abc.ABC):
@@ -84,8 +86,8 @@ class Gaussian(Penalty):
         Of the prior, in natural units of the parameter.
     """
 
-    mean: float
-    sd: float
+    mean: Given[float]
+    sd: Given[float]
 
     def __post_init__(self) -> None:
         _check(self, "mean", self.mean)

@@ -1,0 +1,26 @@
+"""What can be trained: anything that binds to data, as a model does."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from typing_extensions import Protocol, runtime_checkable
+
+from iclv_jax._integration import Rule
+from iclv_jax._problem import Problem
+
+
+@runtime_checkable
+class Binds(Protocol):
+    """A model, by the one verb that is needed of it."""
+
+    def bind(
+        self,
+        data: pd.DataFrame,
+        *,
+        person: str | None = None,
+        people: pd.DataFrame | None = None,
+        weights: str | Sequence[float] | np.ndarray | pd.Series | None = None,
+        integration: Rule | None = None,
+        memory: str | float = "2GB",
+    ) -> Problem: ...
