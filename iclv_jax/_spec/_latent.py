@@ -62,7 +62,7 @@ class Latent:
                 f"Latent variable {self.name!r}: intercept is True or False, not {self.intercept!r}. A value "
                 "of its own goes into fixed=."
             )
-        wrong = [p for p in self.on if not isinstance(p, (str, Standardized))]
+        wrong = [p for p in as_tuple(self.on) if not isinstance(p, (str, Standardized))]
         if wrong:
             raise ValueError(
                 f"Latent variable {self.name!r}: predictors are names of columns and latent variables, not "
