@@ -144,7 +144,7 @@ def test_what_differs_is_said():
         )
     ).bind(frame)
     said = mismatch({"model": of_model(one)}, {"model": of_model(turned)})
-    assert said == "another model: choices 1, utility computes something else"
+    assert said == "another model: choices choice, utility computes something else"
 
 
 # --- data ---
@@ -177,7 +177,7 @@ def test_padding_is_no_part_of_the_data():
     short = small.logit().bind(frame, person="id")
     longer = pd.concat([frame, frame.iloc[[-1, -1, -1]]], ignore_index=True)
     long = small.logit().bind(longer, person="id")
-    assert short.panel.person.chosen.shape != long.panel.person.chosen.shape
+    assert short.panel.person.data[0].outcome.shape != long.panel.person.data[0].outcome.shape
     part = of_data(small.logit().bind(longer.iloc[:12], person="id"))
     assert part == of_data(short) != of_data(long)
 

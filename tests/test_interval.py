@@ -249,7 +249,7 @@ def test_transformations_agree(function):
         again = jax.grad(jax.checkpoint(weighted), (0, 1))(lower, upper)
         return reverse, again, jax.jvp(function, (lower, upper), tangents)[1]
 
-    tangents = jnp.cos(jnp.arange(len(EVERY)) * 1.0), jnp.sin(jnp.arange(len(EVERY)) * 1.0)
+    tangents = jnp.cos(jnp.arange(1.0 * len(EVERY))), jnp.sin(jnp.arange(1.0 * len(EVERY)))
     reverse, again, forward = gradients(lower, upper, *tangents)
     np.testing.assert_allclose(again, reverse, rtol=1e-13)
     expected = sum(r * t for r, t in zip(reverse, tangents, strict=True))

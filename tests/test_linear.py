@@ -44,7 +44,7 @@ def test_derivatives_are_those_of_lapack():
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 9])
 def test_effects_of_paths_are_the_inverse(size):
     paths = jnp.tril(jnp.asarray(np.random.default_rng(size).standard_normal((3, size, size))), -1)
-    inverse = np.linalg.inv(np.eye(size) - paths)
+    inverse = np.linalg.inv(np.eye(size) - np.asarray(paths))
     np.testing.assert_allclose(jax.vmap(effects)(paths), inverse, rtol=1e-11, atol=1e-12)
 
     def value(total, t):

@@ -73,7 +73,7 @@ def test_a_model_comes_back_equal(name, pickler):
     model = MODELS[name]()
     again = pickle.loads(pickler.dumps(model))
     assert again.spec == model.spec
-    assert hash(again.spec.choice) == hash(model.spec.choice)
+    assert hash(again.spec.choices) == hash(model.spec.choices)
     for one, other in zip(again.spec.modules, model.spec.modules, strict=True):
         np.testing.assert_array_equal(one.start, other.start)
 

@@ -46,13 +46,13 @@ RATES = LearningRates(
 
 def trained(fit):
     """With the trace of a training."""
-    return replace(fit, rows=EPOCHS) if isinstance(fit, iclv.Fit) else fit
+    return replace(fit, _rows=EPOCHS) if isinstance(fit, iclv.Fit) else fit
 
 
 def dressed(fit):
     """With a trace, sizes, and other kinds of standard errors."""
     sizes = np.linspace(2.0, 18.0, fit.nobs)
-    fit = replace(fit, rows=ROWS, accuracy=Accuracy(20, sizes, 0.1))
+    fit = replace(fit, _rows=ROWS, accuracy=Accuracy(20, sizes, 0.1))
     base = np.eye(len(fit.names)) / 100.0
     fit._covariances.update(
         {k: Covariance(k, f * base, ()) for k, f in {"hessian": 1.0, "bhhh": 1.21, "robust": 4.0}.items()}
@@ -305,7 +305,7 @@ def test_learning_curves(fit):
     np.testing.assert_allclose(held_out.get_ydata(), [-0.9, -0.7, -0.75, -0.8])
     assert texts(ax, "best") == [" best: epoch 2"]
     alone = tuple({k: v for k, v in row.items() if k != "validation"} for row in EPOCHS)
-    assert len(plot.learning_curves(replace(fit, rows=alone)).get_lines()) == 1
+    assert len(plot.learning_curves(replace(fit, _rows=alone)).get_lines()) == 1
     with pytest.raises(ValueError, match="was not trained"):
         plot.learning_curves(fit)
 

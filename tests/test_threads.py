@@ -5,8 +5,9 @@ import threading
 import numpy as np
 import pytest
 import small
-from iclv_jax._fit._threads import one_thread
 from threadpoolctl import threadpool_info, threadpool_limits
+
+from iclv_jax._base._threads import one_thread
 
 
 def blas_threads():

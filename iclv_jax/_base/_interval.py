@@ -16,6 +16,7 @@ import math
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 # Bounds farther out count as open. Their squares do not overflow, so an open end needs no case of its own.
 _FAR = 1e100
@@ -56,7 +57,7 @@ _MILLS = (
 )
 
 
-def log_normal_interval(lower: Array, upper: Array) -> Array:
+def log_normal_interval(lower: ArrayLike, upper: ArrayLike) -> Array:
     """`log(Phi(upper) - Phi(lower))`, elementwise, differentiable any number of times.
 
     Parameters
@@ -80,15 +81,19 @@ def log_normal_interval(lower: Array, upper: Array) -> Array:
     value (relative, or absolute near 0) and 2e-13 in each first and second derivative. Third derivatives
     lose a factor of z^4 at an open end: nine digits are right at 20 standard deviations, two at 1,000.
     """
-    return _normal(jnp.asarray(lower, float), jnp.asarray(upper, float))[0]
+    return _normal(*_broadcast(lower, upper))[0]
 
 
-def log_logistic_interval(lower: Array, upper: Array) -> Array:
+def log_logistic_interval(lower: ArrayLike, upper: ArrayLike) -> Array:
     """`log(F(upper) - F(lower))` with the logistic cdf F; otherwise as `log_normal_interval`.
 
     It is `-softplus(-upper) - softplus(lower) + log(1 - exp(lower - upper))`, in which nothing cancels.
     """
-    return _logistic(jnp.asarray(lower, float), jnp.asarray(upper, float))[0]
+    return _logistic(*_broadcast(lower, upper))[0]
+
+
+def _broadcast(lower: ArrayLike, upper: ArrayLike) -> list[Array]:
+    return jnp.broadcast_arrays(jnp.asarray(lower, float), jnp.asarray(upper, float))
 
 
 @jax.custom_jvp

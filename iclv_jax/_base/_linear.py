@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Float
+from iclv_jax._base._types import AnyArray, Array, Float
 
 
-def cholesky(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
+def cholesky(matrix: Float[AnyArray, "n n"]) -> Float[Array, "n n"]:
     """The lower Cholesky factor, from the lower triangle; NaN where the matrix is not positive definite."""
     size = matrix.shape[0]
     if size == 0:
@@ -25,7 +25,7 @@ def cholesky(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
     return jnp.stack(columns, axis=1)
 
 
-def solve_lower(lower: Float[Array, "n n"], right: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+def solve_lower(lower: Float[AnyArray, "n n"], right: Float[AnyArray, "n ..."]) -> Float[Array, "n ..."]:
     """`lower^-1 right` by forward substitution."""
     if lower.shape[0] == 0:
         return right
@@ -36,7 +36,7 @@ def solve_lower(lower: Float[Array, "n n"], right: Float[Array, "n ..."]) -> Flo
     return jnp.stack(rows)
 
 
-def solve_upper(upper: Float[Array, "n n"], right: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+def solve_upper(upper: Float[AnyArray, "n n"], right: Float[AnyArray, "n ..."]) -> Float[Array, "n ..."]:
     """`upper^-1 right` by backward substitution."""
     return solve_lower(upper[::-1, ::-1], right[::-1])[::-1]
 

@@ -85,7 +85,7 @@ def _size(values: np.ndarray) -> float:
 def _hardly(values: np.ndarray) -> bool:
     """Whether it is nearly constant; a constant in a utility function is meant to be one."""
     spread = float(values.std())
-    return 0.0 < spread < HARDLY * abs(float(values.mean())) and np.ptp(values) > 0.0
+    return 0.0 < spread < HARDLY * abs(float(values.mean())) and bool(np.ptp(values) > 0.0)
 
 
 def _factors(sizes: list[float], even: list[bool]) -> list[float]:

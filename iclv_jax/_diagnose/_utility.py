@@ -79,9 +79,10 @@ def marginal(
     utility: Utility, coefficients: np.ndarray, columns: np.ndarray, direction: np.ndarray
 ) -> np.ndarray:
     """Change of the utilities, (rows, alternatives), along a direction of the coefficients."""
-    latents = generic(1, len(utility.latents), 2)[0]
+    latents = jnp.asarray(generic(1, len(utility.latents), 2)[0])
+    at, along = jnp.asarray(coefficients), jnp.asarray(direction)
 
     def one(row: Array) -> Array:
-        return jax.jvp(lambda b: utility(b, row, latents), (coefficients,), (direction,))[1]
+        return jax.jvp(lambda b: utility(b, row, latents), (at,), (along,))[1]
 
     return np.asarray(jax.vmap(one)(jnp.asarray(columns)))

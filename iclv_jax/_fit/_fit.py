@@ -1,7 +1,9 @@
 """From data to estimates in a straight line."""
 
+import sys
 import warnings
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 import jax.numpy as jnp
@@ -30,6 +32,9 @@ from iclv_jax._problem._fingerprint import fingerprints
 from iclv_jax._spec import expand
 from iclv_jax._spec._model import Spec
 from iclv_jax._tables import Progress
+
+INSIDE = ("iclv_jax", "contextlib", "jaxtyping", "beartype")
+"""Packages whose lines are not the user's."""
 
 
 @one_thread
@@ -105,12 +110,24 @@ def checked_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
     return first, staged
 
 
+def _outside() -> int:
+    """How many frames above the caller the line of the user is: past those of the package, and of what wraps them."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and _inside(frame):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _inside(frame: FrameType) -> bool:
+    name = str(frame.f_globals.get("__name__", ""))
+    return name.partition(".")[0] in INSIDE or frame.f_code.co_filename.startswith("<")
+
+
 def checked_accuracy(problem: Problem, params: np.ndarray) -> Accuracy:
     """The accuracy of the integral at the estimates, with a warning where it is too low for use."""
     precision = accuracy(problem, jnp.asarray(params))
     if few := precision.warning():
-        # At the line that called a method of `Model`, past the wrapper of `one_thread`.
-        warnings.warn(few, UserWarning, stacklevel=5)
+        warnings.warn(few, UserWarning, stacklevel=_outside())
     return precision
 
 

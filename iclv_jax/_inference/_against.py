@@ -49,7 +49,7 @@ def lr_test(fit: Maximum, restricted: Given[Maximum]) -> HypothesisTest:
     return chi_squared("Likelihood-ratio test", words, statistic, df, _notes(fit, restricted, noise))
 
 
-def vuong(a: Maximum, b: Maximum, correction: Correction = "none") -> HypothesisTest:
+def vuong(a: Given[Maximum], b: Given[Maximum], correction: Given[Correction] = "none") -> HypothesisTest:
     """Vuong's (1989) test of two models that are not nested, from each person's log-likelihood.
 
     Parameters
@@ -115,7 +115,7 @@ def _vuong_test(
     )
 
 
-def ben_akiva_swait(a: Maximum, b: Maximum) -> HypothesisTest:
+def ben_akiva_swait(a: Given[Maximum], b: Given[Maximum]) -> HypothesisTest:
     """Ben-Akiva and Swait's (1986) test of two choice models that are not nested.
 
     Under the model with the worse adjusted rho-squared, `1 - (log L - K) / log L(0)`, the other one is better by
@@ -164,7 +164,7 @@ def _ben_akiva_swait_bound(
     return HypothesisTest(title, hypothesis, root, None, float(stats.norm.sf(root)), tuple(notes))
 
 
-def check_same_outcomes(a: Maximum, b: Maximum) -> None:
+def check_same_outcomes(a: Given[Maximum], b: Given[Maximum]) -> None:
     """Raise ValueError when two fits do not explain the same things of the same people."""
     for fit in (a, b):
         if not has(fit, "covariance"):

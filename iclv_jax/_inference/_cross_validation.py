@@ -159,7 +159,7 @@ def _row(fit: Maximum, found: Parts, mask: np.ndarray) -> dict[str, float]:
     return row | {name: value / counted for name, value in per.items()}
 
 
-def draw_folds(problem: Problem, folds: int, seed: int) -> np.ndarray:
+def draw_folds(problem: Problem, folds: Given[int], seed: Given[int]) -> np.ndarray:
     """The fold of every person, from 0; whole clusters fall into one. Folds differ by one person (cluster) at most.
 
     Raises ValueError for less than two folds, and more folds than people or clusters.

@@ -118,7 +118,7 @@ def multistart(
     scale = jnp.asarray(find_scale(objective, optimizer.scaling, z).values)
     noise = np.random.default_rng(seed).standard_normal((starts, len(z)))
     noise[0] = 0.0
-    points = jnp.clip(z + spread * scale * noise, lower, upper)
+    points = jnp.clip(z[None, :] + spread * scale[None, :] * noise, lower[None, :], upper[None, :])
     runs = rounds if objective.moves else 1
     ended, nodes = None, None
     for _ in range(runs):

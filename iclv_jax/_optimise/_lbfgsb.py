@@ -219,7 +219,7 @@ def subspace_minimum(
     theta, wide, middle = compact
     moving = free & (cauchy > lower) & (cauchy < upper)
     residual = jnp.where(moving, gradient + theta * cauchy - wide @ (middle @ along), 0.0)
-    inner = wide * moving[:, None]
+    inner = jnp.where(moving[:, None], wide, 0.0)
     small = middle @ (inner.T @ residual)
     small = jnp.linalg.solve(jnp.eye(len(small)) - middle @ (inner.T @ inner) / theta, small)
     newton = jnp.where(moving, -residual / theta - inner @ small / theta**2, 0.0)

@@ -51,7 +51,7 @@ class Spectrum(NamedTuple):
     vectors: AnyArray
 
 
-def predicted_decrease(model: Model, step: Array) -> Scalar:
+def predicted_decrease(model: Model, step: AnyArray) -> Scalar:
     return -(jnp.dot(model.gradient, step) + 0.5 * jnp.dot(step, model.hessian @ step))
 
 

@@ -7,21 +7,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import check_frame, check_ids
 from iclv_jax._panel._numbers import numbers, zeros_and_ones
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 
 
 def from_long(
-    data: pd.DataFrame,
+    data: Given[pd.DataFrame],
     *,
-    situation: str,
-    alternative: str,
-    chosen: str,
-    columns: str | Sequence[str],
-    person: str | None = None,
-    available: str | None = None,
-    keep: str | Sequence[str] | None = None,
+    situation: Given[str],
+    alternative: Given[str],
+    chosen: Given[str],
+    columns: Given[str | Sequence[str]],
+    person: Given[str | None] = None,
+    available: Given[str | None] = None,
+    keep: Given[str | Sequence[str] | None] = None,
 ) -> pd.DataFrame:
     """Turn data with one row per alternative into the wide form that models read.
 

@@ -288,7 +288,7 @@ def _read_weights(weights: Any, frame: Frame) -> np.ndarray:
     return values
 
 
-def weighted_as(panel: Panel, weights_are: WeightsAre) -> Panel:
+def weighted_as(panel: Panel, weights_are: Given[WeightsAre]) -> Panel:
     """The panel with what its weights are; ValueError for another word, and for counts that are none."""
     if weights_are not in get_args(WeightsAre):
         raise ValueError(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Params
+from iclv_jax._base._types import AnyArray, Array, Float, Number, Params
 from iclv_jax._parameters import ParameterTable
 from iclv_jax._parameters._unbounded import Intervals
 from iclv_jax._spec._names import nearest
@@ -63,7 +63,7 @@ class LogDensity:
         self._natural = jax.jit(jnp.vectorize(self._params, signature="(p)->(p)"))
         self._unconstrained = jax.jit(jnp.vectorize(self._z, signature="(p)->(p)"))
 
-    def __call__(self, z: Array | Mapping[str, Array]) -> Array:
+    def __call__(self, z: AnyArray | Mapping[str, Number]) -> Array:
         y = self._flat(z)
         if y.shape != self.start.shape:
             raise ValueError(
@@ -72,11 +72,11 @@ class LogDensity:
             )
         return self._value(y)
 
-    def to_params(self, z: Array | Mapping[str, Array]) -> Params:
+    def to_params(self, z: AnyArray | Mapping[str, Number]) -> Float[Array, "*draw param"]:
         """Free parameters in natural units, in the order of `names`, the last axis; draws and chains may come before it."""
         return self._natural(self._flat(z))
 
-    def to_z(self, params: Params | Mapping[str, Array]) -> Array:
+    def to_z(self, params: AnyArray | Mapping[str, Number]) -> Array:
         """The inverse of `to_params`: infinite for a parameter at a bound, NaN outside the domain."""
         return self._unconstrained(self._flat(params))
 

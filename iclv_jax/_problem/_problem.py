@@ -14,16 +14,14 @@ from jax.core import Tracer
 from iclv_jax import _derivatives as derivatives
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Float, Given, Hessian, Params, Scalar, Scores
-from iclv_jax._density import conditionable, log_density, not_finite, steady_columns, structure
-from iclv_jax._integration import Centre, Nodes, Rule, choose_rule, find_centre, place
-from iclv_jax._integration._rule import check_count
+from iclv_jax._density import log_density, not_finite
+from iclv_jax._integration import Centre, Nodes, Rule, find_centre, place
 from iclv_jax._likelihood import Core, People
-from iclv_jax._likelihood import people as people_of
-from iclv_jax._panel import Panel, Person, WeightsAre, read_panel, weighted_as
-from iclv_jax._parameters import ParameterTable, build_table, full
+from iclv_jax._panel import Panel, Person
+from iclv_jax._parameters import ParameterTable, full
 from iclv_jax._problem import _portions as portions
 from iclv_jax._problem._logdensity import LogDensity, logdensity
-from iclv_jax._problem._memory import MEMORY, batch_size, parse_memory
+from iclv_jax._problem._memory import batch_size
 from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._start import default_start
 from iclv_jax._spec import expand
@@ -322,7 +320,7 @@ class Problem(eqx.Module):
         )
         return self.with_people(self.core.people.with_person(person._replace(data=data)))
 
-    def with_weights(self, weights: Array) -> "Problem":
+    def with_weights(self, weights: AnyArray) -> "Problem":
         """The same problem with other person weights."""
         found = self.with_people(self.core.people.with_weights(jnp.asarray(weights)))
         if isinstance(weights, Tracer):
@@ -361,44 +359,3 @@ def _check_choice(argument: str, value: Any, known: tuple[str, ...]) -> None:
         raise ValueError(
             f"{argument} is one of {', '.join(map(repr, known))}, not {value!r}. {nearest(str(value), known)}"
         )
-
-
-def bind(
-    spec: Given[Spec],
-    data: Given[Any],
-    *,
-    person: Given[str | None] = None,
-    people: Given[Any] = None,
-    weights: Given[Any] = None,
-    cluster: Given[str | None] = None,
-    integration: Given[Rule | None] = None,
-    levels: Given[Mapping[str, Any] | None] = None,
-    batch_people: Given[int | None] = None,
-    memory: Given[str | float] = MEMORY,
-    weights_are: Given[WeightsAre] = "sampling",
-) -> Problem:
-    """Check the data, build the parameter table, make the nodes."""
-    if integration is not None and not isinstance(integration, Rule):
-        raise ValueError(
-            f"integration= is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {integration!r}."
-        )
-    if batch_people is not None:
-        check_count(batch_people, "batch_people")
-    bytes_allowed = parse_memory(memory)
-    panel = weighted_as(read_panel(spec, data, person, people, weights, cluster, levels), weights_are)
-    table = build_table(spec, panel.levels, panel.moments)
-    seen = len(spec.felt) + len(spec.random)
-    rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
-    steady = tuple(steady_columns(columns) for columns in panel.person.tables)
-    shape = structure(spec, table, rule.conditions, steady)
-    standard = rule.standard(len(panel.people), shape.dimension)
-    points, logs = jax.device_put((standard.points, standard.log_weights))
-    constants, weights, arrays = jax.device_put((table.constants, panel.weights, panel.person))
-    size = len(panel.people)
-    nodes = spread_nodes(standard.points, standard.log_weights, size)
-    core = Core(shape, constants, people_of(arrays, nodes, weights, batch_people or size))
-    if batch_people is None:
-        core = core.of(core.people.in_batches_of(batch_size(core, points.shape[1], bytes_allowed)))
-    portion = Portion(points.shape[1], core.people.batch)
-    new = core, points, logs, standard.from_prior
-    return Problem(*new, spec, table, panel, rule, reason, bytes_allowed, portion)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import has, needs
 from iclv_jax._problem._fingerprint import outcomes
 from iclv_jax._report._summary import HEADINGS
@@ -42,7 +43,9 @@ class Comparison(Tabular):
         return self.report
 
 
-def compare(fits: Mapping[str, Any], show: Literal["se", "t"] = "se", cov: str | None = None) -> Comparison:
+def compare(
+    fits: Given[Mapping[str, Any]], show: Given[Literal["se", "t"]] = "se", cov: Given[str | None] = None
+) -> Comparison:
     """Estimates and measures of several fits in one table.
 
     Parameters

@@ -34,7 +34,7 @@ class Penalty(abc.ABC):
 class _Strength(Penalty):
     """A penalty with one number."""
 
-    strength: float
+    strength: Given[float]
 
     def __post_init__(self) -> None:
         _check(self, "strength", self.strength, lowest=0.0)
