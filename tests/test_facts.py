@@ -144,7 +144,7 @@ def test_what_differs_is_said():
         )
     ).bind(frame)
     said = mismatch({"model": of_model(one)}, {"model": of_model(turned)})
-    assert said == "another model: choices choice, utility computes something else"
+    assert said == "another model: choices, choice, utility computes something else"
 
 
 # --- data ---

@@ -64,7 +64,7 @@ def problem(model):
 
 @pytest.fixture(scope="module")
 def params(problem):
-    return problem.start() + 0.1 * jnp.arange(1, len(problem.names) + 1) / len(problem.names)
+    return problem.start() + jnp.linspace(0.01, 0.1, len(problem.names))
 
 
 def by_hand(values, frame, points, weights):

@@ -140,7 +140,7 @@ def ordered(request):
     )
     fit = model.fit(data, cluster="group", integration=iclv.GaussHermite(40), progress=False)
     theirs = OrderedModel(data["answer"], data[["income", "age"]], distr=request.param)
-    return fit, theirs.fit(method="newton", tol=1e-14, maxiter=100, disp=0), data, unit
+    return fit, theirs.fit(method="newton", tol=1e-8, maxiter=100, disp=0), data, unit
 
 
 def natural(result, unit):

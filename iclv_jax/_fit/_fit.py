@@ -110,14 +110,6 @@ def checked_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
     return first, staged
 
 
-def _outside() -> int:
-    """How many frames above the caller the line of the user is: past those of the package, and of what wraps them."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and _inside(frame):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
 def _inside(frame: FrameType) -> bool:
     name = str(frame.f_globals.get("__name__", ""))
     return name.partition(".")[0] in INSIDE or frame.f_code.co_filename.startswith("<")
@@ -127,7 +119,11 @@ def checked_accuracy(problem: Problem, params: np.ndarray) -> Accuracy:
     """The accuracy of the integral at the estimates, with a warning where it is too low for use."""
     precision = accuracy(problem, jnp.asarray(params))
     if few := precision.warning():
-        warnings.warn(few, UserWarning, stacklevel=_outside())
+        # At the line of the user: past those of the package, and of what wraps them.
+        frame, level = sys._getframe(), 1
+        while frame.f_back is not None and _inside(frame):
+            frame, level = frame.f_back, level + 1
+        warnings.warn(few, UserWarning, stacklevel=level)
     return precision
 
 

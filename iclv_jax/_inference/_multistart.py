@@ -10,7 +10,7 @@ import pandas as pd
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Number
 from iclv_jax._diagnose._utility import multiplied
 from iclv_jax._inference._signs import sign
 from iclv_jax._integration import Nodes
@@ -160,7 +160,7 @@ def _run(
     scale: Array,
     lower: Array,
     upper: Array,
-    tolerance: float,
+    tolerance: Number,
     method: Method,
     most: int,
 ) -> Ended:

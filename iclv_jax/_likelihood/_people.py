@@ -153,7 +153,7 @@ def _cut(person: Person, rows: tuple[int, ...]) -> Person:
     return person._replace(tables=tables, data=(*person.data[:first], *data))
 
 
-def _by_length(occurs: Sequence[Bool[np.ndarray, "person row"]]) -> tuple[np.ndarray, tuple[Length, ...]]:
+def _by_length(occurs: Sequence[Bool[np.ndarray, "person _"]]) -> tuple[np.ndarray, tuple[Length, ...]]:
     """People in the order of the length of their panels, cut into classes such that few rows are padded."""
     if not occurs:
         return np.zeros(0, int), ()

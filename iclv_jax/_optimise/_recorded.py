@@ -10,7 +10,7 @@ import optax
 
 from iclv_jax._base._facts import Fact, fact
 from iclv_jax._base._promotion import usual_promotion
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._spec._trace import program_key
 
 Leaves = tuple[Array, ...]
@@ -28,7 +28,7 @@ class Recorded:
     Raises ValueError for what is no transformation, and for one that needs more than the gradient.
     """
 
-    def __init__(self, transformation: optax.GradientTransformation, size: int) -> None:
+    def __init__(self, transformation: Given[optax.GradientTransformation], size: int) -> None:
         self.size, zeros = size, jnp.zeros(size)
         try:
             with usual_promotion():
