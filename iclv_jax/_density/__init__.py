@@ -8,7 +8,6 @@ from iclv_jax._density._kernel import (
     log_density,
     not_finite,
     parts,
-    seen_by,
     steady_columns,
 )
 from iclv_jax._density._places import Places
@@ -29,7 +28,6 @@ __all__ = [
     "not_finite",
     "parts",
     "reduced_form",
-    "seen_by",
     "steady_columns",
     "structure",
 ]

@@ -42,10 +42,6 @@ class Conditioned(System):
     kept: tuple[int, ...]
 
     @property
-    def dimension(self) -> int:
-        return len(self.kept)
-
-    @property
     def places(self) -> tuple[int, ...]:
         return self.kept
 

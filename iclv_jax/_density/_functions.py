@@ -41,23 +41,12 @@ class Functions(System):
     functions: tuple[Nonlinear, ...]
 
     @property
-    def dimension(self) -> int:
-        return self.size
-
-    @property
-    def absorbed(self) -> tuple[int, ...]:
-        return ()
-
-    @property
     def linear(self) -> bool:
         return False
 
     def world(self, cells: CellTree, person: Person, shocks: Shocks) -> tuple[World, Scalar]:
         eta = self._eta(structural(cells), person.covariates, shocks)
         return World(with_drivers(eta, shocks), person.covariates), jnp.zeros(())
-
-    def uncertain(self, cells: CellTree, person: Person) -> Float[Array, "latent latent"]:
-        return jnp.zeros((self.size, self.size))
 
     def expand(
         self, places: Places, cells: Arrays, person: Person, shocks: Float[Array, "node dimension"]

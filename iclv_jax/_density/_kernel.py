@@ -3,7 +3,6 @@
 Modes, likelihood, scores, Hessians and simulation checks are transformations of `log_density`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -99,8 +98,3 @@ def steady_columns(columns: Float[AnyArray, "person row column"]) -> tuple[int, 
     table = np.asarray(columns)
     same = (table == table[:, :1]).all(axis=(0, 1))
     return () if table.shape[1] == 1 or same.all() else tuple(map(int, np.flatnonzero(same)))
-
-
-def seen_by(blocks: Sequence[Block]) -> tuple[int, ...]:
-    """Entries of eta that these blocks depend on, each once: latent variables as they name them, then drivers."""
-    return tuple(dict.fromkeys(i for block in blocks for i in block.seen))

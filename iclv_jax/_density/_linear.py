@@ -21,14 +21,6 @@ class Linear(System):
     linked: bool
 
     @property
-    def dimension(self) -> int:
-        return self.size
-
-    @property
-    def absorbed(self) -> tuple[int, ...]:
-        return ()
-
-    @property
     def linear(self) -> bool:
         return True
 
@@ -36,9 +28,6 @@ class Linear(System):
         mean, factor = reduced_form(structural(cells), person.covariates)
         eta = mean + shocks[: self.moved] @ factor.T
         return World(with_drivers(eta, shocks), person.covariates), jnp.zeros(())
-
-    def uncertain(self, cells: CellTree, person: Person) -> Float[Array, "latent latent"]:
-        return jnp.zeros((self.size, self.size))
 
     def expand(
         self, places: Places, cells: Arrays, person: Person, shocks: Float[Array, "node dimension"]

@@ -45,9 +45,9 @@ class System(abc.ABC):
         return self.size if self.linked else self.latents
 
     @property
-    @abc.abstractmethod
     def dimension(self) -> int:
         """Number of shocks."""
+        return len(self.places)
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -55,9 +55,9 @@ class System(abc.ABC):
         return tuple(range(self.size))
 
     @property
-    @abc.abstractmethod
     def absorbed(self) -> tuple[int, ...]:
         """Places of the blocks that are integrated in closed form here, and so no terms of their own."""
+        return ()
 
     @property
     @abc.abstractmethod
@@ -73,9 +73,9 @@ class System(abc.ABC):
         """The mean of all of eta given the shocks, about which `uncertain` is left."""
         return self.world(cells, person, shocks)[0].eta
 
-    @abc.abstractmethod
     def uncertain(self, cells: CellTree, person: Person) -> Float[Array, "latent latent"]:
         """Covariance of eta that the shocks leave."""
+        return jnp.zeros((self.size, self.size))
 
     @abc.abstractmethod
     def expand(
