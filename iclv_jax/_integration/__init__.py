@@ -3,6 +3,7 @@
 from iclv_jax._integration._centre import Centre, Nodes, find_centre, place
 from iclv_jax._integration._conditioned import Conditioned
 from iclv_jax._integration._default import choose_rule, default_rule
+from iclv_jax._integration._moments import by_moments, pilot_points
 from iclv_jax._integration._monte_carlo import Adaptive, Laplace, MonteCarlo
 from iclv_jax._integration._quadrature import GaussHermite, Trapezoid
 from iclv_jax._integration._rule import Points, Rule
@@ -18,8 +19,10 @@ __all__ = [
     "Points",
     "Rule",
     "Trapezoid",
+    "by_moments",
     "choose_rule",
     "default_rule",
     "find_centre",
+    "pilot_points",
     "place",
 ]

@@ -35,6 +35,10 @@ class Conditioned(Rule):
     def conditions(self) -> bool:
         return True
 
+    @property
+    def by_moments(self) -> bool:
+        return self.rule.by_moments
+
     def standard(self, people: int, dimension: int) -> Points:
         return self.rule.standard(people, dimension)
 

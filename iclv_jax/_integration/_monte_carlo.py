@@ -1,7 +1,7 @@
 """Draws from the prior, and draws from each person's approximate posterior."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -11,9 +11,13 @@ from iclv_jax._integration._sequences import Sequence, check_sequence, normal_po
 from iclv_jax._integration._spherical import design, sphere, spherical_points
 
 PRIOR_SHARE = 0.05
+"""Draws from the prior for each at the posterior's mode."""
+PRIOR_SHARE_BY_MOMENTS = 0.25
+"""The same at the posterior's mean: a quarter of a power of two is one, so that both parts of a Sobol sequence are balanced."""
 FEWEST_FOR_PRIOR = 10
 SPHERICAL = "spherical"
 Placing: TypeAlias = Sequence | Literal["spherical"]
+Proposal: TypeAlias = Literal["mode", "mean"]
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,17 @@ class Adaptive(Rule):
     target_error
         When given, the final draws are doubled until the standard error of log L, from independent
         randomisations, is below it.
+    proposal
+        `"mode"`: the normal density at the posterior's mode with the curvature there, right for posteriors that are
+        nearly normal, as those of many items are. `"mean"`: the one with the posterior's mean and covariance, from two passes of
+        a hundred nodes, for skewed posteriors, as those of lognormal coefficients with few choices per person are; not with
+        `"spherical"`.
 
     Where a person's posterior is not log-concave at its mode, the normal approximation is widened. A spherical design
     has no draws in far tails and gives those that it has little weight; a random sequence does meet them, so that to every
     twenty of its draws one from the prior is added, and all are weighted by the mixture (Owen and Zhou 2000):
-    no weight exceeds 21 times the person's largest likelihood, whatever the tails are. They
+    no weight exceeds 21 times the person's largest likelihood, whatever the tails are. With `proposal="mean"` there is one for
+    every four. They
     are added, not exchanged: a Sobol sequence that lacks some of its points is no longer balanced, which on a
     survey with 38 items made the noise of standard errors four times as large.
     """
@@ -109,11 +119,18 @@ class Adaptive(Rule):
     seed: Given[int] = 0
     final_draws: Given[int | None] = None
     target_error: Given[float | None] = None  # pyright: ignore[reportIncompatibleMethodOverride]
+    proposal: Given[Proposal] = "mode"
 
     def __post_init__(self) -> None:
         check_count(self.draws, "draws")
         check_sequence(self.sequence, SPHERICAL)
         check_target(self.target_error)
+        if self.proposal not in get_args(Proposal):
+            raise ValueError(f"proposal is 'mode' or 'mean', not {self.proposal!r}.")
+        if self.by_moments and self.sequence == SPHERICAL:
+            raise ValueError(
+                "Spherical designs are for posteriors that are nearly normal. With proposal='mean' take sequence='sobol'."
+            )
         if self.final_draws is not None:
             check_count(self.final_draws, "final_draws")
 
@@ -125,11 +142,16 @@ class Adaptive(Rule):
     def conditions(self) -> bool:
         return False
 
+    @property
+    def by_moments(self) -> bool:
+        return self.proposal == "mean"
+
     def standard(self, people: int, dimension: int) -> Points:
         if self.sequence == SPHERICAL:
             return Points(*spherical_points(people, self.draws, dimension, self.seed))
         points = normal_points(self.sequence, people, self.draws, dimension, self.seed)
-        from_prior = max(1, round(PRIOR_SHARE * self.draws)) if self.draws >= FEWEST_FOR_PRIOR else 0
+        share = PRIOR_SHARE_BY_MOMENTS if self.by_moments else PRIOR_SHARE
+        from_prior = max(1, round(share * self.draws)) if self.draws >= FEWEST_FOR_PRIOR else 0
         tails = normal_points(self.sequence, people, from_prior, dimension, (self.seed, 1))
         count = self.draws + from_prior
         return Points(np.concatenate([points, tails], axis=1), np.full(count, -np.log(count)), from_prior)
@@ -139,7 +161,8 @@ class Adaptive(Rule):
             laid = design(self.draws, dimension)
             count = laid.radii * laid.rotations * len(sphere(dimension, laid.degree)[0])
             return f"{count} nodes per person on {laid.radii * laid.rotations} spheres at the approximate posterior"
-        return f"{self.draws} {self.sequence} draws per person from the approximate posterior"
+        how = " and a quarter as many from the prior" if self.by_moments else ""
+        return f"{self.draws} {self.sequence} draws per person from the approximate posterior{how}"
 
     def stages(self) -> tuple[Rule, ...]:
         final = self.final_draws if self.final_draws is not None else max(128, self.draws)

@@ -45,7 +45,8 @@ class GaussHermite(Rule):
         points, weights = roots_hermitenorm(self.nodes)
         # The outermost weights of a large rule underflow to zero; their nodes carry nothing.
         kept = weights > 0.0
-        return product(points[kept], np.log(weights[kept] / weights.sum()), dimension, "Gauss-Hermite")
+        logs = np.log(weights[kept] / weights.sum())
+        return product(points[kept], logs, dimension, "Gauss-Hermite", every=self.adaptive)
 
     def describe(self, dimension: int) -> str:
         kind = "adaptive Gauss-Hermite" if self.adaptive else "Gauss-Hermite"

@@ -14,7 +14,7 @@ from iclv_jax._base._types import Given
 
 MOST_NODES = 20_000
 NEGLIGIBLE = 1e-12
-"""Nodes whose weights, which add up to one, come to less than this are left out."""
+"""Nodes of rules for the prior whose weights, which add up to one, come to less than this are left out."""
 
 
 class Points(NamedTuple):
@@ -41,6 +41,11 @@ class Rule(abc.ABC):
     @abc.abstractmethod
     def conditions(self) -> bool:
         """Whether latent variables are first integrated out in closed form given the items."""
+
+    @property
+    def by_moments(self) -> bool:
+        """Whether nodes are placed by posterior means and covariances in place of modes and curvatures."""
+        return False
 
     @abc.abstractmethod
     def standard(self, people: int, dimension: int) -> Points:
@@ -83,8 +88,12 @@ def check_target(target: float | None) -> None:
         raise ValueError(f"target_error is a positive error of log L, or None, not {target!r}.")
 
 
-def product(points: np.ndarray, logs: np.ndarray, dimension: int, name: str) -> Points:
-    """The product of a one-dimensional rule; ValueError when it is too large."""
+def product(points: np.ndarray, logs: np.ndarray, dimension: int, name: str, every: bool = False) -> Points:
+    """The product of a one-dimensional rule; ValueError when it is too large.
+
+    Light nodes are left out of a rule for the prior. With `every` none is: once they are placed at posteriors, those that are light
+    under a normal density are the ones that reach the tails.
+    """
     total = len(points) ** dimension
     if total > MOST_NODES:
         raise ValueError(
@@ -95,7 +104,7 @@ def product(points: np.ndarray, logs: np.ndarray, dimension: int, name: str) -> 
         return Points(np.zeros((1, 1, 0)), np.zeros(1))
     grid = np.stack(np.meshgrid(*[points] * dimension, indexing="ij"), axis=-1).reshape(-1, dimension)
     weights = sum(np.meshgrid(*[logs] * dimension, indexing="ij"), start=np.zeros(())).reshape(-1)
-    kept = _heavy(weights) if dimension > 1 else slice(None)
+    kept = _heavy(weights) if dimension > 1 and not every else slice(None)
     return Points(grid[None, kept], weights[kept])
 
 

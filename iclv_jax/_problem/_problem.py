@@ -15,7 +15,7 @@ from iclv_jax import _derivatives as derivatives
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Float, Given, Hessian, Params, Scalar, Scores
 from iclv_jax._density import log_density, not_finite
-from iclv_jax._integration import Centre, Nodes, Rule, find_centre, place
+from iclv_jax._integration import Centre, Nodes, Rule, by_moments, find_centre, pilot_points, place
 from iclv_jax._likelihood import Core, People
 from iclv_jax._panel import Panel, Person
 from iclv_jax._parameters import ParameterTable, full
@@ -47,6 +47,17 @@ def centres(core: Core, params: Params) -> Centre:
         return find_centre(partial(log_density, core.structure, cells, person), core.structure.dimension)
 
     return core.people.each(one)
+
+
+@compiled
+def moved_by_moments(core: Core, params: Params, centre: Centre, pilot: Array) -> Centre:
+    """The same with the means and covariances of posteriors in place of modes and curvatures."""
+    cells = core.structure.map.dense(core.theta(params))
+
+    def one(person: Person, _: Nodes, mine: Centre) -> Centre:
+        return by_moments(partial(log_density, core.structure, cells, person), mine, pilot)
+
+    return core.people.each(one, centre)
 
 
 @partial(compiled, static_argnames="from_prior")
@@ -285,7 +296,11 @@ class Problem(eqx.Module):
         without centres). Not differentiable, by design."""
         if not self.rule.centred or self.core.structure.dimension == 0:
             return self
-        centre = self.centres(jax.lax.stop_gradient(jnp.asarray(params)))
+        at = jax.lax.stop_gradient(jnp.asarray(params))
+        centre = self.centres(at)
+        if self.rule.by_moments:
+            pilot = jax.device_put(pilot_points(self.core.structure.dimension))
+            centre = moved_by_moments(self._bare, at, centre, pilot)
         nodes = centred_nodes(self.points, self.log_weights, centre, self.from_prior)
         return self.with_people(self.core.people.with_nodes(nodes))
 
