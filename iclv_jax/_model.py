@@ -152,6 +152,7 @@ class Model:
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
         integration: Given[Rule | None] = None,
+        accuracy: Given[float | None] = 0.1,
         optimizer: Given[Optimizer | None] = None,
         penalties: Given[Mapping[str, Any] | None] = None,
         start: Given[Any] = "sequential",
@@ -184,7 +185,11 @@ class Model:
             Column of clusters of people, for covariances of the kind `"cluster"`.
         integration
             How to integrate over latent variables and random coefficients; None: adaptive
-            Gauss-Hermite in one and two dimensions, posterior-centred draws beyond.
+            Gauss-Hermite in one and two dimensions, posterior-centred draws beyond, with as many nodes as `accuracy` asks for.
+        accuracy
+            Standard error of log L, in points, that the usual rule reaches by raising its nodes, or by placing them at
+            posterior means and with some from the prior where posteriors are skewed; what cannot be reached stands above the
+            summary. A rule that is given as `integration` is taken as it is. None: whatever the usual rule gives.
         optimizer
             `TrustRegion`, `LBFGSB`, `BHHH`, `Scipy`, or `Stochastic` for training; None: `TrustRegion()`.
         penalties
@@ -225,6 +230,7 @@ class Model:
             weights_are=weights_are,
             cluster=cluster,
             integration=integration,
+            accuracy=accuracy,
             optimizer=optimizer,
             penalties=penalties,
             start=start,

@@ -3,6 +3,7 @@
 import sys
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -27,8 +28,10 @@ from iclv_jax._optimise import (
 from iclv_jax._panel import WeightsAre
 from iclv_jax._parameters._penalties import Penalties, resolve
 from iclv_jax._problem import Problem, bind
-from iclv_jax._problem._accuracy import Accuracy, accuracy
+from iclv_jax._problem._accuracy import Accuracy
+from iclv_jax._problem._accuracy import accuracy as accuracy_at
 from iclv_jax._problem._fingerprint import fingerprints
+from iclv_jax._problem._target import ACCURACY, check_accuracy
 from iclv_jax._spec import expand
 from iclv_jax._spec._model import Spec
 from iclv_jax._tables import Progress
@@ -47,6 +50,7 @@ def fit(
     weights: Given[Any] = None,
     cluster: Given[str | None] = None,
     integration: Given[Rule | None] = None,
+    accuracy: Given[float | None] = ACCURACY,
     optimizer: Given[Optimizer | None] = None,
     penalties: Given[Any] = None,
     start: Given[Any] = "sequential",
@@ -57,6 +61,7 @@ def fit(
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
     optimizer = checked_optimizer(optimizer)
+    check_accuracy(accuracy)
     problem = bind(
         spec,
         data,
@@ -79,9 +84,12 @@ def fit(
         rows: list[dict[str, Any]] = []
         if staged:
             first, rows = sequential_start(problem, jnp.asarray(first), bar, file, applied)
-        outcome, more = refine(joint_stage(problem), np.asarray(first), optimizer, bar, file, applied)
+        target = accuracy if integration is None else None
+        outcome, more = refine(
+            joint_stage(problem), np.asarray(first), optimizer, bar, file, applied, True, target
+        )
     problem, params = outcome.objective.problem, outcome.params
-    precision = checked_accuracy(problem, params)
+    precision = checked_accuracy(problem, params, outcome.precision, accuracy)
     known, steps = outcome.objective.known.get(params.tobytes()), (*rows, *more)
     return Fit(problem, params, outcome.report, np.asarray(first), precision, steps, known, applied)
 
@@ -115,9 +123,11 @@ def _inside(frame: FrameType) -> bool:
     return name.partition(".")[0] in INSIDE or frame.f_code.co_filename.startswith("<")
 
 
-def checked_accuracy(problem: Problem, params: np.ndarray) -> Accuracy:
+def checked_accuracy(
+    problem: Problem, params: np.ndarray, known: Accuracy | None = None, target: float | None = ACCURACY
+) -> Accuracy:
     """The accuracy of the integral at the estimates, with a warning where it is too low for use."""
-    precision = accuracy(problem, jnp.asarray(params))
+    precision = replace(known or accuracy_at(problem, jnp.asarray(params)), target=target)
     if few := precision.warning():
         # At the line of the user: past those of the package, and of what wraps them.
         frame, level = sys._getframe(), 1

@@ -11,7 +11,10 @@ def default_rule(dimension: int) -> tuple[Rule, str]:
     if dimension == 0:
         return GaussHermite(1), "nothing is integrated out"
     if dimension <= 2:
-        return GaussHermite(15), f"chosen because a grid is exact and small in {dimensions(dimension)}"
+        search = 5 if dimension == 2 else None
+        return GaussHermite(
+            15, search=search
+        ), f"chosen because a grid is exact and small in {dimensions(dimension)}"
     return Adaptive(20), f"chosen because a grid in {dimension} dimensions would be large"
 
 

@@ -22,15 +22,20 @@ class GaussHermite(Rule):
         Steep posteriors, such as those of panels with random coefficients, need it; without it the
         same grid serves everyone.
     target_error
-        When given, nodes are doubled until doubling them changes log L by less than this.
+        When given, nodes are doubled until the error of log L that this shows is below it.
+    search
+        Nodes per dimension in the search, before the last steps; None: as many.
     """
 
     nodes: Given[int] = 15
     adaptive: Given[bool] = True
     target_error: Given[float | None] = None  # pyright: ignore[reportIncompatibleMethodOverride]
+    search: Given[int | None] = None
 
     def __post_init__(self) -> None:
         check_count(self.nodes, "nodes")
+        if self.search is not None:
+            check_count(self.search, "search")
         check_target(self.target_error)
 
     @property
@@ -53,10 +58,11 @@ class GaussHermite(Rule):
         return f"{kind}, {self.nodes} nodes in {dimensions(dimension)}"
 
     def stages(self) -> tuple[Rule, ...]:
-        return (self,)
+        last = replace(self, search=None)
+        return (last,) if self.search in (None, self.nodes) else (replace(last, nodes=self.search), last)
 
     def finer(self, factor: int) -> "GaussHermite":
-        return replace(self, nodes=self.nodes * factor)
+        return replace(self, nodes=self.nodes * factor, search=None)
 
     def reseeded(self, seed: int) -> None:
         return None

@@ -27,6 +27,7 @@ from iclv_jax._optimise._turns import (
     scaled,
 )
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
+from iclv_jax._problem._accuracy import Accuracy
 
 CLOSED = 0.01
 """Newton decrement right after placing nodes anew that counts as standing still: a tenth of a
@@ -47,13 +48,15 @@ Watch = Callable[[Row], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where an optimisation ended: `params` in natural units, and the objective with its last nodes."""
+    """Where an optimisation ended: `params` in natural units, the objective with its last nodes, and the accuracy of the integral
+    there, where that was asked for."""
 
     params: np.ndarray
     objective: Any
     report: OptimizerReport
     scale: Scale
     trace: tuple[Row, ...]
+    precision: Accuracy | None = None
 
 
 def minimise(

@@ -22,7 +22,8 @@ from iclv_jax._optimise._training import Trained, Training
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
-from iclv_jax._problem._accuracy import accuracy, doubling_error
+from iclv_jax._problem._accuracy import Accuracy, accuracy
+from iclv_jax._problem._target import better, enough, suited
 
 ROUGH = TrustRegion("bhhh", tolerance=3.0, max_iterations=40, recentrings=0)
 """Stages only have to come close; outer products of scores are cheap and never indefinite."""
@@ -117,11 +118,15 @@ def refine(
     checkpoint: Checkpoint | None = None,
     penalties: Penalties | None = None,
     coarse: bool = True,
+    target: float | None = None,
 ) -> tuple[Outcome, list[Row]]:
-    """A stage taken to its maximum: with each stage of the rule of integration, coarse to fine, then with more
-    nodes until the rule's `target_error` is met. Without `coarse`, with the last stage of the rule only."""
+    """A stage taken to its maximum: with each stage of the rule of integration, coarse to fine, then with more nodes.
+
+    With a `target`, the last stage has a rule whose stated error of log L is below it; without, nodes are raised until the
+    `target_error` of the rule itself is met, if it has one. Without `coarse`, with the last stage of the rule only.
+    """
     if isinstance(optimizer, Stochastic):
-        return _train(stage, start, optimizer, watch, checkpoint, penalties)
+        return _train(stage, start, optimizer, watch, checkpoint, penalties, target)
     problem, rules = stage.problem, stage.problem.rule.stages()[0 if coarse else -1 :]
     rows: list[Row] = []
 
@@ -149,13 +154,21 @@ def refine(
     for rule in rules[:-1]:
         outcome = maximised(rule, params, _coarse(optimizer), scale, verify=False)
         params, scale = outcome.params, outcome.scale
-    outcome = maximised(rules[-1], params, optimizer, scale)
+    final = rules[-1]
+    if target is not None and len(rules) > 1:
+        final = suited(problem, final, jnp.asarray(params), target)
+    outcome = maximised(final, params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
-        if not _too_coarse(outcome):
+        outcome = replace(outcome, precision=_precision(outcome))
+        finer = _finer(outcome, target)
+        if finer is None:
             break
-        finer = outcome.objective.problem.rule.finer(2)
         outcome = maximised(finer, outcome.params, optimizer, outcome.scale)
     return outcome, rows
+
+
+def _precision(outcome: Outcome) -> Accuracy:
+    return accuracy(outcome.objective.problem, jnp.asarray(outcome.params))
 
 
 def _train(
@@ -165,6 +178,7 @@ def _train(
     watch: Watch,
     checkpoint: Checkpoint | None,
     penalties: Penalties | None,
+    target: float | None,
 ) -> tuple[Outcome, list[Row]]:
     """Training with the nodes of the search and then, where asked for, a polish with those of the result."""
 
@@ -178,7 +192,9 @@ def _train(
     if not moving.any() or trained.verdict is Verdict.INTERRUPTED:
         return _as_trained(stage, trained, penalties), rows
     last = Stage("polish", stage.problem, moving)
-    outcome, more = refine(last, trained.params, optimizer.finish, watch, checkpoint, penalties, coarse=False)
+    outcome, more = refine(
+        last, trained.params, optimizer.finish, watch, checkpoint, penalties, False, target
+    )
     stayed = tuple(n for n, free in zip(stage.problem.names, moving, strict=True) if not free)
     message = outcome.report.message
     if stayed:
@@ -215,13 +231,20 @@ def _coarse(optimizer: Optimizer) -> Optimizer:
     return replace(optimizer, tolerance=max(optimizer.tolerance, 0.1), recentrings=0)
 
 
-def _too_coarse(outcome: Outcome) -> bool:
-    problem, params = outcome.objective.problem, jnp.asarray(outcome.params)
-    target = problem.rule.target_error
-    if target is None or not outcome.report.verdict.usable:
-        return False
-    error = accuracy(problem, params).error
-    return (doubling_error(problem, params) if error is None else error) > target
+def _finer(outcome: Outcome, target: float | None) -> Rule | None:
+    """The rule to go on with; None where the target is met, or memory is at its end."""
+    problem, params, precision = outcome.objective.problem, jnp.asarray(outcome.params), outcome.precision
+    wanted = problem.rule.target_error if target is None else target
+    if wanted is None or precision is None or not outcome.report.verdict.usable:
+        return None
+    if precision.error is None or precision.error <= wanted:
+        return None
+    following = (
+        enough(problem, problem.rule, precision.error, wanted)
+        if target is None
+        else better(problem, problem.rule, params, precision.error, target)
+    )
+    return None if following == problem.rule else following
 
 
 def _turned(stage: Stage, params: np.ndarray, penalties: Penalties | None) -> np.ndarray:

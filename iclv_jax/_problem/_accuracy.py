@@ -3,18 +3,26 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._types import Array, Params
-from iclv_jax._integration import Rule
+from iclv_jax._integration import Adaptive, Conditioned, Rule
 from iclv_jax._problem._problem import Problem
 
 SEEDS = 4
 """Independent randomisations behind a standard error of log L."""
 FIRST_SEED = 7_919
+REFERENCES = (128, 512, 2048)
+"""Draws by moments, of each of two seeds, that other rules are held against."""
+CERTAIN = 3.0
+"""Standard errors beyond which a distance is not chance."""
+SMALL = 0.1
+"""Distance of log L that needs no closer look: that of the default target."""
+SLOWEST = 0.8
+"""Largest ratio of a change of log L to the one before it that is taken for the rate at which they shrink."""
+MOST_DOUBLED = 4_000
+"""Nodes of a grid of several dimensions up to which it is doubled to see its error."""
 FEW = 10.0
 """Effective sample sizes below this are poor: a person's integral then rests on a handful of draws."""
 
@@ -30,14 +38,16 @@ class Accuracy:
     sizes
         Effective sample size of each person; None for quadrature, whose weights differ by design.
     error
-        Standard error of log L: the spread over other seeds, and for a rule whose randomisations share an error also
-        the distance from twice the nodes; None for a rule without randomness.
+        Standard error of log L: the spread over other seeds, and the distance from draws that are placed at posterior means, which
+        randomisations at modes cannot see; for grids the distance from more nodes. None when nothing is integrated.
     lost
         People whose posterior mode was not found.
     bent
         People whose posterior is not log-concave at its mode, so that their nodes were spread wider.
     centred
         Whether nodes are placed at each person's posterior.
+    target
+        The error that was to be reached; None: none was.
     """
 
     nodes: int
@@ -46,11 +56,24 @@ class Accuracy:
     lost: Sequence[Hashable] = ()
     bent: Sequence[Hashable] = ()
     centred: bool = True
+    target: float | None = None
+
+    @property
+    def missed(self) -> str:
+        """What a reader must know of an integral that is not as accurate as it was to be; empty for all others."""
+        if self.error is None or self.target is None or self.error <= self.target:
+            return ""
+        return (
+            f"log L has an error of {self.error:.2g} with {self.nodes:,} nodes per person, above accuracy={self.target:g}. "
+            "Leave out integration= or allow more memory=, or take more nodes."
+        )
 
     def sentence(self) -> str:
         """One line for a summary."""
-        if self.sizes is None or self.error is None:
+        if self.error is None:
             return ""
+        if self.sizes is None:
+            return f"log L has an error of {self.error:.2g}"
         quarter, half = np.quantile(self.sizes, [0.25, 0.5])
         return (
             f"effective sample size {self.sizes.min():.1f} at least, {quarter:.0f} lower quartile, {half:.0f} median "
@@ -76,48 +99,85 @@ class Accuracy:
 
 
 def accuracy(problem: Problem, params: Params, seed: int = FIRST_SEED) -> Accuracy:
-    """Effective sizes at the problem's nodes, and the error of log L from other seeds, `seed` and those after it."""
-    nodes = problem.core.people.node_count
+    """Effective sizes at the problem's nodes, and the error of log L: from other seeds, `seed` and those after it, from more nodes
+    where there is no randomness, and from draws that are placed in another way."""
+    nodes, rule = problem.core.people.node_count, problem.rule
     if problem.core.structure.dimension == 0:
         return Accuracy(nodes, None, None)
-    lost, bent = _troubled(problem, params) if problem.rule.centred else ((), ())
-    if problem.rule.reseeded(0) is None:
-        return Accuracy(nodes, None, None, lost, bent)
+    lost, bent = _troubled(problem, params) if rule.centred else ((), ())
+    if rule.reseeded(0) is None:
+        return Accuracy(nodes, None, _error_of_grid(problem, params), lost, bent)
     sizes = np.asarray(problem.effective_sizes(params))
-    each = np.stack([np.asarray(p.loglike_person(params)) for p in randomisations(problem, params, seed)])
-    values = each @ problem.panel.weights
-    error = float(np.std(values, ddof=1))
-    if not problem.rule.scatters:
-        # Rotations are independent from person to person, so that variances add up: far steadier than the spread of sums.
-        chance = float(problem.panel.weights**2 @ each.var(axis=0, ddof=1))
-        error = float(np.sqrt(chance + _shared_error(problem, params, values.mean(), chance, seed) ** 2))
-    return Accuracy(nodes, sizes, error, lost, bent, problem.rule.centred)
+    error = error_of_draws(problem, params, seed)
+    return Accuracy(nodes, sizes, error, lost, bent, rule.centred)
 
 
-def _shared_error(problem: Problem, params: Params, mean: float, chance: float, seed: int) -> float:
+def error_of_draws(problem: Problem, params: Params, seed: int = FIRST_SEED) -> float:
+    """The standard error of log L over randomisations, and what they have in common."""
+    rule, weights = problem.rule, problem.panel.weights
+    drawn = [rule.reseeded(seed + k) for k in range(SEEDS)]
+    each = np.stack([values_of(problem, r, params) for r in drawn if r is not None])
+    values = each @ weights
+    # Rotations are independent from person to person, so that variances add up: far steadier than the spread of sums.
+    chance = float(np.var(values, ddof=1) if rule.scatters else weights**2 @ each.var(axis=0, ddof=1))
+    shared = 0.0 if rule.by_moments else _shared_error(problem, params, values.mean(), chance / SEEDS, seed)
+    if not rule.scatters:
+        shared = max(shared, _finer_error(problem, params, values.mean(), chance, seed))
+    return float(np.hypot(np.sqrt(chance), shared))
+
+
+def _finer_error(problem: Problem, params: Params, mean: float, chance: float, seed: int) -> float:
     """Distance of the mean of randomisations from the value with twice the nodes, less what `chance`, the variance of
     one, explains."""
     finer = problem.rule.finer(2).reseeded(seed + SEEDS)
     assert finer is not None
-    distance = mean - float(np.asarray(problem.core.weights) @ in_parts(problem, finer, params))
+    distance = mean - float(problem.panel.weights @ values_of(problem, finer, params))
     return float(np.sqrt(max(0.0, distance**2 - chance * (1.0 / SEEDS + 0.5))))
 
 
-def in_parts(problem: Problem, rule: Rule, params: Params) -> np.ndarray:
-    """log L_n with the nodes of another centred rule, as many at a time as the problem has, so that nothing new is
-    compiled."""
-    size = problem.core.people.node_count
-    points, logs, _ = rule.standard(len(problem.panel.people), problem.core.structure.dimension)
-    short = -len(logs) % size
-    points = np.pad(points, ((0, 0), (0, short), (0, 0)))
-    logs = np.pad(logs, (0, short), constant_values=-np.inf)
-    total = np.full(points.shape[0], -np.inf)
-    for first in range(0, len(logs), size):
-        part = slice(first, first + size)
-        mine = jax.device_put((points[:, part], logs[part]))
-        placed = eqx.tree_at(lambda p: (p.points, p.log_weights), problem, mine).recentre(params)
-        total = np.logaddexp(total, np.asarray(placed.loglike_person(params)))
-    return total
+def _shared_error(
+    problem: Problem, params: Params, value: float, noise: float, seed: int = FIRST_SEED
+) -> float:
+    """Distance of a value with a variance of `noise` from that of draws by moments, less what chance explains.
+
+    A rule that is placed at modes misses the same part of a skewed posterior with every seed and with more nodes. Where few
+    draws leave open whether a distance is chance, more are taken.
+    """
+    weights, square = problem.panel.weights, 0.0
+    for draws in REFERENCES:
+        rule = by_moments_like(problem.rule, draws)
+        others = [rule.reseeded(seed + SEEDS + 1 + k) for k in range(2)]
+        each = np.stack([values_of(problem, r, params) for r in others if r is not None])
+        chance = noise + 0.5 * float(weights**2 @ each.var(axis=0, ddof=1))
+        square = (value - float((each @ weights).mean())) ** 2 - chance
+        if square <= SMALL**2 or square > (CERTAIN**2 - 1.0) * chance:
+            break
+    return float(np.sqrt(max(0.0, square)))
+
+
+def by_moments_like(rule: Rule, draws: int) -> Rule:
+    """Draws by moments, conditioned where `rule` is."""
+    drawn = Adaptive(draws, "sobol", final_draws=draws, proposal="mean")
+    return Conditioned(drawn) if rule.conditions else drawn
+
+
+def _error_of_grid(problem: Problem, params: Params) -> float:
+    """How far a rule without randomness is from the limit: by doubling its nodes in one dimension, where the changes go on like
+    the last two; by draws that are placed in another way where there are more."""
+    rule, weights, dimension = problem.rule, problem.panel.weights, problem.core.structure.dimension
+    value = float(weights @ np.asarray(problem.loglike_person(params)))
+    if dimension == 1 and problem.core.people.node_count > 1:
+        doubled = [float(weights @ values_of(problem, rule.finer(k), params)) for k in (2, 4)]
+        first, second = abs(doubled[0] - value), abs(doubled[1] - doubled[0])
+        return first + second / (1.0 - min(second / first, SLOWEST)) if first > 0.0 else second
+    error = _shared_error(problem, params, value, 0.0)
+    few = problem.core.people.node_count * 2**dimension <= MOST_DOUBLED
+    return max(error, doubling_error(problem, params)) if few else error
+
+
+def values_of(problem: Problem, rule: Rule, params: Params) -> np.ndarray:
+    """log L_n with the nodes of another rule, as many at a time as the problem has, so that nothing new is compiled."""
+    return np.asarray(problem.integrate(rule).recentre(params).loglike_person(params))
 
 
 def _troubled(problem: Problem, params: Params) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:
@@ -155,8 +215,8 @@ def simulation_noise(
 
 def doubling_error(problem: Problem, params: Params) -> float:
     """Change of log L when a rule without randomness takes twice the nodes per dimension."""
-    finer = problem.integrate(problem.rule.finer(2)).recentre(params)
-    return abs(float(finer.loglike(params)) - float(problem.recentre(params).loglike(params)))
+    finer = values_of(problem, problem.rule.finer(2), params) - np.asarray(problem.loglike_person(params))
+    return abs(float(problem.panel.weights @ finer))
 
 
 @dataclass(frozen=True, eq=False)

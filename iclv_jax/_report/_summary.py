@@ -61,6 +61,8 @@ def _alarm(fit: Maximum) -> str | None:
         alarms.append(f"DID NOT CONVERGE ({report.verdict.value}): {report.message}")
     if few := fit.accuracy.warning():
         alarms.append(f"TOO FEW DRAWS: {few}")
+    elif missed := fit.accuracy.missed:
+        alarms.append(f"INTEGRAL NOT ACCURATE: {missed}")
     return " ".join(alarms) or None
 
 

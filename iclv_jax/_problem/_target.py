@@ -1,0 +1,64 @@
+"""Rules that are accurate enough: which one, and how many nodes of it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from iclv_jax._base._types import Params
+from iclv_jax._integration import Conditioned, Rule
+from iclv_jax._problem._accuracy import accuracy, by_moments_like, error_of_draws
+from iclv_jax._problem._problem import Problem
+
+ACCURACY = 0.1
+"""Standard error of log L that the default rule reaches."""
+PILOT_DRAWS = 128
+MOST_DRAWS = 8_192
+MOST_ON_A_LINE = 200
+RATE = 0.75
+"""The error of draws by moments falls with the number of nodes to the power of minus this: between 0.7 and 1.0 for two and
+four lognormal coefficients with nine choices per person, from 128 to 2,048 nodes."""
+CROWDED = 4.0
+"""The nodes of everybody may take this part of the memory."""
+
+
+def check_accuracy(target: object) -> None:
+    """Raise ValueError for what is no error of a log-likelihood."""
+    usable = isinstance(target, (int, float, np.number)) and not isinstance(target, bool)
+    if target is not None and not (usable and 0.0 < float(target) < np.inf):  # pyright: ignore[reportArgumentType]
+        raise ValueError(
+            f"accuracy= is the standard error of the log-likelihood to be reached, such as 0.1, or None, not {target!r}."
+        )
+
+
+def suited(problem: Problem, rule: Rule, params: Params, target: float) -> Rule:
+    """`rule` where its error at these parameters is below the target; else the one that is to take its place."""
+    if problem.core.structure.dimension == 0:
+        return rule
+    error = accuracy(problem.integrate(rule).recentre(params), params).error
+    return rule if error is None or error <= target else better(problem, rule, params, error, target)
+
+
+def better(problem: Problem, rule: Rule, params: Params, error: float, target: float) -> Rule:
+    """The rule to take after one whose error is above the target: a grid of more nodes in one dimension, beyond that draws by
+    moments, as many as the target asks for."""
+    line = problem.core.structure.dimension == 1 and rule.reseeded(0) is None
+    if rule.by_moments or (line and problem.core.people.node_count < MOST_ON_A_LINE):
+        return enough(problem, rule, error, target)
+    pilot = by_moments_like(rule, PILOT_DRAWS)
+    drawn = error_of_draws(problem.integrate(pilot).recentre(params), params)
+    return enough(problem, pilot, drawn, target)
+
+
+def enough(problem: Problem, rule: Rule, error: float, target: float) -> Rule:
+    """The rule with so many more nodes as its error asks for: a power of two, as far as memory goes."""
+    inner = rule.rule if isinstance(rule, Conditioned) else rule
+    draws: int = getattr(inner, "draws", 0)
+    if not (draws and rule.by_moments):
+        return rule.finer(2) if problem.core.people.node_count < MOST_DRAWS else rule
+    wanted = 2.0 ** np.ceil(np.log2(max(error / target, 1.0)) / RATE)
+    people, dimension = len(problem.panel.people), problem.core.structure.dimension
+    fits = problem.memory / CROWDED / (10.0 * people * (dimension + 1))
+    most = 2.0 ** np.floor(np.log2(max(1.0, min(MOST_DRAWS, fits))))
+    count = int(max(draws, min(draws * wanted, most)))
+    raised = replace(inner, draws=count, final_draws=count)
+    return Conditioned(raised) if isinstance(rule, Conditioned) else raised
