@@ -185,7 +185,8 @@ class Model:
             Column of clusters of people, for covariances of the kind `"cluster"`.
         integration
             How to integrate over latent variables and random coefficients; None: adaptive
-            Gauss-Hermite in one and two dimensions, posterior-centred draws beyond, with as many nodes as `accuracy` asks for.
+            Gauss-Hermite in one and two dimensions, posterior-centred draws beyond, with as many nodes as
+            `accuracy` asks for.
         accuracy
             Standard error of log L, in points, that the usual rule reaches by raising its nodes, or by placing them at
             posterior means and with some from the prior where posteriors are skewed; what cannot be reached stands above the

@@ -1,8 +1,8 @@
 """Proposals from posterior means and covariances, for posteriors that are skewed.
 
-Mode and curvature are a poor picture of a skewed posterior: the mode is not in the middle of its mass, and the curvature there
-does not know its tails. A cheap first pass, half of it from the prior, weighs nodes by the likelihood and takes their mean and
-covariance (Naylor and Smith 1982, Applied Statistics 31); a second one does the same from there.
+Mode and curvature are a poor picture of a skewed posterior: the mode is not in the middle of its mass, and the
+curvature there does not know its tails. A cheap first pass, half of it from the prior, weighs nodes by the likelihood and
+takes their mean and covariance (Naylor and Smith 1982, Applied Statistics 31); a second one does the same from there.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from iclv_jax._integration._spherical import design, sphere, spherical_points
 PRIOR_SHARE = 0.05
 """Draws from the prior for each at the posterior's mode."""
 PRIOR_SHARE_BY_MOMENTS = 0.25
-"""The same at the posterior's mean: a quarter of a power of two is one, so that both parts of a Sobol sequence are balanced."""
+"""The same at the posterior's mean. A quarter of a power of two is one, so that both parts of a Sobol sequence are balanced."""
 FEWEST_FOR_PRIOR = 10
 SPHERICAL = "spherical"
 Placing: TypeAlias = Sequence | Literal["spherical"]
@@ -101,16 +101,15 @@ class Adaptive(Rule):
         randomisations, is below it.
     proposal
         `"mode"`: the normal density at the posterior's mode with the curvature there, right for posteriors that are
-        nearly normal, as those of many items are. `"mean"`: the one with the posterior's mean and covariance, from two passes of
-        a hundred nodes, for skewed posteriors, as those of lognormal coefficients with few choices per person are; not with
-        `"spherical"`.
+        nearly normal, as those of many items are. `"mean"`: the one with the posterior's mean and covariance, from two
+        passes of a hundred nodes, for skewed posteriors, as those of lognormal coefficients with few choices per person
+        are; not with `"spherical"`.
 
     Where a person's posterior is not log-concave at its mode, the normal approximation is widened. A spherical design
     has no draws in far tails and gives those that it has little weight; a random sequence does meet them, so that to every
     twenty of its draws one from the prior is added, and all are weighted by the mixture (Owen and Zhou 2000):
-    no weight exceeds 21 times the person's largest likelihood, whatever the tails are. With `proposal="mean"` there is one for
-    every four. They
-    are added, not exchanged: a Sobol sequence that lacks some of its points is no longer balanced, which on a
+    no weight exceeds 21 times the person's largest likelihood, whatever the tails are. With `proposal="mean"`
+    there is one for every four. They are added, not exchanged: a Sobol sequence that lacks some of its points is no longer balanced, which on a
     survey with 38 items made the noise of standard errors four times as large.
     """
 

@@ -91,8 +91,8 @@ def check_target(target: float | None) -> None:
 def product(points: np.ndarray, logs: np.ndarray, dimension: int, name: str, every: bool = False) -> Points:
     """The product of a one-dimensional rule; ValueError when it is too large.
 
-    Light nodes are left out of a rule for the prior. With `every` none is: once they are placed at posteriors, those that are light
-    under a normal density are the ones that reach the tails.
+    Light nodes are left out of a rule for the prior. With `every` none is: once they are placed at posteriors, those that
+    are light under a normal density are the ones that reach the tails.
     """
     total = len(points) ** dimension
     if total > MOST_NODES:

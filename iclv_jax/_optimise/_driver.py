@@ -48,8 +48,8 @@ Watch = Callable[[Row], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where an optimisation ended: `params` in natural units, the objective with its last nodes, and the accuracy of the integral
-    there, where that was asked for."""
+    """Where an optimisation ended: `params` in natural units, the objective with its last nodes, and the accuracy of the
+    integral there, where that was asked for."""
 
     params: np.ndarray
     objective: Any

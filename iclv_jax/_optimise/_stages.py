@@ -23,11 +23,13 @@ from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy, accuracy
-from iclv_jax._problem._target import better, enough, suited
+from iclv_jax._problem._target import before, better, enough, suited
 
 ROUGH = TrustRegion("bhhh", tolerance=3.0, max_iterations=40, recentrings=0)
 """Stages only have to come close; outer products of scores are cheap and never indefinite."""
 
+CLOSE = 0.05
+"""Newton decrement at which a stage ends that is followed by one with very many nodes."""
 MOST_REFINEMENTS = 6
 Watch = Callable[[str, Row], None]
 
@@ -157,6 +159,11 @@ def refine(
     final = rules[-1]
     if target is not None and len(rules) > 1:
         final = suited(problem, final, jnp.asarray(params), target)
+        closer = before(final)
+        if closer is not None:
+            options = replace(_coarse(optimizer), tolerance=CLOSE)
+            outcome = maximised(closer, params, options, scale, verify=False)
+            params, scale = outcome.params, outcome.scale
     outcome = maximised(final, params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
         outcome = replace(outcome, precision=_precision(outcome))

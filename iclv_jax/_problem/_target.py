@@ -11,7 +11,7 @@ from iclv_jax._problem._problem import Problem
 
 ACCURACY = 0.1
 """Standard error of log L that the default rule reaches."""
-PILOT_DRAWS = 128
+PILOT_DRAWS = 256
 MOST_DRAWS = 8_192
 MOST_ON_A_LINE = 200
 RATE = 0.75
@@ -39,14 +39,21 @@ def suited(problem: Problem, rule: Rule, params: Params, target: float) -> Rule:
 
 
 def better(problem: Problem, rule: Rule, params: Params, error: float, target: float) -> Rule:
-    """The rule to take after one whose error is above the target: a grid of more nodes in one dimension, beyond that draws by
-    moments, as many as the target asks for."""
+    """The rule to take after one whose error is above the target: a grid of more nodes in one dimension, beyond that draws
+    by moments, as many as the target asks for."""
     line = problem.core.structure.dimension == 1 and rule.reseeded(0) is None
     if rule.by_moments or (line and problem.core.people.node_count < MOST_ON_A_LINE):
         return enough(problem, rule, error, target)
     pilot = by_moments_like(rule, PILOT_DRAWS)
     drawn = error_of_draws(problem.integrate(pilot).recentre(params), params)
     return enough(problem, pilot, drawn, target)
+
+
+def before(rule: Rule) -> Rule | None:
+    """The rule of a stage before that of many draws by moments; None where there are few."""
+    inner = rule.rule if isinstance(rule, Conditioned) else rule
+    many = rule.by_moments and getattr(inner, "draws", 0) > 2 * PILOT_DRAWS
+    return by_moments_like(rule, PILOT_DRAWS) if many else None
 
 
 def enough(problem: Problem, rule: Rule, error: float, target: float) -> Rule:
