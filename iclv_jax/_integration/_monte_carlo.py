@@ -13,7 +13,7 @@ from iclv_jax._integration._spherical import design, sphere, spherical_points
 PRIOR_SHARE = 0.05
 """Draws from the prior for each at the posterior's mode."""
 PRIOR_SHARE_BY_MOMENTS = 0.25
-"""The same at the posterior's mean. A quarter of a power of two is one, so that both parts of a Sobol sequence are balanced."""
+"""The same at the posterior's mean. A quarter of a power of two is one too: both parts of a Sobol sequence are balanced."""
 FEWEST_FOR_PRIOR = 10
 SPHERICAL = "spherical"
 Placing: TypeAlias = Sequence | Literal["spherical"]
