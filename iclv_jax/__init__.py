@@ -1,12 +1,17 @@
 """Integrated choice and latent variable models by joint maximum likelihood, on JAX.
 
 Importing this package switches JAX to 64-bit mode (`jax_enable_x64`): log-likelihoods of surveys
-need it.
+need it. It also turns on JAX's compilation cache in the user's cache folder, so that a second process need not compile
+again: the environment variable `ICLV_JAX_CACHE` moves it (a folder) or switches it off (`off`), and settings of JAX's own
+that were made before the import stay.
 """
 
 import jax
 
+from iclv_jax._base._cache import use_cache
+
 jax.config.update("jax_enable_x64", True)
+use_cache()
 
 from iclv_jax import datasets, families, plot  # noqa: E402
 from iclv_jax._base._version import __version__  # noqa: E402

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import jax
 import pandas as pd
-from scipy.stats import norm
 
+from iclv_jax._base._distributions import quantile
 from iclv_jax._fit import Fit
 from iclv_jax._integration import Adaptive
 from iclv_jax._report._summary import HEADINGS
@@ -21,7 +21,7 @@ ITEMS = {"small": (3, 3, 3, 3, 3), "full": (6, 6, 3, 3, 20)}
 RULES = {"small": Adaptive(64, final_draws=64), "full": Adaptive(20)}
 """How to integrate: with one number of draws throughout, so that everything is compiled once; and with few
 draws for the search and 128 for the result."""
-WITHIN = norm.ppf(0.975)
+WITHIN = quantile(0.975)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

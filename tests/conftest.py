@@ -2,11 +2,15 @@
 lives within its memory."""
 
 import gc
+import os
 from pathlib import Path
 
 import jax
 import pytest
 from jaxtyping import install_import_hook
+
+# What is tested is compiled here and now.
+os.environ["ICLV_JAX_CACHE"] = "off"
 
 # Annotations of the package are checked at every call, shapes too. Test files import it after this file. Whole numbers
 # may stand for real ones, as for type checkers.

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import norm
 
+from iclv_jax._base._distributions import quantile
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
@@ -192,7 +192,7 @@ class Ordered(Indicator):
         return Declared(tuple(parameters), cells, tuple(domains))
 
     def _declare_thresholds(self, count: int) -> tuple[list[Parameter], tuple, tuple]:
-        starts = self._unit() * norm.ppf(np.arange(1, count) / count)
+        starts = self._unit() * quantile(np.arange(1, count) / count)
         if isinstance(self.thresholds, Thresholds):
             values = self.thresholds.starts(starts.tolist())
             whose, owner = f"the thresholds {self.thresholds.name!r}", self.thresholds.name
@@ -217,7 +217,7 @@ class Ordered(Indicator):
         count = len(levels)
         below = np.cumsum(np.bincount(codes, minlength=count))[:-1] / len(codes)
         # Quantiles of a standard normal response; half a person keeps unused end levels finite.
-        positions = norm.ppf(np.clip(below, 0.5 / len(codes), 1.0 - 0.5 / len(codes)))
+        positions = quantile(np.clip(below, 0.5 / len(codes), 1.0 - 0.5 / len(codes)))
         # Levels that nobody has (they come with the levels of other data) still get an interval.
         positions = positions[0] + np.append(0.0, np.cumsum(np.maximum(np.diff(positions), 0.01)))
         residual = (1.0 - communality) ** 0.5
@@ -227,7 +227,7 @@ class Ordered(Indicator):
             if self.intercept:
                 start[names.intercept(self.column)] = 0.0
         else:
-            common = self._unit() * norm.ppf(np.arange(1, count) / count)
+            common = self._unit() * quantile(np.arange(1, count) / count)
             centre, spread = _line(positions, common)
             start = self.thresholds.starts(common.tolist())
             if self.scale:

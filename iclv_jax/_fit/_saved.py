@@ -7,8 +7,8 @@ from typing import Any, final
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from iclv_jax._base._distributions import two_sided
 from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
 from iclv_jax._inference import _estimated as estimated
 from iclv_jax._inference import _intervals as intervals
@@ -129,7 +129,7 @@ class SavedFit:
         frame.index = pd.Index(known["name"], name="parameter")
         frame["se"] = delta_errors(self.arrays["jacobian"], self.covariance(cov).of_functions)
         frame["t"] = frame["estimate"] / frame["se"]
-        frame["p"] = 2.0 * stats.norm.sf(np.abs(frame["t"]))
+        frame["p"] = two_sided(frame["t"])
         frame["t_one"] = ((frame["estimate"] - 1.0) / frame["se"]).where(np.array(known["against one"]))
         return frame
 

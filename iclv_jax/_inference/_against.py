@@ -4,8 +4,8 @@ from typing import Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
+from iclv_jax._base._distributions import tail, two_sided
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Maximum, has, needs
 from iclv_jax._inference._hypotheses import HypothesisTest, chi_squared
@@ -110,9 +110,7 @@ def _vuong_test(
         f"positive values speak for {names[0]}; here the sign speaks for {better}",
         "it takes for granted that the models differ in more than chance: not for nested models",
     )
-    return HypothesisTest(
-        title, hypothesis, statistic, None, float(2.0 * stats.norm.sf(abs(statistic))), notes
-    )
+    return HypothesisTest(title, hypothesis, statistic, None, float(two_sided(statistic)), notes)
 
 
 def ben_akiva_swait(a: Given[Maximum], b: Given[Maximum]) -> HypothesisTest:
@@ -161,7 +159,7 @@ def _ben_akiva_swait_bound(
         return HypothesisTest(title, hypothesis, np.nan, None, np.nan, tuple(notes))
     notes.append("p is an upper bound")
     root = float(np.sqrt(inside))
-    return HypothesisTest(title, hypothesis, root, None, float(stats.norm.sf(root)), tuple(notes))
+    return HypothesisTest(title, hypothesis, root, None, float(tail(root)), tuple(notes))
 
 
 def check_same_outcomes(a: Given[Maximum], b: Given[Maximum]) -> None:

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from iclv_jax._base._compiled import compiled
+from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Array, Float, Given
 from iclv_jax._inference._covariance import Covariance
@@ -94,7 +94,7 @@ class Bootstrap(Tabular):
         if not 0.0 < level < 1.0:
             raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")
         ends = self.samples.quantile([0.5 - 0.5 * level, 0.5 + 0.5 * level]).to_numpy()
-        reach = stats.norm.ppf(0.5 + 0.5 * level) * self.standard_errors
+        reach = reach_of(level) * self.standard_errors
         columns = {"lower": ends[0], "upper": ends[1]}
         columns |= {"normal_lower": self.params - reach, "normal_upper": self.params + reach}
         return pd.DataFrame(columns, index=self.params.index)

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from iclv_jax._base._distributions import reach as reach_of
+from iclv_jax._base._distributions import tail
 from iclv_jax._base._promotion import usual_promotion
 from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._estimated import Estimated
@@ -19,7 +20,7 @@ from iclv_jax._spec._names import nearest
 from iclv_jax._spec._trace import Namespace, record
 
 WHAT = "The function of the parameters"
-ONE_DEVIATION = float(stats.norm.cdf(1.0))
+ONE_DEVIATION = float(1.0 - tail(1.0))
 AT_ONCE = 256
 """Draws that are evaluated at a time."""
 ROUNDING = 1e-10
@@ -156,7 +157,7 @@ def delta(
     frame["se"] = delta_errors(jacobian, covariance.of_functions)
     frame.attrs["notes"] = covariance.notes
     if method == "delta":
-        reach = stats.norm.ppf(0.5 + 0.5 * level) * frame["se"]
+        reach = reach_of(level) * frame["se"]
         return frame.assign(lower=frame["estimate"] - reach, upper=frame["estimate"] + reach)
     check_count(draws, "draws")
     drawn = at_draws(values, normal_draws(fit.estimates, covariance.of_functions, draws, seed))

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
+from iclv_jax._base._distributions import chi2_tail
 from iclv_jax._tables import Report, Tabular, number, probability
 
 
@@ -61,6 +60,4 @@ def chi_squared(
     name: str, hypotheses: Sequence[str], statistic: float, df: int, notes: Sequence[str] = ()
 ) -> HypothesisTest:
     """A test whose statistic is chi-squared under the hypotheses."""
-    return HypothesisTest(
-        name, tuple(hypotheses), statistic, df, float(stats.chi2.sf(statistic, df)), tuple(notes)
-    )
+    return HypothesisTest(name, tuple(hypotheses), statistic, df, chi2_tail(statistic, df), tuple(notes))

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from iclv_jax._base._distributions import quantile, two_sided
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Known, labelled
 
@@ -20,12 +20,12 @@ def tvalues(fit: Known) -> pd.Series:
 
 def pvalues(fit: Known) -> pd.Series:
     """Two-sided, from the normal distribution."""
-    return labelled(fit, 2.0 * stats.norm.sf(np.abs(tvalues(fit))), "p")
+    return labelled(fit, two_sided(tvalues(fit)), "p")
 
 
 def conf_int(fit: Known, alpha: Given[float] = 0.05, kind: Given[str | None] = None) -> pd.DataFrame:
     """Intervals `estimate +- z * standard error` with coverage 1 - alpha."""
-    reach = stats.norm.ppf(1.0 - alpha / 2.0) * standard_errors(fit, kind)
+    reach = quantile(1.0 - alpha / 2.0) * standard_errors(fit, kind)
     return pd.DataFrame({"lower": fit.params - reach, "upper": fit.params + reach})
 
 

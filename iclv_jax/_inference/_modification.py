@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from iclv_jax._base._distributions import chi2_tail
 from iclv_jax._base._types import Array, Given
 from iclv_jax._derivatives import Expansion, outer_products
 from iclv_jax._inference._against import SMALLEST
@@ -81,7 +81,7 @@ def modification_indices(
         "block": [problem.table.row(n).parameter.block for n in asked],
         "value": fixed_values(problem, asked),
         "statistic": [r.statistic for r in rows],
-        "p": [float(stats.chi2.sf(r.statistic, 1)) for r in rows],
+        "p": [chi2_tail(r.statistic, 1) for r in rows],
         "change": [r.change for r in rows],
         "note": [r.reason for r in rows],
     }

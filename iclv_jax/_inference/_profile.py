@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from iclv_jax._base._distributions import chi2_quantile
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
 from iclv_jax._density import structure
@@ -152,7 +152,7 @@ def profile(
     if not 0.0 < level < 1.0:
         raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")
     search, notes = _Search(fit, name), []
-    wanted = float(np.sqrt(stats.chi2.ppf(level, 1)))
+    wanted = float(np.sqrt(chi2_quantile(level, 1)))
     error = float(standard_errors(fit)[name])
     unit = error if np.isfinite(error) else 0.1 * max(1.0, abs(search.estimate))
     ends = []

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from scipy import linalg
 
 from iclv_jax._optimise import TrustRegion, run
 from iclv_jax._parameters._penalties import Penalties
@@ -44,6 +43,8 @@ def refit(
 
 
 def _determined(matrix: np.ndarray, reference: np.ndarray, inside: np.ndarray) -> bool:
+    from scipy import linalg
+
     part = np.ix_(inside, inside)
     try:
         values = linalg.eigh(matrix[part], reference[part], eigvals_only=True)

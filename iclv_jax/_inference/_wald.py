@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from iclv_jax._base._distributions import reach as reach_of
+from iclv_jax._base._distributions import two_sided
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._inference._frame import full_jacobian
@@ -74,9 +75,9 @@ def t_test(
     asked = _restricted(fit, restrictions, values)
     errors = delta_errors(asked.contrast, covariance.of_functions)
     estimate, t = asked.gap + asked.value, asked.gap / errors
-    reach = stats.norm.ppf(0.5 + 0.5 * level) * errors
+    reach = reach_of(level) * errors
     columns = {"estimate": estimate, "se": errors, "value": asked.value, "t": t}
-    columns |= {"p": 2.0 * stats.norm.sf(np.abs(t)), "lower": estimate - reach, "upper": estimate + reach}
+    columns |= {"p": two_sided(t), "lower": estimate - reach, "upper": estimate + reach}
     frame = pd.DataFrame(columns, index=pd.Index(asked.words))
     frame.attrs["notes"] = covariance.notes
     return frame

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._linear import cholesky
-from iclv_jax._base._types import Array, Float, Scalar, Shocks
+from iclv_jax._base._types import Array, Float, Int, Scalar, Shocks
 from iclv_jax._integration._centre import Centre, place
 from iclv_jax._integration._sequences import normal_points
 
@@ -37,7 +37,7 @@ def by_moments(
     flat = jnp.full(points.shape[0], -np.log(points.shape[0]))
     dimension = points.shape[1]
 
-    def once(_: int, now: Centre) -> Centre:
+    def once(_: Int[Array, ""], now: Centre) -> Centre:
         nodes = place(points, flat, now, PILOT)
         shares = jax.nn.softmax(jax.vmap(log_density)(nodes.shocks) + nodes.log_weights)
         mean = shares @ nodes.shocks

@@ -109,8 +109,8 @@ class Adaptive(Rule):
     has no draws in far tails and gives those that it has little weight; a random sequence does meet them, so that to every
     twenty of its draws one from the prior is added, and all are weighted by the mixture (Owen and Zhou 2000):
     no weight exceeds 21 times the person's largest likelihood, whatever the tails are. With `proposal="mean"`
-    there is one for every four. They are added, not exchanged: a Sobol sequence that lacks some of its points is no longer balanced, which on a
-    survey with 38 items made the noise of standard errors four times as large.
+    there is one for every four. They are added, not exchanged: a Sobol sequence that lacks some of its points is no longer
+    balanced, which on a survey with 38 items made the noise of standard errors four times as large.
     """
 
     draws: Given[int] = 20

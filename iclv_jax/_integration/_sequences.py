@@ -5,7 +5,6 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 Sequence: TypeAlias = Literal["halton", "sobol", "mlhs", "random"]
 
@@ -30,6 +29,8 @@ def normal_points(
         return np.zeros((people, count, dimension))
     generator = np.random.default_rng(seed)
     if sequence == "halton":
+        from scipy.stats import qmc  # Heavy, and many fits need no sequence.
+
         uniform = qmc.Halton(dimension, scramble=True, rng=generator).random(total)
     elif sequence == "sobol":
         uniform = _sobol(total, dimension, generator)
@@ -43,6 +44,8 @@ def normal_points(
 
 
 def _sobol(total: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
+    from scipy.stats import qmc
+
     with warnings.catch_warnings():
         # Balance holds within each block of a power of two; the whole need not be one.
         warnings.filterwarnings("ignore", message="The balance properties of Sobol")

@@ -4,7 +4,6 @@ import time
 
 import jax.numpy as jnp
 import numpy as np
-from scipy import optimize
 
 from iclv_jax._base._types import Array
 from iclv_jax._optimise._driver import CLOSED, Outcome, Watch
@@ -78,6 +77,7 @@ class _Rounds:
         least = float("inf")
 
         def function(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+
             nonlocal best, least
             at = scale * scaled
             value, gradient = (np.asarray(a) for a in self.objective.slope(jnp.asarray(at))[:2])

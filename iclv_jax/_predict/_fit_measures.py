@@ -5,8 +5,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from scipy import optimize, stats
+from scipy import special
 
+from iclv_jax._base._distributions import chi2_tail
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._predict._effects import implied, matrices
 from iclv_jax._problem import Problem
@@ -84,10 +85,12 @@ def _check_measurable(problem: Problem) -> None:
 
 def normal_loglike(values: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> float:
     """Of rows under a normal distribution, over their observed (not NaN) entries."""
+    from scipy.stats import multivariate_normal  # Heavy, and few fits need it.
+
     total = 0.0
     for seen, rows in _patterns(values):
         spread: Any = covariance[np.ix_(seen, seen)]
-        part = stats.multivariate_normal.logpdf(rows[:, seen], mean[seen], spread)
+        part = multivariate_normal.logpdf(rows[:, seen], mean[seen], spread)
         total += float(np.sum(part))
     return total
 
@@ -147,7 +150,7 @@ def indices(chi2: float, df: int, base_chi2: float, base_df: int, people: int) -
     return {
         "chi2": chi2,
         "df": df,
-        "p": float(stats.chi2.sf(chi2, df)) if df else nan,
+        "p": chi2_tail(chi2, df) if df else nan,
         "baseline_chi2": base_chi2,
         "baseline_df": base_df,
         "cfi": 1.0 - excess / base if base else 1.0,
@@ -164,10 +167,12 @@ def _noncentrality(chi2: float, df: int) -> tuple[float, float]:
         return float("nan"), float("nan")
 
     def at(share: float) -> float:
-        if stats.chi2.cdf(chi2, df) < share:
+        if 1.0 - chi2_tail(chi2, df) < share:
             return 0.0
         top = chi2 + 10.0 * np.sqrt(chi2 + df) + 100.0
-        return optimize.brentq(lambda c: float(stats.ncx2.cdf(chi2, df, c)) - share, 1e-10, top)  # pyright: ignore[reportReturnType]
+        from scipy.optimize import brentq
+
+        return brentq(lambda c: float(special.chndtr(chi2, df, c)) - share, 1e-10, top)  # pyright: ignore[reportReturnType]
 
     tail = (1.0 - SPAN) / 2.0
     return at(1.0 - tail), at(tail)

@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+
+from iclv_jax._base._distributions import reach as reach_of
 
 
 class Fieller(NamedTuple):
@@ -20,7 +21,7 @@ def fieller(first: float, second: float, covariance: np.ndarray, level: float) -
     line."""
     if np.isnan(covariance).any():
         return Fieller(np.nan, np.nan, "no interval: a variance is missing")
-    z2 = stats.norm.ppf(0.5 + level / 2.0) ** 2
+    z2 = reach_of(level) ** 2
     a = second**2 - z2 * covariance[1, 1]
     b = first * second - z2 * covariance[0, 1]
     c = first**2 - z2 * covariance[0, 0]

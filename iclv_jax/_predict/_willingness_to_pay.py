@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
 from iclv_jax._inference import delta_errors
@@ -168,7 +168,7 @@ def _plain_trade_off(
     ratio = -values[0] / values[1]
     slope = -(slopes[0] + ratio * slopes[1]) / values[1]
     error = float(delta_errors(slope[None], matrix)[0])
-    reach = stats.norm.ppf(0.5 + level / 2.0) * error
+    reach = reach_of(level) * error
     exact = fieller(float(values[0]), float(values[1]), _of_two(slopes, matrix), level)
     check_count(draws, "draws")
     drawn = at_draws(both, normal_draws(fit.estimates, matrix, draws, seed))
@@ -211,7 +211,7 @@ def _varying_trade_off(
             f"The marginal utility of {cost} is not of one sign over people: the ratio has no mean. Read its median, or "
             "give cost a LogNormal(sign=-1)."
         )
-    reach = stats.norm.ppf(0.5 + level / 2.0) * error
+    reach = reach_of(level) * error
     intervals = pd.DataFrame(
         {"lower": [mean - reach], "upper": [mean + reach], "words": ["of the mean, symmetric"]},
         index=["delta"],

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize
 
 from iclv_jax._base._types import Params
 from iclv_jax._problem._problem import Problem
@@ -81,6 +80,8 @@ def equal_shares(problem: Problem) -> np.ndarray:
 
 def _naive(problem: Problem, choice: Kernel) -> tuple[float, float]:
     """Log-likelihoods of a choice with equal shares, and with constants only."""
+    from scipy import optimize
+
     found = problem.panel.situations_of(choice.name)
     available, chosen = found.offered, found.outcome
     weight = np.asarray(problem.core.weights)[found.person]

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import least_squares
 
 from iclv_jax._panel import Panel
 from iclv_jax._parameters import ParameterTable
@@ -126,6 +125,8 @@ def _rescale(latent: Latent, spec: Spec, values: dict[str, float]) -> None:
 
 def _definition_starts(spec: Spec, table: ParameterTable, values: dict[str, float]) -> dict[str, float]:
     """New parameters of define= such that defined parameters come close to their usual starts."""
+    from scipy.optimize import least_squares
+
     usual = {d.name: values[d.name] for d in spec.define}
     new = [
         r.name

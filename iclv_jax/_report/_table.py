@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from iclv_jax._base._distributions import two_sided
 from iclv_jax._base._types import Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
@@ -44,7 +44,7 @@ def parameter_frame(problem: Problem, estimates: np.ndarray) -> pd.DataFrame:
 def with_tests(frame: pd.DataFrame, errors: np.ndarray) -> pd.DataFrame:
     """The frame with t, the estimate over its standard error, and p from the normal distribution."""
     t = frame["estimate"] / errors
-    return frame.assign(t=t, p=2.0 * stats.norm.sf(np.abs(t)))
+    return frame.assign(t=t, p=two_sided(t))
 
 
 def _unit_loadings(fit: Estimated) -> list[str]:

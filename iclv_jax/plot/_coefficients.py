@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._types import Given
 from iclv_jax._spec._names import nearest
 from iclv_jax.plot._style import COLOURS, GREY, ROW, Axes, canvas, check_fit, check_level, key, rows
@@ -53,7 +53,7 @@ def coefficients(
     tables = {label: fit.table(cov) for label, fit in _by_name(fits).items()}
     chosen = _chosen(tables, names, block)
     ax = canvas(ax, 6.0, 0.9 + ROW * len(chosen) * max(1.0, 0.6 * len(tables)))
-    reach, step = float(stats.norm.ppf(0.5 + level / 2.0)), 0.7 / len(tables)
+    reach, step = reach_of(level), 0.7 / len(tables)
     for i, (label, table) in enumerate(tables.items()):
         found = table.reindex(chosen)
         at = np.arange(len(chosen)) + step * (i - (len(tables) - 1) / 2.0)
