@@ -272,10 +272,105 @@ def test_a_fit_with_too_few_prior_draws_says_so(ordered, exact):
 def test_a_fit_with_enough_prior_draws_says_nothing(ordered, exact):
     model, data = ordered
     rule = iclv.MonteCarlo(250)
-    fit = model.fit(data, person="person", integration=rule, start=exact, progress=False)
+    fit = model.fit(data, person="person", integration=rule, start=exact, accuracy=None, progress=False)
     assert np.median(fit.accuracy.sizes) > 10
     assert not str(fit.summary()).startswith("***")
     assert "effective sample size below" not in str(fit.integration_report())
+
+
+def test_a_rule_that_was_asked_for_is_kept_and_what_it_misses_is_said(ordered, exact):
+    model, data = ordered
+    rule = iclv.MonteCarlo(60)
+    fit = model.fit(data, person="person", integration=rule, start=exact, progress=False)
+    assert fit.problem.rule == rule and fit.accuracy.error > 0.1
+    said = f"*** INTEGRAL NOT ACCURATE: log L has an error of {fit.accuracy.error:.2g} with 60 nodes per person, above"
+    assert str(fit.summary()).startswith(said)
+
+
+# --- accuracy as a target ---
+
+
+def lognormals(count, people=120, situations=5):
+    """A mixed logit with lognormal coefficients, whose posteriors are skewed, and data of it."""
+
+    def utility(b, x, lv):
+        return {j: sum(b[f"b{k}"] * x[f"x{k}_{j}"] for k in range(count)) for j in ("1", "2")}
+
+    generator = np.random.default_rng(7)
+    columns = {
+        f"x{k}_{j}": generator.uniform(0.0, 4.0, people * situations) for k in range(count) for j in (1, 2)
+    }
+    frame = pd.DataFrame({"id": np.repeat(np.arange(people), situations), **columns})
+    random = {f"b{k}": iclv.LogNormal(sign=-1) for k in range(count)}
+    model = iclv.Model(choice=Logit(utility, chosen="y"), random=random)
+    truth = {f"b{k}": -0.3 * k for k in range(count)} | {f"b{k}.sd": 1.0 for k in range(count)}
+    return model, model.simulate(truth, frame, seed=2, person="id"), truth
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_default_fit_is_as_accurate_as_it_says(count):
+    model, data, _ = lognormals(count)
+    fit = model.fit(data, person="id", progress=False)
+    assert fit.converged and fit.accuracy.error <= fit.accuracy.target == 0.1
+    at = jnp.asarray(fit.params.to_numpy())
+    many = [Adaptive(8_192, "sobol", seed=k, proposal="mean") for k in (50, 51)]
+    truth = np.mean([float(fit.problem.integrate(rule).recentre(at).loglike(at)) for rule in many])
+    assert abs(fit.llf - truth) < 0.2
+    assert not str(fit.summary()).startswith("***")
+
+
+@pytest.mark.parametrize("rule", [Adaptive(96), Adaptive(64, "sobol", proposal="mean"), GaussHermite(5)])
+def test_the_stated_error_is_honest_for_skewed_posteriors(rule):
+    """Seeds and more nodes do not show what a rule at the mode of a skewed posterior misses."""
+    model, data, truth = lognormals(3)
+    problem = model.bind(data, person="id", integration=rule)
+    at = problem.vector(truth)
+    many = [Adaptive(8_192, "sobol", seed=k, proposal="mean") for k in (50, 51)]
+    exact = np.mean([float(problem.integrate(r).recentre(at).loglike(at)) for r in many])
+    seeds = [rule.reseeded(k) or rule for k in range(6)]
+    placed = [problem.integrate(r).recentre(at) for r in seeds]
+    missed = [float(p.loglike(at)) - exact for p in placed]
+    stated = [accuracy(p, at, 1_000 + 50 * k).error for k, p in enumerate(placed)]
+    assert 0.5 < np.sqrt(np.mean(np.square(stated)) / np.mean(np.square(missed))) < 2.0
+
+
+def test_means_and_covariances_are_those_of_a_normal_posterior(normal):
+    """Where items are normal and there is no choice, the posterior is too, and its mean is its mode."""
+    _, data = normal
+    model = iclv.Model([Latent("one", on=["age"])], [Continuous(f"p{i}", of="one") for i in range(3)])
+    people = data.drop_duplicates("person").dropna()
+    modes = model.bind(people, integration=Adaptive(16, "sobol"))
+    at = modes.start()
+    means = modes.integrate(Adaptive(16, "sobol", proposal="mean")).recentre(at)
+    exact = float(model.bind(people).loglike(at))
+    assert float(means.loglike(at)) == pytest.approx(exact, abs=0.02 * len(people))
+    size = np.asarray(means.effective_sizes(at))
+    assert (size > 14).all()
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf, "low", True])
+def test_an_accuracy_that_is_none_is_refused(wrong):
+    model, data, _ = lognormals(2)
+    with pytest.raises(ValueError, match="accuracy= is the standard error of the log-likelihood"):
+        model.fit(data, person="id", accuracy=wrong)
+
+
+def test_proposals_that_do_not_exist_are_refused():
+    with pytest.raises(ValueError, match="proposal is 'mode' or 'mean', not 'median'"):
+        Adaptive(20, "sobol", proposal="median")
+    with pytest.raises(ValueError, match="Spherical designs are for posteriors that are nearly normal"):
+        Adaptive(20, proposal="mean")
+
+
+def test_nodes_stay_within_the_memory():
+    from iclv_jax._problem._target import enough
+
+    model, data, _ = lognormals(3)
+    rule = Adaptive(128, "sobol", proposal="mean")
+    problem = model.bind(data, person="id", integration=rule, memory="10MB")
+    raised = enough(problem, rule, 50.0, 0.1)
+    assert 128 < raised.draws < 8_192
+    assert 120 * raised.draws * 3 * 8 < 10e6
 
 
 def test_latent_scores_follow_the_answers(ordered, exact):

@@ -14,6 +14,7 @@ from iclv_jax._optimise import Checkpoint, Optimizer, Stage, Stochastic, refine,
 from iclv_jax._panel import WeightsAre
 from iclv_jax._problem import Problem, bind
 from iclv_jax._problem._fingerprint import fingerprints
+from iclv_jax._problem._target import ACCURACY
 from iclv_jax._spec import Parameter
 from iclv_jax._spec._model import Spec
 from iclv_jax._tables import Progress
@@ -64,7 +65,9 @@ def fit_sequential(
         params, rows = sequential_start(problem, jnp.asarray(first), bar, file) if staged else (first, [])
         items, of_items = refine(one, np.asarray(params), optimizer, bar, file)
         begin = np.where(two.free, params, items.params)
-        choice, of_choice = refine(two, begin, optimizer, bar, file)
+        choice, of_choice = refine(
+            two, begin, optimizer, bar, file, target=ACCURACY if integration is None else None
+        )
     joint = choice.objective.problem
     return SequentialFit(
         problem=joint,

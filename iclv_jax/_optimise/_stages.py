@@ -1,7 +1,7 @@
 """Stages of a fit: items and structure, the choice given them, then everything with ever more nodes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import jax.numpy as jnp
@@ -130,48 +130,57 @@ def refine(
     if isinstance(optimizer, Stochastic):
         return _train(stage, start, optimizer, watch, checkpoint, penalties, target)
     problem, rules = stage.problem, stage.problem.rule.stages()[0 if coarse else -1 :]
-    rows: list[Row] = []
-
-    def once(
-        rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool
-    ) -> Outcome:
-        label = f"{stage.name}, {rule.describe(problem.spec.dimension)}" if len(rules) > 1 else stage.name
-        target = problem if rule == problem.rule else problem.integrate(rule)
-        told = partial(watch, label)
-        at = jnp.asarray(params)
-        outcome = run(options, target, stage.free, at, told, checkpoint, verify, scale, penalties)
-        rows.extend({"stage": label, **row} for row in outcome.trace)
-        return outcome
-
-    def maximised(
-        rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool = True
-    ) -> Outcome:
-        outcome = once(rule, params, options, scale, verify)
-        turned = _turned(stage, outcome.params, penalties)
-        # Turned once: a spread near zero can end on either side of it each time.
-        same = np.array_equal(turned, outcome.params)
-        return outcome if same else once(rule, turned, options, None, verify)
-
-    params, scale = start, None
+    passes = _Passes(stage, watch, checkpoint, penalties, len(rules) > 1)
+    params, scale, searching = start, None, _coarse(optimizer)
     for rule in rules[:-1]:
-        outcome = maximised(rule, params, _coarse(optimizer), scale, verify=False)
+        outcome = passes.run(rule, params, searching, scale, verify=False)
         params, scale = outcome.params, outcome.scale
     final = rules[-1]
     if target is not None and len(rules) > 1:
         final = suited(problem, final, jnp.asarray(params), target)
-        closer = before(final)
-        if closer is not None:
-            options = replace(_coarse(optimizer), tolerance=CLOSE)
-            outcome = maximised(closer, params, options, scale, verify=False)
-            params, scale = outcome.params, outcome.scale
-    outcome = maximised(final, params, optimizer, scale)
+    if (closer := before(final)) is not None and target is not None:
+        outcome = passes.run(closer, params, replace(searching, tolerance=CLOSE), scale, verify=False)
+        params, scale = outcome.params, outcome.scale
+    outcome = passes.run(final, params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
         outcome = replace(outcome, precision=_precision(outcome))
         finer = _finer(outcome, target)
         if finer is None:
             break
-        outcome = maximised(finer, outcome.params, optimizer, outcome.scale)
-    return outcome, rows
+        outcome = passes.run(finer, outcome.params, optimizer, outcome.scale)
+    return outcome, passes.rows
+
+
+@dataclass
+class _Passes:
+    """Optimisations of one stage, each with a rule of integration; their steps in `rows`."""
+
+    stage: Stage
+    watch: Watch
+    checkpoint: Checkpoint | None
+    penalties: Penalties | None
+    labelled: bool
+    rows: list[Row] = field(default_factory=list)
+
+    def run(
+        self, rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool = True
+    ) -> Outcome:
+        outcome = self._once(rule, params, options, scale, verify)
+        turned = _turned(self.stage, outcome.params, self.penalties)
+        # Turned once: a spread near zero can end on either side of it each time.
+        same = np.array_equal(turned, outcome.params)
+        return outcome if same else self._once(rule, turned, options, None, verify)
+
+    def _once(
+        self, rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool
+    ) -> Outcome:
+        stage, problem = self.stage, self.stage.problem
+        label = f"{stage.name}, {rule.describe(problem.spec.dimension)}" if self.labelled else stage.name
+        target = problem if rule == problem.rule else problem.integrate(rule)
+        told, at = partial(self.watch, label), jnp.asarray(params)
+        outcome = run(options, target, stage.free, at, told, self.checkpoint, verify, scale, self.penalties)
+        self.rows.extend({"stage": label, **row} for row in outcome.trace)
+        return outcome
 
 
 def _precision(outcome: Outcome) -> Accuracy:
