@@ -11,7 +11,7 @@ jax.config.update("jax_enable_x64", True)
 from iclv_jax import datasets, families, plot  # noqa: E402
 from iclv_jax._base._version import __version__  # noqa: E402
 from iclv_jax._diagnose import diagnose  # noqa: E402
-from iclv_jax._families import Continuous, Logit, Ordered, Probit  # noqa: E402  # noqa: E402
+from iclv_jax._families import Continuous, Logit, NestedLogit, Ordered, Probit  # noqa: E402  # noqa: E402
 from iclv_jax._fit import Fit, SequentialFit, load  # noqa: E402
 from iclv_jax._inference._against import ben_akiva_swait, vuong  # noqa: E402
 from iclv_jax._inference._multistart import multistart  # noqa: E402
@@ -52,6 +52,7 @@ __all__ = [
     "Logit",
     "Model",
     "MonteCarlo",
+    "NestedLogit",
     "Normal",
     "Ordered",
     "Probit",

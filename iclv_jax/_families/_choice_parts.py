@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 
+import jax
+import jax.numpy as jnp
+
+from iclv_jax._base._types import Array
 from iclv_jax._spec import Kernel, Utility
 from iclv_jax._spec._names import nearest
 
@@ -36,3 +40,24 @@ def normalise(kernel: Kernel) -> None:
                     f"available= names {alternative!r}, which is no alternative of the utility function. "
                     f"{nearest(alternative, kernel.utility.alternatives)}"
                 )
+
+
+def log_total(values: Array, offered: Array) -> Array:
+    """The log of the sum of exponentials of what is offered; finite where nothing is."""
+    # What is not offered may be anything, so it is replaced before the exp.
+    valid = jnp.where(offered, values, 0.0)
+    top = jax.lax.stop_gradient(jnp.max(jnp.where(offered, valid, -jnp.inf)))
+    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    total = jnp.sum(jnp.where(offered, jnp.exp(jnp.where(offered, valid - top, 0.0)), 0.0))
+    return top + jnp.log(jnp.where(offered.any(), total, 1.0))
+
+
+def drawn(log_probabilities: Array, offered: Array, key: Array) -> Array:
+    """The position of a draw."""
+    noise = jax.random.gumbel(key, offered.shape, log_probabilities.dtype)
+    return jnp.argmax(jnp.where(offered, log_probabilities + noise, -jnp.inf))
+
+
+def masked(log_probabilities: Array, offered: Array) -> Array:
+    """Probabilities, zero for what is not offered."""
+    return jnp.where(offered, jnp.exp(jnp.where(offered, log_probabilities, 0.0)), 0.0)

@@ -1,0 +1,236 @@
+"""What people choose: kernels against plain numpy, and each of them in a model from data to report."""
+
+import itertools
+from dataclasses import replace
+
+import after
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+import iclv_jax as iclv
+from iclv_jax import Continuous, GaussHermite, Latent, Logit, NestedLogit, Normal, families
+from iclv_jax._spec import trace_utility
+
+NAMES = ("car", "bus", "train", "walk")
+RULE = GaussHermite(7, adaptive=False)
+
+
+def utility(b, x, lv):
+    found = {a: b[f"asc_{a}"] + b.time * x[f"time_{a}"] + b.cost * x[f"cost_{a}"] for a in NAMES[:3]}
+    found["train"] = found["train"] + b.green * lv.green
+    return found | {"walk": b.time * x.time_walk}
+
+
+AVAILABLE = {"car": "car_there", "train": "train_there"}
+NESTS = {"public": ["bus", "train"], "motor": ["car", "public"]}
+MAKES = {
+    "logit": lambda **k: Logit(utility, "mode", AVAILABLE, **k),
+    "nested": lambda **k: NestedLogit(utility, "mode", {"public": ["bus", "train"]}, AVAILABLE, **k),
+    "deep": lambda **k: NestedLogit(utility, "mode", NESTS, AVAILABLE, **k),
+}
+VALUES = {
+    "asc_car": 0.4, "asc_bus": -0.3, "asc_train": 0.2, "time": -0.6, "cost": -0.8, "green": 0.5, "time.sd": 0.4,
+    "green ~ age": 0.5, "public.lambda": 0.6, "motor.lambda": 0.8,
+}  # fmt: skip
+for item in ("y1", "y2"):
+    VALUES |= {f"{item} ~ 1": 0.1, f"green =~ {item}": 0.8, f"{item} ~~ {item}": 0.6}
+
+
+def model_of(kind, **parts):
+    items = [Continuous("y1", of="green"), Continuous("y2", of="green")]
+    return iclv.Model(
+        [Latent("green", on=["age"])], items, MAKES[kind](), random={"time": Normal()}, **parts
+    )
+
+
+def design(people=25, seed=0):
+    generator = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {"id": np.repeat(np.arange(people), 3), "age": np.repeat(generator.normal(size=people), 3)}
+    )
+    for a in NAMES:
+        frame[f"time_{a}"], frame[f"cost_{a}"] = generator.normal(size=(2, len(frame)))
+    for a in AVAILABLE.values():
+        frame[a] = (generator.random(len(frame)) < 0.8).astype(float)
+    return frame
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Of every kind: the model, its data and a problem with its parameters, made when first asked for."""
+    found = {}
+
+    def get(kind):
+        if kind not in found:
+            model = model_of(kind)
+            free = {r for r in model.describe().to_frame()["name"]}
+            truth = {n: v for n, v in VALUES.items() if n in free}
+            data = model.simulate(truth, design(), seed=1, person="id")
+            problem = model.bind(data, person="id", integration=RULE)
+            found[kind] = model, truth, data, problem, problem.vector(truth)
+        return found[kind]
+
+    return get
+
+
+# --- densities by hand ----------------------------------------------------------------------------------------------
+
+
+def logit(v, on):
+    e = np.where(on, np.exp(v), 0.0)
+    return e / e.sum()
+
+
+def nested(v, on, lambdas, nests):
+    """Probabilities of a nested logit, by marginal times conditional choices from the top."""
+    place, on = {a: j for j, a in enumerate(NAMES)}, np.asarray(on)
+
+    def worth(member, mu):
+        if member not in nests:
+            j = place[member]
+            return (v[j] if on[j] else -np.inf), {j: 1.0}
+        own = mu * lambdas[member]
+        return inside(nests[member], own)
+
+    def inside(members, mu):
+        found = [worth(m, mu) for m in members]
+        e = np.exp([w / mu for w, _ in found])
+        if e.sum() == 0.0:
+            return -np.inf, {}
+        shares = {}
+        for (_, below), p in zip(found, e / e.sum(), strict=True):
+            shares |= {j: p * q for j, q in below.items() if p > 0.0}
+        return mu * np.log(e.sum()), shares
+
+    held = {m for members in nests.values() for m in members}
+    total, shares = inside([m for m in (*NAMES, *nests) if m not in held], 1.0)
+    return total, np.array([shares.get(j, 0.0) for j in range(len(NAMES))])
+
+
+def cells_of(kernel, values):
+    declared = kernel.declare()
+    names = [p.name for p in declared.parameters]
+    arrays = families._check.filled(declared, names, jnp.asarray([*(values[n] for n in names), 0.0]))
+    return {key: array[0] for key, array in arrays.items()}
+
+
+def traced(kind):
+    kernel = MAKES[kind]()
+    return replace(kernel, utility=trace_utility(utility, ["green"]))
+
+
+OFFERS = [on for on in itertools.product([True, False], repeat=4) if sum(on) > 0]
+
+
+@pytest.mark.parametrize("kind", ["nested", "deep"])
+def test_a_nested_logit_is_choices_from_the_top(kind):
+    kernel = traced(kind)
+    cells, v = cells_of(kernel, VALUES), np.array([0.3, -0.7, 1.1, 0.2])
+    for on in OFFERS:
+        total, expected = nested(v, on, {n: VALUES[f"{n}.lambda"] for n in NESTS}, dict(kernel.nests))
+        found = kernel.expected(cells, jnp.asarray(v), jnp.asarray(on))
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
+        assert float(kernel.log_sum(cells, jnp.asarray(v), jnp.asarray(on))) == pytest.approx(total, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["nested", "deep"])
+def test_nests_without_effect_are_a_logit(kind):
+    kernel, v = traced(kind), np.array([0.3, -0.7, 1.1, 0.2])
+    cells = cells_of(kernel, {"public.lambda": 1.0, "motor.lambda": 1.0})
+    found = kernel.expected(cells, jnp.asarray(v), jnp.ones(4, bool))
+    np.testing.assert_allclose(found, logit(v, np.ones(4, bool)), rtol=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["nested", "deep"])
+def test_kernels_pass(kind):
+    families.check_kernel(traced(kind), 4, {n: VALUES[n] for n in ("public.lambda",)})
+
+
+# --- every kind in a model ------------------------------------------------------------------------------------------
+
+KINDS = [k for k in MAKES if k != "logit"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_exact_hessian_is_that_of_autodiff(known, kind):
+    *_, problem, params = known(kind)
+    exact, automatic = (np.asarray(problem.hessian(params, m)) for m in ("exact", "autodiff"))
+    np.testing.assert_allclose(exact, automatic, rtol=1e-8, atol=1e-8 * np.abs(automatic).max())
+    score, small = np.asarray(problem.score(params)), 1e-6
+    for i in range(0, len(score), 3):
+        move = small * np.eye(len(score))[i]
+        slope = (float(problem.loglike(params + move)) - float(problem.loglike(params - move))) / (2 * small)
+        assert slope == pytest.approx(score[i], rel=1e-5, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def fits(known):
+    found = {}
+
+    def get(kind):
+        if kind not in found:
+            model, _, data, problem, params = known(kind)
+            found[kind] = model, data, after.fit_at(problem, params)
+        return found[kind]
+
+    return get
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_asked_after_a_fit(fits, kind, tmp_path):
+    model, data, fit = fits(kind)
+    probabilities = fit.predict(given="nothing")
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    fresh = fit.predict(data=data.drop(columns="mode").iloc[:30])
+    np.testing.assert_allclose(fresh, probabilities.iloc[:30], rtol=1e-10)
+    shares = fit.shares()
+    assert abs(shares["predicted"].sum() - 1.0) < 1e-10
+    assert np.isfinite(fit.elasticities("cost_bus").rows.loc[data["train_there"] == 1]["train"]).all()
+    assert fit.willingness_to_pay("green", cost="cost").cost == "cost"
+    assert "Choice situations" in str(model.describe(data))
+    assert "cost" in str(fit.summary())
+    fit.save(tmp_path / "fit.npz")
+    again = iclv.load(tmp_path / "fit.npz", model, data)
+    assert again.llf == pytest.approx(fit.llf, abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_surplus_falls_by_what_is_paid(fits, kind):
+    """A franc more for everything costs a franc, by the log-sum of whatever kernel."""
+    _, data, fit = fits(kind)
+    dearer = data.assign(**{f"cost_{a}": data[f"cost_{a}"] + 0.01 for a in NAMES[:3]}, time_walk=data["time_walk"])
+    scenario = fit.scenario(dearer, cost="cost")
+    walk = fit.predict()["walk"].mean()
+    assert scenario.surplus == pytest.approx(-0.01 * (1.0 - walk), rel=1e-2)
+
+
+def test_own_effects_of_a_nest_are_exact(fits):
+    """Cross elasticities differ in and out of the nest, against differences of predictions."""
+    _, data, fit = fits("nested")
+    slopes, step = fit.marginal_effects("cost_bus").rows, 1e-5
+    up = fit.predict(data=data.assign(cost_bus=data["cost_bus"] + step))
+    down = fit.predict(data=data.assign(cost_bus=data["cost_bus"] - step))
+    numerical = (up - down) / (2.0 * step)
+    np.testing.assert_allclose(slopes.fillna(0.0), numerical, rtol=1e-5, atol=1e-8)
+
+
+# --- bad input ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("nests", "message"),
+    [
+        ({"public": ["bus", "trian"]}, r"nests\['public'\] holds 'trian', which is neither.*'train'"),
+        ({"public": ["bus", "train"], "motor": ["bus", "car"]}, "'bus' stands in two nests"),
+        ({"public": ["bus", "bus"]}, "holds 'bus' twice"),
+        ({"public": ["bus"]}, "fewer than two members"),
+        ({"car": ["bus", "train"]}, "a nest 'car', which is an alternative too"),
+        ({"p": ["bus", "q"], "q": ["car", "p"]}, "hold each other"),
+        (["bus", "train"], "nests= is a mapping"),
+    ],
+)
+def test_nests_that_are_none(nests, message):
+    with pytest.raises(ValueError, match=message):
+        iclv.Model([Latent("green", on=["age"])], [], NestedLogit(utility, "mode", nests))
