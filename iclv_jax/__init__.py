@@ -11,7 +11,7 @@ jax.config.update("jax_enable_x64", True)
 from iclv_jax import datasets, families, plot  # noqa: E402
 from iclv_jax._base._version import __version__  # noqa: E402
 from iclv_jax._diagnose import diagnose  # noqa: E402
-from iclv_jax._families import Continuous, Logit, NestedLogit, Ordered, Probit  # noqa: E402  # noqa: E402
+from iclv_jax._families import Continuous, Logit, NestedLogit, Ordered, OrderedChoice, Probit  # noqa: E402  # noqa: E402
 from iclv_jax._fit import Fit, SequentialFit, load  # noqa: E402
 from iclv_jax._inference._against import ben_akiva_swait, vuong  # noqa: E402
 from iclv_jax._inference._multistart import multistart  # noqa: E402
@@ -30,13 +30,25 @@ from iclv_jax._parameters._penalties import L1, L2, Gaussian  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
 from iclv_jax._report._compare import compare  # noqa: E402
 from iclv_jax._search import search  # noqa: E402
-from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
+from iclv_jax._spec import (  # noqa: E402
+    JohnsonSB,
+    Latent,
+    LogNormal,
+    Mixing,
+    Normal,
+    Standardized,
+    Thresholds,
+    Triangular,
+    TruncatedNormal,
+    Uniform,
+)
 from iclv_jax._spec._initialise import initialise  # noqa: E402
 from iclv_jax._tables import to_latex  # noqa: E402
 from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
 __all__ = [
     "BHHH",
+    "JohnsonSB",
     "L1",
     "L2",
     "LBFGSB",
@@ -50,11 +62,13 @@ __all__ = [
     "Latent",
     "LogNormal",
     "Logit",
+    "Mixing",
     "Model",
     "MonteCarlo",
     "NestedLogit",
     "Normal",
     "Ordered",
+    "OrderedChoice",
     "Probit",
     "Problem",
     "Scipy",
@@ -63,7 +77,10 @@ __all__ = [
     "Stochastic",
     "Thresholds",
     "Trapezoid",
+    "Triangular",
+    "TruncatedNormal",
     "TrustRegion",
+    "Uniform",
     "__version__",
     "ben_akiva_swait",
     "compare",

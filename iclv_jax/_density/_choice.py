@@ -11,15 +11,23 @@ from iclv_jax._density._block import Block
 from iclv_jax._density._world import World
 from iclv_jax._panel import Person
 from iclv_jax._spec import Kernel, Mixing, Utility
+from iclv_jax._spec._random import MEAN
 
 
 @dataclass(frozen=True)
 class Random:
-    """A random coefficient: its place among the coefficients, its distribution, and the place of its driver in eta."""
+    """A random coefficient: its place among the coefficients, its distribution, the place of its driver in eta, and where
+    its parameters but the mean stand in the array `mixing`, by key."""
 
     coefficient: int
     mixing: Mixing
     driver: int
+    cells: tuple[tuple[str, int], ...]
+
+    def value(self, means: Array, others: Array, eta: Array) -> Array:
+        """The coefficient at a draw."""
+        cells = {MEAN: means[self.coefficient]} | {key: others[i] for key, i in self.cells}
+        return self.mixing.coefficient(cells, eta[self.driver])
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,7 @@ class Choice(Block):
         if not self.random:
             return means
         at = np.array([r.coefficient for r in self.random])
-        normal = means[at] + cells["spreads"] * world.eta[np.array([r.driver for r in self.random])]
-        values = [r.mixing.transform(normal[i]) for i, r in enumerate(self.random)]
+        values = [r.value(means, cells["mixing"], world.eta) for r in self.random]
         return means.at[at].set(jnp.stack(values))
 
     def felt(self, world: World) -> Float[Array, " latent"]:

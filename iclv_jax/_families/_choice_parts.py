@@ -31,7 +31,8 @@ def normalise(kernel: Kernel) -> None:
             raise ValueError(
                 f"available[{alternative!r}] is the name of a column of zeros and ones, not {column!r}."
             )
-    object.__setattr__(kernel, "available", available)
+    if available != kernel.available:
+        object.__setattr__(kernel, "available", available)
     if isinstance(kernel.utility, Utility):
         kernel.check(kernel.utility.alternatives)
         for alternative, _ in available:

@@ -1,6 +1,7 @@
 """Artificial items and choices from a model at given parameters."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import count
 
@@ -33,8 +34,9 @@ def simulate(
     `params` names every free parameter. An item without `levels=` gets the levels 1, 2, ... that its
     thresholds in `params` imply.
     """
-    panel = read_panel(spec, frame, person=person, outcomes=())
     params = expand(spec.modules, params.items(), "params")
+    spec = replace(spec, choices=tuple(_settled(choice, params) for choice in spec.choices))
+    panel = read_panel(spec, frame, person=person, outcomes=())
     table = build_table(spec, _levels(spec, params) | dict(panel.levels))
     shape = structure(spec, table)
     answers = _draw(shape, table.constants, _vector(table, params), panel.person, seed)
@@ -44,11 +46,13 @@ def simulate(
         for i, name in enumerate(block.items):
             result[name] = _labels(spec, name, np.asarray(answers[block.at])[:, i], params)[codes]
     for block, rows in zip(shape.choices, panel.tables, strict=True):
-        column = _chosen(block.kernel, np.asarray(answers[block.at]), rows.rows, len(frame))
-        # Several choices may stand in one column, each in rows of its own.
-        if block.kernel.rows is not None and block.kernel.chosen in result:
-            column = np.where(_filled(rows.rows, len(frame)), column, result[block.kernel.chosen].to_numpy())
-        result[block.kernel.chosen] = column
+        kernel, drawn = block.kernel, np.asarray(answers[block.at])
+        for name, each in zip(kernel.columns, np.moveaxis(np.atleast_3d(drawn), 2, 0), strict=True):
+            column = _chosen(kernel, each, rows.rows, len(frame))
+            # Several choices may stand in one column, each in rows of its own.
+            if kernel.rows is not None and name in result:
+                column = np.where(_filled(rows.rows, len(frame)), column, result[name].to_numpy())
+            result[name] = column
     return result
 
 
@@ -102,6 +106,14 @@ def _levels(spec: Spec, params: Mapping[str, Number]) -> dict[str, tuple[Level, 
     return found
 
 
+def _settled(choice: Kernel, params: Mapping[str, Number]) -> Kernel:
+    """A choice with as many levels as its thresholds in `params` imply, where it does not say."""
+    if not choice.unsettled:
+        return choice
+    found = _given(params, lambda k: names.threshold(choice.name, k))
+    return choice.settled(range(1, found + 2), None)
+
+
 def _given(params: Mapping[str, Number], name: Callable[[int], str]) -> int:
     """How many of the parameters with these names, from the first, have a value."""
     return next(k for k in count() if name(k + 1) not in params)
@@ -141,9 +153,10 @@ def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Numb
 
 def _chosen(kernel: Kernel, chosen: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
     """Labels of the alternatives by row of the frame."""
-    names = pd.Series(list(kernel.utility.alternatives))
-    column = np.zeros(count, int)
+    labels, column = list(kernel.outcomes), np.zeros(count, int)
     column[rows[rows >= 0]] = chosen[rows >= 0]
+    # A rank that was not drawn is missing.
+    names = pd.Series(labels if (column >= 0).all() else [*labels, None])
     return names.iloc[column].to_numpy()
 
 

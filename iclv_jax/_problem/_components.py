@@ -82,7 +82,7 @@ def equal_shares(problem: Problem) -> np.ndarray:
 def _naive(problem: Problem, choice: Kernel) -> tuple[float, float]:
     """Log-likelihoods of a choice with equal shares, and with constants only."""
     found = problem.panel.situations_of(choice.name)
-    available, chosen = found.offered, found.outcome
+    available, chosen = found.offered, found.chosen
     weight = np.asarray(problem.core.weights)[found.person]
     equal = -float(weight @ np.log(available.sum(axis=1)))
 

@@ -50,7 +50,7 @@ def _choice(kernel: Kernel) -> Facts:
     utility: Utility = kernel.utility
     return {
         "kernel": type(kernel).__name__,
-        **fields(kernel, without=("utility", "available")),
+        **fields(kernel, without=(kernel.function, "available")),
         "available": fact(sorted(kernel.available or (), key=repr)),
         "alternatives": fact(utility.alternatives),
         "utility": _function(utility),

@@ -129,6 +129,44 @@ class Kernel(abc.ABC):
     """Expected maximum utility, up to a constant: a method `log_sum(cells, utilities, offered)` of kernels that have it in
     closed form, None for the others."""
 
+    function: ClassVar[str] = "utility"
+    """The field that holds the user's function, which the recorded one replaces."""
+    indexed: ClassVar[bool] = False
+    """Whether the utility function may return one number, an index, in place of a mapping of alternatives."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that hold what was chosen; several where a situation has several answers."""
+        return (self.chosen,)
+
+    @property
+    def outcomes(self) -> tuple[Hashable, ...]:
+        """What may be chosen: the alternatives of the utility function, unless the kernel says otherwise."""
+        return self.utility.alternatives
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there is something to read from the data before the model is complete."""
+        return False
+
+    def settled(self, values: Sequence[Level], ordered: Sequence[Level] | None) -> "Kernel":
+        """The kernel with what it reads from the observed values of its first column (`ordered`: the categories of an
+        ordered one) once the data are known."""
+        return self
+
+    def starts(self, outcome: np.ndarray) -> dict[str, float]:
+        """Start values of its own parameters from the positions of what was chosen."""
+        return {}
+
+    def needed(self, offered: np.ndarray) -> np.ndarray:
+        """Which utilities count, (row, utility), from what was offered, (row, outcome)."""
+        return offered
+
+    def check_outcomes(self, outcome: np.ndarray, offered: np.ndarray, labels: Sequence[Any]) -> None:
+        """Raise ValueError when answers cannot be of this kernel; positions by row and column, -1 where missing, of the
+        rows whose labels are given."""
+        return None
+
     @abc.abstractmethod
     def check(self, alternatives: tuple[Hashable, ...]) -> None:
         """Raise ValueError when the kernel cannot serve these alternatives."""
@@ -140,11 +178,12 @@ class Kernel(abc.ABC):
     @abc.abstractmethod
     def log_density(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
         """Log probability of the chosen alternative in one situation; utilities have the shape
-        `alternative`, `outcome` is a position, `offered` is a mask."""
+        `alternative`, `outcome` is a position (one for each of `columns`, -1 where missing, where there are several),
+        `offered` is a mask over outcomes."""
 
     @abc.abstractmethod
     def sample(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
-        """Draw the position of the chosen alternative."""
+        """Draw an outcome, as `log_density` takes it."""
 
     def expected(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
         """Probability of every alternative in one situation, zero for what is not offered."""

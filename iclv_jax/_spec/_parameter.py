@@ -16,6 +16,7 @@ Role: TypeAlias = Literal[
     "scale",
     "coefficient",
     "spread",
+    "mixing",
     "weight",
     "logsum",
     "allocation",

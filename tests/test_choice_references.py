@@ -1,0 +1,55 @@
+"""Published log-likelihoods of other kinds of choice on public data, from default starts."""
+
+import numpy as np
+import pytest
+
+import iclv_jax as iclv
+
+pytestmark = pytest.mark.optimised
+AVAILABLE = {"train": "TRAIN_AVAIL", "swissmetro": "SM_AVAIL", "car": "CAR_AVAIL"}
+
+
+def utility(b, x, lv):
+    return {
+        "train": b.asc_train + b.b_time * x.TRAIN_TT + b.b_cost * x.TRAIN_COST,
+        "swissmetro": b.b_time * x.SM_TT + b.b_cost * x.SM_COST,
+        "car": b.asc_car + b.b_time * x.CAR_TT + b.b_cost * x.CAR_CO,
+    }
+
+
+@pytest.fixture(scope="module")
+def data():
+    found = iclv.datasets.swissmetro(download=True)
+    return found.assign(order=found["choice"].map({"train": 1, "swissmetro": 2, "car": 3}))
+
+
+def fitted(choice, data, **parts):
+    fit = iclv.Model(choice=choice, **parts).fit(data, progress=False)
+    assert fit.converged
+    return fit
+
+
+def test_nested(data):
+    fit = fitted(iclv.NestedLogit(utility, "choice", {"existing": ["train", "car"]}, AVAILABLE), data)
+    assert fit.llf == pytest.approx(-5236.900015, abs=1e-4)
+    assert 1.0 / fit.params["existing.lambda"] == pytest.approx(2.053861971576695, rel=1e-3)
+    assert fit.wald_test("existing.lambda = 1").pvalue < 1e-6
+    assert np.isfinite(fit.bse).all()
+
+
+@pytest.mark.parametrize(("link", "value"), [("logit", -5789.309438), ("probit", -5789.054728)])
+def test_ordered(data, link, value):
+    def index(b, x, lv):
+        return b.b_time * x.TRAIN_TT + b.b_cost * x.TRAIN_COST
+
+    assert fitted(iclv.OrderedChoice(index, "order", link), data).llf == pytest.approx(value, abs=1e-4)
+
+
+def test_binary_probit(data):
+    def index(b, x, lv):
+        car = b.asc_car + b.b_time_car * x.CAR_TT + b.b_cost_car * x.CAR_CO
+        return car - b.b_time_train * x.TRAIN_TT - b.b_cost_train * x.TRAIN_COST
+
+    there = (data["choice"] != "swissmetro") & (data["TRAIN_AVAIL"] == 1) & (data["CAR_AVAIL"] == 1)
+    binary = data[there].assign(car=lambda d: (d["choice"] == "car").astype(int))
+    assert fitted(iclv.Probit(index, "car"), binary).llf == pytest.approx(-906.945938, abs=1e-4)
