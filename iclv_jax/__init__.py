@@ -11,7 +11,17 @@ jax.config.update("jax_enable_x64", True)
 from iclv_jax import datasets, families, plot  # noqa: E402
 from iclv_jax._base._version import __version__  # noqa: E402
 from iclv_jax._diagnose import diagnose  # noqa: E402
-from iclv_jax._families import Continuous, Logit, NestedLogit, Ordered, OrderedChoice, Probit  # noqa: E402  # noqa: E402
+from iclv_jax._families import (  # noqa: E402
+    BestWorst,
+    Continuous,
+    CrossNestedLogit,
+    Logit,
+    NestedLogit,
+    Ordered,
+    OrderedChoice,
+    Probit,
+    Ranking,
+)
 from iclv_jax._fit import Fit, SequentialFit, load  # noqa: E402
 from iclv_jax._inference._against import ben_akiva_swait, vuong  # noqa: E402
 from iclv_jax._inference._multistart import multistart  # noqa: E402
@@ -53,8 +63,10 @@ __all__ = [
     "L2",
     "LBFGSB",
     "Adaptive",
+    "BestWorst",
     "Conditioned",
     "Continuous",
+    "CrossNestedLogit",
     "Fit",
     "GaussHermite",
     "Gaussian",
@@ -71,6 +83,7 @@ __all__ = [
     "OrderedChoice",
     "Probit",
     "Problem",
+    "Ranking",
     "Scipy",
     "SequentialFit",
     "Standardized",

@@ -53,3 +53,30 @@ def test_binary_probit(data):
     there = (data["choice"] != "swissmetro") & (data["TRAIN_AVAIL"] == 1) & (data["CAR_AVAIL"] == 1)
     binary = data[there].assign(car=lambda d: (d["choice"] == "car").astype(int))
     assert fitted(iclv.Probit(index, "car"), binary).llf == pytest.approx(-906.945938, abs=1e-4)
+
+
+def test_cross_nested(data):
+    """Another maximum lies at -4999.68, and the likelihood rises where a nest becomes a maximum over its members."""
+
+    def own(b, x, lv):
+        return {
+            "train": b.asc_train + b.time_train * x.TRAIN_TT + b.cost * x.TRAIN_COST + b.headway_train * x.TRAIN_HE + b.ga_train * x.GA,
+            "swissmetro": b.time_sm * x.SM_TT + b.cost * x.SM_COST + b.headway_sm * x.SM_HE + b.ga_sm * x.GA,
+            "car": b.asc_car + b.time_car * x.CAR_TT + b.cost * x.CAR_CO,
+        }  # fmt: skip
+
+    nests = {"existing": ["train", "car"], "public": ["train", "swissmetro"]}
+    fit = fitted(iclv.CrossNestedLogit(own, "choice", nests, AVAILABLE), data)
+    assert fit.llf == pytest.approx(-4997.865305, abs=1e-4)
+    assert fit.params["train.existing"] == pytest.approx(0.6447650464703344, rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mixing", "value"), [(iclv.Uniform(), -5215.058113), (iclv.Triangular(), -5214.190483)]
+)
+def test_bounded_coefficients(data, mixing, value):
+    choice = iclv.Logit(utility, "choice", AVAILABLE)
+    model = iclv.Model(choice=choice, random={"b_time": mixing})
+    fit = model.fit(data, integration=iclv.Trapezoid(401), progress=False)
+    assert fit.converged and fit.llf == pytest.approx(value, abs=1e-4)

@@ -12,7 +12,20 @@ import pytest
 from scipy import stats
 
 import iclv_jax as iclv
-from iclv_jax import Continuous, GaussHermite, Latent, Logit, NestedLogit, Normal, OrderedChoice, Probit, families
+from iclv_jax import (
+    BestWorst,
+    Continuous,
+    CrossNestedLogit,
+    GaussHermite,
+    Latent,
+    Logit,
+    NestedLogit,
+    Normal,
+    OrderedChoice,
+    Probit,
+    Ranking,
+    families,
+)
 from iclv_jax._spec import trace_utility
 from iclv_jax._spec._random import share_positive
 
@@ -36,13 +49,20 @@ MAKES = {
     "logit": lambda **k: Logit(utility, "mode", AVAILABLE, **k),
     "nested": lambda **k: NestedLogit(utility, "mode", {"public": ["bus", "train"]}, AVAILABLE, **k),
     "deep": lambda **k: NestedLogit(utility, "mode", NESTS, AVAILABLE, **k),
+    "crossed": lambda **k: CrossNestedLogit(
+        utility, "mode", {"public": ["bus", "train"], "motor": ["car", "bus"]}, AVAILABLE, **k
+    ),
+    "ranking": lambda **k: Ranking(utility, ["mode", "second", "third"], True, AVAILABLE, **k),
+    "sequential": lambda **k: BestWorst(utility, "mode", "worst", scale=True, available=AVAILABLE, **k),
+    "maxdiff": lambda **k: BestWorst(utility, "mode", "worst", "maxdiff", available=AVAILABLE, **k),
     "ordered logit": lambda **k: OrderedChoice(index, "mode", **k),
     "ordered probit": lambda **k: OrderedChoice(index, "mode", link="probit", levels=["no", "maybe", "yes"], **k),
     "probit": lambda **k: Probit(index, "mode", **k),
 }
 VALUES = {
     "asc_car": 0.4, "asc_bus": -0.3, "asc_train": 0.2, "time": -0.6, "cost": -0.8, "green": 0.5, "time.sd": 0.4,
-    "green ~ age": 0.5, "public.lambda": 0.6, "motor.lambda": 0.8, "choice | 1": -0.4, "choice | 2": 0.5,
+    "green ~ age": 0.5, "public.lambda": 0.6, "motor.lambda": 0.8, "bus.public": 0.3, "choice.scale": 0.7,
+    "choice.scale2": 0.8, "choice.scale3": 0.6, "choice | 1": -0.4, "choice | 2": 0.5,
 }  # fmt: skip
 for item in ("y1", "y2"):
     VALUES |= {f"{item} ~ 1": 0.1, f"green =~ {item}": 0.8, f"{item} ~~ {item}": 0.6}
@@ -275,10 +295,10 @@ def test_distributions_that_cannot_be(make, message):
 
 # --- every kind in a model ------------------------------------------------------------------------------------------
 
-KINDS = [k for k in MAKES if k != "logit"]
+KINDS = ["nested", "ranking", "ordered logit"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["deep", "crossed", "ranking", "maxdiff", "ordered probit"])
 def test_the_exact_hessian_is_that_of_autodiff(known, kind):
     *_, problem, params = known(kind)
     exact, automatic = (np.asarray(problem.hessian(params, m)) for m in ("exact", "autodiff"))
@@ -303,7 +323,7 @@ def test_what_is_asked_after_a_fit(fits, kind, tmp_path):
     model, data, fit = fits(kind)
     probabilities = fit.predict(given="nothing")
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
-    fresh = fit.predict(data=data.drop(columns="mode").iloc[:30])
+    fresh = fit.predict(data=data.drop(columns=list(model.spec.choices[0].columns)).iloc[:30])
     np.testing.assert_allclose(fresh, probabilities.iloc[:30], rtol=1e-10)
     shares = fit.shares()
     assert abs(shares["predicted"].sum() - 1.0) < 1e-10
@@ -317,7 +337,7 @@ def test_what_is_asked_after_a_fit(fits, kind, tmp_path):
     assert again.llf == pytest.approx(fit.llf, abs=1e-9)
 
 
-@pytest.mark.parametrize("kind", ["nested", "deep"])
+@pytest.mark.parametrize("kind", ["nested", "crossed"])
 def test_surplus_falls_by_what_is_paid(fits, kind):
     """A franc more for everything costs a franc, by the log-sum of whatever kernel."""
     _, data, fit = fits(kind)
@@ -361,3 +381,163 @@ def test_own_effects_of_a_nest_are_exact(fits):
 def test_nests_that_are_none(nests, message):
     with pytest.raises(ValueError, match=message):
         iclv.Model([Latent("green", on=["age"])], [], NestedLogit(utility, "mode", nests))
+
+
+# --- nests that share alternatives ----------------------------------------------------------------------------------
+
+CROSSED = {"public": ["bus", "train"], "motor": ["car", "bus"]}
+
+
+def crossed(nests=CROSSED):
+    return CrossNestedLogit(trace_utility(utility, ["green"]), "mode", nests)
+
+
+def test_a_cross_nested_logit_by_hand():
+    v, share = np.array([0.3, -0.7, 1.1, 0.2]), 0.3
+    values = {"public.lambda": 0.6, "motor.lambda": 0.8, "bus.public": share}
+    cells = cells_of(crossed(), values)
+    allocations = [np.array([0, share, 1, 0]), np.array([1, 1 - share, 0, 0]), np.array([0, 0, 0, 1.0])]
+    for on in OFFERS:
+        inside = [(np.where(on, a * np.exp(v), 0.0)) ** (1 / s) for a, s in zip(allocations, (0.6, 0.8, 1.0), strict=True)]
+        nests = np.array([w.sum() ** s for w, s in zip(inside, (0.6, 0.8, 1.0), strict=True)])
+        expected = sum(w / max(w.sum(), 1e-300) * n / nests.sum() for w, n in zip(inside, nests, strict=True))
+        at = cells, jnp.asarray(v), jnp.asarray(on)
+        np.testing.assert_allclose(crossed().expected(*at), expected, rtol=1e-12, atol=1e-15)
+        assert float(crossed().log_sum(*at)) == pytest.approx(np.log(nests.sum()), rel=1e-12)
+    flat = cells_of(crossed(), values | {"public.lambda": 1.0, "motor.lambda": 1.0})
+    np.testing.assert_allclose(crossed().expected(flat, jnp.asarray(v), jnp.ones(4, bool)), logit(v, np.ones(4, bool)))
+
+
+def test_whole_allocations_are_the_nested_logit():
+    nests = {"public": {"bus": 1.0, "train": 1.0}, "motor": {"car": 1.0, "bus": 0.0}}
+    v, values = jnp.array([0.3, -0.7, 1.1, 0.2]), {"public.lambda": 0.6, "motor.lambda": 0.8}
+    found = crossed(nests).expected(cells_of(crossed(nests), values), v, jnp.ones(4, bool))
+    kernel = traced("nested")
+    expected = kernel.expected(cells_of(kernel, values), v, jnp.ones(4, bool))
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("nests", "message"),
+    [
+        ({"public": ["bus", "trian"]}, "'trian', which is no alternative.*'train'"),
+        ({"public": {"bus": 0.4, "train": 1.0}, "motor": {"car": 1.0, "bus": 0.5}}, r"'bus' are 0.4, 0.5, which add up to 0.9"),
+        ({"public": {"bus": 1.4}, "motor": {"car": 1.0, "bus": -0.4}}, "must not be negative"),
+        ({"public": {"bus": 0.4}, "motor": ["car", "bus"]}, "given for some nests and free for 'motor'"),
+        ({"public": ["bus", "bus"]}, "holds an alternative twice"),
+        (["bus"], "nests= is a mapping"),
+    ],
+)  # fmt: skip
+def test_crossed_nests_that_are_none(nests, message):
+    with pytest.raises(ValueError, match=message):
+        crossed(nests)
+
+
+# --- rankings -------------------------------------------------------------------------------------------------------
+
+
+def exploded(v, on, order, scales):
+    """A ranking as logits over what is left."""
+    left, total = list(np.flatnonzero(on)), 0.0
+    for place, scale in zip(order, scales, strict=False):
+        total += scale * v[place] - np.log(np.exp(scale * v[left]).sum())
+        left.remove(place)
+    return total
+
+
+def test_a_ranking_is_exploded_into_logits():
+    kernel = Ranking(trace_utility(utility, ["green"]), ["r1", "r2", "r3"], scales=True)
+    assert [p.name for p in kernel.declare().parameters] == ["choice.scale2", "choice.scale3"]
+    cells = cells_of(kernel, {"choice.scale2": 0.7, "choice.scale3": 0.4})
+    v, on = np.array([0.3, -0.7, 1.1, 0.2]), np.array([True, True, True, False])
+    at = jnp.asarray(v), jnp.asarray(on)
+    total = 0.0
+    for order in itertools.permutations(range(3)):
+        logs = float(kernel.log_density(cells, at[0], jnp.array(order), at[1]))
+        assert logs == pytest.approx(exploded(v, on, order, (1.0, 0.7, 0.4)), rel=1e-12)
+        total += np.exp(logs)
+    assert total == pytest.approx(1.0, rel=1e-12)
+    early = float(kernel.log_density(cells, at[0], jnp.array([2, 0, -1]), at[1]))
+    assert early == pytest.approx(exploded(v, on, (2, 0), (1.0, 0.7)), rel=1e-12)
+    keys = jax.random.split(jax.random.key(0), 20_000)
+    draws = np.asarray(jax.vmap(lambda k: kernel.sample(cells, *at, k))(keys))
+    for order in itertools.permutations(range(3)):
+        share, p = (draws == np.array(order)).all(axis=1).mean(), np.exp(exploded(v, on, order, (1.0, 0.7, 0.4)))
+        assert abs(share - p) < 5.0 * np.sqrt(p * (1 - p) / len(draws))
+
+
+@pytest.mark.parametrize("kind", ["sequential", "maxdiff"])
+def test_the_best_and_the_worst(kind):
+    kernel = BestWorst(trace_utility(utility, ["green"]), kind=kind, scale=True)
+    cells, v = cells_of(kernel, {"choice.scale": 0.7}), np.array([0.3, -0.7, 1.1, 0.2])
+    on = np.array([True, False, True, True])
+    places, found = np.flatnonzero(on), np.zeros((4, 4))
+    for b, w in itertools.permutations(places, 2):
+        found[b, w] = np.exp(float(kernel.log_density(cells, jnp.asarray(v), jnp.array([b, w]), jnp.asarray(on))))
+    expected = np.zeros((4, 4))
+    for b, w in itertools.permutations(places, 2):
+        if kind == "maxdiff":
+            expected[b, w] = np.exp(v[b] - 0.7 * v[w])
+        else:
+            rest = [k for k in places if k != b]
+            expected[b, w] = np.exp(v[b]) / np.exp(v[places]).sum() * np.exp(-0.7 * v[w]) / np.exp(-0.7 * v[rest]).sum()
+    np.testing.assert_allclose(found, expected / expected.sum(), rtol=1e-12)
+    best = kernel.expected(cells, jnp.asarray(v), jnp.asarray(on))
+    np.testing.assert_allclose(best, found.sum(axis=1), rtol=1e-12)
+    alone = kernel.log_density(cells, jnp.asarray(v), jnp.array([2, -1]), jnp.asarray(on))
+    assert float(alone) == pytest.approx(np.log(found[2].sum()), rel=1e-12)
+
+
+def ranked():
+    return pd.DataFrame(
+        {"x": [0.1, -0.4, 0.6], "r1": ["a", "b", "c"], "r2": ["b", "c", "a"], "there": [1, 1, 1]}, index=[10, 11, 12]
+    )  # fmt: skip
+
+
+def three(b, x, lv):
+    return {"a": b.a + b.x * x.x, "b": b.b, "c": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"r2": ["b", "b", "a"]}, "Row 11 names 'b' in 'r1' and in 'r2'"),
+        ({"r1": ["a", None, "c"]}, "Row 11 has a rank in 'r2' but none in 'r1'"),
+        ({"there": [1, 1, 0]}, "Row 12 chose 'a', which is not available"),
+        ({"r2": ["b", "x", "a"]}, "column 'r2' holds 'x' in row 11"),
+    ],
+)
+def test_rankings_that_cannot_be(change, message):
+    model = iclv.Model(choice=Ranking(three, ["r1", "r2"], available={"a": "there"}))
+    model.bind(ranked())
+    with pytest.raises(ValueError, match=message):
+        model.bind(ranked().assign(**change))
+
+
+def test_a_ranking_is_the_logit_of_exploded_rows():
+    """Rows that leave out what was ranked before, by availability."""
+    frame = ranked().assign(r2=["b", None, "a"])
+    one = iclv.Model(choice=Ranking(three, ["r1", "r2"])).bind(frame)
+    rows = [
+        row | {"choice": row[r]} | {f"on_{k}": float(r == "r1" or row["r1"] != k) for k in "abc"}
+        for row in frame.to_dict("records") for r in ("r1", "r2") if isinstance(row[r], str)
+    ]  # fmt: skip
+    two = iclv.Model(choice=Logit(three, "choice", {k: f"on_{k}" for k in "abc"})).bind(pd.DataFrame(rows))
+    params = jnp.array([0.4, -0.3, 0.2])
+    assert one.names == two.names
+    assert float(one.loglike(params)) == pytest.approx(float(two.loglike(params)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Ranking(three, ["r1"]), "two or more columns"),
+        (lambda: Ranking(three, ["r1", "r1"]), "each once"),
+        (lambda: iclv.Model(choice=Ranking(three, ["r1", "r2", "r3", "r4"])), "4 columns for 3 alternatives"),
+        (lambda: BestWorst(three, kind="maxdif"), "Did you mean 'maxdiff'"),
+        (lambda: BestWorst(three, "r1", "r1"), "worst= is the column"),
+    ],
+)
+def test_rankings_and_pairs_that_are_none(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -13,6 +13,8 @@ from iclv_jax._spec import _names as names
 
 START = 0.7
 """Where logsum coefficients start: inside, so that their scores say on which side they end."""
+SMALLEST = 0.01
+"""Below it a nest is a maximum to the eye, with kinks for a likelihood."""
 Nests = tuple[tuple[str, tuple[Hashable, ...]], ...]
 
 
@@ -32,7 +34,7 @@ class NestedLogit(Kernel):
         Nests by name, each with its members: alternatives and other nests, such as `{"public": ["bus", "train"],
         "motorised": ["car", "public"]}`. What stands in no nest stands at the root. Each has a parameter
         `public.lambda` in (0, 1], relative to the nest that holds it: 1 says that it might as well not be there, and
-        so all 1 is the logit. Other bounds go into `bounds=`; an estimate at 1 is reported as a bound. Biogeme's
+        so all 1 is the logit. Bounds are [0.01, 1], others go into `bounds=`; an estimate at 1 is reported as a bound. Biogeme's
         `mu` is its inverse, Apollo's `lambda` the product down from the root.
 
     Raises
@@ -102,10 +104,10 @@ class NestedLogit(Kernel):
                 if member in nests:
                     scale = mu * cells["lambda"][place[str(member)]]
                     worth[member], there[member] = climb(nests[str(member)], scale)
-            v, on = jnp.stack([worth[m] for m in members]) / mu, jnp.stack([there[m] for m in members])
-            total = _shared.log_total(v, on)
-            log_share.update({m: jnp.where(on[i], v[i] - total, 0.0) for i, m in enumerate(members)})
-            return mu * total, on.any()
+            v, on = jnp.stack([worth[m] for m in members]), jnp.stack([there[m] for m in members])
+            total, shares = _shared.shared_out(v, mu, on)
+            log_share.update({m: shares[i] for i, m in enumerate(members)})
+            return total, on.any()
 
         root = [member for member in (*alternatives, *nests) if member not in inside]
         top, _ = climb(root, jnp.ones(()))
@@ -120,10 +122,10 @@ class NestedLogit(Kernel):
         return top, jnp.stack(found)
 
 
-def logsum_coefficient(nest: str, of: str) -> Parameter:
+def logsum_coefficient(nest: str, of: str, start: float = START) -> Parameter:
     """`nest.lambda` in (0, 1]."""
     meaning = f"logsum coefficient {of} (1: as if it were not there)"
-    return Parameter(f"{nest}.lambda", "choice", "logsum", START, meaning, owner=nest, bounds=(0.0, 1.0))
+    return Parameter(f"{nest}.lambda", "choice", "logsum", start, meaning, owner=nest, bounds=(SMALLEST, 1.0))
 
 
 def nests_of(given: object) -> Nests:

@@ -60,7 +60,7 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
         )
     if outcomes:
         _check_chosen_available(kernel, outcome, available, labels)
-        at = np.flatnonzero(happened)
+        at = np.flatnonzero((outcome.reshape(count, -1) >= 0).any(axis=1))
         kernel.check_outcomes(outcome[at], available[at], [labels[i] for i in at])
     filled = _fill(columns, utility)
     _check_reach(columns, filled, kernel.needed(available) & happened[:, None], utility, labels)
