@@ -3,6 +3,7 @@
 from iclv_jax._families._best_worst import BestWorst
 from iclv_jax._families._continuous import Continuous
 from iclv_jax._families._cross_nested import CrossNestedLogit
+from iclv_jax._families._latent_classes import LatentClasses
 from iclv_jax._families._logit import Logit
 from iclv_jax._families._nested import NestedLogit
 from iclv_jax._families._ordered import Ordered
@@ -14,6 +15,7 @@ __all__ = [
     "BestWorst",
     "Continuous",
     "CrossNestedLogit",
+    "LatentClasses",
     "Logit",
     "NestedLogit",
     "Ordered",

@@ -101,7 +101,7 @@ class OrderedChoice(Kernel):
         cells = Cells("thresholds", (len(cuts),), tuple(one(p.name) for p in cuts))
         return Declared(cuts, (cells,), (Increasing(self._thresholds()),))
 
-    def starts(self, outcome: np.ndarray) -> dict[str, float]:
+    def starts(self, outcome: np.ndarray, columns: np.ndarray, offered: np.ndarray) -> dict[str, float]:
         count = len(self.outcomes)
         below = np.cumsum(np.bincount(outcome, minlength=count))[:-1] / len(outcome)
         below = np.clip(below, 0.5 / len(outcome), 1.0 - 0.5 / len(outcome))

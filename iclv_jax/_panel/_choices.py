@@ -62,9 +62,22 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
         _check_chosen_available(kernel, outcome, available, labels)
         at = np.flatnonzero((outcome.reshape(count, -1) >= 0).any(axis=1))
         kernel.check_outcomes(outcome[at], available[at], [labels[i] for i in at])
+    for name in kernel.constant:
+        _check_constant(frame, name, columns[:, utility.columns.index(name)], happened)
     filled = _fill(columns, utility)
     _check_reach(columns, filled, kernel.needed(available) & happened[:, None], utility, labels)
     return Choices(frame, filled, outcome, available, asked)
+
+
+def _check_constant(frame: Frame, name: str, values: np.ndarray, happened: np.ndarray) -> None:
+    """Refuse a column of a person that varies over situations."""
+    first: dict[int, float] = {}
+    for person, value in zip(frame.codes[happened].tolist(), values[happened].tolist(), strict=True):
+        if first.setdefault(person, value) != value:
+            raise ValueError(
+                f"Membership of latent classes uses the column {name!r}, which varies within person "
+                f"{frame.people[person]!r}. Use one that does not, or of='situation'."
+            )
 
 
 def _available(kernel: Kernel, frame: Frame) -> np.ndarray:

@@ -6,7 +6,7 @@ package knows its name.
 
 import abc
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -131,6 +131,11 @@ class Kernel(abc.ABC):
 
     function: ClassVar[str] = "utility"
     """The field that holds the user's function, which the recorded one replaces."""
+    classes: Any = ()
+    of: str = "situation"
+    """Latent classes by name, and whether one holds for a `"person"` or a `"situation"`. A kernel with classes has `log_membership(cells,
+    utilities)`, and `log_classes`, `expected_classes` and `sample_classes`, which say by class what their namesakes say
+    of all."""
     indexed: ClassVar[bool] = False
     """Whether the utility function may return one number, an index, in place of a mapping of alternatives."""
 
@@ -138,6 +143,11 @@ class Kernel(abc.ABC):
     def columns(self) -> tuple[str, ...]:
         """Columns that hold what was chosen; several where a situation has several answers."""
         return (self.chosen,)
+
+    @property
+    def constant(self) -> tuple[str, ...]:
+        """Columns of the utility that may not vary within a person."""
+        return ()
 
     @property
     def outcomes(self) -> tuple[Hashable, ...]:
@@ -154,9 +164,14 @@ class Kernel(abc.ABC):
         ordered one) once the data are known."""
         return self
 
-    def starts(self, outcome: np.ndarray) -> dict[str, float]:
-        """Start values of its own parameters from the positions of what was chosen."""
+    def starts(self, outcome: np.ndarray, columns: np.ndarray, offered: np.ndarray) -> dict[str, float]:
+        """Start values of parameters from the positions of what was chosen, the columns of the utilities and what was
+        offered, by situation."""
         return {}
+
+    def recorded(self, record: Callable[[Any, bool], Any]) -> "Kernel":
+        """The kernel with the user's function recorded; `record` takes a function and whether it may return one number."""
+        return replace(self, **{self.function: record(getattr(self, self.function), self.indexed)})  # pyright: ignore[reportArgumentType]
 
     def needed(self, offered: np.ndarray) -> np.ndarray:
         """Which utilities count, (row, utility), from what was offered, (row, outcome)."""

@@ -206,8 +206,7 @@ def _trace_choice(choice: object, latents: list[str], modules: Sequence[Module])
         raise ValueError(f"choice= is a choice kernel such as iclv.Logit(...), or several, not {choice!r}.")
     if isinstance(choice.utility, Utility):
         return choice
-    utility = trace_utility(choice.utility, latents, modules, choice.indexed)
-    return replace(choice, **{choice.function: utility})  # pyright: ignore[reportArgumentType]
+    return choice.recorded(lambda function, indexed: trace_utility(function, latents, modules, indexed))
 
 
 def _check_choices(choices: tuple[Kernel, ...], latents: list[str], items: tuple[Indicator, ...]) -> None:
