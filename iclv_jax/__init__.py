@@ -59,7 +59,6 @@ from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
 __all__ = [
     "BHHH",
-    "JohnsonSB",
     "L1",
     "L2",
     "LBFGSB",
@@ -71,6 +70,7 @@ __all__ = [
     "Fit",
     "GaussHermite",
     "Gaussian",
+    "JohnsonSB",
     "Laplace",
     "Latent",
     "LatentClasses",

@@ -59,11 +59,13 @@ def test_cross_nested(data):
     """Another maximum lies at -4999.68, and the likelihood rises where a nest becomes a maximum over its members."""
 
     def own(b, x, lv):
+        train = b.headway_train * x.TRAIN_HE + b.ga_train * x.GA
+        metro = b.headway_sm * x.SM_HE + b.ga_sm * x.GA
         return {
-            "train": b.asc_train + b.time_train * x.TRAIN_TT + b.cost * x.TRAIN_COST + b.headway_train * x.TRAIN_HE + b.ga_train * x.GA,
-            "swissmetro": b.time_sm * x.SM_TT + b.cost * x.SM_COST + b.headway_sm * x.SM_HE + b.ga_sm * x.GA,
+            "train": b.asc_train + b.time_train * x.TRAIN_TT + b.cost * x.TRAIN_COST + train,
+            "swissmetro": b.time_sm * x.SM_TT + b.cost * x.SM_COST + metro,
             "car": b.asc_car + b.time_car * x.CAR_TT + b.cost * x.CAR_CO,
-        }  # fmt: skip
+        }
 
     nests = {"existing": ["train", "car"], "public": ["train", "swissmetro"]}
     fit = fitted(iclv.CrossNestedLogit(own, "choice", nests, AVAILABLE), data)
@@ -80,3 +82,26 @@ def test_bounded_coefficients(data, mixing, value):
     model = iclv.Model(choice=choice, random={"b_time": mixing})
     fit = model.fit(data, integration=iclv.Trapezoid(401), progress=False)
     assert fit.converged and fit.llf == pytest.approx(value, abs=1e-4)
+
+
+def test_discrete_mixture(data):
+    """One class does not attend to time."""
+
+    def make(name):
+        def one(b, x, lv):
+            time = b[name] if name else 0.0
+            return {
+                "train": b.asc_train + time * x.TRAIN_TT + b.b_cost * x.TRAIN_COST,
+                "swissmetro": time * x.SM_TT + b.b_cost * x.SM_COST,
+                "car": b.asc_car + time * x.CAR_TT + b.b_cost * x.CAR_CO,
+            }
+
+        return iclv.Logit(one, "choice", AVAILABLE)
+
+    def membership(b, x, lv):
+        return {"ignores": b.m, "attends": 0.0}
+
+    fit = fitted(iclv.LatentClasses(membership, {"ignores": make(None), "attends": make("b_time")}), data)
+    assert fit.llf == pytest.approx(-5208.498030, abs=1e-4)
+    shares = fit.class_probabilities(given="nothing").iloc[0]
+    assert shares["ignores"] == pytest.approx(0.25079202951102053, rel=1e-3)

@@ -56,7 +56,9 @@ MAKES = {
     "sequential": lambda **k: BestWorst(utility, "mode", "worst", scale=True, available=AVAILABLE, **k),
     "maxdiff": lambda **k: BestWorst(utility, "mode", "worst", "maxdiff", available=AVAILABLE, **k),
     "ordered logit": lambda **k: OrderedChoice(index, "mode", **k),
-    "ordered probit": lambda **k: OrderedChoice(index, "mode", link="probit", levels=["no", "maybe", "yes"], **k),
+    "ordered probit": lambda **k: OrderedChoice(
+        index, "mode", link="probit", levels=["no", "maybe", "yes"], **k
+    ),
     "probit": lambda **k: Probit(index, "mode", **k),
 }
 VALUES = {
@@ -70,9 +72,7 @@ for item in ("y1", "y2"):
 
 def model_of(kind, **parts):
     items = [Continuous("y1", of="green"), Continuous("y2", of="green")]
-    return iclv.Model(
-        [Latent("green", on=["age"])], items, MAKES[kind](), random={"time": Normal()}, **parts
-    )
+    return iclv.Model([Latent("green", on=["age"])], items, MAKES[kind](), random={"time": Normal()}, **parts)
 
 
 def design(people=25, seed=0):
@@ -161,7 +161,9 @@ def test_a_nested_logit_is_choices_from_the_top(kind):
         total, expected = nested(v, on, {n: VALUES[f"{n}.lambda"] for n in NESTS}, dict(kernel.nests))
         found = kernel.expected(cells, jnp.asarray(v), jnp.asarray(on))
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15)
-        assert float(kernel.log_sum(cells, jnp.asarray(v), jnp.asarray(on))) == pytest.approx(total, rel=1e-12)
+        assert float(kernel.log_sum(cells, jnp.asarray(v), jnp.asarray(on))) == pytest.approx(
+            total, rel=1e-12
+        )
 
 
 @pytest.mark.parametrize("kind", ["nested", "deep"])
@@ -189,7 +191,9 @@ def test_levels_are_intervals_of_the_index(link, distribution):
 
 
 def test_levels_of_an_ordered_choice_come_from_the_data():
-    frame = pd.DataFrame({"x": [0.1, 0.5, -0.3, 0.7], "y": pd.Categorical(["lo", "hi", "mid", "hi"], ["lo", "mid", "hi"], ordered=True)})
+    labels = ["lo", "mid", "hi"]
+    answers = pd.Categorical(["lo", "hi", "mid", "hi"], labels, ordered=True)
+    frame = pd.DataFrame({"x": [0.1, 0.5, -0.3, 0.7], "y": answers})
     model = iclv.Model(choice=OrderedChoice(lambda b, x, lv: b.x * x.x, "y"))
     problem = model.bind(frame)
     assert problem.spec.choices[0].outcomes == ("lo", "mid", "hi")
@@ -238,7 +242,9 @@ def test_any_distribution_covaries_with_a_latent_variable(name):
     )  # fmt: skip
     named = {n: abs(values[key]) for key, n in mixing.named("time").items()}
     spread = named[mixing.spread_of("time")]
-    truth = VALUES | named | {"cost.sd": 0.5, "time ~~ cost": 0.3 * spread * 0.5, "green ~~ time": -0.2 * spread}
+    truth = (
+        VALUES | named | {"cost.sd": 0.5, "time ~~ cost": 0.3 * spread * 0.5, "green ~~ time": -0.2 * spread}
+    )
     truth = {n: v for n, v in truth.items() if n in set(model.describe().to_frame()["name"])}
     data = model.simulate(truth, design(8), seed=1, person="id")
     problem = model.bind(data, person="id", integration=GaussHermite(3, adaptive=False))
@@ -341,7 +347,9 @@ def test_what_is_asked_after_a_fit(fits, kind, tmp_path):
 def test_surplus_falls_by_what_is_paid(fits, kind):
     """A franc more for everything costs a franc, by the log-sum of whatever kernel."""
     _, data, fit = fits(kind)
-    dearer = data.assign(**{f"cost_{a}": data[f"cost_{a}"] + 0.01 for a in NAMES[:3]}, time_walk=data["time_walk"])
+    dearer = data.assign(
+        **{f"cost_{a}": data[f"cost_{a}"] + 0.01 for a in NAMES[:3]}, time_walk=data["time_walk"]
+    )
     scenario = fit.scenario(data, dearer, cost="cost")
     walk = fit.predict()["walk"].mean()
     assert scenario.mean_surplus == pytest.approx(-0.01 * (1.0 - walk), rel=1e-2)
@@ -398,14 +406,19 @@ def test_a_cross_nested_logit_by_hand():
     cells = cells_of(crossed(), values)
     allocations = [np.array([0, share, 1, 0]), np.array([1, 1 - share, 0, 0]), np.array([0, 0, 0, 1.0])]
     for on in OFFERS:
-        inside = [(np.where(on, a * np.exp(v), 0.0)) ** (1 / s) for a, s in zip(allocations, (0.6, 0.8, 1.0), strict=True)]
+        inside = [
+            (np.where(on, a * np.exp(v), 0.0)) ** (1 / s)
+            for a, s in zip(allocations, (0.6, 0.8, 1.0), strict=True)
+        ]
         nests = np.array([w.sum() ** s for w, s in zip(inside, (0.6, 0.8, 1.0), strict=True)])
         expected = sum(w / max(w.sum(), 1e-300) * n / nests.sum() for w, n in zip(inside, nests, strict=True))
         at = cells, jnp.asarray(v), jnp.asarray(on)
         np.testing.assert_allclose(crossed().expected(*at), expected, rtol=1e-12, atol=1e-15)
         assert float(crossed().log_sum(*at)) == pytest.approx(np.log(nests.sum()), rel=1e-12)
     flat = cells_of(crossed(), values | {"public.lambda": 1.0, "motor.lambda": 1.0})
-    np.testing.assert_allclose(crossed().expected(flat, jnp.asarray(v), jnp.ones(4, bool)), logit(v, np.ones(4, bool)))
+    np.testing.assert_allclose(
+        crossed().expected(flat, jnp.asarray(v), jnp.ones(4, bool)), logit(v, np.ones(4, bool))
+    )
 
 
 def test_whole_allocations_are_the_nested_logit():
@@ -421,7 +434,7 @@ def test_whole_allocations_are_the_nested_logit():
     ("nests", "message"),
     [
         ({"public": ["bus", "trian"]}, "'trian', which is no alternative.*'train'"),
-        ({"public": {"bus": 0.4, "train": 1.0}, "motor": {"car": 1.0, "bus": 0.5}}, r"'bus' are 0.4, 0.5, which add up to 0.9"),
+        ({"public": {"bus": 0.4, "train": 1.0}, "motor": {"car": 1.0, "bus": 0.5}}, "'bus' are 0.4, 0.5, which add up to 0.9"),
         ({"public": {"bus": 1.4}, "motor": {"car": 1.0, "bus": -0.4}}, "must not be negative"),
         ({"public": {"bus": 0.4}, "motor": ["car", "bus"]}, "given for some nests and free for 'motor'"),
         ({"public": ["bus", "bus"]}, "holds an alternative twice"),
@@ -462,7 +475,10 @@ def test_a_ranking_is_exploded_into_logits():
     keys = jax.random.split(jax.random.key(0), 20_000)
     draws = np.asarray(jax.vmap(lambda k: kernel.sample(cells, *at, k))(keys))
     for order in itertools.permutations(range(3)):
-        share, p = (draws == np.array(order)).all(axis=1).mean(), np.exp(exploded(v, on, order, (1.0, 0.7, 0.4)))
+        share, p = (
+            (draws == np.array(order)).all(axis=1).mean(),
+            np.exp(exploded(v, on, order, (1.0, 0.7, 0.4))),
+        )
         assert abs(share - p) < 5.0 * np.sqrt(p * (1 - p) / len(draws))
 
 
@@ -473,14 +489,18 @@ def test_the_best_and_the_worst(kind):
     on = np.array([True, False, True, True])
     places, found = np.flatnonzero(on), np.zeros((4, 4))
     for b, w in itertools.permutations(places, 2):
-        found[b, w] = np.exp(float(kernel.log_density(cells, jnp.asarray(v), jnp.array([b, w]), jnp.asarray(on))))
+        found[b, w] = np.exp(
+            float(kernel.log_density(cells, jnp.asarray(v), jnp.array([b, w]), jnp.asarray(on)))
+        )
     expected = np.zeros((4, 4))
     for b, w in itertools.permutations(places, 2):
         if kind == "maxdiff":
             expected[b, w] = np.exp(v[b] - 0.7 * v[w])
         else:
             rest = [k for k in places if k != b]
-            expected[b, w] = np.exp(v[b]) / np.exp(v[places]).sum() * np.exp(-0.7 * v[w]) / np.exp(-0.7 * v[rest]).sum()
+            expected[b, w] = (
+                np.exp(v[b]) / np.exp(v[places]).sum() * np.exp(-0.7 * v[w]) / np.exp(-0.7 * v[rest]).sum()
+            )
     np.testing.assert_allclose(found, expected / expected.sum(), rtol=1e-12)
     best = kernel.expected(cells, jnp.asarray(v), jnp.asarray(on))
     np.testing.assert_allclose(best, found.sum(axis=1), rtol=1e-12)

@@ -129,7 +129,9 @@ class Choice(Block):
         v = self.utilities(cells, person, world)
         if self.mixed:
             each = jax.vmap(lambda *row: self.kernel.expected_classes(cells, *row))
-            return jnp.einsum("tc,tcj->tj", self.classes(cells, person, world, known), each(v, person.data[self.at].offered))
+            return jnp.einsum(
+                "tc,tcj->tj", self.classes(cells, person, world, known), each(v, person.data[self.at].offered)
+            )
         return jax.vmap(lambda *row: self.kernel.expected(cells, *row))(v, person.data[self.at].offered)
 
     def log_sums(self, cells: CellTree, person: Person, world: World) -> Float[Array, " row"]:

@@ -15,7 +15,9 @@ STEPS = 60
 ROWS = 5_000
 
 
-def class_starts(kernel: Any, outcome: np.ndarray, columns: np.ndarray, offered: np.ndarray) -> dict[str, float]:
+def class_starts(
+    kernel: Any, outcome: np.ndarray, columns: np.ndarray, offered: np.ndarray
+) -> dict[str, float]:
     """Coefficients of the classes; those of membership stay at zero, the classes equally large.
 
     Every class alone is fitted to all choices, at latent variables of zero and the starts of its kernel. From the first

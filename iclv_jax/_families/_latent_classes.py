@@ -155,13 +155,17 @@ class LatentClasses(Kernel):
     def starts(self, outcome: np.ndarray, columns: np.ndarray, offered: np.ndarray) -> dict[str, float]:
         return class_starts(self, outcome, columns, offered)
 
-    def by_class(self, cells: Arrays, utilities: Array, offered: Array) -> list[tuple[Kernel, Any, Array, Array, Array]]:
+    def by_class(
+        self, cells: Arrays, utilities: Array, offered: Array
+    ) -> list[tuple[Kernel, Any, Array, Array, Array]]:
         """Of every class its kernel, cells, utilities, what is offered to it, and where outcomes stand in its order."""
         found, at = [], len(self.classes)
         for (name, kernel), order in zip(self.classes, self._orders, strict=True):
             own = {key.removeprefix(f"{name}/"): c for key, c in cells.items() if key.startswith(f"{name}/")}
             count = len(kernel.utility.alternatives)
-            found.append((kernel, own, utilities[at : at + count], offered[order], jnp.array(np.argsort(order))))
+            found.append(
+                (kernel, own, utilities[at : at + count], offered[order], jnp.array(np.argsort(order)))
+            )
             at += count
         return found
 
@@ -182,7 +186,9 @@ class LatentClasses(Kernel):
 
     def sample_classes(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
         drawn = []
-        for (kernel, own, v, on, _), order in zip(self.by_class(cells, utilities, offered), self._orders, strict=True):
+        for (kernel, own, v, on, _), order in zip(
+            self.by_class(cells, utilities, offered), self._orders, strict=True
+        ):
             place = kernel.sample(own, v, on, key)
             drawn.append(jnp.where(place >= 0, jnp.array(order)[jnp.maximum(place, 0)], -1))
         return jnp.stack(drawn)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._types import Array, Arrays, Given
@@ -34,8 +33,8 @@ class NestedLogit(Kernel):
         Nests by name, each with its members: alternatives and other nests, such as `{"public": ["bus", "train"],
         "motorised": ["car", "public"]}`. What stands in no nest stands at the root. Each has a parameter
         `public.lambda` in (0, 1], relative to the nest that holds it: 1 says that it might as well not be there, and
-        so all 1 is the logit. Bounds are [0.01, 1], others go into `bounds=`; an estimate at 1 is reported as a bound. Biogeme's
-        `mu` is its inverse, Apollo's `lambda` the product down from the root.
+        so all 1 is the logit. Bounds are [0.01, 1], others go into `bounds=`; an estimate at 1 is reported as a bound.
+        Biogeme's `mu` is its inverse, Apollo's `lambda` the product down from the root.
 
     Raises
     ------

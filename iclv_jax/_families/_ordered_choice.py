@@ -73,7 +73,9 @@ class OrderedChoice(Kernel):
             twice = names.duplicates(self.levels)  # pyright: ignore[reportArgumentType]
             if twice or len(self.levels) < 2:
                 what = f"has {twice[0]!r} twice" if twice else f"is {list(self.levels)!r}"
-                raise ValueError(f"levels= of the ordered choice {self.name!r} {what}. Give two or more, once.")
+                raise ValueError(
+                    f"levels= of the ordered choice {self.name!r} {what}. Give two or more, once."
+                )
 
     def check(self, alternatives: tuple[Hashable, ...]) -> None:
         if len(alternatives) != 1:
@@ -95,7 +97,9 @@ class OrderedChoice(Kernel):
 
     def declare(self) -> Declared:
         cuts = tuple(
-            Parameter(name, "choice", "threshold", float(i), f"threshold {i + 1} of {self.name}", owner=self.name)
+            Parameter(
+                name, "choice", "threshold", float(i), f"threshold {i + 1} of {self.name}", owner=self.name
+            )
             for i, name in enumerate(self._thresholds())
         )
         cells = Cells("thresholds", (len(cuts),), tuple(one(p.name) for p in cuts))

@@ -27,10 +27,10 @@ from iclv_jax._inference._sensitivity import sensitivity
 from iclv_jax._inference._wald import t_test, wald_test
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._predict._classes import class_probabilities
 from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._fit_measures import fit_measures
 from iclv_jax._predict._goodness import goodness_of_fit
-from iclv_jax._predict._classes import class_probabilities
 from iclv_jax._predict._latent_scores import latent_covariances, latent_scores
 from iclv_jax._predict._predictions import predict, predict_items
 from iclv_jax._predict._scenario import scenario

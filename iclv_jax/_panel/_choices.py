@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._panel._frame import Frame
-from iclv_jax._panel._person import first_outcome
 from iclv_jax._panel._numbers import counted, numbers, zeros_and_ones
+from iclv_jax._panel._person import first_outcome
 from iclv_jax._spec import Kernel, Utility
 from iclv_jax._spec._names import nearest
 
@@ -99,9 +99,7 @@ def _outcome(kernel: Kernel, frame: Frame, asked: np.ndarray, observed: bool) ->
     return each[0] if len(each) == 1 else np.stack(each, axis=1)
 
 
-def _chosen(
-    name: str, frame: Frame, alternatives: tuple[Hashable, ...], asked: np.ndarray
-) -> np.ndarray:
+def _chosen(name: str, frame: Frame, alternatives: tuple[Hashable, ...], asked: np.ndarray) -> np.ndarray:
     column = frame.rows_of(name, "chosen=")
     place = {alternative: i for i, alternative in enumerate(alternatives)}
     missing = column.isna().to_numpy() | ~asked

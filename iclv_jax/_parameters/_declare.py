@@ -203,7 +203,9 @@ def _variance_domains(spec: Spec) -> Iterable[Domain]:
                 frontier.extend(sorted(linked[member]))
         remaining = [m for m in remaining if m not in group]
         spreads = tuple(member in spec.drivers for member in group)
-        diagonal = [spec.spreads.get(m) if s else names.variance(m) for m, s in zip(group, spreads, strict=True)]
+        diagonal = [
+            spec.spreads.get(m) if s else names.variance(m) for m, s in zip(group, spreads, strict=True)
+        ]
         if len(group) > 1:
             rows = tuple((*(_pair(spec, a, b) for b in group[:i]), diagonal[i]) for i, a in enumerate(group))
             yield PositiveDefinite(rows, spreads)

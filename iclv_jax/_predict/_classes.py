@@ -1,6 +1,5 @@
 """Who belongs to which latent class."""
 
-
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd

@@ -215,5 +215,7 @@ def _signs(fit: Maximum) -> list[str]:
     for name, mixing in fit.problem.spec.random:
         share = share_positive(mixing, {k: fit.all_params[n] for k, n in mixing.named(name).items()})
         if 0.0 < share < 1.0:
-            notes.append(f"{name} is negative for {1.0 - share:.1%} and positive for {share:.1%} of its distribution")
+            notes.append(
+                f"{name} is negative for {1.0 - share:.1%} and positive for {share:.1%} of its distribution"
+            )
     return notes
