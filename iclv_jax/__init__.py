@@ -54,6 +54,7 @@ from iclv_jax._spec import (  # noqa: E402
     Uniform,
 )
 from iclv_jax._spec._initialise import initialise  # noqa: E402
+from iclv_jax._spec._terms import boxcox, piecewise, regret  # noqa: E402
 from iclv_jax._tables import to_latex  # noqa: E402
 from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
@@ -98,6 +99,7 @@ __all__ = [
     "Uniform",
     "__version__",
     "ben_akiva_swait",
+    "boxcox",
     "compare",
     "datasets",
     "diagnose",
@@ -107,7 +109,9 @@ __all__ = [
     "learning_rate_test",
     "load",
     "multistart",
+    "piecewise",
     "plot",
+    "regret",
     "sanity_checks",
     "search",
     "to_latex",

@@ -105,3 +105,17 @@ def test_discrete_mixture(data):
     assert fit.llf == pytest.approx(-5208.498030, abs=1e-4)
     shares = fit.class_probabilities(given="nothing").iloc[0]
     assert shares["ignores"] == pytest.approx(0.25079202951102053, rel=1e-3)
+
+
+def test_box_cox(data):
+    def powered(b, x, lv):
+        time = {k: b.b_time * iclv.boxcox(x[f"{k}_TT"], b.power) for k in ("TRAIN", "SM", "CAR")}
+        return {
+            "train": b.asc_train + time["TRAIN"] + b.b_cost * x.TRAIN_COST,
+            "swissmetro": time["SM"] + b.b_cost * x.SM_COST,
+            "car": b.asc_car + time["CAR"] + b.b_cost * x.CAR_CO,
+        }
+
+    choice = iclv.Logit(powered, "choice", AVAILABLE)
+    fit = fitted(choice, data, start={"power": 1.0})
+    assert fit.llf == pytest.approx(-5292.095411, abs=1e-4)

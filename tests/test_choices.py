@@ -434,7 +434,7 @@ def test_whole_allocations_are_the_nested_logit():
     ("nests", "message"),
     [
         ({"public": ["bus", "trian"]}, "'trian', which is no alternative.*'train'"),
-        ({"public": {"bus": 0.4, "train": 1.0}, "motor": {"car": 1.0, "bus": 0.5}}, "'bus' are 0.4, 0.5, which add up to 0.9"),
+        ({"public": {"bus": 0.4, "train": 1.0}, "motor": {"car": 1.0, "bus": 0.5}}, "0.4, 0.5, which add up to 0.9"),
         ({"public": {"bus": 1.4}, "motor": {"car": 1.0, "bus": -0.4}}, "must not be negative"),
         ({"public": {"bus": 0.4}, "motor": ["car", "bus"]}, "given for some nests and free for 'motor'"),
         ({"public": ["bus", "bus"]}, "holds an alternative twice"),

@@ -133,9 +133,11 @@ class Kernel(abc.ABC):
     """The field that holds the user's function, which the recorded one replaces."""
     classes: Any = ()
     of: str = "situation"
-    """Latent classes by name, and whether one holds for a `"person"` or a `"situation"`. A kernel with classes has
-    `log_membership(cells, utilities)`, and `log_classes`, `expected_classes` and `sample_classes`, which say by class what their namesakes say
-    of all."""
+    """Latent classes by name, and whether one holds for a `"person"` or a `"situation"`.
+
+    A kernel with classes has `log_membership(cells, utilities)`, and `log_classes`, `expected_classes` and
+    `sample_classes`, which say by class what `log_density`, `expected` and `sample` say of all.
+    """
     indexed: ClassVar[bool] = False
     """Whether the utility function may return one number, an index, in place of a mapping of alternatives."""
 
