@@ -9,6 +9,7 @@ import jax
 jax.config.update("jax_enable_x64", True)
 
 from iclv_jax import datasets, families, plot  # noqa: E402
+from iclv_jax._base._looked_for import looked_for as __getattr__  # noqa: E402, F401
 from iclv_jax._base._version import __version__  # noqa: E402
 from iclv_jax._diagnose import diagnose  # noqa: E402
 from iclv_jax._families import (  # noqa: E402

@@ -54,3 +54,11 @@ def test_regret():
         assert float(found[name]) == pytest.approx(expected, rel=1e-12)
     with pytest.raises(ValueError, match="alternative 'b' has no attribute 'cost'"):
         iclv.regret(given | {"b": {"time": 1.0}}, weights)
+
+
+def test_names_of_other_programs_are_answered():
+    with pytest.raises(AttributeError, match="random coefficients"):
+        _ = iclv.MixedLogit
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = iclv.nothing
+    assert not hasattr(iclv, "__path_of_nothing__")

@@ -6,12 +6,13 @@ from functools import partial
 from itertools import count
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from iclv_jax._base._types import Array, Given, Number
 from iclv_jax._density import Structure, structure
-from iclv_jax._panel import Person, read_panel
+from iclv_jax._panel import Data, Person, read_panel
 from iclv_jax._parameters import ParameterTable, build_table
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel, Level, Thresholds, expand
@@ -63,9 +64,16 @@ def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
     shape = structure(problem.spec, problem.table)
     answers = _draw(shape, core.constants, params, people, seed)
     data = tuple(
-        d._replace(outcome=new.astype(d.outcome.dtype)) for d, new in zip(people.data, answers, strict=True)
+        d._replace(outcome=_as_complete(d, new).astype(d.outcome.dtype))
+        for d, new in zip(people.data, answers, strict=True)
     )
     return people._replace(data=data)
+
+
+def _as_complete(data: Data, drawn: Array) -> Array:
+    """Answers of several columns (ranks, say) end where they did."""
+    several = data.outcome.ndim == data.offered.ndim
+    return jnp.where(data.outcome < 0, -1, drawn) if several else drawn
 
 
 @partial(jax.jit, static_argnums=0, compiler_options=QUICK)
