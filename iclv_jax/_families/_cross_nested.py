@@ -76,7 +76,7 @@ class CrossNestedLogit(Kernel):
         found: dict[Hashable, dict[str, float | None]] = {}
         for nest, members in self.nests:
             for member, share in members:
-                found.setdefault(member, {})[nest] = share
+                found.setdefault(member, {})[nest] = share  # pyright: ignore[reportArgumentType]
         return found
 
     def declare(self) -> Declared:

@@ -75,7 +75,7 @@ class LatentClasses(Kernel):
     @property
     def parts(self) -> tuple[Kernel, ...]:
         """The choices of the classes."""
-        return tuple(kernel for _, kernel in self.classes)
+        return tuple(kernel for _, kernel in self.classes)  # pyright: ignore[reportReturnType]
 
     @property
     def chosen(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -160,7 +160,7 @@ class LatentClasses(Kernel):
     ) -> list[tuple[Kernel, Any, Array, Array, Array]]:
         """Of every class its kernel, cells, utilities, what is offered to it, and where outcomes stand in its order."""
         found, at = [], len(self.classes)
-        for (name, kernel), order in zip(self.classes, self._orders, strict=True):
+        for (name, _), kernel, order in zip(self.classes, self.parts, self._orders, strict=True):
             own = {key.removeprefix(f"{name}/"): c for key, c in cells.items() if key.startswith(f"{name}/")}
             count = len(kernel.utility.alternatives)
             found.append(

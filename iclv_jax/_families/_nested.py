@@ -52,8 +52,9 @@ class NestedLogit(Kernel):
     table: Given[str | None] = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "nests", nests_of(self.nests))
-        _check_tree(self.nests)
+        nests = nests_of(self.nests)
+        _check_tree(nests)
+        object.__setattr__(self, "nests", nests)
         _shared.normalise(self)
 
     def check(self, alternatives: tuple[Hashable, ...]) -> None:

@@ -252,7 +252,7 @@ def _coefficients(
         starts = dict(mixing.starts) if mixing else {MEAN: 0.0}
         yield Parameter(name, block, "coefficient", starts.pop(MEAN), meaning)
         for key, start in starts.items() if mixing else ():
-            is_spread = key == mixing.spread
+            is_spread = mixing is not None and key == mixing.spread
             role, word = ("spread" if is_spread else "mixing"), SPREADS.get(key, key)
             yield Parameter(f"{name}.{key}", block, role, start, f"{word} of {name} over people", owner=name)
     for module in function.modules:

@@ -64,7 +64,7 @@ def class_probabilities(
     if kernel.of == "situation":
         return pd.DataFrame(seen.by_row(shares), index=seen.index, columns=labels)
     values = np.asarray(shares)[:, 0]
-    there = np.asarray(seen.view.data.occurs).any(axis=1)
+    there = np.any(np.asarray(seen.view.data.occurs), axis=1, keepdims=True)
     return pd.DataFrame(
-        np.where(there[:, None], values, np.nan), index=identifiers(fit.problem.panel.people), columns=labels
+        np.where(there, values, np.nan), index=identifiers(fit.problem.panel.people), columns=labels
     )

@@ -133,11 +133,8 @@ class Kernel(abc.ABC):
     """The field that holds the user's function, which the recorded one replaces."""
     classes: Any = ()
     of: str = "situation"
-    """Latent classes by name, and whether one holds for a `"person"` or a `"situation"`.
-
-    A kernel with classes has `log_membership(cells, utilities)`, and `log_classes`, `expected_classes` and
-    `sample_classes`, which say by class what `log_density`, `expected` and `sample` say of all.
-    """
+    """Latent classes by name, and whether one holds for a `"person"` or a `"situation"`. A kernel with classes has the
+    methods `log_membership`, `log_classes`, `expected_classes` and `sample_classes`."""
     indexed: ClassVar[bool] = False
     """Whether the utility function may return one number, an index, in place of a mapping of alternatives."""
 
@@ -183,6 +180,22 @@ class Kernel(abc.ABC):
         """Raise ValueError when answers cannot be of this kernel; positions by row and column, -1 where missing, of the
         rows whose labels are given."""
         return None
+
+    def log_membership(self, cells: Arrays, utilities: Array) -> Array:
+        """Log probabilities of the latent classes, of kernels with classes."""
+        raise NotImplementedError
+
+    def log_classes(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
+        """`log_density` of every class."""
+        raise NotImplementedError
+
+    def expected_classes(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
+        """`expected` of every class."""
+        raise NotImplementedError
+
+    def sample_classes(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
+        """`sample` of every class."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def check(self, alternatives: tuple[Hashable, ...]) -> None:
