@@ -14,9 +14,21 @@ jax.config.update("jax_enable_x64", True)
 use_cache()
 
 from iclv_jax import datasets, families, plot  # noqa: E402
+from iclv_jax._base._looked_for import looked_for as __getattr__  # noqa: E402, F401
 from iclv_jax._base._version import __version__  # noqa: E402
 from iclv_jax._diagnose import diagnose  # noqa: E402
-from iclv_jax._families import Continuous, Logit, Ordered, Probit  # noqa: E402  # noqa: E402
+from iclv_jax._families import (  # noqa: E402
+    BestWorst,
+    Continuous,
+    CrossNestedLogit,
+    LatentClasses,
+    Logit,
+    NestedLogit,
+    Ordered,
+    OrderedChoice,
+    Probit,
+    Ranking,
+)
 from iclv_jax._fit import Fit, SequentialFit, load  # noqa: E402
 from iclv_jax._inference._against import ben_akiva_swait, vuong  # noqa: E402
 from iclv_jax._inference._multistart import multistart  # noqa: E402
@@ -35,8 +47,20 @@ from iclv_jax._parameters._penalties import L1, L2, Gaussian  # noqa: E402
 from iclv_jax._problem import Problem  # noqa: E402
 from iclv_jax._report._compare import compare  # noqa: E402
 from iclv_jax._search import search  # noqa: E402
-from iclv_jax._spec import Latent, LogNormal, Normal, Standardized, Thresholds  # noqa: E402
+from iclv_jax._spec import (  # noqa: E402
+    JohnsonSB,
+    Latent,
+    LogNormal,
+    Mixing,
+    Normal,
+    Standardized,
+    Thresholds,
+    Triangular,
+    TruncatedNormal,
+    Uniform,
+)
 from iclv_jax._spec._initialise import initialise  # noqa: E402
+from iclv_jax._spec._terms import boxcox, piecewise, regret  # noqa: E402
 from iclv_jax._tables import to_latex  # noqa: E402
 from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
@@ -46,30 +70,42 @@ __all__ = [
     "L2",
     "LBFGSB",
     "Adaptive",
+    "BestWorst",
     "Conditioned",
     "Continuous",
+    "CrossNestedLogit",
     "Fit",
     "GaussHermite",
     "Gaussian",
+    "JohnsonSB",
     "Laplace",
     "Latent",
+    "LatentClasses",
     "LogNormal",
     "Logit",
+    "Mixing",
     "Model",
     "MonteCarlo",
+    "NestedLogit",
     "Normal",
     "Ordered",
+    "OrderedChoice",
     "Probit",
     "Problem",
+    "Ranking",
     "Scipy",
     "SequentialFit",
     "Standardized",
     "Stochastic",
     "Thresholds",
     "Trapezoid",
+    "Triangular",
+    "TruncatedNormal",
     "TrustRegion",
+    "Uniform",
     "__version__",
     "ben_akiva_swait",
+    "boxcox",
     "compare",
     "datasets",
     "diagnose",
@@ -79,7 +115,9 @@ __all__ = [
     "learning_rate_test",
     "load",
     "multistart",
+    "piecewise",
     "plot",
+    "regret",
     "sanity_checks",
     "search",
     "to_latex",

@@ -6,20 +6,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, CellTree, Float
+from iclv_jax._base._types import Array, CellTree, Float, Scalar
 from iclv_jax._density._block import Block
 from iclv_jax._density._world import World
 from iclv_jax._panel import Person
 from iclv_jax._spec import Kernel, Mixing, Utility
+from iclv_jax._spec._random import MEAN
 
 
 @dataclass(frozen=True)
 class Random:
-    """A random coefficient: its place among the coefficients, its distribution, and the place of its driver in eta."""
+    """A random coefficient: its place among the coefficients, its distribution, the place of its driver in eta, and where
+    its parameters but the mean stand in the array `mixing`, by key."""
 
     coefficient: int
     mixing: Mixing
     driver: int
+    cells: tuple[tuple[str, int], ...]
+
+    def value(self, means: Array, others: Array, eta: Array) -> Array:
+        """The coefficient at a draw."""
+        cells = {MEAN: means[self.coefficient]} | {key: others[i] for key, i in self.cells}
+        return self.mixing.coefficient(cells, eta[self.driver])
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,44 @@ class Choice(Block):
         data, v = person.data[self.at], self.utilities(cells, person, world)
         return jax.vmap(lambda *row: self.kernel.log_density(cells, *row))(v, data.outcome, data.offered)
 
+    def log_density(self, cells: CellTree, person: Person, world: World) -> Scalar:
+        if not self.mixed:
+            return super().log_density(cells, person, world)
+        occurs = person.data[self.at].occurs
+        logs = self.log_classes(cells, person, world, person)
+        return jnp.where(occurs.any(), jax.nn.logsumexp(logs), 0.0)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether a person has one latent class in all situations."""
+        return bool(self.kernel.classes) and self.kernel.of == "person"
+
+    def log_classes(
+        self, cells: CellTree, person: Person, world: World, known: Person | None
+    ) -> Float[Array, " class"]:
+        """Log of membership times the density of what is `known` of the person's choices, by class of people."""
+        prior = self.kernel.log_membership(cells, self.utilities(cells, person, world)[0])
+        if known is None:
+            return prior
+        data, v = known.data[self.at], self.utilities(cells, known, world)
+        logs = jax.vmap(lambda *row: self.kernel.log_classes(cells, *row))(v, data.outcome, data.offered)
+        return prior + jnp.sum(jnp.where(data.occurs[:, None], logs, 0.0), axis=0)
+
+    def classes(
+        self, cells: CellTree, person: Person, world: World, known: Person | None
+    ) -> Float[Array, "row class"]:
+        """Probabilities of latent classes in every situation, given what is `known` of the choices."""
+        v, kernel = self.utilities(cells, person, world), self.kernel
+        if self.mixed:
+            shares = jax.nn.softmax(self.log_classes(cells, person, world, known))
+            return jnp.broadcast_to(shares[None, :], (v.shape[0], len(shares)))
+        logs = jax.vmap(lambda row: kernel.log_membership(cells, row))(v)
+        if known is not None:
+            data = known.data[self.at]
+            each = jax.vmap(lambda *row: kernel.log_classes(cells, *row))(v, data.outcome, data.offered)
+            logs = logs + jnp.where(data.occurs[:, None], each, 0.0)
+        return jax.nn.softmax(logs, axis=1)
+
     def utilities(self, cells: CellTree, person: Person, world: World) -> Float[Array, "row alternative"]:
         """Of every alternative in every situation, padding included."""
         columns = person.tables[self.table]
@@ -68,17 +114,24 @@ class Choice(Block):
         if not self.random:
             return means
         at = np.array([r.coefficient for r in self.random])
-        normal = means[at] + cells["spreads"] * world.eta[np.array([r.driver for r in self.random])]
-        values = [r.mixing.transform(normal[i]) for i, r in enumerate(self.random)]
+        values = [r.value(means, cells["mixing"], world.eta) for r in self.random]
         return means.at[at].set(jnp.stack(values))
 
     def felt(self, world: World) -> Float[Array, " latent"]:
         """The latent variables that the utilities name, in their order."""
         return world.eta[np.array(self.latents, int)]
 
-    def expected(self, cells: CellTree, person: Person, world: World) -> Float[Array, "row alternative"]:
-        """Probabilities of the alternatives in every situation, padding included; zero for what is not offered."""
+    def expected(
+        self, cells: CellTree, person: Person, world: World, known: Person | None = None
+    ) -> Float[Array, "row alternative"]:
+        """Probabilities of the alternatives in every situation, padding included; zero for what is not offered. `known` are
+        the choices that say to which class a person belongs, beside the world."""
         v = self.utilities(cells, person, world)
+        if self.mixed:
+            each = jax.vmap(lambda *row: self.kernel.expected_classes(cells, *row))
+            return jnp.einsum(
+                "tc,tcj->tj", self.classes(cells, person, world, known), each(v, person.data[self.at].offered)
+            )
         return jax.vmap(lambda *row: self.kernel.expected(cells, *row))(v, person.data[self.at].offered)
 
     def log_sums(self, cells: CellTree, person: Person, world: World) -> Float[Array, " row"]:
@@ -91,5 +144,11 @@ class Choice(Block):
     def sample(self, cells: CellTree, person: Person, world: World, key: Array) -> Array:
         """Choices in all situations at one draw."""
         v = self.utilities(cells, person, world)
+        if self.mixed:
+            which, key = jax.random.split(key)
+            member = jax.random.categorical(which, self.kernel.log_membership(cells, v[0]))
+            keys = jax.random.split(key, v.shape[0])
+            draw = jax.vmap(lambda *row: self.kernel.sample_classes(cells, *row)[member])
+            return draw(v, person.data[self.at].offered, keys)
         keys = jax.random.split(key, v.shape[0])
         return jax.vmap(lambda *row: self.kernel.sample(cells, *row))(v, person.data[self.at].offered, keys)

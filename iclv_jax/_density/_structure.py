@@ -1,5 +1,7 @@
 """From the model as data to the system and the blocks of its density."""
 
+from itertools import count
+
 from iclv_jax._density._choice import Choice, Random
 from iclv_jax._density._conditioned import Conditioned
 from iclv_jax._density._functions import Functions, Nonlinear
@@ -10,6 +12,7 @@ from iclv_jax._density._system import System
 from iclv_jax._parameters import ParameterTable
 from iclv_jax._spec import Kernel
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._random import MEAN
 
 Steady = tuple[tuple[int, ...], ...]
 
@@ -42,11 +45,14 @@ def _widths(table: ParameterTable, section: str) -> tuple[tuple[str, int], ...]:
 def _choice(spec: Spec, choice: Kernel, at: int, table: int, steady: tuple[int, ...]) -> Choice:
     utility, drivers = choice.utility, spec.drivers
     names = utility.parameters
-    random = tuple(
-        Random(names.index(name), mixing, drivers[name]) for name, mixing in spec.random if name in names
-    )
+    random: list[Random] = []
+    place = count()
+    for name, mixing in spec.random:
+        if name in names:
+            cells = tuple((key, next(place)) for key in mixing.starts if key != MEAN)
+            random.append(Random(names.index(name), mixing, drivers[name], cells))
     latents = tuple(spec.positions[name] for name in utility.latents)
-    return Choice(choice.name, at, table, choice, latents, random, steady)
+    return Choice(choice.name, at, table, choice, latents, tuple(random), steady)
 
 
 def _system(

@@ -32,8 +32,10 @@ def block_names(point: Point) -> tuple[str, ...]:
     """The block of every free parameter. Coefficients that multiply a latent variable, and what moves them,
     are latent effects."""
     latent = {name for names in point.latent_effects.values() for name in names}
-    latent |= {f"{name}.sd" for name in latent}
     rows = point.table.rows
+    latent |= {
+        r.name for r in rows if r.parameter.role in ("spread", "mixing") and r.parameter.owner in latent
+    }
     effects = np.array([row.name in latent for row in rows])
     moves = point.reach != 0.0
     found = []

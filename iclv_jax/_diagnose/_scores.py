@@ -167,13 +167,13 @@ def _never(point: Point) -> list[str]:
     sentences = []
     panel = point.problem.panel
     for choice in point.spec.choices:
-        utility, found = choice.utility, panel.situations_of(choice.name)
-        chosen = np.bincount(found.outcome, minlength=len(utility.alternatives))
+        found = panel.situations_of(choice.name)
+        chosen = np.bincount(found.chosen, minlength=len(choice.outcomes))
         offered = found.offered.sum(axis=0)
         sentences += [
             f"Alternative {name!r} is available in {int(n):,} situations and never chosen: parameters that enter it "
             "alone run off to minus infinity. Remove it, or check the column of choices."
-            for name, c, n in zip(utility.alternatives, chosen, offered, strict=True)
+            for name, c, n in zip(choice.outcomes, chosen, offered, strict=True)
             if c == 0 and n > 0
         ]
     # The data of the choices follow those of the stacks.

@@ -1,8 +1,25 @@
 """Measurement families, choice kernels and distributions, one file each."""
 
+from iclv_jax._families._best_worst import BestWorst
 from iclv_jax._families._continuous import Continuous
+from iclv_jax._families._cross_nested import CrossNestedLogit
+from iclv_jax._families._latent_classes import LatentClasses
 from iclv_jax._families._logit import Logit
+from iclv_jax._families._nested import NestedLogit
 from iclv_jax._families._ordered import Ordered
+from iclv_jax._families._ordered_choice import OrderedChoice
 from iclv_jax._families._probit import Probit
+from iclv_jax._families._ranking import Ranking
 
-__all__ = ["Continuous", "Logit", "Ordered", "Probit"]
+__all__ = [
+    "BestWorst",
+    "Continuous",
+    "CrossNestedLogit",
+    "LatentClasses",
+    "Logit",
+    "NestedLogit",
+    "Ordered",
+    "OrderedChoice",
+    "Probit",
+    "Ranking",
+]

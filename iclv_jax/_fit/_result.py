@@ -27,6 +27,7 @@ from iclv_jax._inference._sensitivity import sensitivity
 from iclv_jax._inference._wald import t_test, wald_test
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._predict._classes import class_probabilities
 from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._fit_measures import fit_measures
 from iclv_jax._predict._goodness import goodness_of_fit
@@ -153,7 +154,7 @@ class Fit:
     # --- people, their choices and their answers ------------------------------------------------------------------
 
     latent_scores, latent_covariances = latent_scores, latent_covariances
-    predict, predict_items = predict, predict_items
+    predict, predict_items, class_probabilities = predict, predict_items, class_probabilities
     shares, hit_rate, choice_fit = shares, hit_rate, choice_fit
     elasticities, marginal_effects = elasticities, marginal_effects
     scenario, willingness_to_pay = scenario, willingness_to_pay

@@ -19,12 +19,13 @@ def why_no_references(problem: Problem, params: Params) -> str:
     sections = shape.map.dense(problem.core.theta(params))
     for block in shape.choices:
         found = problem.panel.situations_of(block.name)
-        chosen = found.outcome
+        chosen = found.chosen
         if len(chosen) and (chosen == chosen[0]).all() and found.offered.any(axis=0).sum() > 1:
             return "everyone chose the same alternative"
-        alternatives = found.offered.shape[1]
-        offered = jnp.ones(alternatives, bool)
-        v = jnp.asarray(np.random.default_rng(0).normal(size=alternatives))
+        if found.outcome.ndim > 1:
+            return "there are several answers in a situation"
+        offered = jnp.ones(found.offered.shape[1], bool)
+        v = jnp.asarray(np.random.default_rng(0).normal(size=len(block.utility.alternatives)))
         if abs(float(block.kernel.expected(sections[block.name], v, offered).sum()) - 1.0) >= CLOSE:
             return f"what {type(block.kernel).__name__} gives the alternatives does not add up to 1"
     return ""

@@ -29,7 +29,7 @@ def total_loss(core: Core, params: Params, loss: str) -> Scalar:
 
 def _of_choice(choice: Choice, cells: CellTree, person: Person, world: World, loss: str) -> Scalar:
     data, probabilities = person.data[choice.at], choice.expected(cells, person, world)
-    each = jax.vmap(lambda *row: _of_situation(loss, *row))(probabilities, data.outcome, data.offered)
+    each = jax.vmap(lambda *row: _of_situation(loss, *row))(probabilities, data.chosen, data.offered)
     return jnp.sum(jnp.where(data.occurs, each, 0.0))
 
 

@@ -275,8 +275,8 @@ def positive_spreads(problem: Problem, params: np.ndarray) -> np.ndarray:
 
     The likelihood does not know the sign of a standard deviation that no constraint or covariance uses.
     """
-    spreads = {f"{name}.sd" for name, _ in problem.spec.random}
-    linked = {f"{name}.sd" for pair in problem.spec.covariances for name in pair}
+    spreads = set(problem.spec.spreads.values())
+    linked = {problem.spec.spreads.get(name) for pair in problem.spec.covariances for name in pair}
     linked |= {n for group in problem.spec.equal for n in group}
     linked |= {a for d in problem.spec.define for a in d.arguments}
     lower, upper = problem.bounds

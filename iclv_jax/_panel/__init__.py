@@ -2,5 +2,6 @@
 
 from iclv_jax._panel._person import Data, Person
 from iclv_jax._panel._read import Panel, WeightsAre, read_panel, weighted_as
+from iclv_jax._panel._settle import settled
 
-__all__ = ["Data", "Panel", "Person", "WeightsAre", "read_panel", "weighted_as"]
+__all__ = ["Data", "Panel", "Person", "WeightsAre", "read_panel", "settled", "weighted_as"]

@@ -10,19 +10,26 @@ import numpy as np
 
 from iclv_jax._panel._frame import Frame
 from iclv_jax._panel._numbers import counted, numbers, zeros_and_ones
+from iclv_jax._panel._person import first_outcome
 from iclv_jax._spec import Kernel, Utility
 from iclv_jax._spec._names import nearest
 
 
 @dataclass(frozen=True)
 class Choices:
-    """One entry per row of the frame; `chosen` is -1 where no choice was observed, `asked` marks where one should be."""
+    """One entry per row of the frame; `outcome` are positions by row, or by row and answer where there are several; it is
+    -1 where nothing was observed. `asked` marks where something should be."""
 
     frame: Frame
     columns: np.ndarray
-    chosen: np.ndarray
+    outcome: np.ndarray
     available: np.ndarray
     asked: np.ndarray
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """The outcomes, the first ones where there are several."""
+        return first_outcome(self.outcome, self.available)
 
 
 def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
@@ -42,7 +49,8 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
     columns = np.empty((count, len(utility.columns)))
     for i, name in enumerate(utility.columns):
         columns[:, i] = numbers(frame.rows_of(name, "The utility"), name, "The utility", labels)
-    chosen = _chosen(kernel, frame, utility.alternatives, asked) if outcomes else np.where(asked, 0, -1)
+    outcome = _outcome(kernel, frame, asked, outcomes)
+    chosen = first_outcome(outcome, available)
     happened = chosen >= 0
     if not happened.any():
         where = "every row" if kernel.rows is None else f"every row with {kernel.rows!r} = 1"
@@ -51,14 +59,29 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
             "model, or check the column."
         )
     if outcomes:
-        _check_chosen_available(kernel, chosen, available, labels)
+        _check_chosen_available(kernel, outcome, available, labels)
+        at = np.flatnonzero((outcome.reshape(count, -1) >= 0).any(axis=1))
+        kernel.check_outcomes(outcome[at], available[at], [labels[i] for i in at])
+    for name in kernel.constant:
+        _check_constant(frame, name, columns[:, utility.columns.index(name)], happened)
     filled = _fill(columns, utility)
-    _check_reach(columns, filled, available & happened[:, None], utility, labels)
-    return Choices(frame, filled, chosen, available, asked)
+    _check_reach(columns, filled, kernel.needed(available) & happened[:, None], utility, labels)
+    return Choices(frame, filled, outcome, available, asked)
+
+
+def _check_constant(frame: Frame, name: str, values: np.ndarray, happened: np.ndarray) -> None:
+    """Refuse a column of a person that varies over situations."""
+    first: dict[int, float] = {}
+    for person, value in zip(frame.codes[happened].tolist(), values[happened].tolist(), strict=True):
+        if first.setdefault(person, value) != value:
+            raise ValueError(
+                f"Membership of latent classes uses the column {name!r}, which varies within person "
+                f"{frame.people[person]!r}. Use one that does not, or of='situation'."
+            )
 
 
 def _available(kernel: Kernel, frame: Frame) -> np.ndarray:
-    alternatives = kernel.utility.alternatives
+    alternatives = kernel.outcomes
     available = np.ones((len(frame.data), len(alternatives)), bool)
     for alternative, name in kernel.available:
         what = f"available[{alternative!r}]"
@@ -67,10 +90,17 @@ def _available(kernel: Kernel, frame: Frame) -> np.ndarray:
     return available
 
 
-def _chosen(
-    kernel: Kernel, frame: Frame, alternatives: tuple[Hashable, ...], asked: np.ndarray
-) -> np.ndarray:
-    column = frame.rows_of(kernel.chosen, "chosen=")
+def _outcome(kernel: Kernel, frame: Frame, asked: np.ndarray, observed: bool) -> np.ndarray:
+    """Positions of what was chosen, one column of the frame or several; of what might be, where nothing is observed."""
+    if observed:
+        each = [_chosen(name, frame, kernel.outcomes, asked) for name in kernel.columns]
+    else:
+        each = [np.where(asked, min(i, len(kernel.outcomes) - 1), -1) for i in range(len(kernel.columns))]
+    return each[0] if len(each) == 1 else np.stack(each, axis=1)
+
+
+def _chosen(name: str, frame: Frame, alternatives: tuple[Hashable, ...], asked: np.ndarray) -> np.ndarray:
+    column = frame.rows_of(name, "chosen=")
     place = {alternative: i for i, alternative in enumerate(alternatives)}
     missing = column.isna().to_numpy() | ~asked
     chosen = np.full(len(column), -1)
@@ -79,7 +109,7 @@ def _chosen(
             continue
         if value not in place:
             raise ValueError(
-                f"chosen=: column {kernel.chosen!r} holds {value!r} in row {frame.rows[at]!r}, which is no "
+                f"chosen=: column {name!r} holds {value!r} in row {frame.rows[at]!r}, which is no "
                 f"alternative of the utility function. {nearest(value, alternatives)}"
             )
         chosen[at] = place[value]
@@ -87,13 +117,13 @@ def _chosen(
 
 
 def _check_chosen_available(
-    kernel: Kernel, chosen: np.ndarray, available: np.ndarray, labels: Sequence[Any]
+    kernel: Kernel, outcome: np.ndarray, available: np.ndarray, labels: Sequence[Any]
 ) -> None:
-    happened = np.flatnonzero(chosen >= 0)
-    wrong = happened[~available[happened, chosen[happened]]]
+    each = outcome.reshape(len(outcome), -1)
+    offered = np.take_along_axis(available, np.maximum(each, 0), axis=1)
+    wrong = np.argwhere((each >= 0) & ~offered)
     if len(wrong):
-        at = int(wrong[0])
-        name = kernel.utility.alternatives[chosen[at]]
+        at, name = int(wrong[0][0]), kernel.outcomes[each[tuple(wrong[0])]]
         raise ValueError(
             f"Row {labels[at]!r} chose {name!r}, which is not available there"
             + (f" (and so in {counted(len(wrong) - 1, 'more row')})" if len(wrong) > 1 else "")

@@ -15,6 +15,11 @@ class Data(NamedTuple):
     offered: Bool[AnyArray, "row alternative"]
     occurs: Bool[AnyArray, " row"]
 
+    @property
+    def chosen(self) -> AnyArray:
+        """Of a choice the outcome, the first one where a situation has several."""
+        return first_outcome(self.outcome, self.offered)
+
 
 class Person(NamedTuple):
     """One person's data; arrays over people have a first axis more.
@@ -26,3 +31,8 @@ class Person(NamedTuple):
     covariates: Float[AnyArray, " covariate"]
     tables: tuple[Float[AnyArray, "row column"], ...]
     data: tuple[Data, ...]
+
+
+def first_outcome(outcome: AnyArray, offered: AnyArray) -> AnyArray:
+    """Outcomes by row, the first ones where there are several in a row."""
+    return outcome if outcome.ndim < offered.ndim else outcome[..., 0]

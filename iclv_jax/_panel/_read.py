@@ -14,7 +14,7 @@ from iclv_jax._panel._covariates import Moments, read_covariates
 from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frames
 from iclv_jax._panel._items import read_items
 from iclv_jax._panel._numbers import complete, counted, numbers
-from iclv_jax._panel._person import Data, Person
+from iclv_jax._panel._person import Data, Person, first_outcome
 from iclv_jax._parameters import Stack
 from iclv_jax._parameters._declare import stacks
 from iclv_jax._spec import Kernel, Level
@@ -45,6 +45,11 @@ class Situations(NamedTuple):
     outcome: np.ndarray
     offered: np.ndarray
     person: np.ndarray
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """The outcomes, the first ones where a situation has several."""
+        return first_outcome(self.outcome, self.offered)
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +246,7 @@ def _placed(choices: Choices, rows: np.ndarray) -> tuple[np.ndarray, Data]:
     count = occurs.sum(axis=1)
     last = np.where(count > 0, rows[np.arange(len(rows)), np.maximum(count - 1, 0)], rows[occurs][0])
     take = np.where(occurs, rows, last[:, None])
-    return choices.columns[take], Data(choices.chosen[take], choices.available[take], occurs)
+    return choices.columns[take], Data(choices.outcome[take], choices.available[take], occurs)
 
 
 def _answers(values: np.ndarray, stack: Stack) -> Data:

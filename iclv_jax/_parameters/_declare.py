@@ -24,10 +24,12 @@ from iclv_jax._spec import (
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._equation import CELLS
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._random import MEAN
 from iclv_jax._spec._standardized import Predictor, Standardized, all_terms, terms
 
 LATENT = "latent"
 """The section of the structural part; those of choices have their names, those of items are named by their family."""
+SPREADS = {"sd": "standard deviation", "width": "half width"}
 Levels = Mapping[str, tuple[Level, ...]]
 
 
@@ -162,7 +164,7 @@ def _structural_cells(spec: Spec, levels: Levels) -> Iterable[Cells]:
         # The diagonal of the drivers is that of a correlation matrix, which is put in where spreads divide.
         cells = _matrix(spec, members, (*variances, *(0.0 for _ in spec.drivers)))
         yield Cells("disturbance", (len(members), len(members)), cells)
-        yield Cells("spreads", (len(spec.drivers),), tuple(one(names.spread(name)) for name in spec.drivers))
+        yield Cells("spreads", (len(spec.drivers),), tuple(one(spec.spreads[name]) for name in spec.drivers))
     elif spec.covariances:
         yield Cells("disturbance", (size, size), _matrix(spec, spec.order, variances))
     else:
@@ -201,12 +203,14 @@ def _variance_domains(spec: Spec) -> Iterable[Domain]:
                 frontier.extend(sorted(linked[member]))
         remaining = [m for m in remaining if m not in group]
         spreads = tuple(member in spec.drivers for member in group)
-        diagonal = [names.spread(m) if s else names.variance(m) for m, s in zip(group, spreads, strict=True)]
+        diagonal = [
+            spec.spreads.get(m) if s else names.variance(m) for m, s in zip(group, spreads, strict=True)
+        ]
         if len(group) > 1:
             rows = tuple((*(_pair(spec, a, b) for b in group[:i]), diagonal[i]) for i, a in enumerate(group))
             yield PositiveDefinite(rows, spreads)
         elif not spreads[0]:
-            yield Positive(diagonal[0])
+            yield Positive(names.variance(group[0]))
 
 
 def _pair(spec: Spec, first: str, second: str) -> str | None:
@@ -220,9 +224,10 @@ def _declare_choice(spec: Spec, choice: Kernel) -> Declared:
     own, utility = choice.declare(), choice.utility
     random = {name: mixing for name, mixing in spec.random if name in utility.parameters}
     coefficients = tuple(one(name) for name in utility.coefficients)
+    mixing = [n for name, m in random.items() for key, n in m.named(name).items() if key != MEAN]
     cells = (
         Cells("coefficients", (len(coefficients),), coefficients),
-        Cells("spreads", (len(random),), tuple(one(names.spread(name)) for name in random)),
+        Cells("mixing", (len(mixing),), tuple(one(name) for name in mixing)),
         *own.cells,
     )
     parameters = tuple(
@@ -244,11 +249,12 @@ def _coefficients(
     """Coefficients of a function with what makes them random, then the entries of modules."""
     for name in function.parameters:
         mixing = random.get(name)
-        start = mixing.start[0] if mixing else 0.0
-        yield Parameter(name, block, "coefficient", start, meaning)
-        if mixing:
-            spread = f"standard deviation of {name} over people"
-            yield Parameter(names.spread(name), block, "spread", mixing.start[1], spread, owner=name)
+        starts = dict(mixing.starts) if mixing else {MEAN: 0.0}
+        yield Parameter(name, block, "coefficient", starts.pop(MEAN), meaning)
+        for key, start in starts.items() if mixing else ():
+            is_spread = mixing is not None and key == mixing.spread
+            role, word = ("spread" if is_spread else "mixing"), SPREADS.get(key, key)
+            yield Parameter(f"{name}.{key}", block, role, start, f"{word} of {name} over people", owner=name)
     for module in function.modules:
         arrays = [part.name for part in module.parts for _ in part.names]
         meaning = f"entry of the module {module.name}"

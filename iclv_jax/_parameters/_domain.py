@@ -12,6 +12,7 @@ RULES = {
     "variance": "a variance is positive",
     "scale": "a squared scale is positive",
     "spread": "the start of a standard deviation that covaries is positive",
+    "logsum": "a logsum coefficient is positive",
     "threshold": "thresholds increase",
     "covariance": "a covariance matrix is positive definite",
 }
@@ -31,7 +32,7 @@ def check_fixed(domains: Sequence[Domain], fixed: Mapping[str, float]) -> None:
 def _check_positive(name: str, fixed: Mapping[str, float]) -> None:
     if not fixed.get(name, 1.0) > 0.0:
         raise ValueError(
-            f"fixed[{name!r}] = {fixed[name]:g} must be positive: it is a variance or an increment."
+            f"fixed[{name!r}] = {fixed[name]:g} must be positive: it is a variance, an increment or a scale."
         )
 
 

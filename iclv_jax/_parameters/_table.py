@@ -163,7 +163,7 @@ def _rows(spec: Spec, parameters: Sequence[Parameter]) -> list[Row]:
                 f"bounds= names {p.name!r}, which is not free (it is fixed, tied or defined). Leave it out, "
                 "or bound the parameter that it follows."
             )
-        lower, upper = bounds.get(p.name, (-math.inf, math.inf))
+        lower, upper = bounds.get(p.name, p.bounds)
         if p.name in fixed:
             rows.append(Row(p, "fixed", value=fixed[p.name]))
         elif p.name in defined:

@@ -180,4 +180,4 @@ def directions(fit: Estimated, seen: Sight) -> Array:
 
 def alternatives_of(choice: Kernel) -> pd.Index:
     """The alternatives as labels."""
-    return identifiers(choice.utility.alternatives).rename("alternative")
+    return identifiers(choice.outcomes).rename("alternative")

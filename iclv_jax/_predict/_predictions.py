@@ -74,7 +74,7 @@ def predict(
     rule.
     """
     kernel, params = choice_of(fit.problem, "predict", choice), jnp.asarray(fit.estimates)
-    seen, alternatives = situations_of(fit, kernel, data, people, given), kernel.utility.alternatives
+    seen, alternatives = situations_of(fit, kernel, data, people, given), kernel.outcomes
     values, names = seen.by_row(choice_probabilities(seen.view, params)), list(alternatives)
     if errors:
         # Side by side by position: labels of rows may repeat.

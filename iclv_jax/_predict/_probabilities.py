@@ -32,7 +32,8 @@ def choice_probabilities(view: View, params: Params) -> Float[Array, "person sit
 
     def one(known: Person, nodes: Nodes, person: Person) -> Array:
         draws = worlds(shape, theta, view.seen, known, nodes)
-        return draws.expected(lambda world: block.expected(cells, person, world), known.covariates)
+        given = None if view.prior else known
+        return draws.expected(lambda world: block.expected(cells, person, world, given), known.covariates)
 
     return core.people.each(one, view.person)
 

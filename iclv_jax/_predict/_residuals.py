@@ -105,7 +105,7 @@ class Looker:
 def _chosen(view: View, person: Person) -> np.ndarray:
     """Shares of the alternatives among the choices of people."""
     weights, data = np.asarray(situation_weights(view)), person.data[view.block.at]
-    chosen = np.eye(data.offered.shape[2])[np.asarray(data.outcome)]
+    chosen = np.eye(data.offered.shape[2])[np.asarray(data.chosen)]
     return np.einsum("nt,ntj->j", weights, chosen) / weights.sum()
 
 

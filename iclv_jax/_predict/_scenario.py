@@ -169,8 +169,8 @@ def _worth_everywhere(fit: Estimated, cost: Marginal, views: tuple[View, View]) 
                 f"cost=: the marginal utility of {name!r} is not negative, so money has no worth."
             )
         return True
-    reach = 8.0 * abs(fit.all_params[f"{name}.sd"])
-    ends = [float(mixing.transform(jnp.asarray(mean + s))) for s in (-reach, reach)]
+    cells = {key: jnp.asarray(fit.all_params[n]) for key, n in mixing.named(name).items()}
+    ends = [float(mixing.coefficient(cells, jnp.asarray(u))) for u in (-8.0, 8.0)]
     return all(cost.sign * v < 0.0 for v in ends)
 
 

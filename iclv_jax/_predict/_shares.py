@@ -36,7 +36,7 @@ def shares(
     """
     kernel, predicted = choice_of(fit.problem, "shares", choice), predict(fit, given=given, choice=choice)
     seen = situations_of(fit, kernel)
-    chosen = seen.by_row(seen.view.data.outcome)
+    chosen = seen.by_row(seen.view.data.chosen)
     observed = np.eye(len(predicted.columns))[chosen]
     values = _groups(seen, by)
     tables = {}
@@ -79,7 +79,7 @@ def choice_fit(
     kernel = choice_of(fit.problem, "choice_fit", choice)
     predicted = predict(fit, given=given, choice=choice).to_numpy()
     seen = situations_of(fit, kernel)
-    chosen, weights = seen.by_row(seen.view.data.outcome), seen.weights
+    chosen, weights = seen.by_row(seen.view.data.chosen), seen.weights
     of_chosen = predicted[np.arange(len(chosen)), chosen]
     part = fit.components.by_choice[kernel.name]
     return pd.Series(

@@ -1,16 +1,18 @@
 """Artificial items and choices from a model at given parameters."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from itertools import count
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from iclv_jax._base._types import Array, Given, Number
 from iclv_jax._density import Structure, structure
-from iclv_jax._panel import Person, read_panel
+from iclv_jax._panel import Data, Person, read_panel
 from iclv_jax._parameters import ParameterTable, build_table
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel, Level, Thresholds, expand
@@ -33,8 +35,9 @@ def simulate(
     `params` names every free parameter. An item without `levels=` gets the levels 1, 2, ... that its
     thresholds in `params` imply.
     """
-    panel = read_panel(spec, frame, person=person, outcomes=())
     params = expand(spec.modules, params.items(), "params")
+    spec = replace(spec, choices=tuple(_settled(choice, params) for choice in spec.choices))
+    panel = read_panel(spec, frame, person=person, outcomes=())
     table = build_table(spec, _levels(spec, params) | dict(panel.levels))
     shape = structure(spec, table)
     answers = _draw(shape, table.constants, _vector(table, params), panel.person, seed)
@@ -44,11 +47,13 @@ def simulate(
         for i, name in enumerate(block.items):
             result[name] = _labels(spec, name, np.asarray(answers[block.at])[:, i], params)[codes]
     for block, rows in zip(shape.choices, panel.tables, strict=True):
-        column = _chosen(block.kernel, np.asarray(answers[block.at]), rows.rows, len(frame))
-        # Several choices may stand in one column, each in rows of its own.
-        if block.kernel.rows is not None and block.kernel.chosen in result:
-            column = np.where(_filled(rows.rows, len(frame)), column, result[block.kernel.chosen].to_numpy())
-        result[block.kernel.chosen] = column
+        kernel, drawn = block.kernel, np.asarray(answers[block.at])
+        for name, each in zip(kernel.columns, np.moveaxis(np.atleast_3d(drawn), 2, 0), strict=True):
+            column = _chosen(kernel, each, rows.rows, len(frame))
+            # Several choices may stand in one column, each in rows of its own.
+            if kernel.rows is not None and name in result:
+                column = np.where(_filled(rows.rows, len(frame)), column, result[name].to_numpy())
+            result[name] = column
     return result
 
 
@@ -59,9 +64,16 @@ def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
     shape = structure(problem.spec, problem.table)
     answers = _draw(shape, core.constants, params, people, seed)
     data = tuple(
-        d._replace(outcome=new.astype(d.outcome.dtype)) for d, new in zip(people.data, answers, strict=True)
+        d._replace(outcome=_as_complete(d, new).astype(d.outcome.dtype))
+        for d, new in zip(people.data, answers, strict=True)
     )
     return people._replace(data=data)
+
+
+def _as_complete(data: Data, drawn: Array) -> Array:
+    """Answers of several columns (ranks, say) end where they did."""
+    several = data.outcome.ndim == data.offered.ndim
+    return jnp.where(data.outcome < 0, -1, drawn) if several else drawn
 
 
 @partial(jax.jit, static_argnums=0, compiler_options=QUICK)
@@ -100,6 +112,14 @@ def _levels(spec: Spec, params: Mapping[str, Number]) -> dict[str, tuple[Level, 
         else:
             found[item.column] = tuple(range(1, _count(item.shared or item.column, params) + 1))
     return found
+
+
+def _settled(choice: Kernel, params: Mapping[str, Number]) -> Kernel:
+    """A choice with as many levels as its thresholds in `params` imply, where it does not say."""
+    if not choice.unsettled:
+        return choice
+    found = _given(params, lambda k: names.threshold(choice.name, k))
+    return choice.settled(range(1, found + 2), None)
 
 
 def _given(params: Mapping[str, Number], name: Callable[[int], str]) -> int:
@@ -141,9 +161,10 @@ def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Numb
 
 def _chosen(kernel: Kernel, chosen: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
     """Labels of the alternatives by row of the frame."""
-    names = pd.Series(list(kernel.utility.alternatives))
-    column = np.zeros(count, int)
+    labels, column = list(kernel.outcomes), np.zeros(count, int)
     column[rows[rows >= 0]] = chosen[rows >= 0]
+    # A rank that was not drawn is missing.
+    names = pd.Series(labels if (column >= 0).all() else [*labels, None])
     return names.iloc[column].to_numpy()
 
 

@@ -11,7 +11,7 @@ from iclv_jax._integration import Rule, choose_rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._likelihood import Core
 from iclv_jax._likelihood import people as people_of
-from iclv_jax._panel import WeightsAre, read_panel, weighted_as
+from iclv_jax._panel import WeightsAre, read_panel, settled, weighted_as
 from iclv_jax._parameters import build_table
 from iclv_jax._problem._memory import MEMORY, batch_size, parse_memory
 from iclv_jax._problem._portions import Portion
@@ -41,6 +41,7 @@ def bind(
     if batch_people is not None:
         check_count(batch_people, "batch_people")
     bytes_allowed = parse_memory(memory)
+    spec = settled(spec, data, person, people)
     panel = weighted_as(read_panel(spec, data, person, people, weights, cluster, levels), weights_are)
     table = build_table(spec, panel.levels, panel.moments)
     seen = len(spec.felt) + len(spec.random)

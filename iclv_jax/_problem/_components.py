@@ -83,7 +83,7 @@ def _naive(problem: Problem, choice: Kernel) -> tuple[float, float]:
     from scipy import optimize
 
     found = problem.panel.situations_of(choice.name)
-    available, chosen = found.offered, found.outcome
+    available, chosen = found.offered, found.chosen
     weight = np.asarray(problem.core.weights)[found.person]
     equal = -float(weight @ np.log(available.sum(axis=1)))
 

@@ -76,13 +76,18 @@ def _answers(problem: Problem) -> dict[str, str]:
 def _choices(problem: Problem, choice: Kernel) -> Facts:
     """One table of situations: how many each person has, what is chosen and available, and the columns."""
     rows, utility = problem.panel.situations_of(choice.name), choice.utility
-    labels = np.array([repr(fact(a)) for a in utility.alternatives])
     return {
         "situations": digest(np.bincount(rows.person, minlength=len(problem.panel.people))),
-        "chosen": digest(fact(labels[rows.outcome])),
+        "chosen": digest(_chosen(choice, rows.outcome)),
         "available": digest(rows.offered),
         "columns": _columns(utility.columns, rows.columns),
     }
+
+
+def _chosen(choice: Kernel, outcome: np.ndarray) -> Fact:
+    """Outcomes by label; the last label stands for a missing answer."""
+    labels = np.array([*(repr(fact(a)) for a in choice.outcomes), ""])
+    return fact(labels[outcome].tolist())
 
 
 def outcomes(problem: Problem) -> dict[str, str]:
@@ -92,10 +97,9 @@ def outcomes(problem: Problem) -> dict[str, str]:
     found = {"the people": digest(fact(panel.people)), "the weights": digest(panel.weights)}
     for choice in problem.spec.choices:
         rows = panel.situations_of(choice.name)
-        labels = np.array([repr(fact(a)) for a in choice.utility.alternatives])[rows.outcome]
         alone = len(problem.spec.choices) == 1
         what = "the choices" if alone else f"the choices of {choice.name}"
-        found[what] = digest(rows.person, labels.tolist())
+        found[what] = digest(rows.person, _chosen(choice, rows.outcome))
     return found | {f"item {item!r}": answers for item, answers in _answers(problem).items()}
 
 

@@ -27,6 +27,9 @@ def default_start(spec: Spec, table: ParameterTable, panel: Panel) -> np.ndarray
     """
     values = {row.name: row.parameter.start for row in table.rows}
     values |= _item_starts(spec, panel)
+    for choice in spec.choices:
+        seen = panel.situations_of(choice.name)
+        values |= choice.starts(seen.outcome, seen.columns, seen.offered)
     for latent in spec.latents:
         _rescale(latent, spec, values)
     values |= {row.name: row.value for row in table.rows if row.status == "fixed"}

@@ -1,12 +1,13 @@
 """What a model is, before it is fitted."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from iclv_jax._base._types import Given
-from iclv_jax._panel import Panel, read_panel
+from iclv_jax._panel import Panel, read_panel, settled
 from iclv_jax._parameters import ParameterTable, Row, build_table
 from iclv_jax._problem._start import default_start
 from iclv_jax._report._modules import free_parameters
@@ -23,6 +24,9 @@ def describe(spec: Given[Spec], data: Given[Any], person: Given[str | None], peo
     """The parameter table and, with data, shares, availability, missing items and levels."""
     if data is None:
         levels, unknown = _assumed_levels(spec)
+        unknown += [c.name for c in spec.choices if c.unsettled]
+        assumed = (c.settled(range(1, ASSUMED + 1), None) if c.unsettled else c for c in spec.choices)
+        spec = replace(spec, choices=tuple(assumed))
         table = build_table(spec, levels)
         notes = []
         if unknown:
@@ -30,6 +34,7 @@ def describe(spec: Given[Spec], data: Given[Any], person: Given[str | None], peo
                 f"Levels of {', '.join(unknown)} are read from the data; {ASSUMED} are assumed here."
             )
         return _report(spec, table, {}, [], notes)
+    spec = settled(spec, data, person, people)
     panel = read_panel(spec, data, person, people)
     table = build_table(spec, panel.levels, panel.moments)
     starts = dict(zip(table.names, default_start(spec, table, panel), strict=True))
@@ -99,11 +104,11 @@ def _shares(choice: Kernel, panel: Panel, named: bool) -> list[tuple[str, str]]:
     shares = [
         (
             f"  {name}",
-            f"chosen {np.mean(found.outcome == j):.1%}, available {np.mean(found.offered[:, j]):.1%}",
+            f"chosen {np.mean(found.chosen == j):.1%}, available {np.mean(found.offered[:, j]):.1%}",
         )
-        for j, name in enumerate(choice.utility.alternatives)
+        for j, name in enumerate(choice.outcomes)
     ]
-    return [(title, f"{len(found.outcome):,}"), *shares]
+    return [(title, f"{len(found.chosen):,}"), *shares]
 
 
 def _items(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str, str]]:

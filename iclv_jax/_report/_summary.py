@@ -15,6 +15,7 @@ from iclv_jax._problem import Problem
 from iclv_jax._report._integration import named
 from iclv_jax._report._modules import collapsed, flat_notes, free_parameters
 from iclv_jax._report._table import table
+from iclv_jax._spec._random import share_positive
 from iclv_jax._tables._format import fixed, loglike, number, probability
 from iclv_jax._tables._table import Report, Section
 
@@ -207,4 +208,16 @@ def _notes(fit: Maximum) -> list[str]:
     if report.unscaled:
         silent = ", ".join(collapsed(report.unscaled, inside))
         notes.append(f"No one's likelihood depends on {silent} at the estimates")
-    return notes + flat_notes(report.flat, inside)
+    return notes + _signs(fit) + flat_notes(report.flat, inside)
+
+
+def _signs(fit: Maximum) -> list[str]:
+    """On which side of zero random coefficients lie, where they lie on both."""
+    notes = []
+    for name, mixing in fit.problem.spec.random:
+        share = share_positive(mixing, {k: fit.all_params[n] for k, n in mixing.named(name).items()})
+        if 0.0 < share < 1.0:
+            notes.append(
+                f"{name} is negative for {1.0 - share:.1%} and positive for {share:.1%} of its distribution"
+            )
+    return notes

@@ -18,7 +18,7 @@ def table(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     errors = all_errors(fit.problem, fit.estimates, fit.covariance(cov).of_functions)
     frame = parameter_frame(fit.problem, fit.estimates).assign(se=errors)
     frame = with_tests(frame, errors)
-    asked = frame["role"].isin(["scale"]) | frame.index.isin(_unit_loadings(fit))
+    asked = frame["role"].isin(["scale", "logsum"]) | frame.index.isin(_unit_loadings(fit))
     frame["t_one"] = ((frame["estimate"] - 1.0) / frame["se"]).where(asked)
     return frame
 

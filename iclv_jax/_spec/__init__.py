@@ -17,7 +17,15 @@ from iclv_jax._spec._parameter import (
     Role,
     one,
 )
-from iclv_jax._spec._random import LogNormal, Mixing, Normal
+from iclv_jax._spec._random import (
+    JohnsonSB,
+    LogNormal,
+    Mixing,
+    Normal,
+    Triangular,
+    TruncatedNormal,
+    Uniform,
+)
 from iclv_jax._spec._standardized import Standardized
 from iclv_jax._spec._thresholds import Thresholds
 from iclv_jax._spec._trace import Namespace, Traced, record, scalar, trace
@@ -34,6 +42,7 @@ __all__ = [
     "Expected",
     "Increasing",
     "Indicator",
+    "JohnsonSB",
     "Kernel",
     "Latent",
     "Level",
@@ -49,6 +58,9 @@ __all__ = [
     "Standardized",
     "Thresholds",
     "Traced",
+    "Triangular",
+    "TruncatedNormal",
+    "Uniform",
     "Utility",
     "causal_order",
     "check_pairs",

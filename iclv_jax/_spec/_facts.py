@@ -50,11 +50,17 @@ def _choice(kernel: Kernel) -> Facts:
     utility: Utility = kernel.utility
     return {
         "kernel": type(kernel).__name__,
-        **fields(kernel, without=("utility", "available")),
+        **fields(kernel, without=(kernel.function, "available", "classes")),
+        "classes": {name: _class(part) for name, part in kernel.classes},
         "available": fact(sorted(kernel.available or (), key=repr)),
         "alternatives": fact(utility.alternatives),
         "utility": _function(utility),
     }
+
+
+def _class(kernel: Kernel) -> Facts:
+    """A latent class; its utilities stand among those of all."""
+    return {"kernel": type(kernel).__name__, **fields(kernel, without=("available",))}
 
 
 def _function(function: Utility | Equation) -> Facts:

@@ -6,7 +6,7 @@ package knows its name.
 
 import abc
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -129,6 +129,74 @@ class Kernel(abc.ABC):
     """Expected maximum utility, up to a constant: a method `log_sum(cells, utilities, offered)` of kernels that have it in
     closed form, None for the others."""
 
+    function: ClassVar[str] = "utility"
+    """The field that holds the user's function, which the recorded one replaces."""
+    classes: Any = ()
+    of: str = "situation"
+    """Latent classes by name, and whether one holds for a `"person"` or a `"situation"`. A kernel with classes has the
+    methods `log_membership`, `log_classes`, `expected_classes` and `sample_classes`."""
+    indexed: ClassVar[bool] = False
+    """Whether the utility function may return one number, an index, in place of a mapping of alternatives."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that hold what was chosen; several where a situation has several answers."""
+        return (self.chosen,)
+
+    @property
+    def constant(self) -> tuple[str, ...]:
+        """Columns of the utility that may not vary within a person."""
+        return ()
+
+    @property
+    def outcomes(self) -> tuple[Hashable, ...]:
+        """What may be chosen: the alternatives of the utility function, unless the kernel says otherwise."""
+        return self.utility.alternatives
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there is something to read from the data before the model is complete."""
+        return False
+
+    def settled(self, values: Sequence[Level], ordered: Sequence[Level] | None) -> "Kernel":
+        """The kernel with what it reads from the observed values of its first column (`ordered`: the categories of an
+        ordered one) once the data are known."""
+        return self
+
+    def starts(self, outcome: np.ndarray, columns: np.ndarray, offered: np.ndarray) -> dict[str, float]:
+        """Start values of parameters from the positions of what was chosen, the columns of the utilities and what was
+        offered, by situation."""
+        return {}
+
+    def recorded(self, record: Callable[[Any, bool], Any]) -> "Kernel":
+        """The kernel with the user's function recorded; `record` takes a function and whether it may return one number."""
+        return replace(self, **{self.function: record(getattr(self, self.function), self.indexed)})  # pyright: ignore[reportArgumentType]
+
+    def needed(self, offered: np.ndarray) -> np.ndarray:
+        """Which utilities count, (row, utility), from what was offered, (row, outcome)."""
+        return offered
+
+    def check_outcomes(self, outcome: np.ndarray, offered: np.ndarray, labels: Sequence[Any]) -> None:
+        """Raise ValueError when answers cannot be of this kernel; positions by row and column, -1 where missing, of the
+        rows whose labels are given."""
+        return None
+
+    def log_membership(self, cells: Arrays, utilities: Array) -> Array:
+        """Log probabilities of the latent classes, of kernels with classes."""
+        raise NotImplementedError
+
+    def log_classes(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
+        """`log_density` of every class."""
+        raise NotImplementedError
+
+    def expected_classes(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
+        """`expected` of every class."""
+        raise NotImplementedError
+
+    def sample_classes(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
+        """`sample` of every class."""
+        raise NotImplementedError
+
     @abc.abstractmethod
     def check(self, alternatives: tuple[Hashable, ...]) -> None:
         """Raise ValueError when the kernel cannot serve these alternatives."""
@@ -140,11 +208,12 @@ class Kernel(abc.ABC):
     @abc.abstractmethod
     def log_density(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
         """Log probability of the chosen alternative in one situation; utilities have the shape
-        `alternative`, `outcome` is a position, `offered` is a mask."""
+        `alternative`, `outcome` is a position (one for each of `columns`, -1 where missing, where there are several),
+        `offered` is a mask over outcomes."""
 
     @abc.abstractmethod
     def sample(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
-        """Draw the position of the chosen alternative."""
+        """Draw an outcome, as `log_density` takes it."""
 
     def expected(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
         """Probability of every alternative in one situation, zero for what is not offered."""

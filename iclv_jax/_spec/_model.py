@@ -60,6 +60,11 @@ class Spec:
         return {name: len(self.latents) + i for i, (name, _) in enumerate(self.random)}
 
     @property
+    def spreads(self) -> dict[str, str]:
+        """Names of the spreads of random coefficients that have one."""
+        return {name: spread for name, m in self.random if (spread := m.spread_of(name)) is not None}
+
+    @property
     def linked(self) -> bool:
         """Whether random coefficients covary with each other or with latent variables."""
         random = dict(self.random)
@@ -132,7 +137,7 @@ def build_spec(
         indicators=items,
         choices=choices,
         random=_check_random(random, choices, names),
-        covariances=check_pairs(as_tuple(covariances), names, list(random)),
+        covariances=_check_covariances(covariances, names, random),
         fixed=tuple((n, finite(n, v, "fixed")) for n, v in _held(nets, fixed)),
         equal=_check_equal(equal),
         define=tuple(_trace_definition(n, f) for n, f in _items(define, "define")),
@@ -201,8 +206,7 @@ def _trace_choice(choice: object, latents: list[str], modules: Sequence[Module])
         raise ValueError(f"choice= is a choice kernel such as iclv.Logit(...), or several, not {choice!r}.")
     if isinstance(choice.utility, Utility):
         return choice
-    utility = trace_utility(choice.utility, latents, modules)
-    return replace(choice, utility=utility)  # pyright: ignore[reportArgumentType]
+    return choice.recorded(lambda function, indexed: trace_utility(function, latents, modules, indexed))
 
 
 def _check_choices(choices: tuple[Kernel, ...], latents: list[str], items: tuple[Indicator, ...]) -> None:
@@ -292,6 +296,19 @@ def _check_random(
                 f"{mixing!r}."
             )
     return tuple(random.items())
+
+
+def _check_covariances(
+    pairs: Given[Sequence[tuple[str, str]]], latents: list[str], random: Given[Mapping[str, Mixing]]
+) -> tuple[tuple[str, str], ...]:
+    found = check_pairs(as_tuple(pairs), latents, list(random))
+    for name in (name for pair in found for name in pair):
+        if name in random and random[name].spread is None:
+            raise ValueError(
+                f"covariances= names {name!r}, whose distribution {type(random[name]).__name__} has no spread to give the "
+                "covariance its unit. Leave the pair out, or give the distribution one."
+            )
+    return found
 
 
 def _check_equal(groups: Given[Sequence[Sequence[str]]]) -> tuple[tuple[str, ...], ...]:

@@ -1,7 +1,10 @@
 """How parameters are called, and how an unknown name is answered."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 def slope(latent: str, predictor: str) -> str:
@@ -28,10 +31,6 @@ def variance(name: str) -> str:
     return f"{name} ~~ {name}"
 
 
-def spread(coefficient: str) -> str:
-    return f"{coefficient}.sd"
-
-
 def nearest(name: object, known: Iterable[object]) -> str:
     """A half sentence that suggests the nearest known name, or lists a few.
 
@@ -47,10 +46,10 @@ def nearest(name: object, known: Iterable[object]) -> str:
     return f"Known names: {shown}."
 
 
-def duplicates(names: Iterable[str]) -> list[str]:
+def duplicates(names: Iterable[Name]) -> list[Name]:
     """Names that occur more than once, in order of appearance."""
-    seen: set[str] = set()
-    twice: list[str] = []
+    seen: set[Name] = set()
+    twice: list[Name] = []
     for name in names:
         if name in seen and name not in twice:
             twice.append(name)

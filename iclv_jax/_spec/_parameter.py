@@ -1,5 +1,6 @@
 """What a component of the model declares about its parameters."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -15,7 +16,10 @@ Role: TypeAlias = Literal[
     "scale",
     "coefficient",
     "spread",
+    "mixing",
     "weight",
+    "logsum",
+    "allocation",
 ]
 
 Combination: TypeAlias = tuple[tuple[str, float], ...]
@@ -30,6 +34,7 @@ class Parameter:
     """One row of the parameter table, as its component declares it.
 
     `fixed` is the value that convention gives it (a first loading of one, say), None when free.
+    `bounds` are those that it has by nature, where it may lie on them (a user's replace them).
     `meaning` says in words what it enters. `owner` and `argument` are what its name is made of, where it has
     them: the latent variable or item of an equation, and what stands in it. A path, a slope and a loading
     have both, a covariance both of its members, an entry of a module that and its array; a variance, an intercept,
@@ -44,6 +49,7 @@ class Parameter:
     fixed: float | None = None
     owner: str = ""
     argument: str = ""
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
     def concerns(self, name: str) -> bool:
         """Whether it belongs to a latent variable or an item of this name; what belongs to a coefficient or a module does

@@ -1,36 +1,72 @@
-"""Distributions of random coefficients: `coefficient = transform(mean + deviation)`."""
+"""Distributions of random coefficients: `coefficient = f(cells, u)`, u standard normal."""
 
 import abc
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
+from jax.scipy.special import ndtr, ndtri
 
 from iclv_jax._base._types import Array, Given
 
+MEAN = "mean"
+
 
 class Mixing(abc.ABC):
-    """How a normal variable becomes a coefficient. A member is a frozen dataclass."""
+    """How a standard normal variable becomes a coefficient. A member is a frozen dataclass.
 
-    @abc.abstractmethod
-    def transform(self, normal: Array) -> Array:
-        """The coefficient, from a normal variable with mean `name` and standard deviation `name.sd`."""
+    `starts` names the parameters, each with its start value: `"mean"` is the parameter that the utility uses, here
+    `price`, and any other key has a name of its own behind it, `price.sd`. `spread` is the key of the one that turns its
+    sign without changing the distribution and in whose units covariances are: `price ~~ time` is the correlation of the
+    two normal variables times both spreads. A coefficient without one takes no part in `covariances=`.
+
+    ```python
+    @dataclass(frozen=True)
+    class Weibull(iclv.Mixing):
+        spread = None
+
+        @property
+        def starts(self):
+            return {"mean": 0.0, "shape": 1.0}  # the log of the scale, and `price.shape`
+
+        def coefficient(self, cells, u):
+            return jnp.exp(cells["mean"]) * (-log_ndtr(-u)) ** (1.0 / cells["shape"])
+    ```
+    """
+
+    spread: ClassVar[str | None] = "sd"
 
     @property
     @abc.abstractmethod
-    def start(self) -> tuple[float, float]:
-        """Start values of the mean and the standard deviation of the normal variable."""
+    def starts(self) -> Mapping[str, float]:
+        """Start values of its parameters; `"mean"` is the coefficient's own."""
+
+    @abc.abstractmethod
+    def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
+        """The coefficient of a person whose standard normal variable is `u`; all are scalars, written with JAX."""
+
+    def named(self, coefficient: str) -> dict[str, str]:
+        """Names of the parameters by their keys."""
+        return {key: coefficient if key == MEAN else f"{coefficient}.{key}" for key in self.starts}
+
+    def spread_of(self, coefficient: str) -> str | None:
+        """The name of the parameter that is the spread."""
+        return None if self.spread is None else f"{coefficient}.{self.spread}"
 
 
 @dataclass(frozen=True)
 class Normal(Mixing):
     """A normally distributed coefficient with mean `name` and standard deviation `name.sd`."""
 
-    def transform(self, normal: Array) -> Array:
-        return normal
-
     @property
-    def start(self) -> tuple[float, float]:
-        return (0.0, 1.0)
+    def starts(self) -> Mapping[str, float]:
+        return {MEAN: 0.0, "sd": 1.0}
+
+    def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
+        return cells[MEAN] + cells["sd"] * u
 
 
 @dataclass(frozen=True)
@@ -49,9 +85,122 @@ class LogNormal(Mixing):
         if self.sign not in (1, -1):
             raise ValueError(f"The sign of a LogNormal is 1 or -1, not {self.sign!r}.")
 
-    def transform(self, normal: Array) -> Array:
-        return self.sign * jnp.exp(normal)
+    @property
+    def starts(self) -> Mapping[str, float]:
+        return {MEAN: -1.0, "sd": 0.5}
+
+    def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
+        return self.sign * jnp.exp(cells[MEAN] + cells["sd"] * u)
+
+
+@dataclass(frozen=True)
+class Uniform(Mixing):
+    """A coefficient that is uniform on `name - name.width` to `name + name.width`: the width is half of the interval."""
+
+    spread: ClassVar[str | None] = "width"
 
     @property
-    def start(self) -> tuple[float, float]:
-        return (-1.0, 0.5)
+    def starts(self) -> Mapping[str, float]:
+        return {MEAN: 0.0, "width": 1.0}
+
+    def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
+        return cells[MEAN] + cells["width"] * (2.0 * ndtr(u) - 1.0)
+
+
+@dataclass(frozen=True)
+class Triangular(Mixing):
+    """A symmetric triangle from `name - name.width` to `name + name.width`, with its mode at `name`."""
+
+    spread: ClassVar[str | None] = "width"
+
+    @property
+    def starts(self) -> Mapping[str, float]:
+        return {MEAN: 0.0, "width": 1.0}
+
+    def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
+        below, above = jnp.sqrt(2.0 * ndtr(u)) - 1.0, 1.0 - jnp.sqrt(2.0 * ndtr(-u))
+        return cells[MEAN] + cells["width"] * jnp.where(u < 0.0, below, above)
+
+
+@dataclass(frozen=True)
+class TruncatedNormal(Mixing):
+    """A normal coefficient between two bounds; `name` and `name.sd` are mean and standard deviation before the cut.
+
+    Parameters
+    ----------
+    lower, upper
+        Where it is cut; None where it is not.
+    """
+
+    lower: Given[float | None] = None
+    upper: Given[float | None] = None
+
+    def __post_init__(self) -> None:
+        _check_bounds("TruncatedNormal", *self._ends)
+        if self.lower is None and self.upper is None:
+            raise ValueError("TruncatedNormal has neither lower= nor upper=. That is Normal().")
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        return (
+            -math.inf if self.lower is None else self.lower,
+            math.inf if self.upper is None else self.upper,
+        )
+
+    @property
+    def starts(self) -> Mapping[str, float]:
+        inside = [end + side for end, side in zip(self._ends, (1.0, -1.0), strict=True) if math.isfinite(end)]
+        return {MEAN: sum(inside) / len(inside), "sd": 1.0}
+
+    def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
+        mean, sd = cells[MEAN], jnp.abs(cells["sd"])
+        low, high = ((end - mean) / sd for end in self._ends)
+        # From the nearer end of the standard normal, so that its tails are not lost in 1 - p.
+        left = u < 0.0
+        near, far = jnp.where(left, low, -high), jnp.where(left, high, -low)
+        share = jnp.where(left, ndtr(u), ndtr(-u))
+        cut = ndtri(ndtr(near) + share * (ndtr(far) - ndtr(near)))
+        return mean + sd * jnp.where(left, cut, -cut)
+
+
+@dataclass(frozen=True)
+class JohnsonSB(Mixing):
+    """A coefficient between two bounds, `lower + (upper - lower) / (1 + exp(-normal))`; `name` and `name.sd` are mean and
+    spread of that normal variable.
+
+    It may have its mode inside, at an end or at both (Johnson 1949; Train and Sonnier 2005).
+
+    Parameters
+    ----------
+    lower, upper
+        The bounds.
+    """
+
+    lower: Given[float] = 0.0
+    upper: Given[float] = 1.0
+
+    def __post_init__(self) -> None:
+        _check_bounds("JohnsonSB", self.lower, self.upper)
+        if not (math.isfinite(self.lower) and math.isfinite(self.upper)):
+            raise ValueError(f"JohnsonSB has finite bounds, not {self.lower!r} and {self.upper!r}.")
+
+    @property
+    def starts(self) -> Mapping[str, float]:
+        return {MEAN: 0.0, "sd": 1.0}
+
+    def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
+        share = jax.nn.sigmoid(cells[MEAN] + cells["sd"] * u)
+        return self.lower + (self.upper - self.lower) * share
+
+
+def _check_bounds(what: str, lower: float, upper: float) -> None:
+    if not lower < upper:
+        raise ValueError(f"{what}: lower={lower!r} is not below upper={upper!r}.")
+
+
+def share_positive(mixing: Mixing, values: Mapping[str, float]) -> float:
+    """The share of people whose coefficient is above zero, over the distribution at values of its parameters by key."""
+    count = 4000
+    u = ndtri((jnp.arange(count, dtype=float) + 0.5) / count)
+    cells = {key: jnp.asarray(float(value)) for key, value in values.items()}
+    return float(jnp.mean(jax.vmap(lambda one: mixing.coefficient(cells, one))(u) > 0.0))

@@ -48,10 +48,18 @@ class Utility:
         return jnp.stack(self.program(*given))
 
 
+INDEX = ("index",)
+"""What stands for the alternatives where a function returns one number."""
+
+
 def trace_utility(
-    function: Given[Callable[..., object]], latents: Sequence[str], modules: Sequence[Module] = ()
+    function: Given[Callable[..., object]],
+    latents: Sequence[str],
+    modules: Sequence[Module] = (),
+    indexed: bool = False,
 ) -> Utility:
-    """Record a utility function; ValueError when it is not a function of scalars to a mapping."""
+    """Record a utility function; ValueError when it is not a function of scalars to a mapping (or, where it may be
+    `indexed`, to one number)."""
     check_arguments(function, ("b", "x", "lv"), WHAT)
 
     def any_name(name: str) -> None:
@@ -65,17 +73,18 @@ def trace_utility(
             )
 
     used, result = record(function, [any_name, any_name, known_latent], WHAT, modules)
-    if not isinstance(result, dict) or len(result) < 2:
+    single = indexed and not isinstance(result, dict)
+    if not single and (not isinstance(result, dict) or len(result) < 2):
         raise ValueError(
             f"{WHAT} must return a mapping from at least two alternatives to their utilities, "
             f"such as {{'car': ..., 'bus': ...}}; it returned {_kind(result)}."
         )
-    alternatives = tuple(result)
+    alternatives = INDEX if single else tuple(result)  # pyright: ignore[reportArgumentType]
     known = {module.name: module for module in modules}
     called = tuple(known[name] for name in used[0] if name in known)
     used[0] = [name for name in used[0] if name not in known]
     check_parts(used[0], called, WHAT)
-    program = trace(function, used, WHAT, alternatives, called)
+    program = trace(function, used, WHAT, None if single else alternatives, called)
     parameters, columns, lvs = (tuple(names) for names in used)
     return Utility(alternatives, parameters, columns, lvs, program, called)
 

@@ -1,0 +1,76 @@
+"""Where latent classes start: each at its own fit to everyone, moved apart."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import optimize
+
+from iclv_jax._base._types import Array, Scalar
+
+APART = 0.5
+"""By how much coefficients that belong to one class are made larger or smaller."""
+STEPS = 60
+ROWS = 5_000
+
+
+def class_starts(
+    kernel: Any, outcome: np.ndarray, columns: np.ndarray, offered: np.ndarray
+) -> dict[str, float]:
+    """Coefficients of the classes; those of membership stay at zero, the classes equally large.
+
+    Every class alone is fitted to all choices, at latent variables of zero and the starts of its kernel. From the first
+    class to the last what belongs to one class alone is stretched by factors from `1 - APART` to `1 + APART`; what
+    stands in several is their mean.
+    """
+    utility, count = kernel.utility, len(kernel.classes)
+    some = np.unique(np.linspace(0, len(outcome) - 1, min(len(outcome), ROWS)).astype(int))
+    data = tuple(jnp.asarray(a[some]) for a in (columns, outcome, offered))
+    reached, found = _reached(utility, kernel), {}
+    start = jnp.zeros(len(utility.coefficients))
+    cells = _cells(kernel)
+    latents = jnp.zeros(len(utility.latents))
+
+    def loss(b: Array, member: int) -> Scalar:
+        def one(row: Array, place: Array, on: Array) -> Scalar:
+            return kernel.log_classes(cells, utility(b, row, latents), place, on)[member]
+
+        return -jnp.mean(jax.vmap(one)(*data))
+
+    for c in range(count):
+        value = jax.jit(jax.value_and_grad(lambda b, c=c: loss(b, c)))
+        best = optimize.minimize(
+            lambda b, value=value: tuple(np.asarray(v) for v in value(jnp.asarray(b))),
+            np.asarray(start),
+            jac=True,
+            method="BFGS",
+            options={"maxiter": STEPS},
+        )
+        stretch = 1.0 + APART * (2.0 * c / (count - 1) - 1.0)
+        for i in reached[c] if np.isfinite(best.x).all() else ():
+            alone = sum(i in others for others in reached) == 1
+            found.setdefault(utility.coefficients[i], []).append(best.x[i] * (stretch if alone else 1.0))
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _reached(utility: Any, kernel: Any) -> list[set[int]]:
+    """Named coefficients that enter each class's utilities."""
+    outputs, named, at = utility.program.reaches(), range(len(utility.parameters)), len(kernel.classes)
+    found = []
+    for part in kernel.parts:
+        size = len(part.utility.alternatives)
+        found.append({i for i in named if any(i in out for out in outputs[at : at + size])})
+        at += size
+    return found
+
+
+def _cells(kernel: Any) -> dict[str, Array]:
+    """The kernels' own arrays at their declared starts."""
+    declared = kernel.declare()
+    starts = {p.name: p.start for p in declared.parameters}
+    found = {}
+    for cells in declared.cells:
+        values = [c if isinstance(c, float) else sum(w * starts[n] for n, w in c) for c in cells.entries]
+        found[cells.key] = jnp.asarray(np.array(values, float).reshape(cells.shape))
+    return found

@@ -1,0 +1,243 @@
+"""Latent classes: a choice that different people make in different ways."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._base._types import Array, Arrays, Given
+from iclv_jax._families._class_starts import class_starts
+from iclv_jax._spec import Cells, Declared, Kernel, Utility
+from iclv_jax._spec import _names as names
+
+OF = ("person", "situation")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The alternatives of a class, whose utilities stand among those of all."""
+
+    alternatives: tuple[Hashable, ...]
+
+
+@dataclass(frozen=True)
+class LatentClasses(Kernel):
+    """A mixture of choices: `P = sum_c pi_c prod_t P_ct`, with membership by a logit.
+
+    Parameters
+    ----------
+    membership
+        `membership(b, x, lv)` returns a mapping from classes to utilities of membership, by columns that do not vary
+        within a person and latent variables, such as `{"time": b.m + b.m_age * x.age, "cost": 0.0}`.
+    classes
+        Choices by class, such as `{"time": iclv.Logit(u1, "mode"), "cost": iclv.Logit(u2, "mode")}`: other utilities or
+        other kernels of the same column and alternatives. A parameter that stands in two is one parameter; one that
+        stands in none of a class's utilities is what the class does not attend to. Random coefficients may stand in
+        any of them.
+    of
+        `"person"`: a class holds for all situations of a person (of a row, where rows are people); `"situation"`: for each
+        by itself, and membership may depend on its columns.
+    name, rows, table
+        As of `Logit`; the choices of the classes leave them out.
+
+    `fit.class_probabilities()` says who belongs where. The likelihood has several maxima, and equal classes are a
+    saddle: starts are the fits of each class alone, moved apart (Kamakura and Russell 1989).
+
+    Raises
+    ------
+    ValueError
+        For classes that explain other columns, alternatives or availabilities, and a membership of other classes.
+    """
+
+    membership: Given[Callable[..., Mapping[Hashable, object]] | Utility]
+    classes: Given[Mapping[str, Kernel] | tuple[tuple[str, Kernel], ...]] = ()
+    of: Given[str] = "person"
+    name: Given[str] = "choice"
+    rows: Given[str | None] = None
+    table: Given[str | None] = None
+    personal: Given[tuple[str, ...]] = ()
+    function: ClassVar[str] = "membership"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.classes, Mapping):
+            object.__setattr__(self, "classes", tuple(self.classes.items()))
+        if self.of not in OF:
+            raise ValueError(f"of= is 'person' or 'situation', not {self.of!r}. {names.nearest(self.of, OF)}")
+        _check_classes(self.classes)
+
+    @property
+    def utility(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.membership
+
+    @property
+    def parts(self) -> tuple[Kernel, ...]:
+        """The choices of the classes."""
+        return tuple(kernel for _, kernel in self.classes)  # pyright: ignore[reportReturnType]
+
+    @property
+    def chosen(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.parts[0].chosen
+
+    @property
+    def available(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.parts[0].available
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.parts[0].columns
+
+    @property
+    def outcomes(self) -> tuple[Hashable, ...]:
+        return self.parts[0].outcomes
+
+    @property
+    def constant(self) -> tuple[str, ...]:
+        return self.personal if self.of == "person" else ()
+
+    def recorded(self, record: Callable[[Any, bool], Utility]) -> Kernel:
+        known, seen = [name for name, _ in self.classes], record(self.membership, False)
+        if set(seen.alternatives) != set(known):
+            raise ValueError(
+                f"membership returns utilities of {', '.join(map(repr, seen.alternatives))}, but the classes are "
+                f"{', '.join(map(repr, known))}. Name the same classes in both."
+            )
+        each = [kernel.recorded(record) for kernel in self.parts]
+        _check_alike(known, each)
+        members, kernels = self.membership, self.parts
+        functions = [getattr(kernel, kernel.function) for kernel in kernels]
+
+        def all_utilities(b: Any, x: Any, lv: Any) -> dict[Hashable, object]:
+            of = members(b, x, lv)  # pyright: ignore[reportCallIssue]
+            found: dict[Hashable, object] = {("class", name): of[name] for name in known}
+            for name, function, kernel in zip(known, functions, each, strict=True):
+                value = function(b, x, lv)
+                value = value if isinstance(value, dict) else {kernel.utility.alternatives[0]: value}
+                found |= {(name, a): value[a] for a in kernel.utility.alternatives}
+            return found
+
+        stripped = tuple(
+            (name, replace(k, **{k.function: Outputs(k.utility.alternatives)}))  # pyright: ignore[reportArgumentType]
+            for name, k in zip(known, each, strict=True)
+        )
+        whole = record(all_utilities, False)
+        return replace(self, membership=whole, classes=stripped, personal=seen.columns)
+
+    def check(self, alternatives: tuple[Hashable, ...]) -> None:
+        return None
+
+    def needed(self, offered: np.ndarray) -> np.ndarray:
+        members = np.ones((len(offered), len(self.classes)), bool)
+        each = [k.needed(offered[:, order]) for k, order in zip(self.parts, self._orders, strict=True)]
+        return np.concatenate([members, *each], axis=1)
+
+    def check_outcomes(self, outcome: np.ndarray, offered: np.ndarray, labels: Sequence[Any]) -> None:
+        self.parts[0].check_outcomes(outcome, offered, labels)
+
+    @property
+    def _orders(self) -> list[np.ndarray]:
+        """Of every class the places of its outcomes among those of the first."""
+        return [np.array([self.outcomes.index(a) for a in k.outcomes], int) for k in self.parts]
+
+    def declare(self) -> Declared:
+        each = [kernel.declare() for kernel in self.parts]
+        parameters = {p.name: p for declared in each for p in declared.parameters}
+        cells = tuple(
+            Cells(f"{name}/{c.key}", c.shape, c.entries)
+            for (name, _), declared in zip(self.classes, each, strict=True)
+            for c in declared.cells
+        )
+        domains = dict.fromkeys(d for declared in each for d in declared.domains)
+        return Declared(tuple(parameters.values()), cells, tuple(domains))
+
+    def starts(self, outcome: np.ndarray, columns: np.ndarray, offered: np.ndarray) -> dict[str, float]:
+        return class_starts(self, outcome, columns, offered)
+
+    def by_class(
+        self, cells: Arrays, utilities: Array, offered: Array
+    ) -> list[tuple[Kernel, Any, Array, Array, Array]]:
+        """Of every class its kernel, cells, utilities, what is offered to it, and where outcomes stand in its order."""
+        found, at = [], len(self.classes)
+        for (name, _), kernel, order in zip(self.classes, self.parts, self._orders, strict=True):
+            own = {key.removeprefix(f"{name}/"): c for key, c in cells.items() if key.startswith(f"{name}/")}
+            count = len(kernel.utility.alternatives)
+            found.append(
+                (kernel, own, utilities[at : at + count], offered[order], jnp.array(np.argsort(order)))
+            )
+            at += count
+        return found
+
+    def log_membership(self, cells: Arrays, utilities: Array) -> Array:
+        return jax.nn.log_softmax(utilities[: len(self.classes)])
+
+    def log_classes(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
+        return jnp.stack(
+            [
+                kernel.log_density(own, v, jnp.where(outcome >= 0, place[jnp.maximum(outcome, 0)], -1), on)
+                for kernel, own, v, on, place in self.by_class(cells, utilities, offered)
+            ]
+        )
+
+    def expected_classes(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
+        each = self.by_class(cells, utilities, offered)
+        return jnp.stack([kernel.expected(own, v, on)[place] for kernel, own, v, on, place in each])
+
+    def sample_classes(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
+        drawn = []
+        for (kernel, own, v, on, _), order in zip(
+            self.by_class(cells, utilities, offered), self._orders, strict=True
+        ):
+            place = kernel.sample(own, v, on, key)
+            drawn.append(jnp.where(place >= 0, jnp.array(order)[jnp.maximum(place, 0)], -1))
+        return jnp.stack(drawn)
+
+    def log_density(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
+        logs = self.log_classes(cells, utilities, outcome, offered)
+        return jax.nn.logsumexp(self.log_membership(cells, utilities) + logs)
+
+    def expected(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
+        shares = jnp.exp(self.log_membership(cells, utilities))
+        return shares @ self.expected_classes(cells, utilities, offered)
+
+    def sample(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
+        which, rest = jax.random.split(key)
+        member = jax.random.categorical(which, self.log_membership(cells, utilities))
+        return self.sample_classes(cells, utilities, offered, rest)[member]
+
+
+def _check_classes(classes: object) -> None:
+    if not isinstance(classes, tuple) or len(classes) < 2:
+        raise ValueError(
+            "classes= is a mapping from two or more classes to their choices, such as {'time': iclv.Logit(u1, 'mode'), "
+            "'cost': iclv.Logit(u2, 'mode')}."
+        )
+    for name, kernel in classes:
+        if not isinstance(name, str) or name == "class" or "/" in name:
+            raise ValueError(f"The name of a class is a text without '/' other than 'class', not {name!r}.")
+        if not isinstance(kernel, Kernel) or isinstance(kernel, LatentClasses):
+            raise ValueError(f"classes[{name!r}] is a choice such as iclv.Logit(...), not {kernel!r}.")
+        if kernel.unsettled:
+            raise ValueError(f"classes[{name!r}] reads its levels from the data. Give it levels=[...].")
+        if kernel.rows is not None or kernel.table is not None:
+            raise ValueError(f"classes[{name!r}] has rows= or table=. Give them to LatentClasses.")
+
+
+def _check_alike(known: Sequence[str], each: Sequence[Kernel]) -> None:
+    first = each[0]
+    for name, kernel in zip(known[1:], each[1:], strict=True):
+        for what, mine, theirs in (
+            ("columns", kernel.columns, first.columns),
+            ("alternatives", set(kernel.outcomes), set(first.outcomes)),
+            ("available=", set(kernel.available), set(first.available)),
+        ):
+            if mine != theirs:
+                raise ValueError(
+                    f"The classes {known[0]!r} and {name!r} have other {what}: {_listed(theirs)} and {_listed(mine)}. All "
+                    "classes explain one choice."
+                )
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(sorted(map(repr, values))) or "none"

@@ -1,0 +1,96 @@
+"""Forms of attributes that utilities are written with."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+
+from iclv_jax._base._types import Array, Given, Number
+
+NEAR = 1e-4
+"""Below it the Box-Cox transform is taken by its series, which has no 0 / 0."""
+
+
+def boxcox(x: Given[Number], power: Given[Number]) -> Array:
+    """The Box-Cox transform `(x^power - 1) / power`, the logarithm at 0 (Box and Cox 1964).
+
+    Parameters
+    ----------
+    x
+        A positive attribute, such as `x.time`; at 0 it is what the limit is (`-1 / power` for a positive power).
+    power
+        Usually a parameter: 1 is linear.
+    """
+    x, power = jnp.asarray(x, float), jnp.asarray(power, float)
+    positive = jnp.where(x > 0.0, x, 1.0)
+    log = jnp.log(positive)
+    small = jnp.abs(power) < NEAR
+    safe = jnp.where(small, 1.0, power)
+    z = power * log
+    series = log * (1.0 + z / 2.0 + z**2 / 6.0 + z**3 / 24.0)
+    value = jnp.where(small, series, jnp.expm1(safe * log) / safe)
+    return jnp.where(x > 0.0, value, jnp.where(x == 0.0, -1.0 / safe, jnp.nan))
+
+
+def piecewise(x: Given[Number], knots: Given[Sequence[float]], slopes: Given[Sequence[Number]]) -> Array:
+    """A continuous function of an attribute, linear between knots and 0 at 0.
+
+    Parameters
+    ----------
+    x
+        The attribute.
+    knots
+        Where slopes change, increasing.
+    slopes
+        One more than knots: parameters such as `[b.near, b.far]`.
+
+    Raises
+    ------
+    ValueError
+        For another number of slopes, and knots that do not increase.
+    """
+    if len(slopes) != len(knots) + 1:
+        raise ValueError(f"piecewise: {len(knots)} knots take {len(knots) + 1} slopes, not {len(slopes)}.")
+    if any(not a < b for a, b in pairwise(knots)):
+        raise ValueError(f"piecewise: the knots {list(knots)!r} do not increase.")
+    total, ends = jnp.asarray(slopes[0] * x), zip(knots, slopes[:-1], slopes[1:], strict=True)
+    for knot, before, after in ends:
+        total = total + (after - before) * (jnp.maximum(x - knot, 0.0) - max(0.0 - knot, 0.0))
+    return total
+
+
+def regret(
+    attributes: Given[Mapping[str, Mapping[str, Number]]], weights: Given[Mapping[str, Number]]
+) -> dict[str, Array]:
+    """Utilities of random regret minimisation: `-sum_m sum_(i != j) log(1 + exp(w_m (x_im - x_jm)))` (Chorus 2010).
+
+    Parameters
+    ----------
+    attributes
+        By alternative its attributes by name, such as `{"car": {"time": x.t1, "cost": x.c1}, "bus": {...}}`.
+    weights
+        Parameters by attribute.
+
+    Every alternative is compared with all others, available or not.
+
+    Raises
+    ------
+    ValueError
+        For an alternative without one of the attributes.
+    """
+    for name, own in attributes.items():
+        if missing := [m for m in weights if m not in own]:
+            raise ValueError(f"regret: the alternative {name!r} has no attribute {missing[0]!r}.")
+    return {
+        name: -sum(
+            (
+                jax.nn.softplus(w * (other[m] - own[m]))
+                for m, w in weights.items()
+                for rival, other in attributes.items()
+                if rival != name
+            ),
+            jnp.zeros(()),
+        )
+        for name, own in attributes.items()
+    }

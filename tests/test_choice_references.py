@@ -1,0 +1,121 @@
+"""Published log-likelihoods of other kinds of choice on public data, from default starts."""
+
+import numpy as np
+import pytest
+
+import iclv_jax as iclv
+
+pytestmark = pytest.mark.optimised
+AVAILABLE = {"train": "TRAIN_AVAIL", "swissmetro": "SM_AVAIL", "car": "CAR_AVAIL"}
+
+
+def utility(b, x, lv):
+    return {
+        "train": b.asc_train + b.b_time * x.TRAIN_TT + b.b_cost * x.TRAIN_COST,
+        "swissmetro": b.b_time * x.SM_TT + b.b_cost * x.SM_COST,
+        "car": b.asc_car + b.b_time * x.CAR_TT + b.b_cost * x.CAR_CO,
+    }
+
+
+@pytest.fixture(scope="module")
+def data():
+    found = iclv.datasets.swissmetro(download=True)
+    return found.assign(order=found["choice"].map({"train": 1, "swissmetro": 2, "car": 3}))
+
+
+def fitted(choice, data, **parts):
+    fit = iclv.Model(choice=choice, **parts).fit(data, progress=False)
+    assert fit.converged
+    return fit
+
+
+def test_nested(data):
+    fit = fitted(iclv.NestedLogit(utility, "choice", {"existing": ["train", "car"]}, AVAILABLE), data)
+    assert fit.llf == pytest.approx(-5236.900015, abs=1e-4)
+    assert 1.0 / fit.params["existing.lambda"] == pytest.approx(2.053861971576695, rel=1e-3)
+    assert fit.wald_test("existing.lambda = 1").pvalue < 1e-6
+    assert np.isfinite(fit.bse).all()
+
+
+@pytest.mark.parametrize(("link", "value"), [("logit", -5789.309438), ("probit", -5789.054728)])
+def test_ordered(data, link, value):
+    def index(b, x, lv):
+        return b.b_time * x.TRAIN_TT + b.b_cost * x.TRAIN_COST
+
+    assert fitted(iclv.OrderedChoice(index, "order", link), data).llf == pytest.approx(value, abs=1e-4)
+
+
+def test_binary_probit(data):
+    def index(b, x, lv):
+        car = b.asc_car + b.b_time_car * x.CAR_TT + b.b_cost_car * x.CAR_CO
+        return car - b.b_time_train * x.TRAIN_TT - b.b_cost_train * x.TRAIN_COST
+
+    there = (data["choice"] != "swissmetro") & (data["TRAIN_AVAIL"] == 1) & (data["CAR_AVAIL"] == 1)
+    binary = data[there].assign(car=lambda d: (d["choice"] == "car").astype(int))
+    assert fitted(iclv.Probit(index, "car"), binary).llf == pytest.approx(-906.945938, abs=1e-4)
+
+
+def test_cross_nested(data):
+    """Another maximum lies at -4999.68, and the likelihood rises where a nest becomes a maximum over its members."""
+
+    def own(b, x, lv):
+        train = b.headway_train * x.TRAIN_HE + b.ga_train * x.GA
+        metro = b.headway_sm * x.SM_HE + b.ga_sm * x.GA
+        return {
+            "train": b.asc_train + b.time_train * x.TRAIN_TT + b.cost * x.TRAIN_COST + train,
+            "swissmetro": b.time_sm * x.SM_TT + b.cost * x.SM_COST + metro,
+            "car": b.asc_car + b.time_car * x.CAR_TT + b.cost * x.CAR_CO,
+        }
+
+    nests = {"existing": ["train", "car"], "public": ["train", "swissmetro"]}
+    fit = fitted(iclv.CrossNestedLogit(own, "choice", nests, AVAILABLE), data)
+    assert fit.llf == pytest.approx(-4997.865305, abs=1e-4)
+    assert fit.params["train.existing"] == pytest.approx(0.6447650464703344, rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mixing", "value"), [(iclv.Uniform(), -5215.058113), (iclv.Triangular(), -5214.190483)]
+)
+def test_bounded_coefficients(data, mixing, value):
+    choice = iclv.Logit(utility, "choice", AVAILABLE)
+    model = iclv.Model(choice=choice, random={"b_time": mixing})
+    fit = model.fit(data, integration=iclv.Trapezoid(401), progress=False)
+    assert fit.converged and fit.llf == pytest.approx(value, abs=1e-4)
+
+
+def test_discrete_mixture(data):
+    """One class does not attend to time."""
+
+    def make(name):
+        def one(b, x, lv):
+            time = b[name] if name else 0.0
+            return {
+                "train": b.asc_train + time * x.TRAIN_TT + b.b_cost * x.TRAIN_COST,
+                "swissmetro": time * x.SM_TT + b.b_cost * x.SM_COST,
+                "car": b.asc_car + time * x.CAR_TT + b.b_cost * x.CAR_CO,
+            }
+
+        return iclv.Logit(one, "choice", AVAILABLE)
+
+    def membership(b, x, lv):
+        return {"ignores": b.m, "attends": 0.0}
+
+    fit = fitted(iclv.LatentClasses(membership, {"ignores": make(None), "attends": make("b_time")}), data)
+    assert fit.llf == pytest.approx(-5208.498030, abs=1e-4)
+    shares = fit.class_probabilities(given="nothing").iloc[0]
+    assert shares["ignores"] == pytest.approx(0.25079202951102053, rel=1e-3)
+
+
+def test_box_cox(data):
+    def powered(b, x, lv):
+        time = {k: b.b_time * iclv.boxcox(x[f"{k}_TT"], b.power) for k in ("TRAIN", "SM", "CAR")}
+        return {
+            "train": b.asc_train + time["TRAIN"] + b.b_cost * x.TRAIN_COST,
+            "swissmetro": time["SM"] + b.b_cost * x.SM_COST,
+            "car": b.asc_car + time["CAR"] + b.b_cost * x.CAR_CO,
+        }
+
+    choice = iclv.Logit(powered, "choice", AVAILABLE)
+    fit = fitted(choice, data, start={"power": 1.0})
+    assert fit.llf == pytest.approx(-5292.095411, abs=1e-4)

@@ -1,0 +1,209 @@
+"""Latent classes: a mixture of choices by hand, posterior probabilities, starts, and what cannot be."""
+
+import after
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import logsumexp
+
+import iclv_jax as iclv
+from iclv_jax import Continuous, GaussHermite, Latent, LatentClasses, Logit, NestedLogit, Normal
+
+VALUES = {
+    "green ~ age": 0.5, "y ~ 1": 0.1, "green =~ y": 0.8, "y ~~ y": 0.6, "m": 0.3, "m_age": -0.4, "m_green": 0.7,
+    "asc": 0.2, "time": -0.9, "time.sd": 0.5, "cost": -1.1, "public.lambda": 0.7,
+}  # fmt: skip
+
+
+def membership(b, x, lv):
+    return {"timed": b.m + b.m_age * x.age + b.m_green * lv.green, "thrifty": 0.0}
+
+
+def timed(b, x, lv):
+    return {"car": b.asc + b.time * x.t1, "bus": b.time * x.t2, "train": b.time * x.t3}
+
+
+def thrifty(b, x, lv):
+    return {"train": b.cost * x.c3, "car": b.asc + b.cost * x.c1, "bus": b.cost * x.c2}
+
+
+def model(of="person", nested=True):
+    second = NestedLogit(thrifty, "mode", {"public": ["bus", "train"]}) if nested else Logit(thrifty, "mode")
+    choice = LatentClasses(membership, {"timed": Logit(timed, "mode"), "thrifty": second}, of=of)
+    items = [Continuous("y", of="green")]
+    return iclv.Model([Latent("green", on=["age"])], items, choice, random={"time": Normal()})
+
+
+def design(people=12, seed=0):
+    generator = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {"id": np.repeat(np.arange(people), 3), "age": np.repeat(generator.normal(size=people), 3)}
+    )
+    for name in ("t1", "t2", "t3", "c1", "c2", "c3"):
+        frame[name] = generator.normal(size=len(frame))
+    return frame
+
+
+@pytest.fixture(scope="module", params=["person", "situation"])
+def bound(request):
+    made = model(request.param)
+    data = made.simulate(VALUES, design(), seed=1, person="id")
+    problem = made.bind(data, person="id", integration=GaussHermite(5, adaptive=False))
+    return request.param, made, data, problem, problem.vector(VALUES)
+
+
+def by_hand(of, data, nodes):
+    """Log-likelihood by person and posterior shares of the first class, by plain numpy on the same grid."""
+    p, (z, logs) = VALUES, after.grid(nodes, 2)
+    names, loglikes, shares = ["car", "bus", "train"], [], []
+    for _, rows in data.groupby("id"):
+        eta = p["green ~ age"] * rows["age"].iloc[0] + z[:, 0]
+        time = p["time"] + p["time.sd"] * z[:, 1]
+        y = rows["y"].iloc[0] - p["y ~ 1"] - p["green =~ y"] * eta
+        total = logs - 0.5 * (y**2 / p["y ~~ y"] + np.log(2 * np.pi * p["y ~~ y"]))
+        m = p["m"] + p["m_age"] * rows["age"].iloc[0] + p["m_green"] * eta
+        prior = np.stack([-np.logaddexp(0.0, -m), -np.logaddexp(0.0, m)])
+        each = []
+        for _, r in rows.iterrows():
+            v = time[None, :] * np.array([r.t1, r.t2, r.t3])[:, None] + np.array([p["asc"], 0, 0])[:, None]
+            first = (v - logsumexp(v, axis=0))[names.index(r["mode"])]
+            w = p["cost"] * np.array([r.c1, r.c2, r.c3]) + np.array([p["asc"], 0, 0])
+            s, inside = p["public.lambda"], logsumexp(w[1:] / p["public.lambda"])
+            worth = np.array([w[0], s * inside])
+            nest = worth - logsumexp(worth)
+            logs_two = np.append(nest[0], nest[1] + w[1:] / s - inside)
+            each.append(np.stack([first, np.full(len(z), logs_two[names.index(r["mode"])])]))
+        if of == "person":
+            joint = prior + np.sum(each, axis=0)
+            total = total + logsumexp(joint, axis=0)
+        else:
+            total = total + sum(logsumexp(prior + e, axis=0) for e in each)
+            joint = prior + each[0]
+        loglikes.append(logsumexp(total))
+        shares.append(np.exp(total - logsumexp(total)) @ np.exp(joint - logsumexp(joint, axis=0))[0])
+    return np.array(loglikes), np.array(shares)
+
+
+def test_the_likelihood_and_the_posterior_by_hand(bound):
+    of, _, data, problem, params = bound
+    loglikes, _ = by_hand(of, data, 5)
+    np.testing.assert_allclose(problem.loglike_person(params), loglikes, rtol=1e-11)
+    found = after.fit_at(problem, params).class_probabilities()
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+    first = found if of == "person" else found.iloc[::3]
+    # Posteriors come at nodes that follow them.
+    np.testing.assert_allclose(first["timed"], by_hand(of, data, 50)[1], rtol=1e-4)
+
+
+def test_the_exact_hessian_is_that_of_autodiff(bound):
+    *_, problem, params = bound
+    exact, automatic = (np.asarray(problem.hessian(params, m)) for m in ("exact", "autodiff"))
+    np.testing.assert_allclose(exact, automatic, rtol=1e-8, atol=1e-8 * np.abs(automatic).max())
+
+
+def test_what_is_asked_after_a_fit(bound, tmp_path):
+    _, made, data, problem, params = bound
+    fit = after.fit_at(problem, params)
+    for given in ("nothing", "answers"):
+        np.testing.assert_allclose(fit.predict(given=given).sum(axis=1), 1.0)
+    fresh = fit.predict(data=data.drop(columns="mode").head(9))
+    np.testing.assert_allclose(fresh, fit.predict().head(9), rtol=1e-10)
+    assert fit.willingness_to_pay("asc", cost="cost", alternative=("thrifty", "car")).cost == "cost"
+    with pytest.raises(ValueError, match="LatentClasses has no log-sum"):
+        fit.scenario(data, data, cost="cost")
+    fit.save(tmp_path / "fit.npz")
+    assert iclv.load(tmp_path / "fit.npz", made, data).llf == pytest.approx(fit.llf, abs=1e-9)
+    assert "public.lambda" in str(fit.summary())
+
+
+def test_what_a_person_chose_before_says_what_they_choose(bound):
+    """The next choice given the earlier ones is the ratio of two likelihoods."""
+    of, _, data, *_ = bound
+    if of == "situation":
+        pytest.skip("classes of situations have no memory")
+    simple = iclv.Model(
+        choice=LatentClasses(
+            lambda b, x, lv: {"timed": b.m, "thrifty": 0.0},
+            {"timed": Logit(timed, "mode"), "thrifty": Logit(thrifty, "mode")},
+        )
+    )
+    problem = simple.bind(data, person="id")
+    params = problem.vector({n: VALUES[n] for n in problem.names})
+    predicted = after.fit_at(problem, params).predict(given="answers")
+    assert np.isfinite(predicted).all(axis=None)
+    fit = after.fit_at(problem, params)
+    shares = fit.class_probabilities()
+    one = np.exp(np.stack([[r.t1 * -0.9 + 0.2, r.t2 * -0.9, r.t3 * -0.9] for r in data.itertuples()]))
+    two = np.exp(np.stack([[r.c1 * -1.1 + 0.2, r.c2 * -1.1, r.c3 * -1.1] for r in data.itertuples()]))
+    one, two = (e / e.sum(axis=1, keepdims=True) for e in (one, two))
+    first = np.repeat(shares["timed"].to_numpy(), 3)[:, None]
+    np.testing.assert_allclose(predicted, first * one + (1 - first) * two, rtol=1e-10)
+
+
+def test_equal_classes_are_the_plain_model():
+    data = model().simulate(VALUES, design(), seed=1, person="id")
+    same = {"a": Logit(timed, "mode"), "b": Logit(timed, "mode")}
+    mixed = iclv.Model(choice=LatentClasses(lambda b, x, lv: {"a": b.m, "b": 0.0}, same)).bind(
+        data, person="id"
+    )
+    plain = iclv.Model(choice=Logit(timed, "mode")).bind(data, person="id")
+    values = {n: VALUES[n] for n in plain.names}
+    expected = plain.loglike_person(plain.vector(values))
+    found = mixed.loglike_person(mixed.vector(values | {"m": 0.7}))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_starts_are_never_all_equal():
+    def make(name):
+        return Logit(lambda b, x, lv: {"a": b[name] * x.t1, "b": 0.0}, "mode")
+
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=200)
+    frame = pd.DataFrame({"t1": x, "mode": np.where(x + generator.logistic(size=200) > 0, "a", "b")})
+    mixed = LatentClasses(lambda b, x, lv: {"one": b.m, "two": 0.0}, {"one": make("b1"), "two": make("b2")})
+    start = iclv.Model(choice=mixed).bind(frame)
+    values = dict(zip(start.names, np.asarray(start.start()).tolist(), strict=True))
+    alone = iclv.Model(choice=make("b1")).fit(frame, progress=False).params["b1"]
+    assert values["m"] == 0.0
+    assert [values["b1"], values["b2"]] == pytest.approx([0.5 * alone, 1.5 * alone], rel=1e-3)
+
+
+def unlike(**second):
+    other = Logit(**({"utility": thrifty, "chosen": "mode"} | second))
+    return LatentClasses(lambda b, x, lv: {"a": b.m, "b": 0.0}, {"a": Logit(timed, "mode"), "b": other})
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (lambda: unlike(utility=lambda b, x, lv: {"car": b.k, "bus": 0.0}), "other alternatives"),
+        (lambda: unlike(chosen="other"), "other columns"),
+        (lambda: unlike(available={"car": "there"}), "other available="),
+        (lambda: unlike(rows="asked"), "has rows= or table="),
+        (lambda: LatentClasses(membership, {"a": Logit(timed, "mode")}), "two or more classes"),
+        (lambda: LatentClasses(membership, {"timed": Logit(timed, "mode"), "thrifty": 3}), "is a choice such as"),
+        (lambda: LatentClasses(membership, {"x": Logit(timed, "mode"), "y": Logit(timed, "mode")}), "membership returns"),
+        (lambda: LatentClasses(membership, {"x": Logit(timed, "mode"), "y": Logit(timed, "mode")}, of="people"), "of= is"),
+    ],
+)  # fmt: skip
+def test_classes_that_are_none(choice, message):
+    with pytest.raises(ValueError, match=message):
+        iclv.Model([Latent("green", on=["age"])], [Continuous("y", of="green")], choice())
+
+
+def test_membership_by_what_varies_within_people_is_refused():
+    data = model().simulate(VALUES, design(), seed=1, person="id")
+    varying = data.assign(age=np.arange(len(data)) * 1.0)
+    choice = LatentClasses(
+        lambda b, x, lv: {"a": b.m * x.age, "b": 0.0},
+        {"a": Logit(timed, "mode"), "b": Logit(thrifty, "mode")},
+    )
+    with pytest.raises(ValueError, match=r"'age', which varies within person 0"):
+        iclv.Model(choice=choice).bind(varying, person="id")
+
+
+def test_people_of_other_choices_have_no_classes():
+    plain = iclv.Model(choice=Logit(timed, "mode"))
+    problem = plain.bind(design().assign(mode="car"), person="id")
+    with pytest.raises(ValueError, match="is a Logit and has no latent classes"):
+        after.fit_at(problem, problem.start()).class_probabilities()

@@ -1,0 +1,64 @@
+"""Forms of attributes: values against plain numpy, derivatives at their joints, errors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import iclv_jax as iclv
+
+
+@pytest.mark.parametrize("power", [-0.7, 1e-5, 0.0, 0.5, 1.0, 2.0])
+def test_boxcox(power):
+    x = np.array([0.01, 0.5, 1.0, 3.0, 200.0])
+    expected = np.log(x) if power == 0.0 else np.expm1(power * np.log(x)) / power
+    np.testing.assert_allclose(
+        iclv.boxcox(jnp.asarray(x), jnp.asarray(power)), expected, rtol=1e-9, atol=1e-12
+    )
+    slope = jax.grad(iclv.boxcox, argnums=1)(jnp.asarray(3.0), jnp.asarray(power))
+    moved = [float(iclv.boxcox(jnp.asarray(3.0), jnp.asarray(power + d))) for d in (1e-3, -1e-3)]
+    assert float(slope) == pytest.approx((moved[0] - moved[1]) / 2e-3, rel=1e-5)
+
+
+def test_boxcox_at_zero_and_below():
+    assert float(iclv.boxcox(jnp.asarray(0.0), jnp.asarray(0.5))) == -2.0
+    assert np.isnan(float(iclv.boxcox(jnp.asarray(-1.0), jnp.asarray(0.5))))
+
+
+def test_piecewise():
+    x = np.linspace(-2.0, 5.0, 29)
+    found = iclv.piecewise(jnp.asarray(x), [-1.0, 2.0], [1.0, -0.5, 3.0])
+    expected = [
+        -0.5 * v if -1 <= v <= 2 else (0.5 + 1.0 * (v + 1) if v < -1 else -1.0 + 3.0 * (v - 2)) for v in x
+    ]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    with pytest.raises(ValueError, match="2 knots take 3 slopes, not 2"):
+        iclv.piecewise(1.0, [0.0, 1.0], [1.0, 2.0])
+    with pytest.raises(ValueError, match="do not increase"):
+        iclv.piecewise(1.0, [1.0, 0.0], [1.0, 2.0, 3.0])
+
+
+def test_regret():
+    given = {
+        "a": {"time": 1.0, "cost": 2.0},
+        "b": {"time": 2.0, "cost": 1.0},
+        "c": {"time": 0.5, "cost": 4.0},
+    }
+    weights = {"time": -0.4, "cost": -0.7}
+    found = iclv.regret(given, weights)
+    for name, own in given.items():
+        expected = -sum(
+            np.log1p(np.exp(w * (other[m] - own[m])))
+            for m, w in weights.items() for rival, other in given.items() if rival != name
+        )  # fmt: skip
+        assert float(found[name]) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(ValueError, match="alternative 'b' has no attribute 'cost'"):
+        iclv.regret(given | {"b": {"time": 1.0}}, weights)
+
+
+def test_names_of_other_programs_are_answered():
+    with pytest.raises(AttributeError, match="random coefficients"):
+        _ = iclv.MixedLogit
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = iclv.nothing
+    assert not hasattr(iclv, "__path_of_nothing__")
