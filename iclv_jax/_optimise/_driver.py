@@ -47,13 +47,15 @@ Watch = Callable[[Row], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where an optimisation ended: `params` in natural units, and the objective with its last nodes."""
+    """Where an optimisation ended: `params` in natural units, and the objective with its last nodes; `first` holds the
+    scales with which it began."""
 
     params: np.ndarray
     objective: Any
     report: OptimizerReport
     scale: Scale
     trace: tuple[Row, ...]
+    first: np.ndarray | None = None
 
 
 def minimise(
@@ -95,6 +97,7 @@ class Run:
         self.movement, self.tolerance = 0.0, max(options.tolerance, LOOSE if self.before_placing else 0.0)
         self.noise: float | None = None
         self.frozen = self.bad = self.lagged = False
+        self.first: np.ndarray | None = None
         self.unscaled: tuple[str, ...] = ()
         self.placed: Array | None = None
         self.previous: Array | None = None
@@ -127,6 +130,7 @@ class Run:
             self._place(z)
         found = self.given or find_scale(self.objective, self.options.scaling, z)
         self.scale, self.zero = np.asarray(found.values), found.unscaled
+        self.first = self.scale
         self.unscaled = tuple(n for n, u in zip(self.objective.names, found.unscaled, strict=True) if u)
         here = self._derivatives(z)
         return z, here, *plan(self.method.pure, self.method.begin(len(z)), self._model(here, z))
@@ -173,7 +177,7 @@ class Run:
 
     def _near(self, shape: Curvature) -> bool:
         """Whether second derivatives change so little that those of the last point do. Nodes do not follow then."""
-        return self.method.supplied == "exact" and float(shape.decrement) * self.objective.size < NEAR
+        return self.method.supplied == "exact" and float(shape.decrement) * self.objective.count < NEAR
 
     def _tried(self, there: Array, here: Derivatives, near: bool) -> tuple[Derivatives, bool]:
         """What is known at a trial point, and whether it is all that the method needs there: with exact second
@@ -189,12 +193,12 @@ class Run:
 
     def _must_follow(self, shape: Curvature) -> bool:
         """Nodes follow the parameters as long as these are far from the maximum."""
-        return self.objective.moves and not self.frozen and float(shape.decrement) * self.objective.size > 1.0
+        return self.objective.moves and not self.frozen and float(shape.decrement) * self.objective.count > 1.0
 
     def _finished(self, z: Array, here: Derivatives, memory: Memory, shape: Curvature) -> Verdict | None:
         if not finite(here):
             return Verdict.NOT_FINITE
-        decrement = float(shape.decrement) * self.objective.size
+        decrement = float(shape.decrement) * self.objective.count
         if decrement <= self.tolerance * (CLOSER if self.lagged and not self.before_placing else 1.0):
             if self.verify and self._true_decrement(z, shape) > self.options.tolerance:
                 # The approximation is too optimistic: go on, and ask for more.
@@ -211,7 +215,7 @@ class Run:
             exact = self._true_decrement(z, shape)
             if exact <= self.options.tolerance:
                 return Verdict.CONVERGED
-            tiny = 0.5 * exact / self.objective.size < ROUNDING * (1.0 + abs(float(here.value)))
+            tiny = 0.5 * exact / self.objective.count < ROUNDING * (1.0 + abs(float(here.value)))
             return Verdict.RELATIVE_FUNCTION if tiny else Verdict.FALSE_CONVERGENCE
         if len(self.trace) >= self.options.max_iterations:
             return Verdict.ITERATION_LIMIT
@@ -224,7 +228,7 @@ class Run:
 
     def _true_decrement(self, z: Array, shape: Curvature) -> float:
         found = curvature(self._exact(z)) if self.method.supplied != "exact" and self.verify else shape
-        return float(found.decrement) * self.objective.size
+        return float(found.decrement) * self.objective.count
 
     def _must_recentre(self, z: Array) -> bool:
         """After converging at frozen nodes: whether they still have to be placed at the result."""
@@ -307,7 +311,7 @@ class Run:
             "value": float(here.value),
             "loglike": loglike,
             **parts | ({"penalty": cost} if cost else {}),
-            "decrement": float(shape.decrement) * self.objective.size,
+            "decrement": float(shape.decrement) * self.objective.count,
             "gradient": float(
                 np.abs(np.asarray(here.gradient) * self.scale)[self.objective.free].max(initial=0.0)
             ),
@@ -349,7 +353,7 @@ class Run:
             message=verdict.sentence,
             iterations=len(self.trace),
             evaluations=self.evaluations,
-            decrement=float(shape.decrement) * self.objective.size,
+            decrement=float(shape.decrement) * self.objective.count,
             movement=self.movement,
             noise=self.noise or 0.0,
             seconds=time.perf_counter() - self.began,
@@ -359,7 +363,7 @@ class Run:
             previous={} if before is None else dict(zip(names, before.tolist(), strict=True)),
         )
         scale = Scale(self.scale, self.zero)
-        return Outcome(params, self.objective, report, scale, tuple(self.trace))
+        return Outcome(params, self.objective, report, scale, tuple(self.trace), self.first)
 
     def _save(self, z: Array, here: Derivatives, memory: Memory) -> None:
         if not self.slot.wanted:

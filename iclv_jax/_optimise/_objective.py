@@ -36,8 +36,9 @@ class Derivatives(NamedTuple):
 class Objective(Protocol):
     """What an optimiser minimises: a smooth function of unconstrained parameters z.
 
-    `size` turns differences of the objective into those of the log-likelihood; `free` marks the parameters
-    that may move, `inside` the entries of modules. `moves` says whether nodes are placed at the posterior, and so
+    `size` turns differences of the objective into those of the log-likelihood, `count` into those of as many people
+    as the weights are worth, whatever their unit; `free` marks the parameters that may move, `inside` the entries of
+    modules, `stand_ins` whose scale a parameter without scores takes (its own: that of 1). `moves` says whether nodes are placed at the posterior, and so
     depend on the parameters.
     """
 
@@ -50,6 +51,10 @@ class Objective(Protocol):
     @property
     def size(self) -> float: ...
     @property
+    def count(self) -> float: ...
+    @property
+    def stand_ins(self) -> np.ndarray: ...
+    @property
     def moves(self) -> bool: ...
     def params(self, z: Array) -> Array: ...
     def z(self, params: Array) -> Array: ...
@@ -60,6 +65,10 @@ class Objective(Protocol):
 
     def derivatives(self, z: Array, supplied: Supplied) -> Derivatives: ...
     def mean_squared_scores(self, z: Array) -> np.ndarray: ...
+    def responds(self, z: Array, step: np.ndarray) -> bool:
+        """Whether the log-likelihoods of people change along a step about as their scores say."""
+        ...
+
     def bounds(self) -> tuple[np.ndarray, np.ndarray]: ...
     def recentred(self, z: Array) -> "Objective": ...
     def noise(self, z: Array) -> float: ...
@@ -146,6 +155,19 @@ class Likelihood:
         return float(self.problem.panel.weights.sum())
 
     @property
+    def count(self) -> float:
+        """How many people the weights are worth (Kish 1965), or stand for: free of the unit of weights."""
+        panel = self.problem.panel
+        return self.size if panel.weights_count else self.size**2 / float((panel.weights**2).sum())
+
+    @property
+    def stand_ins(self) -> np.ndarray:
+        """A spread at zero has no score; the coefficient that it spreads has the unit."""
+        at = {name: i for i, name in enumerate(self.names)}
+        rows = self.problem.table.parameters
+        return np.array([at.get(p.owner, i) if p.role == "spread" else i for i, p in enumerate(rows)], int)
+
+    @property
     def _map(self) -> tuple[ParameterMap, Array]:
         core = self.problem.core
         return core.structure.map, core.constants
@@ -192,6 +214,15 @@ class Likelihood:
         scores = self.problem.score_person(self.params(z))
         return np.asarray(squares_in_z(*self._map, z, scores, self.problem.core.weights))
 
+    def responds(self, z: Array, step: np.ndarray) -> bool:
+        there = z + jnp.asarray(step)
+        scores = self.problem.score_person(self.params(z))
+        told = np.asarray(scores @ jax.jvp(self.params, (z,), (jnp.asarray(step),))[1])
+        before, after = (np.asarray(self.problem.loglike_person(self.params(at))) for at in (z, there))
+        known = np.asarray(self.problem.core.weights) > 0.0
+        gap = np.linalg.norm((after - before - told)[known])
+        return bool(np.isfinite(gap) and gap < 0.5 * np.linalg.norm(told[known]))
+
     def mean_outer_scores(self, z: Array) -> np.ndarray:
         """The mean outer product of people's scores in z, (P, P)."""
         scores = self.problem.score_person(self.params(z))
@@ -205,7 +236,8 @@ class Likelihood:
         hessian, pull = self.problem.hessian(params, "exact"), None
         if self.penalties is not None:
             hessian, pull = hessian - jnp.diag(self.penalties.terms.precision), self.penalties.slope(params)
-        return simulation_noise(self.problem, params, hessian, self.free, pull)
+        noise = simulation_noise(self.problem, params, hessian, self.free, pull)
+        return noise * self.count / self.size
 
     @cached_property
     def _both(self) -> bool:
@@ -255,6 +287,14 @@ class Function:
         return 1.0
 
     @property
+    def count(self) -> float:
+        return 1.0
+
+    @property
+    def stand_ins(self) -> np.ndarray:
+        return np.arange(len(self.lower))
+
+    @property
     def moves(self) -> bool:
         return False
 
@@ -290,6 +330,9 @@ class Function:
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         """The length of each row of the Hessian stands in for the scores: a scale of the steps, and nothing else."""
         return np.linalg.norm(np.asarray(self._hessian(z)), axis=1)
+
+    def responds(self, z: Array, step: np.ndarray) -> bool:
+        return True
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return self.lower, self.upper

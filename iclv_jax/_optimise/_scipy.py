@@ -125,4 +125,4 @@ class _Rounds:
             here.gradient * d, here.hessian * jnp.outer(d, d), jnp.asarray(lower - z) / d,
             jnp.asarray(upper - z) / d, jnp.asarray(self.objective.free),
         )  # fmt: skip
-        return model, float(curvature(model).decrement) * self.objective.size
+        return model, float(curvature(model).decrement) * self.objective.count
