@@ -21,7 +21,7 @@ from iclv_jax._optimise import (
     TrustRegion,
     check_suited,
     joint_stage,
-    refine,
+    maximise,
     sequential_start,
 )
 from iclv_jax._panel import WeightsAre
@@ -79,7 +79,7 @@ def fit(
         rows: list[dict[str, Any]] = []
         if staged:
             first, rows = sequential_start(problem, jnp.asarray(first), bar, file, applied)
-        outcome, more = refine(joint_stage(problem), np.asarray(first), optimizer, bar, file, applied)
+        outcome, more = maximise(joint_stage(problem), np.asarray(first), optimizer, bar, file, applied)
     problem, params = outcome.objective.problem, outcome.params
     precision = checked_accuracy(problem, params)
     known, steps = outcome.objective.known.get(params.tobytes()), (*rows, *more)

@@ -2,6 +2,7 @@
 
 from iclv_jax._optimise._checkpoint import Checkpoint
 from iclv_jax._optimise._driver import Outcome, minimise
+from iclv_jax._optimise._examined import maximise
 from iclv_jax._optimise._many import Ended, minimise_frozen
 from iclv_jax._optimise._objective import Function, Likelihood, Objective
 from iclv_jax._optimise._options import BHHH, LBFGSB, Optimizer, Scipy, TrustRegion
@@ -37,6 +38,7 @@ __all__ = [
     "Verdict",
     "check_suited",
     "joint_stage",
+    "maximise",
     "minimise",
     "minimise_frozen",
     "minimise_scipy",

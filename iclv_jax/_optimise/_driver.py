@@ -40,6 +40,8 @@ CLOSER = 1e-4
 """With the last point's Hessian the approach is not quadratic: a few cheap steps more make up for it."""
 LOOSE = 1e-6
 """Newton decrement that is small enough before nodes are placed anew, which moves the maximum by more."""
+STEEP = 40
+"""Steps after which a search with items that their latent variable decides is over: the integral does not follow."""
 PATIENCE = 5
 """Steps between two looks at the scales."""
 Watch = Callable[[Row], None]
@@ -47,15 +49,13 @@ Watch = Callable[[Row], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where an optimisation ended: `params` in natural units, and the objective with its last nodes; `first` holds the
-    scales with which it began."""
+    """Where an optimisation ended: `params` in natural units, and the objective with its last nodes."""
 
     params: np.ndarray
     objective: Any
     report: OptimizerReport
     scale: Scale
     trace: tuple[Row, ...]
-    first: np.ndarray | None = None
 
 
 def minimise(
@@ -97,7 +97,6 @@ class Run:
         self.movement, self.tolerance = 0.0, max(options.tolerance, LOOSE if self.before_placing else 0.0)
         self.noise: float | None = None
         self.frozen = self.bad = self.lagged = False
-        self.first: np.ndarray | None = None
         self.unscaled: tuple[str, ...] = ()
         self.placed: Array | None = None
         self.previous: Array | None = None
@@ -130,7 +129,6 @@ class Run:
             self._place(z)
         found = self.given or find_scale(self.objective, self.options.scaling, z)
         self.scale, self.zero = np.asarray(found.values), found.unscaled
-        self.first = self.scale
         self.unscaled = tuple(n for n, u in zip(self.objective.names, found.unscaled, strict=True) if u)
         here = self._derivatives(z)
         return z, here, *plan(self.method.pure, self.method.begin(len(z)), self._model(here, z))
@@ -193,7 +191,9 @@ class Run:
 
     def _must_follow(self, shape: Curvature) -> bool:
         """Nodes follow the parameters as long as these are far from the maximum."""
-        return self.objective.moves and not self.frozen and float(shape.decrement) * self.objective.count > 1.0
+        return (
+            self.objective.moves and not self.frozen and float(shape.decrement) * self.objective.count > 1.0
+        )
 
     def _finished(self, z: Array, here: Derivatives, memory: Memory, shape: Curvature) -> Verdict | None:
         if not finite(here):
@@ -219,6 +219,8 @@ class Run:
             return Verdict.RELATIVE_FUNCTION if tiny else Verdict.FALSE_CONVERGENCE
         if len(self.trace) >= self.options.max_iterations:
             return Verdict.ITERATION_LIMIT
+        if self.method.supplied == "exact" and len(self.trace) >= STEEP and self.objective.steep(z):
+            return Verdict.FALSE_CONVERGENCE
         if time.perf_counter() - self.began > self.options.time_limit:
             return Verdict.TIME_LIMIT
         return None
@@ -363,7 +365,7 @@ class Run:
             previous={} if before is None else dict(zip(names, before.tolist(), strict=True)),
         )
         scale = Scale(self.scale, self.zero)
-        return Outcome(params, self.objective, report, scale, tuple(self.trace), self.first)
+        return Outcome(params, self.objective, report, scale, tuple(self.trace))
 
     def _save(self, z: Array, here: Derivatives, memory: Memory) -> None:
         if not self.slot.wanted:

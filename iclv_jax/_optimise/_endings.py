@@ -18,27 +18,35 @@ FADED = 1e-3
 """Share of the mean squared score at the start below which a parameter is looked at."""
 SHORT = 0.05
 """Points of the log-likelihood that count as nothing where half a point is due."""
-FAR = 6.0
-"""Change in the log of a variance after which everything of it is gone."""
+FAR = (6.0, 12.0, 24.0)
+"""Changes in the log of a variance: after six nearly everything of it is gone, but it may have gone further already."""
+PERFECT = 1e-3
+"""Points of the log-likelihood per person below which everything is predicted."""
 MOST = 40
 LONGEST = 1e8
 
 
-def endings(objective: Likelihood, z: Array, first: np.ndarray) -> Mapping[str, str]:
-    """Where parameters go that have no finite maximum: by name `"infinity"`, `"minus infinity"` or `"zero"`. `first`
-    holds the scales where the search began."""
+def endings(objective: Likelihood, z: Array, first: np.ndarray, found: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Where parameters go that have no finite maximum: by name `"infinity"`, `"minus infinity"` or `"zero"`; and those on
+    which nothing depends. `first` holds the scales at a usual point, `found` says whether the gradient is zero: if not,
+    items that their latent variable decides count too, because no integral follows them to the end."""
     squares = np.asarray(objective.mean_squared_scores(z))
     faded = objective.free & ~objective.inside & (squares * first**2 < FADED)
+    goes = {} if found else {name: "infinity" for name in objective.steep(z)}
     if not faded.any():
-        return {}
+        return goes, ()
     probe = _Probe(objective, z)
-    found: dict[str, str] = {}
+    if 0.0 <= probe.here < PERFECT and not objective.problem.spec.indicators:
+        return {objective.names[i]: probe.words(int(i), np.asarray(z)) for i in np.flatnonzero(faded)}, ()
+    silent = []
     for i in np.flatnonzero(faded)[:MOST]:
-        for step in probe.steps(int(i)):
-            if side := probe.free_side(step):
-                found[objective.names[i]] = probe.words(int(i), side * step)
-                break
-    return found
+        sides = [(step, probe.sides(step)) for step in probe.steps(int(i))]
+        one = next(((step, sides) for step, sides in sides if sum(sides) == 1), None)
+        if one is not None:
+            goes[objective.names[i]] = probe.words(int(i), one[0] if one[1][0] else -one[0])
+        elif all(all(free) for _, free in sides):
+            silent.append(objective.names[i])
+    return goes, tuple(silent)
 
 
 class _Probe:
@@ -54,8 +62,8 @@ class _Probe:
         found, size = [], len(self.z)
         alone = np.zeros(size)
         if self.logarithmic(i):
-            alone[i] = FAR
-            return [alone]
+            alone[i] = 1.0
+            return [far * alone for far in FAR]
         free = np.flatnonzero(self.objective.free)
         matrix = self.hessian[np.ix_(free, free)]
         if np.isfinite(matrix).all() and (np.diag(matrix) > 0.0).all():
@@ -71,10 +79,9 @@ class _Probe:
         alone[i] = min(1.0 / np.sqrt(own), LONGEST) if own > 0.0 else LONGEST
         return [*found, alone]
 
-    def free_side(self, step: np.ndarray) -> int:
-        """+1 or -1 where the step costs nothing on that side only; 0 otherwise."""
-        free = [self.cost(side * step) < SHORT for side in (1, -1)]
-        return 0 if free[0] == free[1] else 1 if free[0] else -1
+    def sides(self, step: np.ndarray) -> tuple[bool, bool]:
+        """Whether the step costs nothing, forwards and backwards."""
+        return self.cost(step) < SHORT, self.cost(-step) < SHORT
 
     def cost(self, step: np.ndarray) -> float:
         """Fall of the log-likelihood, in as many people as the weights are worth; infinite where it is not finite."""
@@ -107,9 +114,13 @@ def told(limits: Mapping[str, str], loglike: float, size: float) -> str:
         for way, names in goes.items()
         if names
     ]
-    sentence = f"There is no maximum at finite values: {'; '.join(parts)}, and the log-likelihood no longer falls on the way. "
-    if -loglike < 1e-3 * size:
-        return sentence + "Everything is predicted perfectly (complete separation): leave out what predicts it."
+    sentence = (
+        f"There is no maximum at finite values: {'; '.join(parts)}, and the log-likelihood no longer falls on the way. "
+    )
+    if 0.0 <= -loglike < PERFECT * size:
+        return (
+            sentence + "Everything is predicted perfectly (complete separation): leave out what predicts it."
+        )
     if goes["zero"] and not (goes["infinity"] or goes["minus infinity"]):
         return sentence + (
             "A variance at zero (a Heywood case) says that an item alone is the latent variable: take fewer parameters "

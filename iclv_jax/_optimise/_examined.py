@@ -1,16 +1,23 @@
-"""What a maximum is looked at for before it is reported: parameters without a finite one, spreads that are zero."""
+"""A maximum that is looked at before it is reported: parameters without a finite one, spreads that are zero."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._optimise._checkpoint import Checkpoint
 from iclv_jax._optimise._driver import Outcome
 from iclv_jax._optimise._endings import endings, told
 from iclv_jax._optimise._objective import Likelihood
+from iclv_jax._optimise._options import Optimizer
+from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import find_scale
+from iclv_jax._optimise._stages import Stage, Watch, refine, run
+from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._verdict import Verdict
+from iclv_jax._parameters._penalties import Penalties
 
 LOOKED_AT = (
     Verdict.CONVERGED,
@@ -27,24 +34,48 @@ EQUAL = 1e-3
 Again = Callable[[np.ndarray, np.ndarray], Outcome]
 
 
-def without_limits(outcome: Outcome, start: np.ndarray) -> Outcome:
+def maximise(
+    stage: Stage,
+    start: np.ndarray,
+    optimizer: Optimizer,
+    watch: Watch,
+    checkpoint: Checkpoint | None = None,
+    penalties: Penalties | None = None,
+) -> tuple[Outcome, list[Row]]:
+    """A stage `refine`d, and the maximum examined."""
+    outcome, rows = refine(stage, start, optimizer, watch, checkpoint, penalties)
+    if isinstance(optimizer, Stochastic):
+        return outcome, rows
+
+    def again(params: np.ndarray, free: np.ndarray) -> Outcome:
+        watching = partial(watch, stage.name)
+        return run(optimizer, outcome.objective.problem, free, jnp.asarray(params), watching, None)
+
+    examined = without_limits(outcome)
+    return (examined if examined.report.limits else without_spreads(outcome, again)), rows
+
+
+def without_limits(outcome: Outcome) -> Outcome:
     """The verdict on parameters that drift, where there are any."""
     objective = outcome.objective
-    if outcome.report.verdict not in LOOKED_AT or not isinstance(objective, Likelihood) or not outcome.report.iterations:
+    if outcome.report.verdict not in LOOKED_AT or not isinstance(objective, Likelihood):
         return outcome
-    z = objective.z(jnp.asarray(outcome.params))
-    if not np.isfinite(np.asarray(z)).all():
+    z, usual = (objective.z(jnp.asarray(p)) for p in (outcome.params, objective.problem.start()))
+    if not (np.isfinite(np.asarray(z)).all() and np.isfinite(objective.value(z))):
         return outcome
-    first = outcome.first
-    if first is None:
-        at = objective.z(jnp.asarray(start))
-        first = find_scale(objective.recentred(at), "scores", at).values
-    limits = endings(objective, z, first)
-    if not limits:
-        return outcome
-    loglike = -objective.value(z) * objective.size
-    message = told(limits, loglike, objective.size)
-    return replace(outcome, report=replace(outcome.report, verdict=Verdict.DRIFTS, message=message, limits=limits))
+    first = find_scale(objective.recentred(usual), "scores", usual).values
+    verdict, flat = outcome.report.verdict, outcome.report.flat
+    limits, silent = endings(objective, z, first, verdict.success)
+    # The spread of a coefficient that is gone changes nothing.
+    gone = (p.name for p in objective.problem.table.parameters if p.role == "spread" and p.owner in limits)
+    silent = {*silent, *gone} - {*limits, *(n for d in flat if len(d) == 1 for n in d)}
+    report = replace(outcome.report, flat=(*flat, *({n: 1.0} for n in objective.names if n in silent)))
+    if limits:
+        message = told(limits, -objective.value(z) * objective.size, objective.size)
+        report = replace(report, verdict=Verdict.DRIFTS, message=message, limits=limits)
+    elif silent and verdict.success:
+        report = replace(report, verdict=Verdict.SINGULAR, message=Verdict.SINGULAR.sentence)
+    return replace(outcome, report=report)
 
 
 def without_spreads(outcome: Outcome, again: Again) -> Outcome:
@@ -71,7 +102,7 @@ def without_spreads(outcome: Outcome, again: Again) -> Outcome:
         return outcome
     zero = tuple(n for n, gone in zip(objective.names, near, strict=True) if gone)
     flat = tuple(d for d in found.report.flat if not set(d) & set(zero))
-    return replace(found, report=replace(found.report, zero=zero, flat=flat), first=outcome.first)
+    return replace(found, report=replace(found.report, zero=zero, flat=flat))
 
 
 def _fall(objective: Likelihood, before: np.ndarray, after: np.ndarray) -> float:

@@ -17,7 +17,11 @@ from iclv_jax._parameters import ParameterMap, natural, unconstrained
 from iclv_jax._parameters._penalties import Penalties, Terms, cost, slope
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import simulation_noise
+from iclv_jax._spec._names import variance
 
+STEEP = 6.0
+"""Loading of a discrete item, per standard deviation of the disturbance of its latent variable, that hardly any item has:
+reliabilities of 0.97 and more."""
 Supplied = Literal["exact", "bhhh", "none"]
 """Which Hessian an objective has to give: exact, outer products of scores, or none."""
 
@@ -67,6 +71,10 @@ class Objective(Protocol):
     def mean_squared_scores(self, z: Array) -> np.ndarray: ...
     def responds(self, z: Array, step: np.ndarray) -> bool:
         """Whether the log-likelihoods of people change along a step about as their scores say."""
+        ...
+
+    def steep(self, z: Array) -> tuple[str, ...]:
+        """Loadings of items that their latent variable all but decides."""
         ...
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]: ...
@@ -223,6 +231,20 @@ class Likelihood:
         gap = np.linalg.norm((after - before - told)[known])
         return bool(np.isfinite(gap) and gap < 0.5 * np.linalg.norm(told[known]))
 
+    def steep(self, z: Array) -> tuple[str, ...]:
+        problem = self.problem
+        discrete = {item.column for item in problem.spec.indicators if item.discrete}
+        rows = [
+            r
+            for r in problem.table.rows
+            if r.parameter.role == "loading" and r.parameter.argument in discrete
+        ]
+        if not rows:
+            return ()
+        values = {name: float(v) for name, v in problem.unpack(self.params(z), everything=True).items()}
+        sizes = {r.name: abs(values[r.name]) * values[variance(r.parameter.owner)] ** 0.5 for r in rows}
+        return tuple(name for name, size in sizes.items() if size > STEEP)
+
     def mean_outer_scores(self, z: Array) -> np.ndarray:
         """The mean outer product of people's scores in z, (P, P)."""
         scores = self.problem.score_person(self.params(z))
@@ -333,6 +355,9 @@ class Function:
 
     def responds(self, z: Array, step: np.ndarray) -> bool:
         return True
+
+    def steep(self, z: Array) -> tuple[str, ...]:
+        return ()
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return self.lower, self.upper

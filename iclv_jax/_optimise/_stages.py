@@ -11,7 +11,6 @@ from iclv_jax._base._types import Array
 from iclv_jax._integration import Rule
 from iclv_jax._optimise._checkpoint import Checkpoint, Slot
 from iclv_jax._optimise._driver import Outcome, minimise
-from iclv_jax._optimise._examined import without_limits, without_spreads
 from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._options import Optimizer, Scipy, TrustRegion
 from iclv_jax._optimise._row import Row
@@ -156,12 +155,7 @@ def refine(
             break
         finer = outcome.objective.problem.rule.finer(2)
         outcome = maximised(finer, outcome.params, optimizer, outcome.scale)
-
-    def again(params: np.ndarray, free: np.ndarray) -> Outcome:
-        part = replace(stage, free=free)
-        return run(optimizer, outcome.objective.problem, part.free, jnp.asarray(params), partial(watch, stage.name), None)
-
-    return without_limits(without_spreads(outcome, again), start), rows
+    return outcome, rows
 
 
 def _train(

@@ -4,7 +4,6 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-
 ALONE = 0.999
 """Weight in a flat direction from which on it is one parameter's own."""
 
@@ -130,6 +129,4 @@ class OptimizerReport:
     def undetermined(self) -> tuple[str, ...]:
         """Parameters that are a flat direction by themselves."""
         alone = (max(direction, key=lambda n: abs(direction[n])) for direction in self.flat if direction)
-        return tuple(
-            n for n, d in zip(alone, (d for d in self.flat if d), strict=True) if abs(d[n]) > ALONE
-        )
+        return tuple(n for n, d in zip(alone, (d for d in self.flat if d), strict=True) if abs(d[n]) > ALONE)
