@@ -87,7 +87,9 @@ def test_a_heywood_case_goes_to_zero():
     z = rng.normal(size=40)
     sizes = {"y1": (1.5, 0.4), "y2": (0.5, 1.0), "y3": (0.5, 1.0)}
     frame = pd.DataFrame({q: a * z + e * rng.normal(size=40) for q, (a, e) in sizes.items()})
-    found = iclv.Model([iclv.Latent("F")], [iclv.Continuous(q, of="F") for q in frame]).fit(frame, progress=False)
+    found = iclv.Model([iclv.Latent("F")], [iclv.Continuous(q, of="F") for q in frame]).fit(
+        frame, progress=False
+    )
     assert dict(found.optimizer_report.limits) == {"y1 ~~ y1": "zero"} and not found.converged
     assert "y1 ~~ y1 goes to zero" in found.optimizer_report.message
 
@@ -97,7 +99,9 @@ def test_ordered_items_that_are_one():
     z = rng.normal(size=PEOPLE)
     one, other = (np.digitize(a * z + rng.normal(size=PEOPLE), [-1, 0, 1]) for a in (1.2, 0.8))
     frame = pd.DataFrame({"q1": one, "q2": one, "q3": other})
-    found = iclv.Model([iclv.Latent("F")], [iclv.Ordered(q, of="F") for q in frame]).fit(frame, progress=False)
+    found = iclv.Model([iclv.Latent("F")], [iclv.Ordered(q, of="F") for q in frame]).fit(
+        frame, progress=False
+    )
     assert set(found.optimizer_report.limits) == {"F =~ q1", "F =~ q2"}
     assert found.optimizer_report.iterations < 100
 
@@ -107,7 +111,9 @@ def panel(seed, spread=0.0):
     x = rng.normal(size=(400, 3))
     a = 0.7 + spread * np.repeat(rng.normal(size=100), 4)
     frame = pd.DataFrame({f"x{j}": x[:, j] for j in range(3)})
-    return frame.assign(y=(x * a[:, None] + rng.gumbel(size=x.shape)).argmax(1), id=np.repeat(np.arange(100), 4))
+    return frame.assign(
+        y=(x * a[:, None] + rng.gumbel(size=x.shape)).argmax(1), id=np.repeat(np.arange(100), 4)
+    )
 
 
 @pytest.mark.parametrize("seed", [1, 5, 10])
@@ -136,7 +142,9 @@ def test_verdicts_do_not_depend_on_the_unit_of_weights(optimizer):
     frame = panel(8, spread=0.8)
     weights = np.random.default_rng(0).uniform(0.5, 1.5, 100)
     options = {"person": "id", "random": {"x": iclv.Normal()}, "optimizer": optimizer}
-    usual, tiny, huge = (fitted(generic, frame, weights=weights * unit, **options) for unit in (1.0, 1e-9, 1e9))
+    usual, tiny, huge = (
+        fitted(generic, frame, weights=weights * unit, **options) for unit in (1.0, 1e-9, 1e9)
+    )
     for other in (tiny, huge):
         np.testing.assert_allclose((other.params - usual.params) / usual.bse, 0.0, atol=2e-2)
         assert other.converged

@@ -97,6 +97,7 @@ class Run:
         self.movement, self.tolerance = 0.0, max(options.tolerance, LOOSE if self.before_placing else 0.0)
         self.noise: float | None = None
         self.frozen = self.bad = self.lagged = False
+        self.silent: np.ndarray | None = None
         self.unscaled: tuple[str, ...] = ()
         self.placed: Array | None = None
         self.previous: Array | None = None
@@ -128,10 +129,17 @@ class Run:
         if self.objective.moves:
             self._place(z)
         found = self.given or find_scale(self.objective, self.options.scaling, z)
-        self.scale, self.zero = np.asarray(found.values), found.unscaled
+        self._take(found)
         self.unscaled = tuple(n for n, u in zip(self.objective.names, found.unscaled, strict=True) if u)
         here = self._derivatives(z)
         return z, here, *plan(self.method.pure, self.method.begin(len(z)), self._model(here, z))
+
+    def _take(self, found: Scale) -> None:
+        self.scale, self.zero, self.silent = np.asarray(found.values), found.unscaled, found.silent
+
+    @property
+    def free(self) -> np.ndarray:
+        return Scale(self.scale, self.zero, self.silent).moving(self.objective.free)
 
     def _turn(
         self, z: Array, here: Derivatives, memory: Memory, shape: Curvature
@@ -207,7 +215,7 @@ class Run:
                 model = self._exact(z) if self.verify else self._model(here, z)
                 flat = int((curvature(model) if self.verify else shape).flat)
                 # Along flat directions within modules the utilities stay the same, so they are no matter.
-                found = not flat or only_within(model, self.objective.inside)
+                found = self.silent is None and (not flat or only_within(model, self.objective.inside))
                 return Verdict.CONVERGED if found else Verdict.SINGULAR
         if bool(self.method.spent(memory)):
             if self.bad:
@@ -276,21 +284,19 @@ class Run:
         self.quiet += 1
         if self.options.scaling != "scores":
             return memory
-        stale = self.quiet >= PATIENCE and uneven(
-            (np.asarray(here.gradient) * self.scale)[self.objective.free]
-        )
+        stale = self.quiet >= PATIENCE and uneven((np.asarray(here.gradient) * self.scale)[self.free])
         if not (self.zero.any() or stale):
             return memory
         found = find_scale(self.objective, self.options.scaling, z)
         ratio = self.scale / found.values
-        self.quiet, self.zero = 0, found.unscaled
+        self.quiet, self.zero, self.silent = 0, found.unscaled, found.silent
         if np.all((ratio > 0.1) & (ratio < 10.0)):
             return memory
         self.scale = np.asarray(found.values)
         return self.method.rescaled(memory, jax.device_put(ratio))
 
     def _model(self, here: Derivatives, z: Array) -> Model:
-        return scaled(here.gradient, here.hessian, z, self.scale, self.lower, self.upper, self.objective.free)
+        return scaled(here.gradient, here.hessian, z, self.scale, self.lower, self.upper, self.free)
 
     def _record(
         self,
@@ -314,9 +320,7 @@ class Run:
             "loglike": loglike,
             **parts | ({"penalty": cost} if cost else {}),
             "decrement": float(shape.decrement) * self.objective.count,
-            "gradient": float(
-                np.abs(np.asarray(here.gradient) * self.scale)[self.objective.free].max(initial=0.0)
-            ),
+            "gradient": float(np.abs(np.asarray(here.gradient) * self.scale)[self.free].max(initial=0.0)),
             "smallest_eigenvalue": float(shape.smallest),
             **progress,
             "step": length,
@@ -347,7 +351,7 @@ class Run:
             shape = curvature(self._model(here, z))
         model = self._model(here, z)
         params = np.asarray(self.objective.params(z))
-        at_bound = np.asarray(shape.active) & self.objective.free
+        at_bound = np.asarray(shape.active) & self.free
         names = self.objective.names
         before = None if self.previous is None else np.asarray(self.objective.params(self.previous))
         report = OptimizerReport(
@@ -361,17 +365,23 @@ class Run:
             seconds=time.perf_counter() - self.began,
             active={names[i]: float(params[i]) for i in np.flatnonzero(at_bound)},
             unscaled=self.unscaled,
-            flat=flat_directions(model, names) if self.verify or self.method.supplied == "exact" else (),
+            flat=self._flat(model),
             previous={} if before is None else dict(zip(names, before.tolist(), strict=True)),
         )
-        scale = Scale(self.scale, self.zero)
+        scale = Scale(self.scale, self.zero, self.silent)
         return Outcome(params, self.objective, report, scale, tuple(self.trace))
+
+    def _flat(self, model: Model) -> tuple[dict[str, float], ...]:
+        exact = self.verify or self.method.supplied == "exact"
+        names = self.objective.names
+        alone = () if self.silent is None else tuple({names[i]: 1.0} for i in np.flatnonzero(self.silent))
+        return (*alone, *(flat_directions(model, names) if exact else ()))
 
     def _save(self, z: Array, here: Derivatives, memory: Memory) -> None:
         if not self.slot.wanted:
             return
         state = RunState(
-            z=z, value=float(here.value), scale=self.scale, zero=self.zero, placed=self.placed, previous=self.previous,
+            z=z, value=float(here.value), scale=self.scale, zero=self.zero, silent=self.silent, placed=self.placed, previous=self.previous,
             hessian=here.hessian if self.lagged else None, memory=tuple(jax.tree.leaves(memory)), lagged=self.lagged,
             evaluations=self.evaluations, recentrings=self.recentrings, quiet=self.quiet, movement=self.movement,
             tolerance=self.tolerance, noise=self.noise, frozen=self.frozen, bad=self.bad, unscaled=self.unscaled,
@@ -382,6 +392,7 @@ class Run:
         """The state at the last turn: nodes, scales, memory and counters as they were."""
         state, self.trace = self.slot.restored(RunState)
         self.scale, self.zero, self.previous = state.scale, state.zero, state.previous
+        self.silent = state.silent
         self.recentrings, self.quiet, self.movement = state.recentrings, state.quiet, state.movement
         self.tolerance, self.noise = state.tolerance, state.noise
         self.frozen, self.bad, self.unscaled = state.frozen, state.bad, state.unscaled

@@ -18,21 +18,24 @@ FADED = 1e-3
 """Share of the mean squared score at the start below which a parameter is looked at."""
 SHORT = 0.05
 """Points of the log-likelihood that count as nothing where half a point is due."""
-FAR = (6.0, 12.0, 24.0)
-"""Changes in the log of a variance: after six nearly everything of it is gone, but it may have gone further already."""
+GONE = 6.0
+"""Change in the log of a variance after which nearly everything of it is gone."""
+BACK = (2.0, 3.0, 4.0)
 PERFECT = 1e-3
 """Points of the log-likelihood per person below which everything is predicted."""
 MOST = 40
 LONGEST = 1e8
 
 
-def endings(objective: Likelihood, z: Array, first: np.ndarray, found: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+def endings(
+    objective: Likelihood, z: Array, first: np.ndarray, found: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
     """Where parameters go that have no finite maximum: by name `"infinity"`, `"minus infinity"` or `"zero"`; and those on
     which nothing depends. `first` holds the scales at a usual point, `found` says whether the gradient is zero: if not,
     items that their latent variable decides count too, because no integral follows them to the end."""
     squares = np.asarray(objective.mean_squared_scores(z))
     faded = objective.free & ~objective.inside & (squares * first**2 < FADED)
-    goes = {} if found else {name: "infinity" for name in objective.steep(z)}
+    goes = {} if found else dict.fromkeys(objective.steep(z), "infinity")
     if not faded.any():
         return goes, ()
     probe = _Probe(objective, z)
@@ -62,8 +65,8 @@ class _Probe:
         found, size = [], len(self.z)
         alone = np.zeros(size)
         if self.logarithmic(i):
-            alone[i] = 1.0
-            return [far * alone for far in FAR]
+            alone[i] = GONE
+            return [alone]
         free = np.flatnonzero(self.objective.free)
         matrix = self.hessian[np.ix_(free, free)]
         if np.isfinite(matrix).all() and (np.diag(matrix) > 0.0).all():
@@ -81,7 +84,13 @@ class _Probe:
 
     def sides(self, step: np.ndarray) -> tuple[bool, bool]:
         """Whether the step costs nothing, forwards and backwards."""
-        return self.cost(step) < SHORT, self.cost(-step) < SHORT
+        free = self.cost(step) < SHORT, self.cost(-step) < SHORT
+        if all(free) and self.logarithmic(int(np.argmax(np.abs(step)))):
+            # It may have gone so far that the way back is long.
+            for side in (1, -1):
+                if any(self.cost(side * k * step) > SHORT for k in BACK):
+                    return (False, True) if side == 1 else (True, False)
+        return free
 
     def cost(self, step: np.ndarray) -> float:
         """Fall of the log-likelihood, in as many people as the weights are worth; infinite where it is not finite."""
@@ -114,9 +123,7 @@ def told(limits: Mapping[str, str], loglike: float, size: float) -> str:
         for way, names in goes.items()
         if names
     ]
-    sentence = (
-        f"There is no maximum at finite values: {'; '.join(parts)}, and the log-likelihood no longer falls on the way. "
-    )
+    sentence = f"There is no maximum at finite values: {'; '.join(parts)}, and the log-likelihood no longer falls on the way. "
     if 0.0 <= -loglike < PERFECT * size:
         return (
             sentence + "Everything is predicted perfectly (complete separation): leave out what predicts it."

@@ -22,6 +22,8 @@ from iclv_jax._spec._names import variance
 STEEP = 6.0
 """Loading of a discrete item, per standard deviation of the disturbance of its latent variable, that hardly any item has:
 reliabilities of 0.97 and more."""
+UNMOVED = 1e-7
+"""Relative change of scores, and change of log-likelihoods, that counts as none."""
 Supplied = Literal["exact", "bhhh", "none"]
 """Which Hessian an objective has to give: exact, outer products of scores, or none."""
 
@@ -71,6 +73,10 @@ class Objective(Protocol):
     def mean_squared_scores(self, z: Array) -> np.ndarray: ...
     def responds(self, z: Array, step: np.ndarray) -> bool:
         """Whether the log-likelihoods of people change along a step about as their scores say."""
+        ...
+
+    def silent(self, z: Array, step: np.ndarray) -> bool:
+        """Whether a step changes neither the log-likelihood nor any score, up to rounding."""
         ...
 
     def steep(self, z: Array) -> tuple[str, ...]:
@@ -231,6 +237,15 @@ class Likelihood:
         gap = np.linalg.norm((after - before - told)[known])
         return bool(np.isfinite(gap) and gap < 0.5 * np.linalg.norm(told[known]))
 
+    def silent(self, z: Array, step: np.ndarray) -> bool:
+        before, forth, back = (self.problem.score_person(self.params(at)) for at in (z, z + step, z - step))
+        sizes = jnp.linalg.norm(before, axis=0) + 1e-300
+        change = jnp.maximum(jnp.linalg.norm(forth - before, axis=0), jnp.linalg.norm(back - before, axis=0))
+        others = np.asarray(step) == 0.0
+        still = bool((np.asarray(change / sizes)[others] < UNMOVED).all())
+        values = (np.asarray(self.problem.loglike_person(self.params(at))) for at in (z, z + step))
+        return still and bool(np.abs(np.subtract(*values)).max(initial=0.0) < UNMOVED)
+
     def steep(self, z: Array) -> tuple[str, ...]:
         problem = self.problem
         discrete = {item.column for item in problem.spec.indicators if item.discrete}
@@ -355,6 +370,9 @@ class Function:
 
     def responds(self, z: Array, step: np.ndarray) -> bool:
         return True
+
+    def silent(self, z: Array, step: np.ndarray) -> bool:
+        return False
 
     def steep(self, z: Array) -> tuple[str, ...]:
         return ()

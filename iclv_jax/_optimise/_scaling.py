@@ -13,6 +13,8 @@ from iclv_jax._optimise._objective import Objective
 from iclv_jax._spec._names import nearest
 
 KNOWN = ("scores", "start", "none")
+MOST = 40
+"""Parameters without scores that are looked at one by one."""
 LARGE = 1e5
 """A scale above this (and above this many times the usual one) has to prove itself."""
 UNEVEN = 1e3
@@ -21,10 +23,16 @@ UNEVEN = 1e3
 
 @dataclass(frozen=True)
 class Scale:
-    """Scales by parameter, and which parameters had no score to take one from."""
+    """Scales by parameter, which parameters had no score to take one from, and on which of these nothing depends, so that
+    they stay where they are (None: on all of them something does)."""
 
     values: np.ndarray
     unscaled: np.ndarray
+    silent: np.ndarray | None = None
+
+    def moving(self, free: np.ndarray) -> np.ndarray:
+        """Those of the free parameters that are not silent."""
+        return free if self.silent is None else free & ~self.silent
 
 
 def check_scaling(scaling: object) -> None:
@@ -88,7 +96,13 @@ def _by_scores(objective: Objective, z: Array) -> Scale:
         usable[i] = objective.responds(z, step)
     other = objective.stand_ins
     values = np.where(usable, values, np.where(usable[other], values[other], 1.0))
-    return Scale(values, objective.free & ~usable)
+    unscaled = objective.free & ~usable
+    silent = np.zeros(len(values), bool)
+    for i in np.flatnonzero(unscaled & ~objective.inside)[:MOST]:
+        step = np.zeros(len(values))
+        step[i] = values[i]
+        silent[i] = objective.silent(z, step)
+    return Scale(values, unscaled, silent if silent.any() else None)
 
 
 def uneven(gradient: np.ndarray) -> bool:
