@@ -10,10 +10,14 @@ from iclv_jax._diagnose._blocks import Block, block_names, gradient_blocks
 from iclv_jax._diagnose._columns import Column, columns
 from iclv_jax._diagnose._directions import Direction, directions
 from iclv_jax._diagnose._latents import measured, measurement_sentences, sign_notes
-from iclv_jax._diagnose._point import Point
+from iclv_jax._diagnose._point import Point, quoted
 from iclv_jax._diagnose._scores import informed, score_sentences
+from iclv_jax._families import Logit, Probit
 from iclv_jax._problem import Problem
+from iclv_jax._problem._components import components
 
+BELOW = 1e-3
+"""Points per person below a simpler model that are worth a word."""
 CROWDED = 0.2
 """Parameters per person above which outer products of scores misstate standard errors."""
 
@@ -51,7 +55,7 @@ def find(problem: Problem, params: Given[AnyArray], previous: Given[AnyArray | N
     table, uneven = columns(point)
     flat, unidentified = directions(point)
     sentences = [
-        *score_sentences(point), *unidentified, *measurement_sentences(point), *unbalanced, *uneven
+        *_below_shares(point), *score_sentences(point), *unidentified, *measurement_sentences(point), *unbalanced, *uneven
     ]  # fmt: skip
     return Findings(
         names=point.names,
@@ -71,6 +75,30 @@ def find(problem: Problem, params: Given[AnyArray], previous: Given[AnyArray | N
         sentences=tuple(sentences),
         notes=(*sign_notes(point), *_crowded(point)),
     )
+
+
+def _below_shares(point: Point) -> list[str]:
+    """What a model of choices alone must beat: equal shares anywhere, constants at a maximum."""
+    problem, names = point.problem, ("equal shares", "constants only")
+    # What another kernel says of an outcome need not be a probability.
+    usual = all(isinstance(choice, (Logit, Probit)) for choice in problem.spec.choices)
+    if problem.spec.indicators or not problem.spec.choices or not usual:
+        return []
+    loglike = float(problem.loglike(jnp.asarray(point.params)))
+    parts = components(problem, jnp.asarray(point.params), loglike)
+    bar, name = (parts.constants, names[1]) if point.settled else (parts.equal_shares, names[0])
+    if not loglike < bar - BELOW * point.total:
+        return []
+    spreads = [p.name for p in point.table.parameters if p.role == "spread"]
+    wide = (
+        f" The spread of a coefficient may be out of scale with its column: start {quoted(spreads)} smaller."
+        if spreads
+        else ""
+    )
+    return [
+        f"Log L is {loglike:,.1f} here, below {bar:,.1f} with {name}: choices are predicted with confidence, and wrongly. "
+        f"Start elsewhere, and check units and signs.{wide}"
+    ]
 
 
 def _vector(problem: Problem, values: object, what: str) -> np.ndarray:

@@ -19,9 +19,11 @@ from iclv_jax._optimise import (
     Checkpoint,
     Optimizer,
     TrustRegion,
+    against_plain,
     check_suited,
     joint_stage,
     maximise,
+    plain_start,
     sequential_start,
 )
 from iclv_jax._panel import WeightsAre
@@ -77,9 +79,14 @@ def fit(
     )
     with Progress(progress) as bar:
         rows: list[dict[str, Any]] = []
+        plain = plain_start(problem, first, bar) if staged else None
+        if plain is not None:
+            first, rows = plain.start, list(plain.rows)
         if staged:
-            first, rows = sequential_start(problem, jnp.asarray(first), bar, file, applied)
+            first, stepped = sequential_start(problem, jnp.asarray(first), bar, file, applied)
+            rows += stepped
         outcome, more = maximise(joint_stage(problem), np.asarray(first), optimizer, bar, file, applied)
+        outcome = outcome if plain is None else against_plain(plain, outcome)
     problem, params = outcome.objective.problem, outcome.params
     precision = checked_accuracy(problem, params)
     known, steps = outcome.objective.known.get(params.tobytes()), (*rows, *more)

@@ -6,6 +6,7 @@ from iclv_jax._optimise._examined import maximise
 from iclv_jax._optimise._many import Ended, minimise_frozen
 from iclv_jax._optimise._objective import Function, Likelihood, Objective
 from iclv_jax._optimise._options import BHHH, LBFGSB, Optimizer, Scipy, TrustRegion
+from iclv_jax._optimise._plain import against_plain, plain_start
 from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._optimise._stages import (
     Stage,
@@ -36,12 +37,14 @@ __all__ = [
     "Stochastic",
     "TrustRegion",
     "Verdict",
+    "against_plain",
     "check_suited",
     "joint_stage",
     "maximise",
     "minimise",
     "minimise_frozen",
     "minimise_scipy",
+    "plain_start",
     "positive_spreads",
     "refine",
     "run",
