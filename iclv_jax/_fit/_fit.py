@@ -18,6 +18,7 @@ from iclv_jax._integration import Rule
 from iclv_jax._optimise import (
     Checkpoint,
     Optimizer,
+    Outcome,
     TrustRegion,
     against_plain,
     check_suited,
@@ -78,19 +79,32 @@ def fit(
         else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged, applied))
     )
     with Progress(progress) as bar:
-        rows: list[dict[str, Any]] = []
-        plain = plain_start(problem, first, bar) if staged else None
-        if plain is not None:
-            first, rows = plain.start, list(plain.rows)
-        if staged:
-            first, stepped = sequential_start(problem, jnp.asarray(first), bar, file, applied)
-            rows += stepped
-        outcome, more = maximise(joint_stage(problem), np.asarray(first), optimizer, bar, file, applied)
-        outcome = outcome if plain is None else against_plain(plain, outcome)
+        first, outcome, steps = _estimated(problem, first, staged, optimizer, bar, file, applied)
     problem, params = outcome.objective.problem, outcome.params
     precision = checked_accuracy(problem, params)
-    known, steps = outcome.objective.known.get(params.tobytes()), (*rows, *more)
+    known = outcome.objective.known.get(params.tobytes())
     return Fit(problem, params, outcome.report, np.asarray(first), precision, steps, known, applied)
+
+
+def _estimated(
+    problem: Problem,
+    first: np.ndarray,
+    staged: bool,
+    optimizer: Optimizer,
+    bar: Progress,
+    file: Checkpoint | None,
+    penalties: Penalties | None,
+) -> tuple[np.ndarray, Outcome, tuple[dict[str, Any], ...]]:
+    """Where the joint stage started, where it ended, and every step."""
+    rows: list[dict[str, Any]] = []
+    plain = plain_start(problem, first, bar) if staged else None
+    if plain is not None:
+        first, rows = plain.start, list(plain.rows)
+    if staged:
+        first, stepped = sequential_start(problem, jnp.asarray(first), bar, file, penalties)
+        rows += stepped
+    outcome, more = maximise(joint_stage(problem), np.asarray(first), optimizer, bar, file, penalties)
+    return first, (outcome if plain is None else against_plain(plain, outcome)), (*rows, *more)
 
 
 def checked_penalties(problem: Problem, penalties: Any, optimizer: Optimizer) -> Penalties | None:

@@ -42,6 +42,8 @@ LOOSE = 1e-6
 """Newton decrement that is small enough before nodes are placed anew, which moves the maximum by more."""
 STEEP = 40
 """Steps after which a search with items that their latent variable decides is over: the integral does not follow."""
+MARKS = tuple(name for name in RunState._fields if name not in ("z", "value", "hessian", "memory"))
+"""Counters and marks of a run that a checkpoint holds."""
 PATIENCE = 5
 """Steps between two looks at the scales."""
 Watch = Callable[[Row], None]
@@ -365,37 +367,26 @@ class Run:
             seconds=time.perf_counter() - self.began,
             active={names[i]: float(params[i]) for i in np.flatnonzero(at_bound)},
             unscaled=self.unscaled,
-            flat=self._flat(model),
+            flat=flat_directions(model, names, self.silent, self.verify or self.method.supplied == "exact"),
             previous={} if before is None else dict(zip(names, before.tolist(), strict=True)),
         )
         scale = Scale(self.scale, self.zero, self.silent)
         return Outcome(params, self.objective, report, scale, tuple(self.trace))
 
-    def _flat(self, model: Model) -> tuple[dict[str, float], ...]:
-        exact = self.verify or self.method.supplied == "exact"
-        names = self.objective.names
-        alone = () if self.silent is None else tuple({names[i]: 1.0} for i in np.flatnonzero(self.silent))
-        return (*alone, *(flat_directions(model, names) if exact else ()))
-
     def _save(self, z: Array, here: Derivatives, memory: Memory) -> None:
         if not self.slot.wanted:
             return
         state = RunState(
-            z=z, value=float(here.value), scale=self.scale, zero=self.zero, silent=self.silent, placed=self.placed, previous=self.previous,
-            hessian=here.hessian if self.lagged else None, memory=tuple(jax.tree.leaves(memory)), lagged=self.lagged,
-            evaluations=self.evaluations, recentrings=self.recentrings, quiet=self.quiet, movement=self.movement,
-            tolerance=self.tolerance, noise=self.noise, frozen=self.frozen, bad=self.bad, unscaled=self.unscaled,
+            z=z, value=float(here.value), hessian=here.hessian if self.lagged else None,
+            memory=tuple(jax.tree.leaves(memory)), **{name: getattr(self, name) for name in MARKS},
         )  # fmt: skip
         self.slot.save(state, self.trace)
 
     def _resumed(self) -> tuple[Array, Derivatives, Memory, Curvature]:
         """The state at the last turn: nodes, scales, memory and counters as they were."""
         state, self.trace = self.slot.restored(RunState)
-        self.scale, self.zero, self.previous = state.scale, state.zero, state.previous
-        self.silent = state.silent
-        self.recentrings, self.quiet, self.movement = state.recentrings, state.quiet, state.movement
-        self.tolerance, self.noise = state.tolerance, state.noise
-        self.frozen, self.bad, self.unscaled = state.frozen, state.bad, state.unscaled
+        for name in MARKS:
+            setattr(self, name, getattr(state, name))
         spent = self.trace[-1]["seconds"] if self.trace else 0.0
         self.began = time.perf_counter() - spent
         if state.placed is not None:

@@ -123,7 +123,9 @@ def told(limits: Mapping[str, str], loglike: float, size: float) -> str:
         for way, names in goes.items()
         if names
     ]
-    sentence = f"There is no maximum at finite values: {'; '.join(parts)}, and the log-likelihood no longer falls on the way. "
+    sentence = (
+        f"There is no maximum at finite values: {'; '.join(parts)}, and log L no longer falls on the way. "
+    )
     if 0.0 <= -loglike < PERFECT * size:
         return (
             sentence + "Everything is predicted perfectly (complete separation): leave out what predicts it."

@@ -42,10 +42,10 @@ class Derivatives(NamedTuple):
 class Objective(Protocol):
     """What an optimiser minimises: a smooth function of unconstrained parameters z.
 
-    `size` turns differences of the objective into those of the log-likelihood, `count` into those of as many people
-    as the weights are worth, whatever their unit; `free` marks the parameters that may move, `inside` the entries of
-    modules, `stand_ins` whose scale a parameter without scores takes (its own: that of 1). `moves` says whether nodes are placed at the posterior, and so
-    depend on the parameters.
+    `size` turns differences of the objective into those of the log-likelihood, `count` into those of as many people as
+    the weights are worth, whatever their unit; `free` marks the parameters that may move, `inside` the entries of modules,
+    `stand_ins` whose scale a parameter without scores takes (its own: that of 1). `moves` says whether nodes are placed at
+    the posterior, and so depend on the parameters.
     """
 
     @property

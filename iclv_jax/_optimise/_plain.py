@@ -121,10 +121,10 @@ def _means(problem: Problem, start: np.ndarray, fixed: _Fixed) -> tuple[np.ndarr
         if isinstance(kind, LogNormal):
             error = fixed.errors.get(name, 1.0)
             if kind.sign * value < -CLEAR * error:
+                side = "positive" if kind.sign > 0 else "negative"
                 remarks.append(
-                    f"With fixed coefficients {name} is {value:.3g}, {abs(value) / error:.0f} standard errors from zero, but "
-                    f"LogNormal(sign={kind.sign}) makes it {'positive' if kind.sign > 0 else 'negative'} for everyone: look "
-                    "at the sign"
+                    f"With fixed coefficients {name} is {value:.3g}, {abs(value) / error:.0f} standard errors from zero, "
+                    f"but LogNormal(sign={kind.sign}) makes it {side} for everyone: look at the sign"
                 )
             value = np.log(max(kind.sign * value, error, 1e-12))
         found[i] = value

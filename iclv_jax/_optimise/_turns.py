@@ -55,10 +55,16 @@ def judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgeme
     return method.judge(memory, model, trial)
 
 
-def flat_directions(model: Model, names: tuple[str, ...]) -> tuple[dict[str, float], ...]:
-    """Eigenvectors of the scaled Hessian without curvature, as weights of the parameters they mix."""
-    return tuple(
-        {names[i]: float(v[i]) for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1} for v in _flat(model)
+def flat_directions(
+    model: Model, names: tuple[str, ...], silent: np.ndarray | None = None, exact: bool = True
+) -> tuple[dict[str, float], ...]:
+    """Eigenvectors of the scaled Hessian without curvature, as weights of the parameters they mix; and parameters on which
+    nothing depends. Without an `exact` Hessian these only."""
+    alone = () if silent is None else tuple({names[i]: 1.0} for i in np.flatnonzero(silent))
+    mixed = _flat(model) if exact else ()
+    return (
+        *alone,
+        *({names[i]: float(v[i]) for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1} for v in mixed),
     )
 
 
