@@ -19,6 +19,7 @@ from iclv_jax._optimise import (
     Checkpoint,
     Optimizer,
     Outcome,
+    Stochastic,
     TrustRegion,
     against_plain,
     check_suited,
@@ -26,6 +27,7 @@ from iclv_jax._optimise import (
     maximise,
     plain_start,
     sequential_start,
+    unit_start,
 )
 from iclv_jax._panel import WeightsAre
 from iclv_jax._parameters._penalties import Penalties, resolve
@@ -78,8 +80,9 @@ def fit(
         if checkpoint is None
         else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged, applied))
     )
+    usual = isinstance(start, str) and not isinstance(optimizer, Stochastic)
     with Progress(progress) as bar:
-        first, outcome, steps = _estimated(problem, first, staged, optimizer, bar, file, applied)
+        first, outcome, steps = _estimated(problem, first, staged, usual, optimizer, bar, file, applied)
     problem, params = outcome.objective.problem, outcome.params
     precision = checked_accuracy(problem, params)
     known = outcome.objective.known.get(params.tobytes())
@@ -90,6 +93,7 @@ def _estimated(
     problem: Problem,
     first: np.ndarray,
     staged: bool,
+    default: bool,
     optimizer: Optimizer,
     bar: Progress,
     file: Checkpoint | None,
@@ -100,7 +104,10 @@ def _estimated(
     plain = plain_start(problem, first, bar) if staged else None
     if plain is not None:
         first, rows = plain.start, list(plain.rows)
-    if staged:
+    searched = unit_start(problem, first, staged, bar, file) if default and penalties is None else None
+    if searched is not None:
+        first, rows = searched[0], [*rows, *searched[1]]
+    elif staged:
         first, stepped = sequential_start(problem, jnp.asarray(first), bar, file, penalties)
         rows += stepped
     outcome, more = maximise(joint_stage(problem), np.asarray(first), optimizer, bar, file, penalties)

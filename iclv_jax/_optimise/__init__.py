@@ -19,6 +19,7 @@ from iclv_jax._optimise._stages import (
 )
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._suited import check_suited
+from iclv_jax._optimise._unit import unit_start
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 
 __all__ = [
@@ -50,4 +51,5 @@ __all__ = [
     "run",
     "sequential_start",
     "stages",
+    "unit_start",
 ]
