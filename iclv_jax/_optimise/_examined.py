@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._optimise._checkpoint import Checkpoint
+from iclv_jax._optimise._dead import dead_networks
 from iclv_jax._optimise._driver import Outcome
 from iclv_jax._optimise._endings import endings, told
 from iclv_jax._optimise._objective import Likelihood
@@ -45,7 +46,10 @@ def maximise(
     """A stage `refine`d, and the maximum examined."""
     outcome, rows = refine(stage, start, optimizer, watch, checkpoint, penalties)
     if isinstance(optimizer, Stochastic):
-        return outcome, rows
+        dead = dead_networks(outcome.objective.problem, outcome.params)
+        return replace(
+            outcome, report=replace(outcome.report, remarks=(*outcome.report.remarks, *dead))
+        ), rows
 
     def again(params: np.ndarray, free: np.ndarray) -> Outcome:
         watching = partial(watch, stage.name)
