@@ -12,6 +12,7 @@ import pandas as pd
 
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
+from iclv_jax._fit._many_starts import check_starts, from_many
 from iclv_jax._fit._result import Fit
 from iclv_jax._inference._estimated import has
 from iclv_jax._integration import Rule
@@ -55,6 +56,7 @@ def fit(
     optimizer: Given[Optimizer | None] = None,
     penalties: Given[Any] = None,
     start: Given[Any] = "sequential",
+    starts: Given[int] = 1,
     progress: Given[bool] = True,
     checkpoint: Given[Any] = None,
     memory: Given[str | float] = "2GB",
@@ -74,15 +76,16 @@ def fit(
         weights_are=weights_are,
     )
     applied = checked_penalties(problem, penalties, optimizer)
+    check_starts(starts, optimizer, applied)
     first, staged = checked_start(problem, start)
     file = (
         None
         if checkpoint is None
         else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged, applied))
     )
-    usual = isinstance(start, str) and not isinstance(optimizer, Stochastic)
     with Progress(progress) as bar:
-        first, outcome, steps = _estimated(problem, first, staged, usual, optimizer, bar, file, applied)
+        how = staged, isinstance(start, str), starts
+        first, outcome, steps = _estimated(problem, first, how, optimizer, bar, file, applied)
     problem, params = outcome.objective.problem, outcome.params
     precision = checked_accuracy(problem, params)
     known = outcome.objective.known.get(params.tobytes())
@@ -92,26 +95,32 @@ def fit(
 def _estimated(
     problem: Problem,
     first: np.ndarray,
-    staged: bool,
-    default: bool,
+    how: tuple[bool, bool, int],
     optimizer: Optimizer,
     bar: Progress,
     file: Checkpoint | None,
     penalties: Penalties | None,
 ) -> tuple[np.ndarray, Outcome, tuple[dict[str, Any], ...]]:
-    """Where the joint stage started, where it ended, and every step."""
+    """Where the joint stage started, where it ended, and every step. `how`: whether in stages, whether from a start of ours,
+    and how often."""
+    staged, default, starts = how
     rows: list[dict[str, Any]] = []
     plain = plain_start(problem, first, bar) if staged else None
     if plain is not None:
         first, rows = plain.start, list(plain.rows)
-    searched = unit_start(problem, first, staged, bar, file) if default and penalties is None else None
+    searched = (
+        unit_start(problem, first, staged, bar, file)
+        if default and penalties is None and not isinstance(optimizer, Stochastic)
+        else None
+    )
     if searched is not None:
         first, rows = searched[0], [*rows, *searched[1]]
     elif staged:
         first, stepped = sequential_start(problem, jnp.asarray(first), bar, file, penalties)
         rows += stepped
     outcome, more = maximise(joint_stage(problem), np.asarray(first), optimizer, bar, file, penalties)
-    return first, (outcome if plain is None else against_plain(plain, outcome)), (*rows, *more)
+    outcome = outcome if plain is None else against_plain(plain, outcome)
+    return first, *from_many(problem, outcome, (*rows, *more), starts, optimizer, bar)
 
 
 def checked_penalties(problem: Problem, penalties: Any, optimizer: Optimizer) -> Penalties | None:
