@@ -156,6 +156,7 @@ class Model:
         optimizer: Given[Optimizer | None] = None,
         penalties: Given[Mapping[str, Any] | None] = None,
         start: Given[Any] = "sequential",
+        starts: Given[int] = 1,
         progress: Given[bool] = True,
         checkpoint: Given[Any] = None,
         memory: Given[str | float] = "2GB",
@@ -201,6 +202,10 @@ class Model:
         start
             `"sequential"` (items and structure, then the choice, then everything), `"default"`, a
             mapping of some names to values, or an earlier fit, also one of `fit_sequential` or one that was loaded.
+        starts
+            How often to start: log-likelihoods of mixtures, classes and random coefficients can have several maxima. The
+            first is `start`, the others are random departures from the default, taken to their maxima in one compiled loop
+            (`iclv.multistart`); the best one is reported, and how many agree with it.
         progress
             Whether to show a progress bar.
         checkpoint
@@ -235,6 +240,7 @@ class Model:
             optimizer=optimizer,
             penalties=penalties,
             start=start,
+            starts=starts,
             progress=progress,
             checkpoint=checkpoint,
             memory=memory,

@@ -123,8 +123,8 @@ def test_person_weights_stay_with_the_people(data):
 
 
 def test_samples_that_have_no_maximum_are_counted_and_left_out(data):
-    """Fourteen choices are often told apart completely, so that a coefficient runs away."""
-    fit = logit().fit(data.iloc[:14], progress=False)
+    """Eighteen choices are often told apart completely, so that a coefficient runs away."""
+    fit = logit().fit(data.iloc[:18], progress=False)
     assert fit.converged
     found = fit.bootstrap(samples=60)
     assert 0 < found.failed < 60

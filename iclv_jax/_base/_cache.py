@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import jax
-import jaxlib
+from jaxlib.version import __version__ as jaxlib_version
 
 from iclv_jax._base._version import __version__
 
@@ -32,7 +32,7 @@ def use_cache() -> Path | None:
     said = os.environ.get(VARIABLE)
     if said is not None and said.strip().lower() in OFF:
         return None
-    if jax.config.jax_compilation_cache_dir is not None or not jax.config.jax_enable_compilation_cache:
+    if jax.config.read("jax_compilation_cache_dir") is not None or not jax.config.read("jax_enable_compilation_cache"):
         return None
     try:
         folder = (Path(said).expanduser() if said else _users_caches() / "iclv-jax") / "programs" / _kind()
@@ -58,7 +58,7 @@ def _users_caches() -> Path:
 def _kind() -> str:
     """Versions, and a digest of what this processor can do."""
     machine = hashlib.sha256(f"{platform.machine()} {_features()}".encode()).hexdigest()[:12]
-    return f"{__version__}-jax-{jax.__version__}-{jaxlib.__version__}-{machine}"
+    return f"{__version__}-jax-{jax.__version__}-{jaxlib_version}-{machine}"
 
 
 def _features() -> str:

@@ -153,11 +153,11 @@ def _scale_tangent(point: Point, latent: str) -> np.ndarray:
     effects = point.latent_effects.get(latent, ())
     found = []
     for row in point.table.rows:
-        found.append(_power(row.parameter, latent, effects) * point.values[row.name])
+        found.append(unit_power(row.parameter, latent, effects) * point.values[row.name])
     return np.array(found)
 
 
-def _power(parameter: Parameter, latent: str, effects: tuple[str, ...]) -> float:
+def unit_power(parameter: Parameter, latent: str, effects: tuple[str, ...]) -> float:
     """The power of the unit of a latent variable that a parameter is in."""
     own = parameter.owner == latent
     if own and parameter.role == "variance":

@@ -12,8 +12,15 @@ from iclv_jax._diagnose._directions import Direction, directions
 from iclv_jax._diagnose._latents import measured, measurement_sentences, sign_notes
 from iclv_jax._diagnose._point import Point
 from iclv_jax._diagnose._scores import informed, score_sentences
+from iclv_jax._families import Logit, Probit
 from iclv_jax._problem import Problem
+from iclv_jax._problem._components import components
+from iclv_jax._spec import Normal
 
+CERTAIN = 20.0
+"""Units of utility between people that no model of choices means."""
+BELOW = 1e-3
+"""Points per person below a simpler model that are worth a word."""
 CROWDED = 0.2
 """Parameters per person above which outer products of scores misstate standard errors."""
 
@@ -51,7 +58,8 @@ def find(problem: Problem, params: Given[AnyArray], previous: Given[AnyArray | N
     table, uneven = columns(point)
     flat, unidentified = directions(point)
     sentences = [
-        *score_sentences(point), *unidentified, *measurement_sentences(point), *unbalanced, *uneven
+        *_below_shares(point), *_wide(point, table), *score_sentences(point), *unidentified, *measurement_sentences(point),
+        *unbalanced, *uneven,
     ]  # fmt: skip
     return Findings(
         names=point.names,
@@ -71,6 +79,42 @@ def find(problem: Problem, params: Given[AnyArray], previous: Given[AnyArray | N
         sentences=tuple(sentences),
         notes=(*sign_notes(point), *_crowded(point)),
     )
+
+
+def _below_shares(point: Point) -> list[str]:
+    """What a model of choices alone must beat: equal shares anywhere, constants at a maximum."""
+    problem, names = point.problem, ("equal shares", "constants only")
+    # What another kernel says of an outcome need not be a probability.
+    usual = all(isinstance(choice, (Logit, Probit)) for choice in problem.spec.choices)
+    if problem.spec.indicators or not problem.spec.choices or not usual:
+        return []
+    loglike = float(problem.loglike(jnp.asarray(point.params)))
+    parts = components(problem, jnp.asarray(point.params), loglike)
+    bar, name = (parts.constants, names[1]) if point.settled else (parts.equal_shares, names[0])
+    if not loglike < bar - BELOW * point.total:
+        return []
+    return [
+        f"Log L is {loglike:,.1f} here, below {bar:,.1f} with {name}: choices are predicted with confidence, and wrongly. "
+        "Start elsewhere, and check units and signs."
+    ]
+
+
+def _wide(point: Point, table: list[Column]) -> list[str]:
+    """Spreads of normal coefficients that are out of scale with their columns."""
+    normal = {name for name, kind in point.spec.random if isinstance(kind, Normal)}
+    found = []
+    for p in point.table.parameters:
+        if p.role != "spread" or p.owner not in normal:
+            continue
+        size = abs(point.values[p.name])
+        widest = max((c for c in table if p.owner in c.parameters), key=lambda c: c.deviation, default=None)
+        if widest is not None and size * widest.deviation > CERTAIN:
+            found.append(
+                f"The spread {p.name} = {size:.3g} times the standard deviation {widest.deviation:.3g} of column "
+                f"{widest.name!r} is {size * widest.deviation:,.0f} units of utility: every choice is all but certain for "
+                f"everyone. Start it smaller, at {1.0 / widest.deviation:.1g} say, or divide the column."
+            )
+    return found
 
 
 def _vector(problem: Problem, values: object, what: str) -> np.ndarray:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,17 +13,23 @@ import pandas as pd
 
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
+from iclv_jax._fit._many_starts import check_starts, from_many
 from iclv_jax._fit._result import Fit
 from iclv_jax._inference._estimated import has
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import (
     Checkpoint,
     Optimizer,
+    Outcome,
+    Stochastic,
     TrustRegion,
+    against_plain,
     check_suited,
     joint_stage,
-    refine,
+    maximise,
+    plain_start,
     sequential_start,
+    unit_start,
 )
 from iclv_jax._panel import WeightsAre
 from iclv_jax._parameters._penalties import Penalties, resolve
@@ -54,6 +60,7 @@ def fit(
     optimizer: Given[Optimizer | None] = None,
     penalties: Given[Any] = None,
     start: Given[Any] = "sequential",
+    starts: Given[int] = 1,
     progress: Given[bool] = True,
     checkpoint: Given[Any] = None,
     memory: Given[str | float] = "2GB",
@@ -74,6 +81,7 @@ def fit(
         weights_are=weights_are,
     )
     applied = checked_penalties(problem, penalties, optimizer)
+    check_starts(starts, optimizer, applied)
     first, staged = checked_start(problem, start)
     file = (
         None
@@ -81,17 +89,51 @@ def fit(
         else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged, applied))
     )
     with Progress(progress) as bar:
-        rows: list[dict[str, Any]] = []
-        if staged:
-            first, rows = sequential_start(problem, jnp.asarray(first), bar, file, applied)
-        target = accuracy if integration is None else None
-        outcome, more = refine(
-            joint_stage(problem), np.asarray(first), optimizer, bar, file, applied, True, target
-        )
+        how = _How(staged, isinstance(start, str), starts, accuracy if integration is None else None)
+        first, outcome, steps = _estimated(problem, first, how, optimizer, bar, file, applied)
     problem, params = outcome.objective.problem, outcome.params
     precision = checked_accuracy(problem, params, outcome.precision, accuracy)
-    known, steps = outcome.objective.known.get(params.tobytes()), (*rows, *more)
+    known = outcome.objective.known.get(params.tobytes())
     return Fit(problem, params, outcome.report, np.asarray(first), precision, steps, known, applied)
+
+
+class _How(NamedTuple):
+    """Whether in stages, whether from a start of ours, how often, and the error of log L to be reached."""
+
+    staged: bool
+    default: bool
+    starts: int
+    target: float | None
+
+
+def _estimated(
+    problem: Problem,
+    first: np.ndarray,
+    how: _How,
+    optimizer: Optimizer,
+    bar: Progress,
+    file: Checkpoint | None,
+    penalties: Penalties | None,
+) -> tuple[np.ndarray, Outcome, tuple[dict[str, Any], ...]]:
+    """Where the joint stage started, where it ended, and every step."""
+    staged, default, starts, target = how
+    rows: list[dict[str, Any]] = []
+    plain = plain_start(problem, first, bar) if staged else None
+    if plain is not None:
+        first, rows = plain.start, list(plain.rows)
+    searched = (
+        unit_start(problem, first, staged, bar, file)
+        if default and penalties is None and not isinstance(optimizer, Stochastic)
+        else None
+    )
+    if searched is not None:
+        first, rows = searched[0], [*rows, *searched[1]]
+    elif staged:
+        first, stepped = sequential_start(problem, jnp.asarray(first), bar, file, penalties)
+        rows += stepped
+    outcome, more = maximise(joint_stage(problem), np.asarray(first), optimizer, bar, file, penalties, target)
+    outcome = outcome if plain is None else against_plain(plain, outcome)
+    return first, *from_many(problem, outcome, (*rows, *more), starts, optimizer, bar)
 
 
 def checked_penalties(problem: Problem, penalties: Any, optimizer: Optimizer) -> Penalties | None:

@@ -171,7 +171,7 @@ def _check(about: Facts, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _report(known: Mapping[str, Any]) -> OptimizerReport:
-    lists = {k: tuple(known[k]) for k in ("unscaled", "flat", "trained") if k in known}
+    lists = {k: tuple(known[k]) for k in ("unscaled", "flat", "trained", "zero", "remarks") if k in known}
     found: dict[str, Any] = {**known, **lists, "verdict": Verdict(known["verdict"])}
     return OptimizerReport(**found)
 

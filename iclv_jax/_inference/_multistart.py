@@ -178,7 +178,7 @@ def _decrements(core: Core, nodes: Nodes, z: Array, scale: Array, lower: Array, 
         here = derivatives(mine, at[1])
         free = jnp.ones(at[1].shape, bool)
         model = scaled(here.gradient, here.hessian, at[1], scale, lower, upper, free)
-        return curvature(model).decrement * core.weights.sum()
+        return curvature(model).decrement * core.weights.sum() ** 2 / (core.weights**2).sum()
 
     return jax.lax.map(one, (nodes, z))
 

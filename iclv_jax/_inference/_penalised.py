@@ -60,6 +60,14 @@ def known_parameters(fit: Maximum) -> tuple[np.ndarray, tuple[str, ...]]:
     names, report = fit.names, fit.optimizer_report
     held = np.array([n in report.active for n in names])
     notes = bound_notes(names, held)
+    for how, whom in (
+        ("no maximum at finite values", tuple(report.limits)),
+        ("a flat log-likelihood", report.undetermined),
+    ):
+        held = held | np.array([n in whom for n in names])
+        notes += [f"{n} has {how} and no standard error; those of others take it as known" for n in whom]
+    held = held | np.array([n in report.zero for n in names])
+    notes += [f"{n} is 0 and has no standard error; those of others take it as known" for n in report.zero]
     if report.trained:
         trained = set(report.trained)
         held = held | np.array([n in trained for n in names])

@@ -2,9 +2,11 @@
 
 from iclv_jax._optimise._checkpoint import Checkpoint
 from iclv_jax._optimise._driver import Outcome, minimise
+from iclv_jax._optimise._examined import maximise
 from iclv_jax._optimise._many import Ended, minimise_frozen
 from iclv_jax._optimise._objective import Function, Likelihood, Objective
 from iclv_jax._optimise._options import BHHH, LBFGSB, Optimizer, Scipy, TrustRegion
+from iclv_jax._optimise._plain import against_plain, plain_start
 from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._optimise._stages import (
     Stage,
@@ -17,6 +19,7 @@ from iclv_jax._optimise._stages import (
 )
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._suited import check_suited
+from iclv_jax._optimise._unit import unit_start
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 
 __all__ = [
@@ -35,14 +38,18 @@ __all__ = [
     "Stochastic",
     "TrustRegion",
     "Verdict",
+    "against_plain",
     "check_suited",
     "joint_stage",
+    "maximise",
     "minimise",
     "minimise_frozen",
     "minimise_scipy",
+    "plain_start",
     "positive_spreads",
     "refine",
     "run",
     "sequential_start",
     "stages",
+    "unit_start",
 ]

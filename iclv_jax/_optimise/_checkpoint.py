@@ -53,6 +53,7 @@ class RunState(NamedTuple):
     frozen: bool
     bad: bool
     unscaled: tuple[str, ...]
+    silent: np.ndarray | None = None
 
 
 class TrainingState(NamedTuple):

@@ -41,6 +41,10 @@ CLOSER = 1e-4
 """With the last point's Hessian the approach is not quadratic: a few cheap steps more make up for it."""
 LOOSE = 1e-6
 """Newton decrement that is small enough before nodes are placed anew, which moves the maximum by more."""
+STEEP = 40
+"""Steps after which a search with items that their latent variable decides is over: the integral does not follow."""
+MARKS = tuple(name for name in RunState._fields if name not in ("z", "value", "hessian", "memory"))
+"""Counters and marks of a run that a checkpoint holds."""
 PATIENCE = 5
 """Steps between two looks at the scales."""
 Watch = Callable[[Row], None]
@@ -98,6 +102,7 @@ class Run:
         self.movement, self.tolerance = 0.0, max(options.tolerance, LOOSE if self.before_placing else 0.0)
         self.noise: float | None = None
         self.frozen = self.bad = self.lagged = False
+        self.silent: np.ndarray | None = None
         self.unscaled: tuple[str, ...] = ()
         self.placed: Array | None = None
         self.previous: Array | None = None
@@ -129,10 +134,17 @@ class Run:
         if self.objective.moves:
             self._place(z)
         found = self.given or find_scale(self.objective, self.options.scaling, z)
-        self.scale, self.zero = np.asarray(found.values), found.unscaled
+        self._take(found)
         self.unscaled = tuple(n for n, u in zip(self.objective.names, found.unscaled, strict=True) if u)
         here = self._derivatives(z)
         return z, here, *plan(self.method.pure, self.method.begin(len(z)), self._model(here, z))
+
+    def _take(self, found: Scale) -> None:
+        self.scale, self.zero, self.silent = np.asarray(found.values), found.unscaled, found.silent
+
+    @property
+    def free(self) -> np.ndarray:
+        return Scale(self.scale, self.zero, self.silent).moving(self.objective.free)
 
     def _turn(
         self, z: Array, here: Derivatives, memory: Memory, shape: Curvature
@@ -176,7 +188,7 @@ class Run:
 
     def _near(self, shape: Curvature) -> bool:
         """Whether second derivatives change so little that those of the last point do. Nodes do not follow then."""
-        return self.method.supplied == "exact" and float(shape.decrement) * self.objective.size < NEAR
+        return self.method.supplied == "exact" and float(shape.decrement) * self.objective.count < NEAR
 
     def _tried(self, there: Array, here: Derivatives, near: bool) -> tuple[Derivatives, bool]:
         """What is known at a trial point, and whether it is all that the method needs there: with exact second
@@ -192,12 +204,14 @@ class Run:
 
     def _must_follow(self, shape: Curvature) -> bool:
         """Nodes follow the parameters as long as these are far from the maximum."""
-        return self.objective.moves and not self.frozen and float(shape.decrement) * self.objective.size > 1.0
+        return (
+            self.objective.moves and not self.frozen and float(shape.decrement) * self.objective.count > 1.0
+        )
 
     def _finished(self, z: Array, here: Derivatives, memory: Memory, shape: Curvature) -> Verdict | None:
         if not finite(here):
             return Verdict.NOT_FINITE
-        decrement = float(shape.decrement) * self.objective.size
+        decrement = float(shape.decrement) * self.objective.count
         if decrement <= self.tolerance * (CLOSER if self.lagged and not self.before_placing else 1.0):
             if self.verify and self._true_decrement(z, shape) > self.options.tolerance:
                 # The approximation is too optimistic: go on, and ask for more.
@@ -206,7 +220,7 @@ class Run:
                 model = self._exact(z) if self.verify else self._model(here, z)
                 flat = int((curvature(model) if self.verify else shape).flat)
                 # Along flat directions within modules the utilities stay the same, so they are no matter.
-                found = not flat or only_within(model, self.objective.inside)
+                found = self.silent is None and (not flat or only_within(model, self.objective.inside))
                 return Verdict.CONVERGED if found else Verdict.SINGULAR
         if bool(self.method.spent(memory)):
             if self.bad:
@@ -214,10 +228,12 @@ class Run:
             exact = self._true_decrement(z, shape)
             if exact <= self.options.tolerance:
                 return Verdict.CONVERGED
-            tiny = 0.5 * exact / self.objective.size < ROUNDING * (1.0 + abs(float(here.value)))
+            tiny = 0.5 * exact / self.objective.count < ROUNDING * (1.0 + abs(float(here.value)))
             return Verdict.RELATIVE_FUNCTION if tiny else Verdict.FALSE_CONVERGENCE
         if len(self.trace) >= self.options.max_iterations:
             return Verdict.ITERATION_LIMIT
+        if self.method.supplied == "exact" and len(self.trace) >= STEEP and self.objective.steep(z):
+            return Verdict.FALSE_CONVERGENCE
         if time.perf_counter() - self.began > self.options.time_limit:
             return Verdict.TIME_LIMIT
         return None
@@ -227,7 +243,7 @@ class Run:
 
     def _true_decrement(self, z: Array, shape: Curvature) -> float:
         found = curvature(self._exact(z)) if self.method.supplied != "exact" and self.verify else shape
-        return float(found.decrement) * self.objective.size
+        return float(found.decrement) * self.objective.count
 
     def _must_recentre(self, z: Array) -> bool:
         """After converging at frozen nodes: whether they still have to be placed at the result."""
@@ -273,21 +289,19 @@ class Run:
         self.quiet += 1
         if self.options.scaling != "scores":
             return memory
-        stale = self.quiet >= PATIENCE and uneven(
-            (np.asarray(here.gradient) * self.scale)[self.objective.free]
-        )
+        stale = self.quiet >= PATIENCE and uneven((np.asarray(here.gradient) * self.scale)[self.free])
         if not (self.zero.any() or stale):
             return memory
         found = find_scale(self.objective, self.options.scaling, z)
         ratio = self.scale / found.values
-        self.quiet, self.zero = 0, found.unscaled
+        self.quiet, self.zero, self.silent = 0, found.unscaled, found.silent
         if np.all((ratio > 0.1) & (ratio < 10.0)):
             return memory
         self.scale = np.asarray(found.values)
         return self.method.rescaled(memory, jax.device_put(ratio))
 
     def _model(self, here: Derivatives, z: Array) -> Model:
-        return scaled(here.gradient, here.hessian, z, self.scale, self.lower, self.upper, self.objective.free)
+        return scaled(here.gradient, here.hessian, z, self.scale, self.lower, self.upper, self.free)
 
     def _record(
         self,
@@ -310,10 +324,8 @@ class Run:
             "value": float(here.value),
             "loglike": loglike,
             **parts | ({"penalty": cost} if cost else {}),
-            "decrement": float(shape.decrement) * self.objective.size,
-            "gradient": float(
-                np.abs(np.asarray(here.gradient) * self.scale)[self.objective.free].max(initial=0.0)
-            ),
+            "decrement": float(shape.decrement) * self.objective.count,
+            "gradient": float(np.abs(np.asarray(here.gradient) * self.scale)[self.free].max(initial=0.0)),
             "smallest_eigenvalue": float(shape.smallest),
             **progress,
             "step": length,
@@ -344,7 +356,7 @@ class Run:
             shape = curvature(self._model(here, z))
         model = self._model(here, z)
         params = np.asarray(self.objective.params(z))
-        at_bound = np.asarray(shape.active) & self.objective.free
+        at_bound = np.asarray(shape.active) & self.free
         names = self.objective.names
         before = None if self.previous is None else np.asarray(self.objective.params(self.previous))
         report = OptimizerReport(
@@ -352,36 +364,32 @@ class Run:
             message=verdict.sentence,
             iterations=len(self.trace),
             evaluations=self.evaluations,
-            decrement=float(shape.decrement) * self.objective.size,
+            decrement=float(shape.decrement) * self.objective.count,
             movement=self.movement,
             noise=self.noise or 0.0,
             seconds=time.perf_counter() - self.began,
             active={names[i]: float(params[i]) for i in np.flatnonzero(at_bound)},
             unscaled=self.unscaled,
-            flat=flat_directions(model, names) if self.verify or self.method.supplied == "exact" else (),
+            flat=flat_directions(model, names, self.silent, self.verify or self.method.supplied == "exact"),
             previous={} if before is None else dict(zip(names, before.tolist(), strict=True)),
         )
-        scale = Scale(self.scale, self.zero)
+        scale = Scale(self.scale, self.zero, self.silent)
         return Outcome(params, self.objective, report, scale, tuple(self.trace))
 
     def _save(self, z: Array, here: Derivatives, memory: Memory) -> None:
         if not self.slot.wanted:
             return
         state = RunState(
-            z=z, value=float(here.value), scale=self.scale, zero=self.zero, placed=self.placed, previous=self.previous,
-            hessian=here.hessian if self.lagged else None, memory=tuple(jax.tree.leaves(memory)), lagged=self.lagged,
-            evaluations=self.evaluations, recentrings=self.recentrings, quiet=self.quiet, movement=self.movement,
-            tolerance=self.tolerance, noise=self.noise, frozen=self.frozen, bad=self.bad, unscaled=self.unscaled,
+            z=z, value=float(here.value), hessian=here.hessian if self.lagged else None,
+            memory=tuple(jax.tree.leaves(memory)), **{name: getattr(self, name) for name in MARKS},
         )  # fmt: skip
         self.slot.save(state, self.trace)
 
     def _resumed(self) -> tuple[Array, Derivatives, Memory, Curvature]:
         """The state at the last turn: nodes, scales, memory and counters as they were."""
         state, self.trace = self.slot.restored(RunState)
-        self.scale, self.zero, self.previous = state.scale, state.zero, state.previous
-        self.recentrings, self.quiet, self.movement = state.recentrings, state.quiet, state.movement
-        self.tolerance, self.noise = state.tolerance, state.noise
-        self.frozen, self.bad, self.unscaled = state.frozen, state.bad, state.unscaled
+        for name in MARKS:
+            setattr(self, name, getattr(state, name))
         spent = self.trace[-1]["seconds"] if self.trace else 0.0
         self.began = time.perf_counter() - spent
         if state.placed is not None:

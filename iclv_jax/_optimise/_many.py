@@ -67,7 +67,8 @@ def minimise_frozen(
 ) -> Ended:
     """The steps of any method at frozen nodes, as one compiled loop. Bounds are in z; `matrix` is added to every
     Hessian that the method is given (of the mean negative log-likelihood in z); `terms` are penalties."""
-    size = core.weights.sum()
+    # As many people as the weights are worth: whether a fit has converged does not depend on their unit.
+    size = core.weights.sum() ** 2 / (core.weights**2).sum()
     free = jnp.ones(z.shape, bool)
 
     def model(here: Derivatives, z: Array) -> Model:

@@ -17,7 +17,13 @@ from iclv_jax._parameters import ParameterMap, natural, unconstrained
 from iclv_jax._parameters._penalties import Penalties, Terms, cost, slope
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import simulation_noise
+from iclv_jax._spec._names import variance
 
+STEEP = 6.0
+"""Loading of a discrete item, per standard deviation of the disturbance of its latent variable, that hardly any item has:
+reliabilities of 0.97 and more."""
+UNMOVED = 1e-7
+"""Relative change of scores, and change of log-likelihoods, that counts as none."""
 Supplied = Literal["exact", "bhhh", "none"]
 """Which Hessian an objective has to give: exact, outer products of scores, or none."""
 
@@ -36,9 +42,10 @@ class Derivatives(NamedTuple):
 class Objective(Protocol):
     """What an optimiser minimises: a smooth function of unconstrained parameters z.
 
-    `size` turns differences of the objective into those of the log-likelihood; `free` marks the parameters
-    that may move, `inside` the entries of modules. `moves` says whether nodes are placed at the posterior, and so
-    depend on the parameters.
+    `size` turns differences of the objective into those of the log-likelihood, `count` into those of as many people as
+    the weights are worth, whatever their unit; `free` marks the parameters that may move, `inside` the entries of modules,
+    `stand_ins` whose scale a parameter without scores takes (its own: that of 1). `moves` says whether nodes are placed at
+    the posterior, and so depend on the parameters.
     """
 
     @property
@@ -50,6 +57,10 @@ class Objective(Protocol):
     @property
     def size(self) -> float: ...
     @property
+    def count(self) -> float: ...
+    @property
+    def stand_ins(self) -> np.ndarray: ...
+    @property
     def moves(self) -> bool: ...
     def params(self, z: Array) -> Array: ...
     def z(self, params: Array) -> Array: ...
@@ -60,6 +71,18 @@ class Objective(Protocol):
 
     def derivatives(self, z: Array, supplied: Supplied) -> Derivatives: ...
     def mean_squared_scores(self, z: Array) -> np.ndarray: ...
+    def responds(self, z: Array, step: np.ndarray) -> bool:
+        """Whether the log-likelihoods of people change along a step about as their scores say."""
+        ...
+
+    def silent(self, z: Array, step: np.ndarray) -> bool:
+        """Whether a step changes neither the log-likelihood nor any score, up to rounding."""
+        ...
+
+    def steep(self, z: Array) -> tuple[str, ...]:
+        """Loadings of items that their latent variable all but decides."""
+        ...
+
     def bounds(self) -> tuple[np.ndarray, np.ndarray]: ...
     def recentred(self, z: Array) -> "Objective": ...
     def noise(self, z: Array) -> float: ...
@@ -146,6 +169,19 @@ class Likelihood:
         return float(self.problem.panel.weights.sum())
 
     @property
+    def count(self) -> float:
+        """How many people the weights are worth (Kish 1965), or stand for: free of the unit of weights."""
+        panel = self.problem.panel
+        return self.size if panel.weights_count else self.size**2 / float((panel.weights**2).sum())
+
+    @property
+    def stand_ins(self) -> np.ndarray:
+        """A spread at zero has no score; the coefficient that it spreads has the unit."""
+        at = {name: i for i, name in enumerate(self.names)}
+        rows = self.problem.table.parameters
+        return np.array([at.get(p.owner, i) if p.role == "spread" else i for i, p in enumerate(rows)], int)
+
+    @property
     def _map(self) -> tuple[ParameterMap, Array]:
         core = self.problem.core
         return core.structure.map, core.constants
@@ -192,6 +228,38 @@ class Likelihood:
         scores = self.problem.score_person(self.params(z))
         return np.asarray(squares_in_z(*self._map, z, scores, self.problem.core.weights))
 
+    def responds(self, z: Array, step: np.ndarray) -> bool:
+        there = z + jnp.asarray(step)
+        scores = self.problem.score_person(self.params(z))
+        told = np.asarray(scores @ jax.jvp(self.params, (z,), (jnp.asarray(step),))[1])
+        before, after = (np.asarray(self.problem.loglike_person(self.params(at))) for at in (z, there))
+        known = np.asarray(self.problem.core.weights) > 0.0
+        gap = np.linalg.norm((after - before - told)[known])
+        return bool(np.isfinite(gap) and gap < 0.5 * np.linalg.norm(told[known]))
+
+    def silent(self, z: Array, step: np.ndarray) -> bool:
+        before, forth, back = (self.problem.score_person(self.params(at)) for at in (z, z + step, z - step))
+        sizes = jnp.linalg.norm(before, axis=0) + 1e-300
+        change = jnp.maximum(jnp.linalg.norm(forth - before, axis=0), jnp.linalg.norm(back - before, axis=0))
+        others = np.asarray(step) == 0.0
+        still = bool((np.asarray(change / sizes)[others] < UNMOVED).all())
+        values = (np.asarray(self.problem.loglike_person(self.params(at))) for at in (z, z + step))
+        return still and bool(np.abs(np.subtract(*values)).max(initial=0.0) < UNMOVED)
+
+    def steep(self, z: Array) -> tuple[str, ...]:
+        problem = self.problem
+        discrete = {item.column for item in problem.spec.indicators if item.discrete}
+        rows = [
+            r
+            for r in problem.table.rows
+            if r.parameter.role == "loading" and r.parameter.argument in discrete
+        ]
+        if not rows:
+            return ()
+        values = {name: float(v) for name, v in problem.unpack(self.params(z), everything=True).items()}
+        sizes = {r.name: abs(values[r.name]) * values[variance(r.parameter.owner)] ** 0.5 for r in rows}
+        return tuple(name for name, size in sizes.items() if size > STEEP)
+
     def mean_outer_scores(self, z: Array) -> np.ndarray:
         """The mean outer product of people's scores in z, (P, P)."""
         scores = self.problem.score_person(self.params(z))
@@ -205,7 +273,8 @@ class Likelihood:
         hessian, pull = self.problem.hessian(params, "exact"), None
         if self.penalties is not None:
             hessian, pull = hessian - jnp.diag(self.penalties.terms.precision), self.penalties.slope(params)
-        return simulation_noise(self.problem, params, hessian, self.free, pull)
+        noise = simulation_noise(self.problem, params, hessian, self.free, pull)
+        return noise * self.count / self.size
 
     @cached_property
     def _both(self) -> bool:
@@ -255,6 +324,14 @@ class Function:
         return 1.0
 
     @property
+    def count(self) -> float:
+        return 1.0
+
+    @property
+    def stand_ins(self) -> np.ndarray:
+        return np.arange(len(self.lower))
+
+    @property
     def moves(self) -> bool:
         return False
 
@@ -290,6 +367,15 @@ class Function:
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         """The length of each row of the Hessian stands in for the scores: a scale of the steps, and nothing else."""
         return np.linalg.norm(np.asarray(self._hessian(z)), axis=1)
+
+    def responds(self, z: Array, step: np.ndarray) -> bool:
+        return True
+
+    def silent(self, z: Array, step: np.ndarray) -> bool:
+        return False
+
+    def steep(self, z: Array) -> tuple[str, ...]:
+        return ()
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return self.lower, self.upper

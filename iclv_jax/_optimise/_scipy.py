@@ -106,6 +106,8 @@ class _Rounds:
                 free, np.nan_to_num(gradient * scale), 0.0
             )
 
+        from scipy import optimize
+
         fixed = np.where(free, lower, np.asarray(z)) / scale, np.where(free, upper, np.asarray(z)) / scale
         settings = {"maxiter": self.options.max_iterations, **SETTLED.get(self.options.method_name, {})}
         try:
@@ -125,4 +127,4 @@ class _Rounds:
             here.gradient * d, here.hessian * jnp.outer(d, d), jnp.asarray(lower - z) / d,
             jnp.asarray(upper - z) / d, jnp.asarray(self.objective.free),
         )  # fmt: skip
-        return model, float(curvature(model).decrement) * self.objective.size
+        return model, float(curvature(model).decrement) * self.objective.count

@@ -15,7 +15,13 @@ from iclv_jax._base._types import AnyArray, Array, Bool, Float, Scalar
 
 BISECTIONS = 100
 SINGULAR = 1e-11
-"""An eigenvalue below this share of the largest one counts as zero."""
+"""An eigenvalue below this share of the largest one counts as zero, with the Hessian scaled to a unit diagonal."""
+SUSPECT = 1e-7
+"""Share of the largest eigenvalue below which it is worth to scale."""
+EMPTY = 1e-13
+"""A diagonal entry below this share of the largest is rounding, and gives no scale."""
+NOTHING = 1e-13
+"""What a step along a direction without curvature has to promise, in the units of the objective."""
 
 
 class Model(NamedTuple):
@@ -64,14 +70,18 @@ def held_by_bound(model: Model) -> Bool[Array, " param"]:
 def curvature(model: Model, known: Spectrum | None = None) -> Curvature:
     """`known` is the model's `spectrum`, where that has been taken already."""
     active = held_by_bound(model)
-    values, vectors = spectrum(model) if known is None else known
-    along = vectors.T @ jnp.where(model.free & ~active, model.gradient, 0.0)
-    largest = jnp.max(jnp.abs(values))
-    flat = jnp.abs(values) <= SINGULAR * largest
+    known = spectrum(model) if known is None else known
+    largest, least = jnp.max(jnp.abs(known.values)), jnp.min(known.values)
+    # Whether a direction is flat must not depend on the scales; most Hessians leave no doubt.
+    doubtful = jnp.any(jnp.abs(known.values) <= SUSPECT * largest)
+    plain = known, jnp.ones_like(model.gradient)
+    (values, vectors), unit = jax.lax.cond(doubtful, lambda: balanced(model), lambda: plain)
+    along = vectors.T @ jnp.where(model.free & ~active, model.gradient / unit, 0.0)
+    flat = jnp.abs(values) <= SINGULAR * jnp.max(jnp.abs(values))
     parts = jnp.where(flat, 0.0, along**2 / jnp.where(flat, 1.0, values))
     negative = jnp.any(~flat & (values < 0.0))
     decrement = jnp.where(negative, jnp.inf, jnp.sum(parts))
-    return Curvature(decrement, jnp.min(values), largest, jnp.sum(flat), active)
+    return Curvature(decrement, least, largest, jnp.sum(flat), active)
 
 
 @compiled
@@ -107,6 +117,15 @@ def spectrum(model: Model) -> Spectrum:
     return _spectrum(model, model.free & ~held_by_bound(model))
 
 
+def balanced(model: Model) -> tuple[Spectrum, AnyArray]:
+    """The same of the Hessian scaled to a unit diagonal, with what it was divided by; entries without curvature of
+    their own, up to rounding, keep their scale."""
+    size = jnp.abs(jnp.diagonal(model.hessian))
+    unit = jnp.sqrt(jnp.where(size > EMPTY * jnp.max(size), size, jnp.max(size) + 1e-300))
+    scaled = model._replace(hessian=model.hessian / jnp.outer(unit, unit))
+    return _spectrum(scaled, model.free & ~held_by_bound(model)), unit
+
+
 def _spectrum(model: Model, moving: Array) -> Spectrum:
     both = moving[:, None] & moving[None, :]
     matrix = jnp.where(both, model.hessian, 0.0)
@@ -118,7 +137,13 @@ def _ball(model: Model, moving: Array, radius: Scalar, known: Spectrum) -> Array
     """The exact minimiser of the model over the ball, on the entries that move."""
     values, vectors = known
     along = vectors.T @ jnp.where(moving, model.gradient, 0.0)
-    least = jnp.maximum(0.0, -values[0])
+    # A direction in which nothing changes, up to rounding, is dropped from the step.
+    largest = jnp.max(jnp.abs(values))
+    empty = (jnp.abs(values) <= SINGULAR * largest) & (jnp.abs(along) * radius <= NOTHING)
+    along, values = jnp.where(empty, 0.0, along), jnp.where(empty, largest, values)
+    bottom = jnp.argmin(values)
+    lowest_value = values[bottom]
+    least = jnp.maximum(0.0, -lowest_value)
     tiny = 1e-14 * jnp.maximum(jnp.max(jnp.abs(values)), 1e-300)
 
     def length(shift: Scalar) -> Scalar:
@@ -132,15 +157,15 @@ def _ball(model: Model, moving: Array, radius: Scalar, known: Spectrum) -> Array
 
     high = least + jnp.linalg.norm(along) / radius + tiny
     _, shift = jax.lax.fori_loop(0, BISECTIONS, halve, (least, high))
-    newton = (values[0] > tiny) & (length(jnp.zeros(())) <= radius)
+    newton = (lowest_value > tiny) & (length(jnp.zeros(())) <= radius)
     shift = jnp.where(newton, 0.0, shift)
     curved = values + shift > tiny
     coordinates = jnp.where(curved, -along / jnp.where(curved, values + shift, 1.0), 0.0)
     # The hard case: what is missing to the boundary goes along the lowest eigenvector.
     missing = jnp.sqrt(jnp.maximum(radius**2 - jnp.dot(coordinates, coordinates), 0.0))
-    lowest = jnp.where(along[0] > 0.0, -missing, missing)
-    hard = ~newton & (values[0] <= tiny) & (missing > 1e-6 * radius)
-    coordinates = coordinates.at[0].add(jnp.where(hard, lowest, 0.0))
+    lowest = jnp.where(along[bottom] > 0.0, -missing, missing)
+    hard = ~newton & (lowest_value <= tiny) & (missing > 1e-6 * radius)
+    coordinates = coordinates.at[bottom].add(jnp.where(hard, lowest, 0.0))
     return jnp.where(moving, vectors @ coordinates, 0.0)
 
 

@@ -51,10 +51,14 @@ def held_out(problem: Problem, share: float, seed: int) -> np.ndarray:
 
 
 def scale_of(options: Stochastic, objective: Likelihood, train: np.ndarray, start: Array) -> Scale:
-    """Scales by the scores of some of the people trained on."""
+    """Scales by the scores of some of the people trained on; entries of modules keep their own units."""
     few = np.random.default_rng([options.seed, 2]).permutation(train)[:SCALED_BY]
     sample = Likelihood(objective.problem.take(np.sort(few)).recentre(start), objective.free)
-    return find_scale(sample, options.scaling, objective.z(start))
+    found = find_scale(sample, options.scaling, objective.z(start))
+    if not isinstance(options.scaling, str):
+        return found
+    # Initial weights know the size of a network. Scaled by scores, first steps are so long that rectified units die.
+    return Scale(np.where(objective.inside, 1.0, found.values), found.unscaled & ~objective.inside)
 
 
 def whitening(options: Stochastic, objective: Likelihood, train: np.ndarray, start: Array) -> Array:

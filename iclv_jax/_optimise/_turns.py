@@ -9,7 +9,7 @@ from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array
 from iclv_jax._optimise._method import Judgement, Memory, Method, Trial
 from iclv_jax._optimise._objective import Derivatives
-from iclv_jax._optimise._subproblem import Curvature, Model
+from iclv_jax._optimise._subproblem import EMPTY, SINGULAR, Curvature, Model
 
 TOUCHED = 1e-4
 """Weight in a flat direction above which a parameter is part of it."""
@@ -55,10 +55,16 @@ def judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgeme
     return method.judge(memory, model, trial)
 
 
-def flat_directions(model: Model, names: tuple[str, ...]) -> tuple[dict[str, float], ...]:
-    """Eigenvectors of the scaled Hessian without curvature, as weights of the parameters they mix."""
-    return tuple(
-        {names[i]: float(v[i]) for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1} for v in _flat(model)
+def flat_directions(
+    model: Model, names: tuple[str, ...], silent: np.ndarray | None = None, exact: bool = True
+) -> tuple[dict[str, float], ...]:
+    """Eigenvectors of the scaled Hessian without curvature, as weights of the parameters they mix; and parameters on which
+    nothing depends. Without an `exact` Hessian these only."""
+    alone = () if silent is None else tuple({names[i]: 1.0} for i in np.flatnonzero(silent))
+    mixed = _flat(model) if exact else ()
+    return (
+        *alone,
+        *({names[i]: float(v[i]) for i in np.argsort(-np.abs(v)) if abs(v[i]) > 0.1} for v in mixed),
     )
 
 
@@ -73,8 +79,10 @@ def _flat(model: Model) -> np.ndarray:
     matrix = np.asarray(model.hessian)[np.ix_(free, free)]
     if not len(free) or not np.isfinite(matrix).all():
         return np.zeros((0, len(model.gradient)))
-    values, vectors = np.linalg.eigh(matrix)
-    flat = np.abs(values) <= 1e-11 * np.abs(values).max()
+    size = np.abs(np.diag(matrix))
+    unit = np.sqrt(np.where(size > EMPTY * size.max(), size, size.max() + 1e-300))
+    values, vectors = np.linalg.eigh(matrix / np.outer(unit, unit))
+    flat = np.abs(values) <= SINGULAR * np.abs(values).max()
     directions = np.zeros((int(flat.sum()), len(model.gradient)))
     directions[:, free] = vectors.T[flat]
     return directions

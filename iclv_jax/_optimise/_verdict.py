@@ -4,6 +4,9 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+ALONE = 0.999
+"""Weight in a flat direction from which on it is one parameter's own."""
+
 
 class Verdict(enum.Enum):
     """Result codes, after those of Bunch, Gay and Welsch (1993)."""
@@ -12,6 +15,7 @@ class Verdict(enum.Enum):
     RELATIVE_FUNCTION = "relative function convergence"
     FALSE_CONVERGENCE = "false convergence"
     SINGULAR = "singular"
+    DRIFTS = "no finite maximum"
     NOT_SETTLED = "nodes not settled"
     ITERATION_LIMIT = "iteration limit"
     TIME_LIMIT = "time limit"
@@ -47,6 +51,7 @@ SENTENCES: Mapping[Verdict, str] = {
         "The log-likelihood is flat in some direction: the parameters named below are not identified together. "
         "Fix or remove one of them."
     ),
+    Verdict.DRIFTS: "There is no maximum at finite values: some parameters go to infinity, or variances to zero.",
     Verdict.NOT_SETTLED: (
         "At frozen nodes this is a maximum, but placing the nodes anew still moves it. Use more nodes."
     ),
@@ -95,6 +100,12 @@ class OptimizerReport:
         Parameters before the last step that was taken; empty where there was none.
     trained
         Parameters that stayed where training stopped while others were polished (see `Stochastic`).
+    limits
+        Parameters without a finite maximum, by name, with where they go: `"infinity"`, `"minus infinity"` or `"zero"`.
+    zero
+        Standard deviations whose maximum is at zero: nobody's coefficient differs from the mean.
+    remarks
+        What else is to be known of how the maximum was found, in sentences.
     """
 
     verdict: Verdict
@@ -110,3 +121,12 @@ class OptimizerReport:
     flat: Sequence[Mapping[str, float]] = ()
     previous: Mapping[str, float] = field(default_factory=dict)
     trained: Sequence[str] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
+    zero: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+
+    @property
+    def undetermined(self) -> tuple[str, ...]:
+        """Parameters that are a flat direction by themselves."""
+        alone = (max(direction, key=lambda n: abs(direction[n])) for direction in self.flat if direction)
+        return tuple(n for n, d in zip(alone, (d for d in self.flat if d), strict=True) if abs(d[n]) > ALONE)

@@ -11,7 +11,7 @@ from iclv_jax._integration import Rule, choose_rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._likelihood import Core
 from iclv_jax._likelihood import people as people_of
-from iclv_jax._panel import WeightsAre, read_panel, settled, weighted_as
+from iclv_jax._panel import Panel, WeightsAre, read_panel, settled, weighted_as
 from iclv_jax._parameters import build_table
 from iclv_jax._problem._memory import MEMORY, batch_size, parse_memory
 from iclv_jax._problem._portions import Portion
@@ -43,6 +43,13 @@ def bind(
     bytes_allowed = parse_memory(memory)
     spec = settled(spec, data, person, people)
     panel = weighted_as(read_panel(spec, data, person, people, weights, cluster, levels), weights_are)
+    return of_panel(spec, panel, integration, batch_people, bytes_allowed)
+
+
+def of_panel(
+    spec: Spec, panel: Panel, integration: Rule | None, batch_people: int | None, bytes_allowed: float
+) -> Problem:
+    """A problem of data that have been checked for this model, or for one that reads the same columns."""
     table = build_table(spec, panel.levels, panel.moments)
     seen = len(spec.felt) + len(spec.random)
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from iclv_jax._base._types import Params
-from iclv_jax._integration import Conditioned, Rule
+from iclv_jax._integration import Adaptive, Conditioned, Rule
 from iclv_jax._problem._accuracy import accuracy, by_moments_like, error_of_draws
 from iclv_jax._problem._problem import Problem
 
@@ -52,20 +52,19 @@ def better(problem: Problem, rule: Rule, params: Params, error: float, target: f
 def before(rule: Rule) -> Rule | None:
     """The rule of a stage before that of many draws by moments; None where there are few."""
     inner = rule.rule if isinstance(rule, Conditioned) else rule
-    many = rule.by_moments and getattr(inner, "draws", 0) > 2 * PILOT_DRAWS
+    many = isinstance(inner, Adaptive) and rule.by_moments and inner.draws > 2 * PILOT_DRAWS
     return by_moments_like(rule, PILOT_DRAWS) if many else None
 
 
 def enough(problem: Problem, rule: Rule, error: float, target: float) -> Rule:
     """The rule with so many more nodes as its error asks for: a power of two, as far as memory goes."""
     inner = rule.rule if isinstance(rule, Conditioned) else rule
-    draws: int = getattr(inner, "draws", 0)
-    if not (draws and rule.by_moments):
+    if not (isinstance(inner, Adaptive) and rule.by_moments):
         return rule.finer(2) if problem.core.people.node_count < MOST_DRAWS else rule
     wanted = 2.0 ** np.ceil(np.log2(max(error / target, 1.0)) / RATE)
     people, dimension = len(problem.panel.people), problem.core.structure.dimension
     fits = problem.memory / CROWDED / (10.0 * people * (dimension + 1))
     most = 2.0 ** np.floor(np.log2(max(1.0, min(MOST_DRAWS, fits))))
-    count = int(max(draws, min(draws * wanted, most)))
+    count = int(max(inner.draws, min(inner.draws * wanted, most)))
     raised = replace(inner, draws=count, final_draws=count)
     return Conditioned(raised) if isinstance(rule, Conditioned) else raised

@@ -208,7 +208,8 @@ def _notes(fit: Maximum) -> list[str]:
     if report.unscaled:
         silent = ", ".join(collapsed(report.unscaled, inside))
         notes.append(f"No one's likelihood depends on {silent} at the estimates")
-    return notes + _signs(fit) + flat_notes(report.flat, inside)
+    notes += [f"{n} is 0: the data show no spread of its coefficient over people" for n in report.zero]
+    return notes + _signs(fit) + flat_notes(report.flat, inside) + list(report.remarks)
 
 
 def _signs(fit: Maximum) -> list[str]:

@@ -1,0 +1,61 @@
+"""A marker sets the scale of a report, not of the search: both scales end at one maximum."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import iclv_jax as iclv
+
+
+def survey(marker, family, seed=1, people=250):
+    rng = np.random.default_rng(seed)
+    age, c = rng.normal(size=(2, people))
+    a = 0.5 * age + rng.normal(size=people)
+    b = 0.6 * a + rng.normal(size=people)
+
+    def answers(loading, latent):
+        level = loading * latent + rng.normal(size=people)
+        return level if family is iclv.Continuous else np.digitize(level, [-1, 1])
+
+    items = {"a1": answers(marker, a), "a2": answers(1.0, a), "a3": answers(-0.9, a)}
+    items |= {"b1": answers(marker, b), "b2": answers(1.1, b), "b3": answers(0.9, b)}
+    y = -0.5 * c + 0.8 * b + rng.logistic(size=people) > 0
+    return pd.DataFrame(items | {"age": age, "c": c, "y": y.astype(int)})
+
+
+def model(scale, family, **options):
+    return iclv.Model(
+        [iclv.Latent("A", on=["age"], scale=scale), iclv.Latent("B", on=["A"], scale=scale)],
+        [family(f"{k}{i}", of=k.upper()) for k in "ab" for i in (1, 2, 3)],
+        choice=iclv.Logit(lambda b, x, lv: {1: b.asc + b.c * x.c + b.att * lv.B, 0: 0.0}, "y"),
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "marker"),
+    [
+        (iclv.Continuous, 0.03),
+        (iclv.Continuous, -0.3),
+        pytest.param(iclv.Ordered, -0.25, marks=pytest.mark.slow),
+    ],
+)
+def test_a_weak_or_turned_marker_ends_at_the_maximum(family, marker):
+    frame = survey(marker, family)
+    by_variance, by_loading = (model(s, family).fit(frame, progress=False) for s in ("variance", "loading"))
+    assert by_variance.converged and by_loading.converged
+    assert by_loading.llf == pytest.approx(by_variance.llf, abs=1e-4)
+    one, other = by_variance.all_params, by_loading.all_params
+    unit = one["A =~ a1"]
+    assert other["A ~~ A"] == pytest.approx(unit**2, rel=1e-2)
+    assert other["A =~ a2"] == pytest.approx(one["A =~ a2"] / unit, rel=1e-2)
+    # Derivatives are those of the user's parameters: t-values of what has no unit are the same.
+    assert other["c"] == pytest.approx(one["c"], abs=1e-3)
+    assert by_loading.bse["c"] == pytest.approx(by_variance.bse["c"], rel=1e-2)
+
+
+def test_a_constraint_keeps_the_coordinates_of_the_user():
+    frame = survey(0.8, iclv.Continuous)
+    bounds = {f"{v} ~~ {v}": (0.1, 5.0) for v in "AB"}
+    bounded = model("loading", iclv.Continuous, bounds=bounds).fit(frame, progress=False)
+    assert bounded.converged and "unit disturbances" not in set(bounded.trace["stage"])
