@@ -26,7 +26,7 @@ def dead_networks(problem: Problem, params: np.ndarray) -> tuple[str, ...]:
         hidden = [part for part in module.parts if len(part.shape) == 2][:-1]
         hidden = [part for part in hidden if all(name in alive for name in part.names)]
         units = [np.array([alive[n] for n in part.names]).reshape(part.shape).any(axis=1) for part in hidden]
-        dead, count = sum(int((~u).sum()) for u in units), sum(len(u) for u in units)
+        dead, count = sum(int((~u).sum()) for u in units), sum(u.size for u in units)
         if any(not u.any() for u in units):
             found.append(
                 f"The network {module.name!r} is dead: its output is the same for everybody, because no one's answer moves "

@@ -112,5 +112,7 @@ def without_spreads(outcome: Outcome, again: Again) -> Outcome:
 
 def _fall(objective: Likelihood, before: np.ndarray, after: np.ndarray) -> float:
     """Points of the log-likelihood that are lost, with nodes at each, as of as many people as the weights are worth."""
-    values = (objective.recentred(z).value(z) for z in (objective.z(jnp.asarray(p)) for p in (after, before)))
-    return float(np.subtract(*values)) * objective.count
+    lost, had = (
+        objective.recentred(z).value(z) for z in (objective.z(jnp.asarray(p)) for p in (after, before))
+    )
+    return (lost - had) * objective.count
