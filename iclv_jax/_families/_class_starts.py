@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import optimize
 
 from iclv_jax._base._types import Array, Scalar
 
@@ -24,6 +23,8 @@ def class_starts(
     class to the last what belongs to one class alone is stretched by factors from `1 - APART` to `1 + APART`; what
     stands in several is their mean.
     """
+    from scipy import optimize  # Heavy, and few models need it.
+
     utility, count = kernel.utility, len(kernel.classes)
     some = np.unique(np.linspace(0, len(outcome) - 1, min(len(outcome), ROWS)).astype(int))
     data = tuple(jnp.asarray(a[some]) for a in (columns, outcome, offered))

@@ -8,8 +8,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import logit
-from scipy.stats import norm
+from scipy.special import logit, ndtri
 
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
 from iclv_jax._base._types import Array, Arrays, Given, Level
@@ -109,7 +108,7 @@ class OrderedChoice(Kernel):
         count = len(self.outcomes)
         below = np.cumsum(np.bincount(outcome, minlength=count))[:-1] / len(outcome)
         below = np.clip(below, 0.5 / len(outcome), 1.0 - 0.5 / len(outcome))
-        at = logit(below) if self.link == "logit" else norm.ppf(below)
+        at = logit(below) if self.link == "logit" else ndtri(below)
         at = at[0] + np.append(0.0, np.cumsum(np.maximum(np.diff(at), 0.01)))
         return dict(zip(self._thresholds(), map(float, at), strict=True))
 
