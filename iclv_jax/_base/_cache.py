@@ -32,7 +32,9 @@ def use_cache() -> Path | None:
     said = os.environ.get(VARIABLE)
     if said is not None and said.strip().lower() in OFF:
         return None
-    if jax.config.read("jax_compilation_cache_dir") is not None or not jax.config.read("jax_enable_compilation_cache"):
+    if jax.config.read("jax_compilation_cache_dir") is not None or not jax.config.read(
+        "jax_enable_compilation_cache"
+    ):
         return None
     try:
         folder = (Path(said).expanduser() if said else _users_caches() / "iclv-jax") / "programs" / _kind()

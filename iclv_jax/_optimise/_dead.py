@@ -25,7 +25,10 @@ def dead_networks(problem: Problem, params: np.ndarray) -> tuple[str, ...]:
     for module in problem.spec.modules:
         hidden = [part for part in module.parts if len(part.shape) == 2][:-1]
         hidden = [part for part in hidden if all(name in alive for name in part.names)]
-        units = [np.array([alive[n] for n in part.names]).reshape(part.shape).any(axis=1) for part in hidden]
+        units: list[np.ndarray] = [
+            np.asarray(np.array([alive[n] for n in part.names]).reshape(part.shape).any(axis=1))
+            for part in hidden
+        ]
         dead, count = sum(int((~u).sum()) for u in units), sum(u.size for u in units)
         if any(not u.any() for u in units):
             found.append(
