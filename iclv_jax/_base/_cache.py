@@ -10,6 +10,7 @@ import platform
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import jax
 from jaxlib.version import __version__ as jaxlib_version
@@ -32,9 +33,8 @@ def use_cache() -> Path | None:
     said = os.environ.get(VARIABLE)
     if said is not None and said.strip().lower() in OFF:
         return None
-    if jax.config.read("jax_compilation_cache_dir") is not None or not jax.config.read(
-        "jax_enable_compilation_cache"
-    ):
+    config: Any = jax.config  # Its type declares no flags.
+    if config.jax_compilation_cache_dir is not None or not config.jax_enable_compilation_cache:
         return None
     try:
         folder = (Path(said).expanduser() if said else _users_caches() / "iclv-jax") / "programs" / _kind()

@@ -83,17 +83,13 @@ def fit(
     applied = checked_penalties(problem, penalties, optimizer)
     check_starts(starts, optimizer, applied)
     first, staged = checked_start(problem, start)
-    file = (
-        None
-        if checkpoint is None
-        else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged, applied))
-    )
+    file = checkpoint and Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged, applied))
     with Progress(progress) as bar:
         how = _How(staged, isinstance(start, str), starts, accuracy if integration is None else None)
         first, outcome, steps = _estimated(problem, first, how, optimizer, bar, file, applied)
-    problem, params = outcome.objective.problem, outcome.params
+    problem, params, known = outcome.objective.problem, outcome.params, outcome.objective.known
     precision = checked_accuracy(problem, params, outcome.precision, accuracy)
-    known = outcome.objective.known.get(params.tobytes())
+    known = known.get(params.tobytes())
     return Fit(problem, params, outcome.report, np.asarray(first), precision, steps, known, applied)
 
 

@@ -1,11 +1,12 @@
 """The objective, the optimisers, one pure step and two loops, and the stages of a sequential start."""
 
 from iclv_jax._optimise._checkpoint import Checkpoint
-from iclv_jax._optimise._driver import Outcome, minimise
+from iclv_jax._optimise._driver import minimise
 from iclv_jax._optimise._examined import maximise
 from iclv_jax._optimise._many import Ended, minimise_frozen
 from iclv_jax._optimise._objective import Function, Likelihood, Objective
 from iclv_jax._optimise._options import BHHH, LBFGSB, Optimizer, Scipy, TrustRegion
+from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._plain import against_plain, plain_start
 from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._optimise._stages import (

@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +11,7 @@ from iclv_jax._optimise._checkpoint import RunState, Slot
 from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Trial
 from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
+from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import Scale, find_scale, uneven
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature
@@ -27,7 +26,6 @@ from iclv_jax._optimise._turns import (
     scaled,
 )
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
-from iclv_jax._problem._accuracy import Accuracy
 
 CLOSED = 0.01
 """Newton decrement right after placing nodes anew that counts as standing still: a tenth of a
@@ -48,19 +46,6 @@ MARKS = tuple(name for name in RunState._fields if name not in ("z", "value", "h
 PATIENCE = 5
 """Steps between two looks at the scales."""
 Watch = Callable[[Row], None]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Where an optimisation ended: `params` in natural units, the objective with its last nodes, and the accuracy of the
-    integral there, where that was asked for."""
-
-    params: np.ndarray
-    objective: Any
-    report: OptimizerReport
-    scale: Scale
-    trace: tuple[Row, ...]
-    precision: Accuracy | None = None
 
 
 def minimise(

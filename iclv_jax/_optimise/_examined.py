@@ -9,10 +9,10 @@ import numpy as np
 
 from iclv_jax._optimise._checkpoint import Checkpoint
 from iclv_jax._optimise._dead import dead_networks
-from iclv_jax._optimise._driver import Outcome
 from iclv_jax._optimise._endings import endings, told
 from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._options import Optimizer
+from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._stages import Stage, Watch, refine, run

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._integration import GaussHermite
-from iclv_jax._optimise._driver import Outcome
 from iclv_jax._optimise._options import TrustRegion
+from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._stages import run
 from iclv_jax._problem import Problem, of_panel

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._types import Array
-from iclv_jax._optimise._driver import CLOSED, Outcome, Watch
+from iclv_jax._optimise._driver import CLOSED, Watch
 from iclv_jax._optimise._objective import Objective
 from iclv_jax._optimise._options import Scipy
+from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._subproblem import Model, curvature

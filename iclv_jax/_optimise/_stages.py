@@ -10,9 +10,10 @@ import numpy as np
 from iclv_jax._base._types import Array
 from iclv_jax._integration import Rule
 from iclv_jax._optimise._checkpoint import Checkpoint, Slot
-from iclv_jax._optimise._driver import Outcome, minimise
+from iclv_jax._optimise._driver import minimise
 from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._options import Optimizer, Scipy, TrustRegion
+from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import Scale
 from iclv_jax._optimise._scipy import minimise_scipy
