@@ -1,11 +1,13 @@
 """What the utilities do with parameters, columns and latent variables, found by differentiation."""
 
+from functools import partial
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel, Utility
@@ -55,6 +57,24 @@ def _multiplied(problem: Problem, choice: Kernel, what: str) -> dict[str, tuple[
     ]
     weights = jnp.asarray(generic(1, len(utility.alternatives), 3)[0])
 
+    size = -(-len(columns) // AT_ONCE)
+    rows = np.resize(columns, (size * AT_ONCE, columns.shape[1])).reshape(size, AT_ONCE, -1)
+    which = np.arange(size * AT_ONCE).reshape(size, AT_ONCE) % SETS
+    meets = np.any(
+        [_meets(utility, at, points, weights, r, w) for r, w in zip(rows, which, strict=True)], axis=0
+    )
+    return {
+        name: tuple(p for p, m in zip(utility.coefficients, meets[:, i], strict=True) if m)
+        for i, name in enumerate(names)
+    }
+
+
+@partial(compiled, static_argnames=("utility", "at"))
+def _meets(
+    utility: Utility, at: int, points: list[Array], weights: Array, rows: Array, which: Array
+) -> Array:
+    """Which columns or latent variables meet which coefficients in any of these rows."""
+
     def total(b: Array, x: Array, lv: Array) -> Array:
         # In a weighted sum of the alternatives nothing cancels by accident, and there is one of it.
         return jnp.dot(weights, utility(b, x, lv))
@@ -64,15 +84,7 @@ def _multiplied(problem: Problem, choice: Kernel, what: str) -> dict[str, tuple[
         # Where a situation gives no value (a root of a negative column, say) the arbitrary ones do.
         return jnp.nan_to_num(jax.jacfwd(jax.grad(total), argnums=at)(b, x, lv), nan=0.0) != 0.0
 
-    size = -(-len(columns) // AT_ONCE)
-    rows = np.resize(columns, (size * AT_ONCE, columns.shape[1])).reshape(size, AT_ONCE, -1)
-    which = np.arange(size * AT_ONCE).reshape(size, AT_ONCE) % SETS
-    batch = jax.jit(lambda rows, which: jax.vmap(mixed)(rows, which).any(axis=0))
-    meets = np.any([batch(r, w) for r, w in zip(rows, which, strict=True)], axis=0)
-    return {
-        name: tuple(p for p, m in zip(utility.coefficients, meets[:, i], strict=True) if m)
-        for i, name in enumerate(names)
-    }
+    return jax.vmap(mixed)(rows, which).any(axis=0)
 
 
 def marginal(

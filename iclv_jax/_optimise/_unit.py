@@ -61,6 +61,8 @@ def in_units(problem: Problem) -> Units | None:
     spec, rows = problem.spec, problem.table.rows
     bound = {n for n, _ in spec.bounds} | {n for group in spec.equal for n in group}
     bound |= {d.name for d in spec.define} | {a for d in spec.define for a in d.arguments}
+    if all(item.scale != "loading" for item in spec.latents):
+        return None
     effects, markers = multiplied(problem, "latents"), {}
     for latent in (item for item in spec.latents if item.scale == "loading"):
         own = [r for r in rows if unit_power(r.parameter, latent.name, effects.get(latent.name, ()))]
