@@ -23,6 +23,7 @@ from iclv_jax._optimise import (
     joint_stage,
     refine,
     sequential_start,
+    stopped,
 )
 from iclv_jax._panel import WeightsAre
 from iclv_jax._parameters._penalties import Penalties, resolve
@@ -77,9 +78,14 @@ def fit(
     )
     with Progress(progress) as bar:
         rows: list[dict[str, Any]] = []
+        ended = None
         if staged:
-            first, rows = sequential_start(problem, jnp.asarray(first), bar, file, applied)
-        outcome, more = refine(joint_stage(problem), np.asarray(first), optimizer, bar, file, applied)
+            first, rows, ended = sequential_start(problem, jnp.asarray(first), bar, file, applied)
+        last = joint_stage(problem)
+        if ended is None:
+            outcome, more = refine(last, np.asarray(first), optimizer, bar, file, applied)
+        else:
+            outcome, more = stopped(last, np.asarray(first), ended, None, applied), []
     problem, params = outcome.objective.problem, outcome.params
     precision = checked_accuracy(problem, params)
     known, steps = outcome.objective.known.get(params.tobytes()), (*rows, *more)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from iclv_jax._base._arguments import check_share
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._inference._frame import full_jacobian
@@ -70,6 +71,7 @@ def t_test(
     `fit.t_test("time - 2 * cost")`. Columns: `estimate` (of the left-hand side, all parameters brought there),
     `se`, `value`, `t`, `p` (two-sided, normal), `lower`, `upper`.
     """
+    check_share(level)
     covariance = fit.covariance(kind)
     asked = _restricted(fit, restrictions, values)
     errors = delta_errors(asked.contrast, covariance.of_functions)

@@ -35,6 +35,9 @@ class Conditioned(Rule):
     def conditions(self) -> bool:
         return True
 
+    def size(self, dimension: int) -> int:
+        return self.rule.size(dimension)
+
     def standard(self, people: int, dimension: int) -> Points:
         return self.rule.standard(people, dimension)
 

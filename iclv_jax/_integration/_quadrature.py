@@ -6,7 +6,15 @@ import numpy as np
 from scipy.special import roots_hermitenorm
 
 from iclv_jax._base._types import Given
-from iclv_jax._integration._rule import Points, Rule, check_count, check_target, dimensions, product
+from iclv_jax._integration._rule import (
+    MOST_NODES,
+    Points,
+    Rule,
+    check_count,
+    check_target,
+    dimensions,
+    product,
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class GaussHermite(Rule):
     target_error: Given[float | None] = None  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __post_init__(self) -> None:
-        check_count(self.nodes, "nodes")
+        check_count(self.nodes, "nodes", MOST_NODES)
         check_target(self.target_error)
 
     @property
@@ -46,6 +54,9 @@ class GaussHermite(Rule):
         # The outermost weights of a large rule underflow to zero; their nodes carry nothing.
         kept = weights > 0.0
         return product(points[kept], np.log(weights[kept] / weights.sum()), dimension, "Gauss-Hermite")
+
+    def size(self, dimension: int) -> int:
+        return min(self.nodes**dimension, MOST_NODES)
 
     def describe(self, dimension: int) -> str:
         kind = "adaptive Gauss-Hermite" if self.adaptive else "Gauss-Hermite"
@@ -87,8 +98,8 @@ class Trapezoid(Rule):
     reach: Given[float] = 9.5
 
     def __post_init__(self) -> None:
-        check_count(self.nodes, "nodes")
-        if self.nodes < 3 or not self.reach > 0.0:
+        check_count(self.nodes, "nodes", MOST_NODES)
+        if self.nodes < 3 or not 0.0 < self.reach < np.inf:
             raise ValueError(f"Trapezoid needs at least 3 nodes and a positive reach, not {self!r}.")
 
     @property
@@ -103,6 +114,9 @@ class Trapezoid(Rule):
         points = np.linspace(-self.reach, self.reach, self.nodes)
         density = np.exp(-0.5 * points**2)
         return product(points, np.log(density / density.sum()), dimension, "Trapezoid")
+
+    def size(self, dimension: int) -> int:
+        return min(self.nodes**dimension, MOST_NODES)
 
     def describe(self, dimension: int) -> str:
         return f"trapezoid rule, {self.nodes} nodes in {dimensions(dimension)}"

@@ -14,6 +14,7 @@ from iclv_jax._optimise._stages import (
     run,
     sequential_start,
     stages,
+    stopped,
 )
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._suited import check_suited
@@ -45,4 +46,5 @@ __all__ = [
     "run",
     "sequential_start",
     "stages",
+    "stopped",
 ]

@@ -80,8 +80,8 @@ def sequential_start(
     watch: Watch,
     checkpoint: Checkpoint | None = None,
     penalties: Penalties | None = None,
-) -> tuple[np.ndarray, list[Row]]:
-    """Run the stages and return where they end, with their traces.
+) -> tuple[np.ndarray, list[Row], OptimizerReport | None]:
+    """Run the stages and return where they end, with their traces, and the report of the one that was interrupted.
 
     The second stage maximises the joint likelihood over the choice parameters alone, so the latent
     variables are integrated there too; no score of a person is plugged in. Of penalties the smooth ones count.
@@ -101,7 +101,32 @@ def sequential_start(
         )
         params = outcome.params
         rows += [{"stage": stage.name, **row} for row in outcome.trace]
-    return params, rows
+        if outcome.report.verdict is Verdict.INTERRUPTED:
+            return params, rows, _interrupted(outcome.report, stage.name)
+    return params, rows, None
+
+
+def _interrupted(report: OptimizerReport, stage: str) -> OptimizerReport:
+    where = f" That was in the stage '{stage}', before the last one: what follows was not begun."
+    return replace(report, message=report.message + where)
+
+
+def stopped(
+    stage: Stage,
+    params: np.ndarray,
+    report: OptimizerReport,
+    scale: Scale | None,
+    penalties: Penalties | None,
+) -> Outcome:
+    """The point where an earlier stage was interrupted, with the nodes of the result."""
+    problem, rule = stage.problem, stage.problem.rule.stages()[-1]
+    objective = Likelihood(
+        problem if rule == problem.rule else problem.integrate(rule), stage.free, penalties
+    )
+    z = objective.z(jnp.asarray(params))
+    placed = objective.recentred(z) if objective.moves else objective
+    size = len(params)
+    return Outcome(params, placed, report, scale or Scale(np.ones(size), np.zeros(size, bool)), ())
 
 
 def joint_stage(problem: Problem) -> Stage:
@@ -142,13 +167,16 @@ def refine(
         outcome = once(rule, params, options, scale, verify)
         turned = _turned(stage, outcome.params, penalties)
         # Turned once: a spread near zero can end on either side of it each time.
-        same = np.array_equal(turned, outcome.params)
+        same = np.array_equal(turned, outcome.params) or outcome.report.verdict is Verdict.INTERRUPTED
         return outcome if same else once(rule, turned, options, None, verify)
 
     params, scale = start, None
     for rule in rules[:-1]:
         outcome = maximised(rule, params, _coarse(optimizer), scale, verify=False)
         params, scale = outcome.params, outcome.scale
+        if outcome.report.verdict is Verdict.INTERRUPTED:
+            report = _interrupted(outcome.report, str(rows[-1]["stage"]) if rows else stage.name)
+            return stopped(stage, params, report, scale, penalties), rows
     outcome = maximised(rules[-1], params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
         if not _too_coarse(outcome):

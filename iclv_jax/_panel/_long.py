@@ -216,9 +216,7 @@ def _alternatives(
     return codes, alternatives
 
 
-def _among(
-    values: pd.Series, name: str, known: tuple[Hashable, ...]
-) -> tuple[np.ndarray, list[Hashable]]:
+def _among(values: pd.Series, name: str, known: tuple[Hashable, ...]) -> tuple[np.ndarray, list[Hashable]]:
     if len(set(known)) < max(len(known), 2):
         raise ValueError(f"alternatives= lists at least two different alternatives, not {list(known)!r}.")
     place = {alternative: i for i, alternative in enumerate(known)}

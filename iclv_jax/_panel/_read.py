@@ -170,9 +170,7 @@ def read_panel(
     values |= {
         i.column: np.full(len(frame.people), np.nan) for i in spec.indicators if i.column not in values
     }
-    choices = [
-        read_choices(c, _frame_of(c, frames), "choices" in outcomes, estimating) for c in spec.choices
-    ]
+    choices = [read_choices(c, _frame_of(c, frames), "choices" in outcomes, estimating) for c in spec.choices]
     tables = tuple(
         Table(kernel.name, read.frame, _situations(read), read.masked)
         for kernel, read in zip(spec.choices, choices, strict=True)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._seeds import check_seed
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import Array, Given, Number
 from iclv_jax._density import Structure, structure
 from iclv_jax._panel import Person, read_panel

@@ -26,9 +26,9 @@ from iclv_jax._spec._module import Module
 
 Result = TypeVar("Result")
 CHANGES = (
-    "is no function of its arguments: it gave something else when it was called again, with the same ones. It is recorded once "
-    "and would stand still at that call. Draw random numbers beforehand, into a column of the data, or take random= for "
-    "coefficients that vary; a counter, a clock or a variable that changes has no place in it."
+    "is no function of its arguments: called again with the same ones, it gave something else. It is recorded once and "
+    "would stand still there. Put random numbers into a column of the data, or name the coefficients that vary in random=: "
+    "a counter, a clock or a variable that changes has no place in it."
 )
 
 
