@@ -440,3 +440,21 @@ def test_an_interrupt_stops_whatever_stage_it_meets(monkeypatch, tmp_path, stage
     assert ("'" + stage in fit.optimizer_report.message) == (stage != "joint" or "10 " in seen[-1])
     assert np.isfinite(fit.llf)
     assert fit.problem.rule == iclv.Adaptive(12, final_draws=12)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        lambda i: i,
+        lambda i: f"p{i}",
+        lambda i: (i, "a"),
+        lambda i: pd.Timestamp("2020-01-01") + pd.Timedelta(i, "D"),
+    ],
+    ids=["number", "text", "tuple", "date"],
+)
+def test_people_keep_their_labels_in_files(tmp_path, label):
+    frame = binary()
+    people = [label(i) for i in range(len(frame))]
+    fit = two().fit(frame.assign(id=pd.Series(people, dtype=object)), person="id", progress=False)
+    fit.save(tmp_path / "fit.npz")
+    assert list(iclv.load(tmp_path / "fit.npz").scores.index) == people
