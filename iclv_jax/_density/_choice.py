@@ -8,6 +8,7 @@ import numpy as np
 
 from iclv_jax._base._types import Array, CellTree, Float, Scalar
 from iclv_jax._density._block import Block
+from iclv_jax._density._cut_off import cut_off
 from iclv_jax._density._world import World
 from iclv_jax._panel import Person
 from iclv_jax._spec import Kernel, Mixing, Utility
@@ -34,7 +35,7 @@ class Random:
 class Choice(Block):
     """`latents` are the places in eta of the utilities' latent variables, `random` the random coefficients; `steady` the
     places of the columns that are the same in all of a person's situations: what depends on them alone is computed once
-    per person."""
+    per person. `masked`: utilities that do not count are cut off, and so are their derivatives."""
 
     name: str
     at: int
@@ -43,6 +44,7 @@ class Choice(Block):
     latents: tuple[int, ...]
     random: tuple[Random, ...]
     steady: tuple[int, ...] = ()
+    masked: bool = False
 
     @property
     def utility(self) -> Utility:
@@ -96,9 +98,11 @@ class Choice(Block):
         return jax.nn.softmax(logs, axis=1)
 
     def utilities(self, cells: CellTree, person: Person, world: World) -> Float[Array, "row alternative"]:
-        """Of every alternative in every situation, padding included."""
+        """Of every alternative in every situation, padding included; 0 for what is not offered where they are masked."""
         columns = person.tables[self.table]
         rows = columns.shape[0]
+        if self.masked:
+            return self._cut_off(cells, person, world)
         steady = [i in self.steady for i in range(columns.shape[1])]
         coefficients, latents = self.coefficients(cells, world), self.felt(world)
         if all(steady):
@@ -107,6 +111,19 @@ class Choice(Block):
         axes = [None if same else 0 for same in steady]
         found = jax.vmap(self.utility, in_axes=(None, axes, None), axis_size=rows)
         return found(coefficients, given, latents)
+
+    def _cut_off(self, cells: CellTree, person: Person, world: World) -> Float[Array, "row alternative"]:
+        columns, offered = person.tables[self.table], person.data[self.at].offered
+        coefficients, latents = self.coefficients(cells, world), self.felt(world)
+        ends = np.cumsum([len(coefficients), columns.shape[1]])
+
+        def utility(values: Array) -> Array:
+            return self.utility(*jnp.split(values, ends))
+
+        def row(columns: Array, needed: Array) -> Array:
+            return cut_off(utility)(jnp.concatenate([coefficients, columns, latents]), needed)
+
+        return jax.vmap(row)(columns, self.kernel.needed(offered))
 
     def coefficients(self, cells: CellTree, world: World) -> Float[Array, " coefficient"]:
         """All coefficients of the utilities, the random ones at this draw."""

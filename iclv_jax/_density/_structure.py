@@ -1,5 +1,6 @@
 """From the model as data to the system and the blocks of its density."""
 
+from dataclasses import replace
 from itertools import count
 
 from iclv_jax._density._choice import Choice, Random
@@ -17,14 +18,25 @@ from iclv_jax._spec._random import MEAN
 Steady = tuple[tuple[int, ...], ...]
 
 
-def structure(spec: Spec, table: ParameterTable, conditioned: bool = False, steady: Steady = ()) -> Structure:
-    """The structure of a model; `steady` are the columns of each table of situations that do not vary within people."""
+def structure(
+    spec: Spec,
+    table: ParameterTable,
+    conditioned: bool = False,
+    steady: Steady = (),
+    masked: tuple[bool, ...] = (),
+) -> Structure:
+    """The structure of a model; `steady` are the columns of each table of situations that do not vary within people,
+    `masked` says whether its utilities are cut off where they do not count."""
     stacks = tuple(
         Items(s.name, at, s.family, s.items, len(spec.latents), _widths(table, s.name))
         for at, s in enumerate(table.stacks)
     )
     choices = tuple(
-        _choice(spec, choice, len(stacks) + i, i, steady[i] if steady else ())
+        replace(
+            _choice(spec, choice, len(stacks) + i, i),
+            steady=steady[i] if steady else (),
+            masked=masked[i] if masked else False,
+        )
         for i, choice in enumerate(spec.choices)
     )
     return Structure(table.map, _system(spec, table, stacks, choices, conditioned), (*stacks, *choices))
@@ -42,7 +54,7 @@ def _widths(table: ParameterTable, section: str) -> tuple[tuple[str, int], ...]:
     return tuple((a.path[1], a.size // a.shape[0]) for a in arrays)
 
 
-def _choice(spec: Spec, choice: Kernel, at: int, table: int, steady: tuple[int, ...]) -> Choice:
+def _choice(spec: Spec, choice: Kernel, at: int, table: int) -> Choice:
     utility, drivers = choice.utility, spec.drivers
     names = utility.parameters
     random: list[Random] = []
@@ -52,7 +64,7 @@ def _choice(spec: Spec, choice: Kernel, at: int, table: int, steady: tuple[int, 
             cells = tuple((key, next(place)) for key in mixing.starts if key != MEAN)
             random.append(Random(names.index(name), mixing, drivers[name], cells))
     latents = tuple(spec.positions[name] for name in utility.latents)
-    return Choice(choice.name, at, table, choice, latents, tuple(random), steady)
+    return Choice(choice.name, at, table, choice, latents, tuple(random))
 
 
 def _system(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Arrays, Given
+from iclv_jax._base._types import AnyArray, Array, Arrays, Given
 from iclv_jax._families._class_starts import class_starts
 from iclv_jax._spec import Cells, Declared, Kernel, Utility
 from iclv_jax._spec import _names as names
@@ -128,10 +128,11 @@ class LatentClasses(Kernel):
     def check(self, alternatives: tuple[Hashable, ...]) -> None:
         return None
 
-    def needed(self, offered: np.ndarray) -> np.ndarray:
-        members = np.ones((len(offered), len(self.classes)), bool)
+    def needed(self, offered: AnyArray) -> AnyArray:
+        xp = np if isinstance(offered, np.ndarray) else jnp
+        members = xp.ones((len(offered), len(self.classes)), bool)
         each = [k.needed(offered[:, order]) for k, order in zip(self.parts, self._orders, strict=True)]
-        return np.concatenate([members, *each], axis=1)
+        return xp.concatenate([members, *each], axis=1)
 
     def check_outcomes(self, outcome: np.ndarray, offered: np.ndarray, labels: Sequence[Any]) -> None:
         self.parts[0].check_outcomes(outcome, offered, labels)

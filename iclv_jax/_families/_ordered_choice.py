@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import logit, ndtri
 
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
-from iclv_jax._base._types import Array, Arrays, Given, Level
+from iclv_jax._base._types import AnyArray, Array, Arrays, Given, Level
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._spec import Cells, Declared, Increasing, Kernel, Parameter, Utility, one
 from iclv_jax._spec import _names as names
@@ -112,7 +112,7 @@ class OrderedChoice(Kernel):
         at = at[0] + np.append(0.0, np.cumsum(np.maximum(np.diff(at), 0.01)))
         return dict(zip(self._thresholds(), map(float, at), strict=True))
 
-    def needed(self, offered: np.ndarray) -> np.ndarray:
+    def needed(self, offered: AnyArray) -> AnyArray:
         return np.ones((len(offered), 1), bool)
 
     def log_density(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:

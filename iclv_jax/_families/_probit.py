@@ -6,10 +6,9 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from iclv_jax._base._interval import log_normal_interval
-from iclv_jax._base._types import Array, Arrays, Given
+from iclv_jax._base._types import AnyArray, Array, Arrays, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._spec import Declared, Kernel, Utility
 from iclv_jax._spec._utility import INDEX
@@ -52,7 +51,7 @@ class Probit(Kernel):
     def outcomes(self) -> tuple[Hashable, ...]:
         return (0, 1) if self._alone else self.utility.alternatives
 
-    def needed(self, offered: np.ndarray) -> np.ndarray:
+    def needed(self, offered: AnyArray) -> AnyArray:
         return offered[:, :1] if self._alone else offered
 
     def declare(self) -> Declared:

@@ -29,6 +29,7 @@ from iclv_jax._optimise import (
     maximise,
     plain_start,
     sequential_start,
+    stopped,
     unit_start,
 )
 from iclv_jax._panel import WeightsAre
@@ -117,16 +118,17 @@ def _estimated(
     plain = plain_start(problem, first, bar) if staged else None
     if plain is not None:
         first, rows = plain.start, list(plain.rows)
-    searched = (
-        unit_start(problem, first, staged, bar, file)
-        if default and penalties is None and not isinstance(optimizer, Stochastic)
-        else None
-    )
+    searched, ended = None, plain and plain.ended
+    if ended is None and default and penalties is None and not isinstance(optimizer, Stochastic):
+        searched = unit_start(problem, first, staged, bar, file)
     if searched is not None:
-        first, rows = searched[0], [*rows, *searched[1]]
-    elif staged:
-        first, stepped = sequential_start(problem, jnp.asarray(first), bar, file, penalties)
+        first, stepped, ended = searched
         rows += stepped
+    elif ended is None and staged:
+        first, stepped, ended = sequential_start(problem, jnp.asarray(first), bar, file, penalties)
+        rows += stepped
+    if ended is not None:
+        return first, stopped(joint_stage(problem), np.asarray(first), ended, None, penalties), tuple(rows)
     outcome, more = maximise(joint_stage(problem), np.asarray(first), optimizer, bar, file, penalties, target)
     outcome = outcome if plain is None else against_plain(plain, outcome)
     return first, *from_many(problem, outcome, (*rows, *more), starts, optimizer, bar)

@@ -14,6 +14,7 @@ from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base import _archive as archive
 from iclv_jax._base._facts import Fact, Facts
+from iclv_jax._base._types import Given
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._saved import SavedFit
 from iclv_jax._fit._writing import ARRAYS, FORMAT
@@ -56,7 +57,7 @@ class HasSpec(Protocol):
 
 
 def load(
-    path: str | os.PathLike[str], model: HasSpec | None = None, data: Any = None, *, people: Any = None
+    path: str | os.PathLike[str], model: Given[HasSpec | None] = None, data: Any = None, *, people: Any = None
 ) -> Fit | SavedFit:
     """Read a fit from a file.
 
@@ -85,6 +86,8 @@ def load(
         return SavedFit(about, arrays)
     if model is None or data is None:
         raise ValueError("load takes the model and the data together, or neither.")
+    if not isinstance(model, HasSpec):
+        raise ValueError(f"load takes the iclv.Model of the fit, not {model!r}.")
     try:
         rule, report, accuracy = _rule(about["rule"]), _report(about["report"]), _accuracy(about, arrays)
         penalties = from_data(about["names"], about["penalties"])  # pyright: ignore[reportArgumentType]

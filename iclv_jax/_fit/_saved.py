@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._distributions import two_sided
+from iclv_jax._fit._labels import unpacked_label
 from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
 from iclv_jax._inference import _estimated as estimated
 from iclv_jax._inference import _intervals as intervals
 from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._penalised import from_data
+from iclv_jax._panel._frame import identifiers
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict import Posterior
 from iclv_jax._predict._latent_scores import scores_frame
@@ -147,4 +149,4 @@ class SavedFit:
 
     @property
     def _people(self) -> pd.Index:
-        return pd.Index(self.about["people"])
+        return identifiers([unpacked_label(person) for person in self.about["people"]])

@@ -10,7 +10,20 @@ from iclv_jax._base._types import Given
 from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
-from iclv_jax._optimise import Checkpoint, Optimizer, Stage, Stochastic, refine, sequential_start, stages
+from iclv_jax._optimise import (
+    Checkpoint,
+    Optimizer,
+    OptimizerReport,
+    Stage,
+    Stochastic,
+    Verdict,
+    refine,
+    sequential_start,
+    stages,
+    stopped,
+)
+from iclv_jax._optimise._driver import Outcome
+from iclv_jax._optimise._row import Row
 from iclv_jax._panel import WeightsAre
 from iclv_jax._problem import Problem, bind
 from iclv_jax._problem._fingerprint import fingerprints
@@ -62,12 +75,15 @@ def fit_sequential(
         else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, ("two steps", staged)))
     )
     with Progress(progress) as bar:
-        params, rows = sequential_start(problem, jnp.asarray(first), bar, file) if staged else (first, [])
-        items, of_items = refine(one, np.asarray(params), optimizer, bar, file)
+        params, rows, ended = first, [], None
+        if staged:
+            params, rows, ended = sequential_start(problem, jnp.asarray(first), bar, file)
+        items, of_items = _step(one, np.asarray(params), ended, optimizer, bar, file)
         begin = np.where(two.free, params, items.params)
-        choice, of_choice = refine(
-            two, begin, optimizer, bar, file, target=ACCURACY if integration is None else None
-        )
+        if items.report.verdict is Verdict.INTERRUPTED:
+            ended = items.report
+        target = ACCURACY if integration is None else None
+        choice, of_choice = _step(two, begin, ended, optimizer, bar, file, target)
     joint = choice.objective.problem
     return SequentialFit(
         problem=joint,
@@ -79,6 +95,21 @@ def fit_sequential(
         accuracy=checked_accuracy(joint, choice.params),
         _rows=(*rows, *of_items, *of_choice),
     )
+
+
+def _step(
+    stage: Stage,
+    start: np.ndarray,
+    ended: OptimizerReport | None,
+    optimizer: Optimizer,
+    bar: Progress,
+    file: Checkpoint | None,
+    target: float | None = None,
+) -> tuple[Outcome, list[Row]]:
+    """A step to its maximum; not begun where an earlier one was interrupted."""
+    if ended is not None:
+        return stopped(stage, start, ended, None, None), []
+    return refine(stage, start, optimizer, bar, file, target=target)
 
 
 def _check_maximises(optimizer: Optimizer) -> None:

@@ -8,7 +8,7 @@ they follow posteriors.
 
 import dataclasses
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base import _archive as archive
-from iclv_jax._base._facts import Fact, Facts, dict_of, fact
+from iclv_jax._base._facts import Facts, dict_of, fact
 from iclv_jax._base._types import Given
 from iclv_jax._base._version import __version__
+from iclv_jax._fit._labels import packed_label
 from iclv_jax._inference._frame import full_jacobian
 from iclv_jax._inference._penalised import as_data, known_parameters, unfinished
 from iclv_jax._predict._latent_scores import latent_posterior, quantities
@@ -62,7 +63,7 @@ def _facts(fit: Any) -> Facts:
         "model": of_model(problem),
         "data": of_data(problem),
         "names": list(fit.names),
-        "people": [_identifier(person) for person in panel.people],
+        "people": [packed_label(person) for person in panel.people],
         "person": fact(panel.frame.person),
         "weighted_by": fact(panel.weighted_by),
         "weights_are": panel.weights_are,
@@ -107,13 +108,6 @@ def _arrays(fit: Any) -> dict[str, np.ndarray]:
     if problem.rule.centred:
         found |= {"shocks": problem.core.nodes.shocks, "log weights": problem.core.nodes.log_weights}
     return {k: np.asarray(v) for k, v in found.items()}
-
-
-def _identifier(person: Hashable) -> Fact:
-    """Numbers and text as they are, dates in ISO format, others by their text."""
-    if isinstance(person, (bool, int, float, str, np.generic)):
-        return fact(person)
-    return person.isoformat() if isinstance(person, pd.Timestamp) else repr(person)
 
 
 def _numbers(row: Mapping[str, object]) -> Facts:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._threads import one_thread
@@ -139,6 +140,7 @@ def bootstrap(fit: Maximum, samples: Given[int] = 200, seed: Given[int] = 0) -> 
     """
     check_count(samples, "samples")
     penalties = smooth_penalties(fit, "The bootstrap")
+    check_seed(seed)
     if (samples, seed) not in fit._bootstraps:
         resampled = resample(fit.problem, fit.estimates, samples, seed, penalties)
         clusters = fit.problem.panel.clusters is not None

@@ -18,6 +18,8 @@ UPWARDS = -1e-8
 """Eigenvalue of such a matrix above which a direction without curvature is flat, and not curved the wrong way."""
 INVOLVED = 1e-4
 """Weight in a flat direction above which a parameter is part of it."""
+ENOUGH_CLUSTERS = 30
+"""Fewer give standard errors that are too small (Cameron, Gelbach and Miller 2008)."""
 CROWDED = 0.2
 """Parameters per person above which outer products of scores misstate standard errors."""
 
@@ -102,6 +104,10 @@ def covariance(
         groups = clusters if kind == "cluster" else None
         weighted = summed_scores(scores[:, inverse.kept], weights, groups, frequency)
         matrix = matrix @ (weighted.T @ weighted) @ matrix
+        if kind == "cluster":
+            few, known = few_clusters(weighted, len(np.unique(np.asarray(clusters))))
+            notes += few
+            matrix = matrix if known else np.full_like(matrix, np.nan)
     result = np.full((len(names), len(names)), np.nan)
     sound = np.isin(inverse.kept, inverse.sound)
     result[np.ix_(inverse.sound, inverse.sound)] = matrix[np.ix_(sound, sound)]
@@ -122,6 +128,27 @@ def check_clusters(clusters: np.ndarray | None) -> None:
         raise ValueError(
             "Covariances by cluster need the column of the clusters: fit(..., cluster='column')."
         )
+
+
+def few_clusters(sums: np.ndarray, count: int) -> tuple[list[str], bool]:
+    """What is wrong with so many clusters, whose scores are summed in `sums`, and whether they give a variance at all.
+
+    At a maximum the sums add up to zero, so that their outer products have rank `count` - 1 at most.
+    """
+    if count < 2:
+        return [
+            "one cluster has no variance between clusters, so there are no standard errors by cluster"
+        ], False
+    size = np.linalg.norm(sums, axis=0)
+    rank = min(int(np.linalg.matrix_rank(sums / np.where(size > 0.0, size, 1.0))), count - 1)
+    if rank < sums.shape[1]:
+        return [
+            f"{count} clusters are too few for {sums.shape[1]} parameters: the covariance has rank {rank}, some combination "
+            "of parameters has variance zero, and standard errors are too small"
+        ], True
+    if count < ENOUGH_CLUSTERS:
+        return [f"standard errors by cluster are too small with so few as {count} clusters"], True
+    return [], True
 
 
 def summed_scores(
@@ -175,7 +202,13 @@ def invert(information: np.ndarray, names: Sequence[str], held: np.ndarray) -> I
         for value, v in zip(values[weak], vectors.T[weak], strict=True)
     ]
     kept = np.setdiff1d(np.arange(len(free)), _pivots(vectors[:, weak]))
-    inverse = np.linalg.inv(matrix[np.ix_(kept, kept)])
+    # In the scale in which it has been judged: in its own a matrix of very different sizes can seem singular.
+    sizes = np.outer(unit[kept], unit[kept])
+    try:
+        inverse = np.linalg.inv(matrix[np.ix_(kept, kept)] / sizes) / sizes
+    except np.linalg.LinAlgError:
+        reason = "the Hessian has no inverse in double precision, so there are no standard errors"
+        return Inverse(np.zeros((0, 0)), nothing, nothing, (*reasons, reason), *none)
     directions = np.zeros((int(weak.sum()), len(names)))
     directions[:, free] = vectors.T[weak]
     return Inverse(inverse, free[kept], free[~involved], tuple(reasons), directions, values[weak])

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Maximum
@@ -164,6 +165,7 @@ def draw_folds(problem: Problem, folds: Given[int], seed: Given[int]) -> np.ndar
 
     Raises ValueError for less than two folds, and more folds than people or clusters.
     """
+    check_seed(seed)
     panel = problem.panel
     groups = np.arange(len(panel.people)) if panel.clusters is None else panel.clusters
     count = int(groups.max()) + 1

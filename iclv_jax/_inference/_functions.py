@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._distributions import tail
 from iclv_jax._base._promotion import usual_promotion
@@ -141,6 +142,7 @@ def delta(
     ValueError
         For unknown names, a level outside (0, 1), and draws at which the function is not finite.
     """
+    check_seed(seed)
     if not 0.0 < level < 1.0:
         raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")
     if method not in ("delta", "krinsky-robb"):

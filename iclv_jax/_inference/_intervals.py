@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_share
 from iclv_jax._base._distributions import quantile, two_sided
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Known, labelled
@@ -25,6 +26,7 @@ def pvalues(fit: Known) -> pd.Series:
 
 def conf_int(fit: Known, alpha: Given[float] = 0.05, kind: Given[str | None] = None) -> pd.DataFrame:
     """Intervals `estimate +- z * standard error` with coverage 1 - alpha."""
+    check_share(alpha, "alpha=")
     reach = quantile(1.0 - alpha / 2.0) * standard_errors(fit, kind)
     return pd.DataFrame({"lower": fit.params - reach, "upper": fit.params + reach})
 

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Array, Number
+from iclv_jax._base._types import Array, Given, Number
 from iclv_jax._diagnose._utility import multiplied
 from iclv_jax._inference._signs import sign
 from iclv_jax._integration import Nodes
@@ -71,13 +72,13 @@ class Starts(Tabular):
 
 @one_thread
 def multistart(
-    problem: Problem,
-    starts: int = 10,
+    problem: Given[Problem],
+    starts: Given[int] = 10,
     *,
-    seed: int = 0,
-    spread: float = 0.5,
-    rounds: int = 4,
-    optimizer: Optimizer = QUICK,
+    seed: Given[int] = 0,
+    spread: Given[float] = 0.5,
+    rounds: Given[int] = 4,
+    optimizer: Given[Optimizer] = QUICK,
 ) -> Starts:
     """Fit from many starts in one compiled run, and group the maxima that they find.
 
@@ -102,6 +103,13 @@ def multistart(
     ValueError
         For counts that are not whole numbers above 0, a spread that is not positive, `Scipy` and `Stochastic`.
     """
+    if not isinstance(problem, Problem):
+        raise ValueError(
+            f"multistart takes a model with its data, model.bind(data, ...), not {type(problem).__name__}."
+        )
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"optimizer= is an optimiser such as iclv.TrustRegion(), not {optimizer!r}.")
+    check_seed(seed)
     check_count(starts, "starts")
     check_count(rounds, "rounds")
     if isinstance(optimizer, (Scipy, Stochastic)):
@@ -109,7 +117,7 @@ def multistart(
             f"The loop of {type(optimizer).__name__} cannot be compiled for many starts at once; take TrustRegion, LBFGSB "
             "or BHHH."
         )
-    if not (isinstance(spread, (int, float)) and spread > 0):
+    if not (isinstance(spread, (int, float)) and 0 < spread < np.inf):
         raise ValueError(f"spread is a positive number, not {spread!r}.")
     first = problem.recentre(problem.start())
     objective = Likelihood(first, np.ones(len(problem.names), bool))

@@ -246,9 +246,9 @@ def fixed_problem(problem: Problem, name: str, value: float) -> Problem:
     if set(table.names) != set(problem.names) - {name}:
         raise ValueError(f"Fixing {name!r} sets other parameters free, so it has no profile.")
     old = problem.core
-    shape = structure(
-        spec, table, problem.rule.conditions, tuple(c.steady for c in problem.core.structure.choices)
-    )
+    choices = old.structure.choices
+    steady, masked = tuple(c.steady for c in choices), tuple(c.masked for c in choices)
+    shape = structure(spec, table, problem.rule.conditions, steady, masked)
     core = Core(shape, jnp.asarray(table.constants), old.people)
     rest = problem.points, problem.log_weights, problem.from_prior
     return Problem(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_share
 from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._distributions import two_sided
 from iclv_jax._base._types import Given
@@ -71,6 +72,7 @@ def t_test(
     `fit.t_test("time - 2 * cost")`. Columns: `estimate` (of the left-hand side, all parameters brought there),
     `se`, `value`, `t`, `p` (two-sided, normal), `lower`, `upper`.
     """
+    check_share(level)
     covariance = fit.covariance(kind)
     asked = _restricted(fit, restrictions, values)
     errors = delta_errors(asked.contrast, covariance.of_functions)

@@ -39,6 +39,9 @@ class Conditioned(Rule):
     def by_moments(self) -> bool:
         return self.rule.by_moments
 
+    def size(self, dimension: int) -> int:
+        return self.rule.size(dimension)
+
     def standard(self, people: int, dimension: int) -> Points:
         return self.rule.standard(people, dimension)
 

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import Points, Rule, check_count, check_target
 from iclv_jax._integration._sequences import Sequence, check_sequence, normal_points
@@ -44,6 +45,7 @@ class MonteCarlo(Rule):
     def __post_init__(self) -> None:
         check_count(self.draws, "draws")
         check_sequence(self.sequence)
+        check_seed(self.seed, "seed")
 
     @property
     def centred(self) -> bool:
@@ -56,6 +58,9 @@ class MonteCarlo(Rule):
     def standard(self, people: int, dimension: int) -> Points:
         points = normal_points(self.sequence, people, self.draws, dimension, self.seed)
         return Points(points, np.full(self.draws, -np.log(self.draws)))
+
+    def size(self, dimension: int) -> int:
+        return self.draws if dimension else 1
 
     def describe(self, dimension: int) -> str:
         return f"{self.draws} {self.sequence} draws per person from the prior"
@@ -123,6 +128,7 @@ class Adaptive(Rule):
     def __post_init__(self) -> None:
         check_count(self.draws, "draws")
         check_sequence(self.sequence, SPHERICAL)
+        check_seed(self.seed, "seed")
         check_target(self.target_error)
         if self.proposal not in get_args(Proposal):
             raise ValueError(f"proposal is 'mode' or 'mean', not {self.proposal!r}.")
@@ -154,6 +160,9 @@ class Adaptive(Rule):
         tails = normal_points(self.sequence, people, from_prior, dimension, (self.seed, 1))
         count = self.draws + from_prior
         return Points(np.concatenate([points, tails], axis=1), np.full(count, -np.log(count)), from_prior)
+
+    def size(self, dimension: int) -> int:
+        return max(self.draws, self.final_draws or 128) if dimension else 1
 
     def describe(self, dimension: int) -> str:
         if self.sequence == SPHERICAL and dimension:

@@ -6,7 +6,15 @@ import numpy as np
 from scipy.special import roots_hermitenorm
 
 from iclv_jax._base._types import Given
-from iclv_jax._integration._rule import Points, Rule, check_count, check_target, dimensions, product
+from iclv_jax._integration._rule import (
+    MOST_NODES,
+    Points,
+    Rule,
+    check_count,
+    check_target,
+    dimensions,
+    product,
+)
 
 
 @dataclass(frozen=True)
@@ -33,9 +41,9 @@ class GaussHermite(Rule):
     search: Given[int | None] = None
 
     def __post_init__(self) -> None:
-        check_count(self.nodes, "nodes")
+        check_count(self.nodes, "nodes", MOST_NODES)
         if self.search is not None:
-            check_count(self.search, "search")
+            check_count(self.search, "search", MOST_NODES)
         check_target(self.target_error)
 
     @property
@@ -52,6 +60,9 @@ class GaussHermite(Rule):
         kept = weights > 0.0
         logs = np.log(weights[kept] / weights.sum())
         return product(points[kept], logs, dimension, "Gauss-Hermite", every=self.adaptive)
+
+    def size(self, dimension: int) -> int:
+        return min(self.nodes**dimension, MOST_NODES)
 
     def describe(self, dimension: int) -> str:
         kind = "adaptive Gauss-Hermite" if self.adaptive else "Gauss-Hermite"
@@ -94,8 +105,8 @@ class Trapezoid(Rule):
     reach: Given[float] = 9.5
 
     def __post_init__(self) -> None:
-        check_count(self.nodes, "nodes")
-        if self.nodes < 3 or not self.reach > 0.0:
+        check_count(self.nodes, "nodes", MOST_NODES)
+        if self.nodes < 3 or not 0.0 < self.reach < np.inf:
             raise ValueError(f"Trapezoid needs at least 3 nodes and a positive reach, not {self!r}.")
 
     @property
@@ -110,6 +121,9 @@ class Trapezoid(Rule):
         points = np.linspace(-self.reach, self.reach, self.nodes)
         density = np.exp(-0.5 * points**2)
         return product(points, np.log(density / density.sum()), dimension, "Trapezoid")
+
+    def size(self, dimension: int) -> int:
+        return min(self.nodes**dimension, MOST_NODES)
 
     def describe(self, dimension: int) -> str:
         return f"trapezoid rule, {self.nodes} nodes in {dimensions(dimension)}"

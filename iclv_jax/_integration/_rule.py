@@ -13,6 +13,8 @@ import numpy as np
 from iclv_jax._base._types import Given
 
 MOST_NODES = 20_000
+MOST = 10_000_000
+"""Of anything that is counted: a mistyped exponent should not end in an hour, or in no memory."""
 NEGLIGIBLE = 1e-12
 """Nodes of rules for the prior whose weights, which add up to one, come to less than this are left out."""
 
@@ -51,6 +53,10 @@ class Rule(abc.ABC):
     def standard(self, people: int, dimension: int) -> Points:
         """Points and weights for a standard normal of this dimension."""
 
+    def size(self, dimension: int) -> int:
+        """The most nodes per person that any of its stages makes."""
+        return 1
+
     @abc.abstractmethod
     def describe(self, dimension: int) -> str:
         """The rule in words, with its number of nodes."""
@@ -78,9 +84,24 @@ class Rule(abc.ABC):
         """Error of log L below which no more nodes are needed; None: as many as were asked for."""
 
 
-def check_count(count: Given[object], what: Given[str]) -> None:
+def check_count(count: Given[object], what: Given[str], most: Given[int | None] = MOST) -> None:
+    """ValueError for what is no whole number above 0, and for more than nobody can wait for."""
     if not isinstance(count, (int, np.integer)) or isinstance(count, bool) or count < 1:
         raise ValueError(f"{what} is a positive whole number, not {count!r}.")
+    if most is not None and count > most:
+        raise ValueError(f"{what} is {int(count):,}, more than {most:,}. Take a smaller number.")
+
+
+def check_room(rule: "Rule", people: int, dimension: int, memory: float) -> None:
+    """ValueError, before any is made, for nodes that do not fit into so many bytes."""
+    nodes = rule.size(dimension)
+    needed = 8.0 * people * nodes * (dimension + 1)
+    if needed > memory:
+        fewer = max(1, int(memory / (8.0 * people * (dimension + 1))))
+        raise ValueError(
+            f"{rule!r} has {nodes:,} nodes for each of {people:,} people, which take {needed / 1e9:,.1f} GB, more than "
+            f"memory= allows ({memory / 1e9:,.1f} GB). Take at most {fewer:,} nodes, or raise memory=."
+        )
 
 
 def check_target(target: float | None) -> None:

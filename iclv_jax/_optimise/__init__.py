@@ -17,6 +17,7 @@ from iclv_jax._optimise._stages import (
     run,
     sequential_start,
     stages,
+    stopped,
 )
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._suited import check_suited
@@ -52,5 +53,6 @@ __all__ = [
     "run",
     "sequential_start",
     "stages",
+    "stopped",
     "unit_start",
 ]

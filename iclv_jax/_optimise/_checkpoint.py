@@ -17,7 +17,7 @@ import numpy as np
 
 from iclv_jax._base import _archive as archive
 from iclv_jax._base._facts import Facts
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import Array, Given
 from iclv_jax._problem._fingerprint import mismatch
 
 FORMAT = archive.Format("checkpoint", 2, "Delete it to start anew, or give another path.")
@@ -101,7 +101,9 @@ class Checkpoint:
     this fit. A disk that later takes no more is a warning, once: the fit goes on, and the last whole file stays.
     """
 
-    def __init__(self, path: str | os.PathLike[str], facts: Facts) -> None:
+    def __init__(self, path: Given[str | os.PathLike[str]], facts: Facts) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise ValueError(f"checkpoint= is the path of a file, such as 'fit.npz', not {path!r}.")
         self.path = Path(path)
         self.name = f"checkpoint={str(path)!r}"
         archive.check_place(self.path, self.name)

@@ -1,5 +1,6 @@
 """The optimisers as users name them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
@@ -53,6 +54,12 @@ class Optimizer:
     def __post_init__(self) -> None:
         for name in ("tolerance", "max_iterations", "time_limit"):
             _check_positive(self, name)
+        if self.max_iterations != int(min(self.max_iterations, 2**62)):
+            raise ValueError(
+                f"{type(self).__name__}: max_iterations is a whole number from 1, not {self.max_iterations!r}."
+            )
+        if not math.isfinite(self.tolerance):
+            raise ValueError(f"{type(self).__name__}: tolerance is finite, not {self.tolerance!r}.")
         if not (isinstance(self.recentrings, int) and self.recentrings >= 0):
             raise ValueError(
                 f"{type(self).__name__}: recentrings is a whole number from 0, not {self.recentrings!r}."
@@ -98,6 +105,8 @@ class TrustRegion(Optimizer):
                 f"hessian is one of {known}, not {self.hessian!r}. {nearest(str(self.hessian), get_args(Curved))}"
             )
         _check_positive(self, "radius")
+        if not math.isfinite(self.radius):
+            raise ValueError(f"TrustRegion: radius is finite, not {self.radius!r}.")
 
     @property
     def method(self) -> TrustRegionSteps:
@@ -126,6 +135,11 @@ class LBFGSB(Optimizer):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int) and value >= 1):
                 raise ValueError(f"LBFGSB: {name} is a whole number from 1, not {value!r}.")
+        if self.memory > MOST_PAIRS:
+            raise ValueError(
+                f"LBFGSB: memory is {self.memory:,} pairs of steps and gradients, more than {MOST_PAIRS:,}. Ten or twenty "
+                "do; with more take TrustRegion('bfgs')."
+            )
 
     @property
     def method(self) -> LBFGSBSteps:
@@ -172,6 +186,8 @@ class Scipy(Optimizer):
         raise NotImplementedError("scipy has its own loop")
 
 
+MOST_PAIRS = 1000
+"""Far more than are of any use."""
 BOUNDED = ("L-BFGS-B", "TNC", "SLSQP", "trust-constr")
 
 

@@ -15,6 +15,7 @@ from iclv_jax._optimise._options import TrustRegion
 from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._stages import run
+from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._problem import Problem, of_panel
 from iclv_jax._spec import LogNormal, Normal
 from iclv_jax._spec import _names as names
@@ -34,12 +35,13 @@ LEAST = 0.01
 @dataclass(frozen=True)
 class Plain:
     """A start, the trace of what led to it, the log-likelihood with fixed coefficients (of models of choices alone; None
-    otherwise), and what the signs of these say."""
+    otherwise), what the signs of these say, and the report where it was interrupted."""
 
     start: np.ndarray
     rows: tuple[Row, ...]
     loglike: float | None
     remarks: tuple[str, ...]
+    ended: OptimizerReport | None = None
 
 
 def plain_spec(spec: Spec) -> Spec | None:
@@ -91,7 +93,8 @@ def plain_start(problem: Problem, start: np.ndarray, watch: Callable[[str, Row],
     fixed = _Fixed(plain, outcome.params)
     alone = None if spec.indicators else float(plain.loglike(jnp.asarray(outcome.params)))
     found, remarks = _means(problem, start, fixed)
-    return Plain(_spreads(problem, found, fixed), rows, alone, remarks)
+    ended = outcome.report if outcome.report.verdict is Verdict.INTERRUPTED else None
+    return Plain(_spreads(problem, found, fixed), rows, alone, remarks, ended)
 
 
 class _Fixed:

@@ -84,8 +84,8 @@ def sequential_start(
     watch: Watch,
     checkpoint: Checkpoint | None = None,
     penalties: Penalties | None = None,
-) -> tuple[np.ndarray, list[Row]]:
-    """Run the stages and return where they end, with their traces.
+) -> tuple[np.ndarray, list[Row], OptimizerReport | None]:
+    """Run the stages and return where they end, with their traces, and the report of the one that was interrupted.
 
     The second stage maximises the joint likelihood over the choice parameters alone, so the latent
     variables are integrated there too; no score of a person is plugged in. Of penalties the smooth ones count.
@@ -105,7 +105,32 @@ def sequential_start(
         )
         params = outcome.params
         rows += [{"stage": stage.name, **row} for row in outcome.trace]
-    return params, rows
+        if outcome.report.verdict is Verdict.INTERRUPTED:
+            return params, rows, _interrupted(outcome.report, stage.name)
+    return params, rows, None
+
+
+def _interrupted(report: OptimizerReport, stage: str) -> OptimizerReport:
+    where = f" That was in the stage '{stage}', before the last one: what follows was not begun."
+    return replace(report, message=report.message + where)
+
+
+def stopped(
+    stage: Stage,
+    params: np.ndarray,
+    report: OptimizerReport,
+    scale: Scale | None,
+    penalties: Penalties | None,
+) -> Outcome:
+    """The point where an earlier stage was interrupted, with the nodes of the result."""
+    problem, rule = stage.problem, stage.problem.rule.stages()[-1]
+    objective = Likelihood(
+        problem if rule == problem.rule else problem.integrate(rule), stage.free, penalties
+    )
+    z = objective.z(jnp.asarray(params))
+    placed = objective.recentred(z) if objective.moves else objective
+    size = len(params)
+    return Outcome(params, placed, report, scale or Scale(np.ones(size), np.zeros(size, bool)), ())
 
 
 def joint_stage(problem: Problem) -> Stage:
@@ -136,12 +161,16 @@ def refine(
     for rule in rules[:-1]:
         outcome = passes.run(rule, params, searching, scale, verify=False)
         params, scale = outcome.params, outcome.scale
+        if _was_interrupted(outcome):
+            return passes.stopped(outcome), passes.rows
     final = rules[-1]
     if target is not None and len(rules) > 1:
         final = suited(problem, final, jnp.asarray(params), target)
     if (closer := before(final)) is not None and target is not None:
         outcome = passes.run(closer, params, replace(searching, tolerance=CLOSE), scale, verify=False)
         params, scale = outcome.params, outcome.scale
+        if _was_interrupted(outcome):
+            return passes.stopped(outcome), passes.rows
     outcome = passes.run(final, params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
         outcome = replace(outcome, precision=_precision(outcome))
@@ -169,8 +198,13 @@ class _Passes:
         outcome = self._once(rule, params, options, scale, verify)
         turned = _turned(self.stage, outcome.params, self.penalties)
         # Turned once: a spread near zero can end on either side of it each time.
-        same = np.array_equal(turned, outcome.params)
+        same = np.array_equal(turned, outcome.params) or _was_interrupted(outcome)
         return outcome if same else self._once(rule, turned, options, None, verify)
+
+    def stopped(self, outcome: Outcome) -> Outcome:
+        """Where an interrupt stopped an earlier pass, with the nodes of the result."""
+        report = _interrupted(outcome.report, str(self.rows[-1]["stage"]) if self.rows else self.stage.name)
+        return stopped(self.stage, outcome.params, report, outcome.scale, self.penalties)
 
     def _once(
         self, rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool
@@ -186,6 +220,10 @@ class _Passes:
 
 def _precision(outcome: Outcome) -> Accuracy:
     return accuracy(outcome.objective.problem, jnp.asarray(outcome.params))
+
+
+def _was_interrupted(outcome: Outcome) -> bool:
+    return outcome.report.verdict is Verdict.INTERRUPTED
 
 
 def _train(

@@ -16,6 +16,7 @@ from iclv_jax._optimise._checkpoint import Checkpoint
 from iclv_jax._optimise._options import TrustRegion
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._stages import run, sequential_start
+from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._problem import Problem, of_panel
 from iclv_jax._spec import _names as names
 
@@ -94,18 +95,20 @@ def unit_start(
     staged: bool,
     watch: Callable[[str, Row], None],
     file: Checkpoint | None,
-) -> tuple[np.ndarray, list[Row]] | None:
+) -> tuple[np.ndarray, list[Row], OptimizerReport | None] | None:
     """Where the search in units of the disturbances ends, in the coordinates of the user; None where there is none, or
     where it is another model."""
     units = in_units(problem)
     if units is None:
         return None
-    inner, rows = units.problem, []
+    inner, rows, ended = units.problem, [], None
     params = units.inner(problem, start)
     if not np.isfinite(params).all() or not _alike(problem, start, inner, params):
         return None
     if staged:
-        params, rows = sequential_start(inner, jnp.asarray(params), watch, file)
+        params, rows, ended = sequential_start(inner, jnp.asarray(params), watch, file)
+    if ended is not None:
+        return units.outer(problem, params), rows, ended
     label = "unit disturbances"
     rule = inner.rule.stages()[0]
     coarse = inner if rule == inner.rule else inner.integrate(rule)
@@ -116,7 +119,8 @@ def unit_start(
     found = units.outer(problem, outcome.params)
     if not np.isfinite(found).all() or not _alike(problem, found, inner, outcome.params):
         return None
-    return found, [*rows, *({"stage": label, **row} for row in outcome.trace)]
+    rows += [{"stage": label, **row} for row in outcome.trace]
+    return found, rows, outcome.report if outcome.report.verdict is Verdict.INTERRUPTED else None
 
 
 def _alike(one: Problem, here: np.ndarray, other: Problem, there: np.ndarray) -> bool:

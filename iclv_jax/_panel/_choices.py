@@ -4,13 +4,12 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._panel._frame import Frame
 from iclv_jax._panel._numbers import counted, numbers, zeros_and_ones
 from iclv_jax._panel._person import first_outcome
+from iclv_jax._panel._reach import settled
 from iclv_jax._spec import Kernel, Utility
 from iclv_jax._spec._names import nearest
 
@@ -18,13 +17,17 @@ from iclv_jax._spec._names import nearest
 @dataclass(frozen=True)
 class Choices:
     """One entry per row of the frame; `outcome` are positions by row, or by row and answer where there are several; it is
-    -1 where nothing was observed. `asked` marks where something should be."""
+    -1 where nothing was observed. `asked` marks where something should be.
+
+    `masked`: utilities have to be cut off where they do not count before anything is differentiated.
+    """
 
     frame: Frame
     columns: np.ndarray
     outcome: np.ndarray
     available: np.ndarray
     asked: np.ndarray
+    masked: bool = False
 
     @property
     def chosen(self) -> np.ndarray:
@@ -32,8 +35,11 @@ class Choices:
         return first_outcome(self.outcome, self.available)
 
 
-def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
-    """Read and check every choice column; without `outcomes` (simulation) each row that was asked is a situation."""
+def read_choices(kernel: Kernel, frame: Frame, outcomes: bool, estimating: bool = True) -> Choices:
+    """Read and check every choice column; without `outcomes` (simulation) each row that was asked is a situation.
+
+    Data that are not for `estimating` may offer an alternative to nobody.
+    """
     utility: Utility = kernel.utility
     labels = frame.rows
     count = len(frame.data)
@@ -64,9 +70,9 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool) -> Choices:
         kernel.check_outcomes(outcome[at], available[at], [labels[i] for i in at])
     for name in kernel.constant:
         _check_constant(frame, name, columns[:, utility.columns.index(name)], happened)
-    filled = _fill(columns, utility)
-    _check_reach(columns, filled, kernel.needed(available) & happened[:, None], utility, labels)
-    return Choices(frame, filled, outcome, available, asked)
+    needed = kernel.needed(available) & happened[:, None]
+    filled, masked = settled(columns, utility, needed, labels, estimating)
+    return Choices(frame, filled, outcome, available, asked, masked)
 
 
 def _check_constant(frame: Frame, name: str, values: np.ndarray, happened: np.ndarray) -> None:
@@ -129,53 +135,3 @@ def _check_chosen_available(
             + (f" (and so in {counted(len(wrong) - 1, 'more row')})" if len(wrong) > 1 else "")
             + ". Correct the choice or the column in available=, or drop the row."
         )
-
-
-def _fill(columns: np.ndarray, utility: Utility) -> np.ndarray:
-    """Columns with NaN replaced by a value that occurs in the column."""
-    filled = columns.copy()
-    for i, name in enumerate(utility.columns):
-        missing = np.isnan(columns[:, i])
-        if missing.all():
-            raise ValueError(
-                f"The utility: column {name!r} is missing (NaN) in every row. Fill it in, or leave it out of "
-                "the utility function."
-            )
-        if missing.any():
-            filled[missing, i] = columns[int(np.argmin(missing)), i]
-    return filled
-
-
-def _check_reach(
-    columns: np.ndarray, filled: np.ndarray, needed: np.ndarray, utility: Utility, labels: Sequence[Any]
-) -> None:
-    """Refuse a NaN attribute that reaches the utility of an available alternative.
-
-    Which alternatives it reaches is seen by evaluating the utility with the NaN in it.
-    """
-    if not (np.isnan(columns).any(axis=1) & needed.any(axis=1)).any():
-        return
-    # All rows, so that data with another number of missing values compile nothing anew.
-    reached = _is_nan(utility, columns) & ~_is_nan(utility, filled) & needed
-    if not reached.any():
-        return
-    at, j = map(int, np.argwhere(reached)[0])
-    guilty = []
-    for i in np.flatnonzero(np.isnan(columns[at])):
-        probe = filled[at].copy()
-        probe[i] = np.nan
-        if _is_nan(utility, probe[None])[0, j]:
-            guilty.append(utility.columns[i])
-    more = int(reached.any(axis=1).sum()) - 1
-    raise ValueError(
-        f"Row {labels[at]!r}: {', '.join(map(repr, guilty))} is missing (NaN) although the alternative "
-        f"{utility.alternatives[j]!r}, whose utility uses it, is available"
-        + (f" (and so in {counted(more, 'more row')})" if more else "")
-        + ". Fill it in, drop the row, or name a column of zeros and ones for that alternative in available=."
-    )
-
-
-def _is_nan(utility: Utility, columns: np.ndarray) -> np.ndarray:
-    ones = (jnp.ones(len(utility.coefficients)), jnp.ones(len(utility.latents)))
-    evaluate = jax.vmap(lambda row: utility(ones[0], row, ones[1]))
-    return np.isnan(np.asarray(evaluate(jnp.asarray(columns))))

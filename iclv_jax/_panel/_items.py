@@ -10,6 +10,7 @@ from iclv_jax._panel._frame import Frame
 from iclv_jax._panel._numbers import numbers
 from iclv_jax._spec import Indicator, Level
 from iclv_jax._spec._names import nearest
+from iclv_jax._spec._values import is_number
 
 Levels = dict[str, tuple[Level, ...]]
 
@@ -45,12 +46,25 @@ def _observed(item: Indicator, frame: Frame, estimating: bool) -> pd.Series:
     if missing.all() and estimating:
         raise ValueError(f"Item {item.column!r} is missing for everyone. Remove it from the model.")
     seen = answers[~missing]
+    _check_blanks(item, seen)
     if estimating:
         item.check(seen.tolist(), seen.index.tolist())
     elif not item.discrete:
         numbers(seen, item.column, f"Item {item.column!r}", seen.index.tolist(), "person")
     answers.attrs["categories"] = categories
     return answers
+
+
+def _check_blanks(item: Indicator, seen: pd.Series) -> None:
+    """Refuse empty text among numbers, as files leave it where nobody answered."""
+    blank = [isinstance(v, str) and not v.strip() for v in seen.tolist()]
+    if any(blank) and any(is_number(v) for v in seen.tolist()):
+        at = blank.index(True)
+        value, person = seen.tolist()[at], seen.index.tolist()[at]
+        raise ValueError(
+            f"Item {item.column!r} holds the empty text {value!r} among numbers, first for person {person!r}. "
+            f"If that means 'no answer', say so by missing=[{value!r}]."
+        )
 
 
 def _frozen(

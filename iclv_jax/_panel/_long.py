@@ -18,11 +18,12 @@ def from_long(
     *,
     situation: Given[str],
     alternative: Given[str],
-    chosen: Given[str],
+    chosen: Given[str | None] = None,
     columns: Given[str | Sequence[str]],
     person: Given[str | None] = None,
     available: Given[str | None] = None,
     keep: Given[str | Sequence[str] | None] = None,
+    alternatives: Given[Sequence[Hashable] | None] = None,
 ) -> pd.DataFrame:
     """Turn data with one row per alternative into the wide form that models read.
 
@@ -39,7 +40,7 @@ def from_long(
         mapping that the utility function returns.
     chosen
         Column of zeros and ones: 1 in the row of the chosen alternative. NaN in all rows of a situation
-        where no choice was observed.
+        where no choice was observed. None: nobody has chosen yet, as in data to predict for.
     columns
         The attributes: columns whose values differ between alternatives.
     person
@@ -49,6 +50,9 @@ def from_long(
     keep
         Other columns to carry over (items, covariates, weights), with one value per situation. None: all
         that have no other role.
+    alternatives
+        All of them, in order. Data to predict for may lack rows of one that the model has: it then has columns of NaN, and
+        is available to nobody. None: those that occur.
 
     Returns
     -------
@@ -56,12 +60,13 @@ def from_long(
         One row per situation, in the order of first appearance, with the columns
 
         * `person`, `situation` and those of `keep`, under their own names;
-        * `chosen`: the chosen alternative, missing where no choice was observed;
+        * `chosen`: the chosen alternative, missing where no choice was observed (without `chosen=` no column);
         * `{column}_{alternative}`: every attribute of every alternative, NaN where the alternative has
           no row in the situation;
         * `av_{alternative}`: 1 where the alternative has a row and is available, else 0.
 
-        Alternatives come in the order of their categories, or else of first appearance.
+        Alternatives come in the order of `alternatives=`, or else of their categories, or of first appearance. Categories
+        without a row count as alternatives that nobody was offered.
 
     Raises
     ------
@@ -94,21 +99,22 @@ def from_long(
         "chosen": chosen,
         "available": available,
     }
-    optional = ("person", "available")
+    optional = ("person", "available", "chosen")
     roles: dict[str, Any] = {k: v for k, v in given.items() if v is not None or k not in optional}
     attributes = as_tuple(columns)
     others = tuple(c for c in data.columns if c not in (*given.values(), *attributes))
     kept = others if keep is None else as_tuple(keep)
     _check_roles(data, roles, attributes, kept)
-    situations = _read_situations(data, roles)
+    situations = _read_situations(data, roles, alternatives)
     offered = _offered(data, available, situations)
-    taken = _taken(data[chosen], situations, offered)
     for name in kept:
         _check_constant(data[name], situations)
     ids = [roles[r] for r in ("person", "situation") if r in roles]
     made = [_Column(f"column {n!r}", n, _pick(data[n], situations.first)) for n in (*ids, *kept)]
-    labels = [situations.alternatives[j] if j >= 0 else None for j in taken]
-    made.append(_Column(f"column {chosen!r}", chosen, pd.Series(labels)))
+    if chosen is not None:
+        taken = _taken(data[chosen], situations, offered)
+        labels = [situations.alternatives[j] if j >= 0 else None for j in taken]
+        made.append(_Column(f"column {chosen!r}", chosen, pd.Series(labels)))
     made += _by_alternative(data, attributes, situations, offered)
     twice = duplicates(column.name for column in made)
     if twice:
@@ -170,7 +176,9 @@ def _check_roles(
         seen[name] = argument
 
 
-def _read_situations(data: pd.DataFrame, roles: Mapping[str, Any]) -> _Situations:
+def _read_situations(
+    data: pd.DataFrame, roles: Mapping[str, Any], known: Sequence[Hashable] | None
+) -> _Situations:
     keys = [roles[r] for r in ("person", "situation") if r in roles]
     for name in (*keys, roles["alternative"]):
         check_ids(data[name], f"Column {name!r}", data.index.tolist(), "Give every row its ids, or drop it.")
@@ -178,7 +186,7 @@ def _read_situations(data: pd.DataFrame, roles: Mapping[str, Any]) -> _Situation
     for name in keys:
         own, found = pd.factorize(data[name])
         codes = pd.factorize(codes * len(found) + own)[0]
-    labels, alternatives = _alternatives(data[roles["alternative"]], roles["alternative"])
+    labels, alternatives = _alternatives(data[roles["alternative"]], roles["alternative"], known)
     rows = np.full((codes.max() + 1, len(alternatives)), -1)
     rows[codes, labels] = np.arange(len(data))
     first = np.flatnonzero(~pd.Series(codes).duplicated().to_numpy())
@@ -187,10 +195,13 @@ def _read_situations(data: pd.DataFrame, roles: Mapping[str, Any]) -> _Situation
     return situations
 
 
-def _alternatives(values: pd.Series, name: str) -> tuple[np.ndarray, list[Hashable]]:
+def _alternatives(
+    values: pd.Series, name: str, known: Sequence[Hashable] | None
+) -> tuple[np.ndarray, list[Hashable]]:
     """Position of every row's alternative, and the alternatives; whole floats become integers."""
+    if known is not None:
+        return _among(values, name, as_tuple(known))
     if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.cat.remove_unused_categories()
         codes, found = values.cat.codes.to_numpy(), values.cat.categories
     else:
         codes, found = pd.factorize(values)
@@ -203,6 +214,19 @@ def _alternatives(values: pd.Series, name: str) -> tuple[np.ndarray, list[Hashab
             "at least; every alternative of a situation has a row of its own."
         )
     return codes, alternatives
+
+
+def _among(values: pd.Series, name: str, known: tuple[Hashable, ...]) -> tuple[np.ndarray, list[Hashable]]:
+    if len(set(known)) < max(len(known), 2):
+        raise ValueError(f"alternatives= lists at least two different alternatives, not {list(known)!r}.")
+    place = {alternative: i for i, alternative in enumerate(known)}
+    for row, value in zip(values.index.tolist(), values.tolist(), strict=True):
+        if value not in place:
+            raise ValueError(
+                f"alternative=: column {name!r} holds {value!r} in row {row!r}, which alternatives= does not list. "
+                f"{nearest(value, known)}"
+            )
+    return np.array([place[value] for value in values.tolist()]), list(known)
 
 
 def _check_no_repeats(situations: _Situations, labels: np.ndarray, by_person: bool) -> None:

@@ -30,12 +30,13 @@ class Table:
     """The situations of one choice.
 
     `choice` is its name, `frame` the frame that holds its rows, and `rows` (people, situations) their positions in it, -1
-    where padded.
+    where padded. `masked`: its utilities are cut off where they do not count before they are differentiated.
     """
 
     choice: str
     frame: Frame
     rows: np.ndarray
+    masked: bool = False
 
 
 class Situations(NamedTuple):
@@ -174,9 +175,9 @@ def read_panel(
     values |= {
         i.column: np.full(len(frame.people), np.nan) for i in spec.indicators if i.column not in values
     }
-    choices = [read_choices(c, _frame_of(c, frames), "choices" in outcomes) for c in spec.choices]
+    choices = [read_choices(c, _frame_of(c, frames), "choices" in outcomes, estimating) for c in spec.choices]
     tables = tuple(
-        Table(kernel.name, read.frame, _situations(read))
+        Table(kernel.name, read.frame, _situations(read), read.masked)
         for kernel, read in zip(spec.choices, choices, strict=True)
     )
     arrays = _arrange(stacks(spec), covariates, values, choices, tables)

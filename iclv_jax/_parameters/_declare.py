@@ -64,7 +64,7 @@ def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], 
         *_random_covariances(spec),
     ):
         # Items may share parameters (thresholds), and a utility may use one of another block.
-        parameters.setdefault(parameter.name, parameter)
+        _check_one(parameters.setdefault(parameter.name, parameter), parameter)
     domains = [
         *_variance_domains(spec),
         *(d for declared in items.values() for d in declared.domains),
@@ -75,6 +75,25 @@ def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], 
     for stack in stacks(spec):
         arrays[stack.name] = _stacked([items[name] for name in stack.items])
     return [_conventional(spec, p) for p in parameters.values()], list(dict.fromkeys(domains)), arrays
+
+
+def _check_one(first: Parameter, second: Parameter) -> None:
+    """Refuse two parameters that happen to have one name."""
+
+    def known(p: Parameter) -> tuple[str, str, str]:
+        return p.role, p.owner, p.argument
+
+    used = "coefficient" in (first.role, second.role) and "spread" not in (first.role, second.role)
+    if known(first) == known(second) or used:
+        return
+    raise ValueError(
+        f"Two parameters would have the name {first.name!r}: the {_called(first)} and the {_called(second)}. Rename "
+        "what they are named after."
+    )
+
+
+def _called(parameter: Parameter) -> str:
+    return parameter.meaning if parameter.role != "coefficient" else f"{parameter.meaning} of that name"
 
 
 def _owned(item: Indicator, declared: Declared) -> Declared:

@@ -10,7 +10,7 @@ import numpy as np
 
 from iclv_jax._parameters._declare import Levels, Stack, declare, stacks
 from iclv_jax._parameters._define import defined_order, resolve_definitions
-from iclv_jax._parameters._domain import RULES, check_fixed
+from iclv_jax._parameters._domain import RULES, check_values
 from iclv_jax._parameters._identify import check_identified
 from iclv_jax._parameters._map import ArrayCells, Defined, ParameterMap, unconstrained
 from iclv_jax._parameters._row import Row
@@ -111,7 +111,7 @@ def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> P
     _check_names(spec, names)
     check_identified(spec, declared)
     rows = _rows(spec, parameters)
-    check_fixed(domains, {r.name: r.value for r in rows if r.status == "fixed"})
+    check_values(domains, {r.name: r.value for r in rows if r.status == "fixed"}, "fixed")
     position = {name: i for i, name in enumerate(names)}
     representative = tuple(position[r.tied] if r.tied else i for i, r in enumerate(rows))
     definitions = tuple(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Maximum
@@ -115,6 +116,7 @@ def goodness_of_fit(
     gathers in the middle whatever the model. Nothing here looks at choices and items together, or at how choices depend
     on columns.
     """
+    check_seed(seed)
     check_count(samples, "samples")
     penalties = smooth_penalties(fit, "goodness_of_fit(refit=True)") if refit else None
     problem, looker = fit.problem, Looker(fit.problem)

@@ -3,21 +3,27 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import count
+from itertools import chain, count
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import Array, Given, Number
 from iclv_jax._density import Structure, structure
 from iclv_jax._panel import Data, Person, read_panel
 from iclv_jax._parameters import ParameterTable, build_table
+from iclv_jax._parameters._declare import Levels, declare
+from iclv_jax._parameters._domain import check_values
+from iclv_jax._parameters._map import full
 from iclv_jax._problem import Problem
-from iclv_jax._spec import Kernel, Level, Thresholds, expand
+from iclv_jax._spec import Kernel, Level, Standardized, Thresholds, expand
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._standardized import dummy
+from iclv_jax._spec._values import finite
 
 QUICK = {"xla_backend_optimization_level": 0}
 """A simulation runs once: this compiles in a third of the time (2.9 s against 0.9 s for 38 items)."""
@@ -35,12 +41,16 @@ def simulate(
     `params` names every free parameter. An item without `levels=` gets the levels 1, 2, ... that its
     thresholds in `params` imply.
     """
+    check_seed(seed)
     params = expand(spec.modules, params.items(), "params")
     spec = replace(spec, choices=tuple(_settled(choice, params) for choice in spec.choices))
-    panel = read_panel(spec, frame, person=person, outcomes=())
-    table = build_table(spec, _levels(spec, params) | dict(panel.levels))
-    shape = structure(spec, table)
-    answers = _draw(shape, table.constants, _vector(table, params), panel.person, seed)
+    nominal = nominal_levels(spec, frame, params)
+    panel = read_panel(spec, frame, person=person, levels=nominal, outcomes=(), estimating=False)
+    levels = _levels(spec, params) | dict(panel.levels)
+    table = build_table(spec, levels)
+    shape, vector = structure(spec, table), _vector(table, params)
+    _check_values(spec, table, levels, vector)
+    answers = _draw(shape, table.constants, vector, panel.person, np.asarray(seed))
     result = frame.copy()
     codes = pd.factorize(frame[person])[0] if person is not None else np.arange(len(frame))
     for block in shape.items:
@@ -101,6 +111,44 @@ def _draw(shape: Structure, constants: Array, params: Array, people: Person, see
     return jax.vmap(one)(people, keys)
 
 
+def nominal_levels(
+    spec: Spec, frame: Given[pd.DataFrame], params: Mapping[str, Number]
+) -> dict[str, tuple[Level, ...]] | None:
+    """Levels of nominal covariates: those that are declared or have a parameter, and the one that has none.
+
+    The frame need not hold them all: it may be of people of one region.
+    """
+    found: dict[str, tuple[Level, ...]] = {}
+    known = [*params, *(n for n, _ in spec.fixed), *(d.name for d in spec.define), *chain(*spec.equal)]
+    for latent in spec.latents:
+        for p in latent.predictors:
+            if isinstance(p, Standardized) and p.nominal:
+                found[p.column] = tuple(p.levels or ()) or _levels_of(
+                    p, f"{latent.name} ~ {p.column}[", known, frame
+                )
+    return found or None
+
+
+def _levels_of(
+    predictor: Standardized, prefix: str, known: list[str], frame: Given[pd.DataFrame]
+) -> tuple[Level, ...]:
+    column = predictor.column
+    seen: list[Level] = []
+    if isinstance(frame, pd.DataFrame) and column in frame.columns:
+        seen = frame[column].dropna().drop_duplicates().tolist()
+    labels = {names.slope(prefix.split(" ~ ")[0], dummy(column, v)): v for v in seen}
+    named = [labels.get(n, n[len(prefix) : -1]) for n in dict.fromkeys(known) if n.startswith(prefix)]
+    others = [v for v in seen if v not in named]
+    if predictor.baseline is not None:
+        others = [predictor.baseline, *(v for v in others if v != predictor.baseline)]
+    if len(others) > 1:
+        raise ValueError(
+            f"params: column {column!r} has the levels {', '.join(map(repr, others))}, of which one at most is the baseline "
+            f"without a parameter. Give {names.slope(prefix.split(' ~ ')[0], dummy(column, others[-1]))!r} a value."
+        )
+    return (*(others or [f"neither of {len(named)}"]), *named)
+
+
 def _levels(spec: Spec, params: Mapping[str, Number]) -> dict[str, tuple[Level, ...]]:
     found: dict[str, tuple[Level, ...]] = {}
     for item in spec.indicators:
@@ -148,7 +196,14 @@ def _vector(table: ParameterTable, params: Mapping[str, Number]) -> np.ndarray:
     absent = [n for n in table.names if n not in params]
     if absent:
         raise ValueError(f"{len(absent)} free parameters have no value: {', '.join(absent[:5])}.")
-    return np.array([float(params[n]) for n in table.names])
+    return np.array([finite(n, params[n], "params") for n in table.names])
+
+
+def _check_values(spec: Spec, table: ParameterTable, levels: Levels, vector: np.ndarray) -> None:
+    """Refuse values that no parameters of their kind may have: variances below zero, thresholds out of order."""
+    values = np.asarray(full(table.map, table.constants, vector))
+    domains = declare(spec, levels)[1]
+    check_values(domains, dict(zip([r.name for r in table.rows], values.tolist(), strict=True)), "params")
 
 
 def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Number]) -> np.ndarray:

@@ -81,7 +81,11 @@ def on(problem: Problem, panel: Panel) -> Problem:
     empty = Nodes(jnp.zeros((people, 0, 0)), jnp.zeros((people, 0)))
     # Columns that do not change over the situations of these people may change over those of others.
     blocks = tuple(
-        replace(block, steady=steady_columns(panel.person.tables[block.table]))
+        replace(
+            block,
+            steady=steady_columns(panel.person.tables[block.table]),
+            masked=panel.tables[block.table].masked,
+        )
         if isinstance(block, Choice)
         else block
         for block in core.structure.blocks

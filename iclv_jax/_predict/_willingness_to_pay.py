@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
@@ -139,6 +140,7 @@ def willingness_to_pay(
     ValueError
         For unknown names, and where the marginal utility differs between alternatives and none was chosen.
     """
+    check_seed(seed)
     kernel = choice_of(fit.problem, "willingness_to_pay", choice)
     if not 0.0 < level < 1.0:
         raise ValueError(f"level= is a coverage between 0 and 1, not {level!r}.")

@@ -8,7 +8,7 @@ import jax
 from iclv_jax._base._types import Given
 from iclv_jax._density import conditionable, steady_columns, structure
 from iclv_jax._integration import Rule, choose_rule
-from iclv_jax._integration._rule import check_count
+from iclv_jax._integration._rule import check_count, check_room
 from iclv_jax._likelihood import Core
 from iclv_jax._likelihood import people as people_of
 from iclv_jax._panel import Panel, WeightsAre, read_panel, settled, weighted_as
@@ -39,7 +39,7 @@ def bind(
             f"integration= is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {integration!r}."
         )
     if batch_people is not None:
-        check_count(batch_people, "batch_people")
+        check_count(batch_people, "batch_people", None)
     bytes_allowed = parse_memory(memory)
     spec = settled(spec, data, person, people)
     panel = weighted_as(read_panel(spec, data, person, people, weights, cluster, levels), weights_are)
@@ -54,7 +54,9 @@ def of_panel(
     seen = len(spec.felt) + len(spec.random)
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
     steady = tuple(steady_columns(columns) for columns in panel.person.tables)
-    shape = structure(spec, table, rule.conditions, steady)
+    masked = tuple(t.masked for t in panel.tables)
+    shape = structure(spec, table, rule.conditions, steady, masked)
+    check_room(rule, len(panel.people), shape.dimension, bytes_allowed)
     standard = rule.standard(len(panel.people), shape.dimension)
     points, logs = jax.device_put((standard.points, standard.log_weights))
     constants, weights, arrays = jax.device_put((table.constants, panel.weights, panel.person))

@@ -60,15 +60,16 @@ def _columns(names: Iterable[str], values: np.ndarray) -> Facts:
     }
 
 
-def _answers(problem: Problem) -> dict[str, str]:
-    """Per item: levels (for those with levels), answers, and who gave one."""
+def _answers(problem: Problem, order: np.ndarray | None = None) -> dict[str, str]:
+    """Per item: levels (for those with levels), answers, and who gave one; people in their order, or in another one."""
+    order = np.arange(len(problem.panel.people)) if order is None else order
     person, levels = problem.panel.person, problem.panel.levels
     found = {}
     # The data of the choices follow those of the stacks.
     for stack, data in zip(problem.table.stacks, person.data, strict=False):
         for i, item in enumerate(stack.items):
-            seen = np.asarray(data.occurs)[:, i]
-            answers = np.where(seen, np.asarray(data.outcome)[:, i], -1).astype(float)
+            seen = np.asarray(data.occurs)[order, i]
+            answers = np.where(seen, np.asarray(data.outcome)[order, i], -1).astype(float)
             found[item] = digest(answers, seen, fact(levels.get(item, ())))
     return found
 
@@ -84,23 +85,30 @@ def _choices(problem: Problem, choice: Kernel) -> Facts:
     }
 
 
-def _chosen(choice: Kernel, outcome: np.ndarray) -> Fact:
+def _chosen(choice: Kernel, outcome: np.ndarray) -> list[Fact]:
     """Outcomes by label; the last label stands for a missing answer."""
     labels = np.array([*(repr(fact(a)) for a in choice.outcomes), ""])
-    return fact(labels[outcome].tolist())
+    found: list[Fact] = labels[outcome].tolist()
+    return found
 
 
 def outcomes(problem: Problem) -> dict[str, str]:
     """What is explained and for whom, piece by piece: equal for models that may use other covariates, other
-    orders of items or alternatives, and other columns of the same data."""
+    orders of people, situations, items or alternatives, and other columns of the same data."""
     panel = problem.panel
-    found = {"the people": digest(fact(panel.people)), "the weights": digest(panel.weights)}
+    people = np.array([repr(fact(p)) for p in panel.people])
+    first = np.argsort(people, kind="stable")
+    place = np.argsort(first)
+    found = {"the people": digest(people[first].tolist()), "the weights": digest(panel.weights[first])}
     for choice in problem.spec.choices:
         rows = panel.situations_of(choice.name)
         alone = len(problem.spec.choices) == 1
         what = "the choices" if alone else f"the choices of {choice.name}"
-        found[what] = digest(rows.person, _chosen(choice, rows.outcome))
-    return found | {f"item {item!r}": answers for item, answers in _answers(problem).items()}
+        # What one person chose counts, not in which order.
+        labels = np.array([repr(one) for one in _chosen(choice, rows.outcome)])
+        order = np.lexsort((labels, place[rows.person]))
+        found[what] = digest(place[rows.person][order], labels[order].tolist())
+    return found | {f"item {item!r}": answers for item, answers in _answers(problem, first).items()}
 
 
 def fingerprints(

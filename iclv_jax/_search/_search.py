@@ -7,6 +7,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import check_count
 from iclv_jax._search._held_out import Measure, Task, evaluate
@@ -98,6 +99,7 @@ def search(
     The value of the best of many trials flatters it: report that of people in no fold, or repeat the search with other
     seeds. Differences below their standard error (`se` in the table) choose by luck.
     """
+    check_seed(seed)
     dimensions = read_space(space)
     if not callable(build):
         raise ValueError(f"build= is a function of the settings, not {build!r}.")

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Arrays, Float, Level
+from iclv_jax._base._types import AnyArray, Array, Arrays, Float, Level
 from iclv_jax._spec._parameter import Cells, Domain, Parameter
 
 
@@ -172,7 +172,7 @@ class Kernel(abc.ABC):
         """The kernel with the user's function recorded; `record` takes a function and whether it may return one number."""
         return replace(self, **{self.function: record(getattr(self, self.function), self.indexed)})  # pyright: ignore[reportArgumentType]
 
-    def needed(self, offered: np.ndarray) -> np.ndarray:
+    def needed(self, offered: AnyArray) -> AnyArray:
         """Which utilities count, (row, utility), from what was offered, (row, outcome)."""
         return offered
 

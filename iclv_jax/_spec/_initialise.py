@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.nn import initializers
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import Array, Given, PyTree
 
 Scheme = Literal["glorot", "he", "lecun", "normal", "zeros"]
@@ -48,6 +49,7 @@ def initialise(
     ValueError
         For an unknown name, and a scale that is not positive.
     """
+    check_seed(seed)
     if how not in get_args(Scheme):
         raise ValueError(f"initialise takes {', '.join(map(repr, get_args(Scheme)))}, not {how!r}.")
     if not (isinstance(scale, (int, float)) and scale > 0):

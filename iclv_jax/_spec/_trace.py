@@ -9,7 +9,7 @@ import inspect
 import pickle
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import jax
@@ -25,6 +25,11 @@ from iclv_jax._spec._computes import values_at_points
 from iclv_jax._spec._module import Module
 
 Result = TypeVar("Result")
+CHANGES = (
+    "is no function of its arguments: called again with the same ones, it gave something else. It is recorded once and "
+    "would stand still there. Put random numbers into a column of the data, or name the coefficients that vary in random=: "
+    "a counter, a clock or a variable that changes has no place in it."
+)
 
 
 class Namespace:
@@ -49,6 +54,10 @@ class Namespace:
     __setitem__ = __setattr__
 
 
+# What a user compiles within a function takes namespaces as they are, as if it referred to them.
+jax.tree_util.register_static(Namespace)
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """What a recorded function is recorded from: the user's function, the names that it uses in each namespace, the keys of
@@ -69,15 +78,26 @@ class Source:
             found: dict[str, Any] = dict(zip(group, values[offset : offset + len(group)], strict=True))
             if not spaces:
                 found |= {m.name: m.build(v) for m, v in zip(self.modules, values[count:], strict=True)}
-            spaces.append(Namespace(found.__getitem__))
+            spaces.append(Namespace(partial(self._value, found)))
             offset += len(group)
         result = _guarded(self.function, spaces, self.what)
         if self.keys is None:
             return [scalar(result, self.what)]
+        if not isinstance(result, dict) or tuple(result) != self.keys:
+            raise ValueError(f"{self.what} {CHANGES}")
         return [scalar(result[key], f"The utility of {key!r}") for key in self.keys]
 
+    def _value(self, values: dict[str, Any], name: str) -> Any:
+        if name not in values:
+            raise ValueError(f"{self.what} {CHANGES}")
+        return values[name]
+
     def traced(self) -> "Traced":
-        return Traced(self, [len(group) for group in self.names], [m.size for m in self.modules])
+        """ValueError for a function that gives something else when it is called again."""
+        found = Traced(self, [len(group) for group in self.names], [m.size for m in self.modules])
+        if found.changes():
+            raise ValueError(f"{self.what} {CHANGES}")
+        return found
 
 
 class Traced:
@@ -95,12 +115,25 @@ class Traced:
     ) -> None:
         example = [jnp.zeros(())] * sum(counts) + [jnp.zeros(size) for size in vectors]
         self._function, self._counts, self._vectors = function, tuple(counts), tuple(vectors)
+        self._program = self._recorded()
+        self._call = jex.jaxpr_as_fun(self._program)
+        self._key = tuple(_canonical(p) for p in _with_derivatives(self._call, example))
+        self._hash = hash(self._key)
+
+    def _recorded(self) -> jex.ClosedJaxpr:
+        function = self._function
+        example = [jnp.zeros(())] * sum(self._counts) + [jnp.zeros(size) for size in self._vectors]
         # A function of its own: JAX would remember the program of one that it has seen, and what that refers to may have
         # changed.
-        self._program = jax.make_jaxpr(lambda *values: function(*values))(*example)
-        self._call = jex.jaxpr_as_fun(self._program)
-        self._key = _canonical(_with_derivatives(self._call, example))
-        self._hash = hash(self._key)
+        return jax.make_jaxpr(lambda *values: function(*values))(*example)
+
+    def changes(self) -> bool:
+        """Whether the function computes something else when it is recorded again."""
+        if _canonical(self._recorded()) == self._key[0]:
+            return False
+        # Programs may differ by what cannot be compared; values then tell.
+        again = Traced(self._function, self._counts, self._vectors)
+        return again != self and bool(difference(self.computes, again.computes))
 
     def __call__(self, *arguments: Array) -> tuple[Array, ...]:
         # Outputs that are constant come as literals.
@@ -159,6 +192,7 @@ def record(
     """
     used: list[list[str]] = [[] for _ in spaces]
     result: list[Result] = []
+    function = plain(function)
 
     def look_up(space: int, value: Array) -> Callable[[str], object]:
         built = {m.name: m.build(jnp.broadcast_to(value, (m.size,))) for m in modules if space == 0}
@@ -202,7 +236,13 @@ def trace(
     """Record `function` with the names of each namespace bound, in order, to scalar arguments, and with the modules of
     the first namespace built from the vectors that follow these. With `keys` it returns a mapping."""
     groups = tuple(tuple(group) for group in names)
-    return Source(function, groups, keys, what, tuple(modules)).traced()
+    return Source(plain(function), groups, keys, what, tuple(modules)).traced()
+
+
+def plain(function: Callable[..., Result]) -> Callable[..., Result]:
+    """The user's function without `jax.jit` around it, which would sort alternatives and take no namespaces."""
+    inner = getattr(function, "__wrapped__", None)
+    return plain(inner) if inner is not None and hasattr(function, "lower") else function
 
 
 def _recorded_again(content: bytes, counts: Sequence[int], vectors: Sequence[int], computes: Fact) -> Traced:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import jax.numpy as jnp
+import numpy as np
 
 from iclv_jax._base._types import Array, Given
 from iclv_jax._spec._equation import check_parts
@@ -34,6 +35,13 @@ class Utility:
     @cached_property
     def coefficients(self) -> tuple[str, ...]:
         return (*self.parameters, *(name for module in self.modules for name in module.names))
+
+    @cached_property
+    def reach(self) -> np.ndarray:
+        """(alternative, column): whether the utility of the alternative may depend on the column."""
+        first = len(self.parameters)
+        places = range(first, first + len(self.columns))
+        return np.array([[at in found for at in places] for found in self.program.reaches()], bool)
 
     def reached(self, module: str) -> tuple[Hashable, ...]:
         """The alternatives whose utilities a module enters."""

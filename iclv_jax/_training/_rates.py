@@ -10,6 +10,7 @@ import optax
 import pandas as pd
 from jax.typing import ArrayLike
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import Given
 from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
@@ -97,6 +98,7 @@ def learning_rate_test(
     ValueError
         For a range that is none, for what makes no transformation, and as of `model.bind`.
     """
+    check_seed(seed)
     check_count(steps, "steps")
     if not 0.0 < lowest < highest:
         raise ValueError(f"lowest and highest are 0 < lowest < highest, not {lowest!r} and {highest!r}.")

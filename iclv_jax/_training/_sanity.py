@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pandas as pd
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import AnyArray, Given, Params
 from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
@@ -100,6 +101,7 @@ def sanity_checks(
     ValueError
         As of `model.bind`.
     """
+    check_seed(seed)
     check_count(epochs, "epochs")
     problem = model.bind(
         data, person=person, people=people, weights=weights, integration=integration, memory=memory

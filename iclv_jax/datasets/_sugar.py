@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import Given
 from iclv_jax._families import Logit, Ordered
 from iclv_jax._model import Model
@@ -125,6 +126,7 @@ def sugar_substitutes(
         For numbers that are not positive and whole, or `items` that are not five. In a small survey an
         answer may occur for nobody; binding the model to it is then an error that names the item.
     """
+    check_seed(seed)
     counts = _check_items(items)
     for name, value in (("people", people), ("situations", situations)):
         _check_count(value, name)
