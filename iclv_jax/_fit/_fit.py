@@ -25,6 +25,8 @@ from iclv_jax._optimise import (
     sequential_start,
     stopped,
 )
+from iclv_jax._optimise._driver import Outcome
+from iclv_jax._optimise._row import Row
 from iclv_jax._panel import WeightsAre
 from iclv_jax._parameters._penalties import Penalties, resolve
 from iclv_jax._problem import Problem, bind
@@ -71,25 +73,35 @@ def fit(
     )
     applied = checked_penalties(problem, penalties, optimizer)
     first, staged = checked_start(problem, start)
-    file = (
-        None
-        if checkpoint is None
-        else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged, applied))
-    )
+    file = None
+    if checkpoint is not None:
+        file = Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged, applied))
     with Progress(progress) as bar:
-        rows: list[dict[str, Any]] = []
-        ended = None
-        if staged:
-            first, rows, ended = sequential_start(problem, jnp.asarray(first), bar, file, applied)
-        last = joint_stage(problem)
-        if ended is None:
-            outcome, more = refine(last, np.asarray(first), optimizer, bar, file, applied)
-        else:
-            outcome, more = stopped(last, np.asarray(first), ended, None, applied), []
+        first, outcome, steps = _maximised(problem, first, staged, optimizer, bar, file, applied)
     problem, params = outcome.objective.problem, outcome.params
-    precision = checked_accuracy(problem, params)
-    known, steps = outcome.objective.known.get(params.tobytes()), (*rows, *more)
-    return Fit(problem, params, outcome.report, np.asarray(first), precision, steps, known, applied)
+    precision, known = checked_accuracy(problem, params), outcome.objective.known.get(params.tobytes())
+    return Fit(problem, params, outcome.report, first, precision, steps, known, applied)
+
+
+def _maximised(
+    problem: Problem,
+    first: np.ndarray,
+    staged: bool,
+    optimizer: Optimizer,
+    bar: Progress,
+    file: Checkpoint | None,
+    applied: Penalties | None,
+) -> tuple[np.ndarray, Outcome, tuple[Row, ...]]:
+    """Where the last stage begins, where the fit ends, and all steps; nothing is begun after an interrupt."""
+    rows: list[Row] = []
+    ended = None
+    if staged:
+        first, rows, ended = sequential_start(problem, jnp.asarray(first), bar, file, applied)
+    last, first = joint_stage(problem), np.asarray(first)
+    if ended is not None:
+        return first, stopped(last, first, ended, None, applied), tuple(rows)
+    outcome, more = refine(last, first, optimizer, bar, file, applied)
+    return first, outcome, (*rows, *more)
 
 
 def checked_penalties(problem: Problem, penalties: Any, optimizer: Optimizer) -> Penalties | None:

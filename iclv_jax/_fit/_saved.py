@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from iclv_jax._base._labels import unpacked_label
+from iclv_jax._fit._labels import unpacked_label
 from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
 from iclv_jax._inference import _estimated as estimated
 from iclv_jax._inference import _intervals as intervals

@@ -19,9 +19,9 @@ import pandas as pd
 
 from iclv_jax._base import _archive as archive
 from iclv_jax._base._facts import Facts, dict_of, fact
-from iclv_jax._base._labels import packed_label
 from iclv_jax._base._types import Given
 from iclv_jax._base._version import __version__
+from iclv_jax._fit._labels import packed_label
 from iclv_jax._inference._frame import full_jacobian
 from iclv_jax._inference._penalised import as_data, known_parameters, unfinished
 from iclv_jax._predict._latent_scores import latent_posterior, quantities

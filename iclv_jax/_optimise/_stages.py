@@ -102,12 +102,13 @@ def sequential_start(
         params = outcome.params
         rows += [{"stage": stage.name, **row} for row in outcome.trace]
         if outcome.report.verdict is Verdict.INTERRUPTED:
-            return params, rows, _interrupted(outcome.report, stage.name)
+            return params, rows, _interrupted(outcome.report, rows)
     return params, rows, None
 
 
-def _interrupted(report: OptimizerReport, stage: str) -> OptimizerReport:
-    where = f" That was in the stage '{stage}', before the last one: what follows was not begun."
+def _interrupted(report: OptimizerReport, rows: list[Row]) -> OptimizerReport:
+    stage = f" in the stage '{rows[-1]['stage']}'" if rows else ""
+    where = f" That was{stage}, before the last one: what follows was not begun."
     return replace(report, message=report.message + where)
 
 
@@ -155,8 +156,7 @@ def refine(
     ) -> Outcome:
         label = f"{stage.name}, {rule.describe(problem.spec.dimension)}" if len(rules) > 1 else stage.name
         target = problem if rule == problem.rule else problem.integrate(rule)
-        told = partial(watch, label)
-        at = jnp.asarray(params)
+        told, at = partial(watch, label), jnp.asarray(params)
         outcome = run(options, target, stage.free, at, told, checkpoint, verify, scale, penalties)
         rows.extend({"stage": label, **row} for row in outcome.trace)
         return outcome
@@ -175,14 +175,12 @@ def refine(
         outcome = maximised(rule, params, _coarse(optimizer), scale, verify=False)
         params, scale = outcome.params, outcome.scale
         if outcome.report.verdict is Verdict.INTERRUPTED:
-            report = _interrupted(outcome.report, str(rows[-1]["stage"]) if rows else stage.name)
-            return stopped(stage, params, report, scale, penalties), rows
+            return stopped(stage, params, _interrupted(outcome.report, rows), scale, penalties), rows
     outcome = maximised(rules[-1], params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
         if not _too_coarse(outcome):
             break
-        finer = outcome.objective.problem.rule.finer(2)
-        outcome = maximised(finer, outcome.params, optimizer, outcome.scale)
+        outcome = maximised(outcome.objective.problem.rule.finer(2), outcome.params, optimizer, outcome.scale)
     return outcome, rows
 
 
