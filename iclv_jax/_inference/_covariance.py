@@ -104,8 +104,8 @@ def covariance(
         groups = clusters if kind == "cluster" else None
         weighted = summed_scores(scores[:, inverse.kept], weights, groups, frequency)
         matrix = matrix @ (weighted.T @ weighted) @ matrix
-        if kind == "cluster":
-            few, known = few_clusters(weighted, len(np.unique(clusters)))
+        if groups is not None:
+            few, known = few_clusters(weighted, len(np.unique(groups)))
             notes += few
             matrix = matrix if known else np.full_like(matrix, np.nan)
     result = np.full((len(names), len(names)), np.nan)

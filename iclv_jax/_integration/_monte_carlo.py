@@ -141,7 +141,7 @@ class Adaptive(Rule):
         return Points(np.concatenate([points, tails], axis=1), np.full(count, -np.log(count)), from_prior)
 
     def size(self, dimension: int) -> int:
-        return max(rule.draws for rule in self.stages()) if dimension else 1
+        return max(self._final, self.draws) if dimension else 1
 
     def describe(self, dimension: int) -> str:
         if self.sequence == SPHERICAL and dimension:
@@ -151,10 +151,14 @@ class Adaptive(Rule):
         return f"{self.draws} {self.sequence} draws per person from the approximate posterior"
 
     def stages(self) -> tuple[Rule, ...]:
-        final = self.final_draws if self.final_draws is not None else max(128, self.draws)
+        final = self._final
         if final == self.draws:
             return (self,)
         return (self, replace(self, draws=final, final_draws=final))
+
+    @property
+    def _final(self) -> int:
+        return self.final_draws if self.final_draws is not None else max(128, self.draws)
 
     def finer(self, factor: int) -> "Adaptive":
         return replace(self, draws=self.draws * factor, final_draws=self.draws * factor)

@@ -95,7 +95,7 @@ def _evaluated(utility: Utility, columns: np.ndarray, needed: np.ndarray) -> tup
     found, values = map(np.asarray, slopes(ones, jnp.asarray(columns), jnp.asarray(needed)))
     own = (np.isfinite(values) | ~needed).all(axis=1)
     others = (np.isfinite(values) | needed).all(axis=1)
-    return values, (others & np.isfinite(found).all(axis=1)) | ~own
+    return values, np.asarray((others & np.isfinite(found).all(axis=1)) | ~own)
 
 
 def _is_nan(utility: Utility, columns: np.ndarray) -> np.ndarray:

@@ -111,7 +111,9 @@ def nominal_levels(
     for latent in spec.latents:
         for p in latent.predictors:
             if isinstance(p, Standardized) and p.nominal:
-                found[p.column] = p.levels or _levels_of(p, f"{latent.name} ~ {p.column}[", known, frame)
+                found[p.column] = tuple(
+                    p.levels or _levels_of(p, f"{latent.name} ~ {p.column}[", known, frame)
+                )
     return found or None
 
 
