@@ -437,7 +437,7 @@ def test_an_interrupt_stops_whatever_stage_it_meets(monkeypatch, tmp_path, stage
     assert not fit.converged
     assert "Interrupted" in str(fit.summary())
     assert seen[-1].startswith(stage)
-    assert ("'" + stage in fit.optimizer_report.message) == (stage != "joint" or "10 " in seen[-1])
+    assert f"in the stage '{stage}" in fit.optimizer_report.message
     assert np.isfinite(fit.llf)
     assert fit.problem.rule == iclv.Adaptive(12, final_draws=12)
 

@@ -15,7 +15,6 @@ from iclv_jax._inference import _estimated as estimated
 from iclv_jax._inference import _intervals as intervals
 from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._penalised import from_data
-from iclv_jax._panel._frame import identifiers
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict import Posterior
 from iclv_jax._predict._latent_scores import scores_frame
@@ -149,4 +148,4 @@ class SavedFit:
 
     @property
     def _people(self) -> pd.Index:
-        return identifiers([unpacked_label(person) for person in self.about["people"]])
+        return pd.Index([unpacked_label(person) for person in self.about["people"]], tupleize_cols=False)

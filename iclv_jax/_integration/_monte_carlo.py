@@ -173,10 +173,14 @@ class Adaptive(Rule):
         return f"{self.draws} {self.sequence} draws per person from the approximate posterior{how}"
 
     def stages(self) -> tuple[Rule, ...]:
-        final = self.final_draws if self.final_draws is not None else max(128, self.draws)
+        final = self._final
         if final == self.draws:
             return (self,)
         return (self, replace(self, draws=final, final_draws=final))
+
+    @property
+    def _final(self) -> int:
+        return self.final_draws if self.final_draws is not None else max(128, self.draws)
 
     def finer(self, factor: int) -> "Adaptive":
         return replace(self, draws=self.draws * factor, final_draws=self.draws * factor)

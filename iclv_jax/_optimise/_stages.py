@@ -106,12 +106,13 @@ def sequential_start(
         params = outcome.params
         rows += [{"stage": stage.name, **row} for row in outcome.trace]
         if outcome.report.verdict is Verdict.INTERRUPTED:
-            return params, rows, _interrupted(outcome.report, stage.name)
+            return params, rows, _interrupted(outcome.report, rows)
     return params, rows, None
 
 
-def _interrupted(report: OptimizerReport, stage: str) -> OptimizerReport:
-    where = f" That was in the stage '{stage}', before the last one: what follows was not begun."
+def _interrupted(report: OptimizerReport, rows: list[Row]) -> OptimizerReport:
+    stage = f" in the stage '{rows[-1]['stage']}'" if rows else ""
+    where = f" That was{stage}, before the last one: what follows was not begun."
     return replace(report, message=report.message + where)
 
 
