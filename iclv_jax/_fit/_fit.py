@@ -32,8 +32,6 @@ from iclv_jax._optimise import (
     stopped,
     unit_start,
 )
-from iclv_jax._optimise._driver import Outcome
-from iclv_jax._optimise._row import Row
 from iclv_jax._panel import WeightsAre
 from iclv_jax._parameters._penalties import Penalties, resolve
 from iclv_jax._problem import Problem, bind

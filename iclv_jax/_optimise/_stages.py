@@ -204,7 +204,7 @@ class _Passes:
 
     def stopped(self, outcome: Outcome) -> Outcome:
         """Where an interrupt stopped an earlier pass, with the nodes of the result."""
-        report = _interrupted(outcome.report, str(self.rows[-1]["stage"]) if self.rows else self.stage.name)
+        report = _interrupted(outcome.report, self.rows)
         return stopped(self.stage, outcome.params, report, outcome.scale, self.penalties)
 
     def _once(

@@ -198,7 +198,7 @@ def _design(generator: np.random.Generator, people: int, situations: int) -> pd.
     )
 
 
-def _check_items(items: Sequence[int]) -> dict[str, int]:
+def _check_items(items: Given[Sequence[int]]) -> dict[str, int]:
     if isinstance(items, str) or len(items) != len(LATENTS):
         raise ValueError(f"items is five numbers, how many items {', '.join(LATENTS)} have, not {items!r}.")
     for latent, count in zip(LATENTS, items, strict=True):
