@@ -271,7 +271,7 @@ def test_the_latent_variables_that_utilities_see_have_their_joint_distribution()
 
 def test_people_in_batches_are_predicted_the_same():
     case, fit = bank.get("likert5"), after.at("likert5")
-    small = case.model.bind(case.data, **case.bind, memory="50KB")
+    small = case.model.bind(case.data, **case.bind, memory="90KB")
     found = after.fit_at(small, fit.estimates)
     assert prior_view(small, "choice").core.people.batch < 40
     pd.testing.assert_frame_equal(found.predict(), fit.predict(), rtol=1e-12)
