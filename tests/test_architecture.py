@@ -225,9 +225,7 @@ LONGEST_FUNCTION = 45
 """Lines of a function without its docstring."""
 LONG = {
     "_derivatives._exact._person",
-    "_fit._sequential.fit_sequential",
     "_optimise._driver._record",
-    "_optimise._many.minimise_frozen",
     "_optimise._scipy._round",
 }
 """Functions that are longer, most of them numerical loops, as `module.function`; none is to be added without need."""

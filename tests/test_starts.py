@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+import public
 import pytest
 
 import iclv_jax as iclv
@@ -79,17 +80,6 @@ def test_willingness_to_pay_space():
 
 @pytest.mark.slow
 def test_swissmetro_in_its_cross_section():
-    data = iclv.datasets.swissmetro()
-
-    def modes(b, x, lv):
-        return {
-            "train": b.asc_train + b.b_time * x.TRAIN_TT + b.b_cost * x.TRAIN_COST,
-            "swissmetro": b.b_time * x.SM_TT + b.b_cost * x.SM_COST,
-            "car": b.asc_car + b.b_time * x.CAR_TT + b.b_cost * x.CAR_CO,
-        }
-
-    available = {"train": "TRAIN_AVAIL", "swissmetro": "SM_AVAIL", "car": "CAR_AVAIL"}
-    kernel = iclv.Logit(modes, chosen="choice", available=available)
-    found = iclv.Model(choice=kernel, random={"b_time": iclv.LogNormal(sign=-1)}).fit(data, progress=False)
-    # By the default rule; the exact maximum is -5231.4.
-    assert found.converged and found.llf == pytest.approx(-5231.6, abs=0.7)
+    model = public.swissmetro(random={"b_time": iclv.LogNormal(sign=-1)})
+    found = model.fit(iclv.datasets.swissmetro(), progress=False)
+    assert found.converged and found.llf == pytest.approx(-5231.4, abs=0.1)

@@ -136,7 +136,8 @@ def _sorted(column: str, values: Sequence[Level]) -> tuple[Level, ...]:
             f"chosen=: column {column!r} holds {wrong[0]!r}, a label whose order is not known. Give levels=[...] in order, "
             "or make the column an ordered categorical."
         )
-    found = tuple(sorted({int(v) if float(v).is_integer() else v for v in values}))  # pyright: ignore
+    sizes = sorted({float(v) for v in values if is_number(v)})
+    found: tuple[Level, ...] = tuple(int(v) if v.is_integer() else v for v in sizes)
     if not 2 <= len(found) <= MOST_LEVELS:
         raise ValueError(
             f"chosen=: column {column!r} has {len(found)} different values, from {found[0]!r} to {found[-1]!r}. An ordered "

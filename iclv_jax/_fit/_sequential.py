@@ -69,21 +69,12 @@ def fit_sequential(
     )
     one, two = _steps(problem)
     first, staged = checked_start(problem, start)
-    file = (
-        None
-        if checkpoint is None
-        else Checkpoint(checkpoint, fingerprints(problem, optimizer, first, ("two steps", staged)))
-    )
+    known = ("two steps", staged)
+    file = checkpoint and Checkpoint(checkpoint, fingerprints(problem, optimizer, first, known))
+    target = ACCURACY if integration is None else None
     with Progress(progress) as bar:
-        params, rows, ended = first, [], None
-        if staged:
-            params, rows, ended = sequential_start(problem, jnp.asarray(first), bar, file)
-        items, of_items = _step(one, np.asarray(params), ended, optimizer, bar, file)
-        begin = np.where(two.free, params, items.params)
-        if items.report.verdict is Verdict.INTERRUPTED:
-            ended = items.report
-        target = ACCURACY if integration is None else None
-        choice, of_choice = _step(two, begin, ended, optimizer, bar, file, target)
+        begun = sequential_start(problem, jnp.asarray(first), bar, file) if staged else (first, [], None)
+        items, choice, rows = _both(one, two, begun, optimizer, bar, file, target)
     joint = choice.objective.problem
     return SequentialFit(
         problem=joint,
@@ -93,8 +84,27 @@ def fit_sequential(
         moved=two.free,
         start=np.asarray(first),
         accuracy=checked_accuracy(joint, choice.params),
-        _rows=(*rows, *of_items, *of_choice),
+        _rows=rows,
     )
+
+
+def _both(
+    one: Stage,
+    two: Stage,
+    staged: tuple[np.ndarray, list[Row], OptimizerReport | None],
+    optimizer: Optimizer,
+    bar: Progress,
+    file: Checkpoint | None,
+    target: float | None,
+) -> tuple[Outcome, Outcome, tuple[Row, ...]]:
+    """The two steps, from where the stages of the start ended, and every row of the trace."""
+    params, rows, ended = staged
+    items, of_items = _step(one, np.asarray(params), ended, optimizer, bar, file)
+    if items.report.verdict is Verdict.INTERRUPTED:
+        ended = items.report
+    begin = np.where(two.free, params, items.params)
+    choice, of_choice = _step(two, begin, ended, optimizer, bar, file, target)
+    return items, choice, (*rows, *of_items, *of_choice)
 
 
 def _step(

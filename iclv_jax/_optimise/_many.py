@@ -13,6 +13,7 @@ from iclv_jax._likelihood import Core
 from iclv_jax._optimise._method import Memory, Method, Trial
 from iclv_jax._optimise._objective import Derivatives, Supplied, in_z, penalised
 from iclv_jax._optimise._subproblem import Model
+from iclv_jax._optimise._turns import scaled
 from iclv_jax._parameters._penalties import Terms
 
 
@@ -69,17 +70,10 @@ def minimise_frozen(
     Hessian that the method is given (of the mean negative log-likelihood in z); `terms` are penalties."""
     # As many people as the weights are worth: whether a fit has converged does not depend on their unit.
     size = core.weights.sum() ** 2 / (core.weights**2).sum()
-    free = jnp.ones(z.shape, bool)
 
     def model(here: Derivatives, z: Array) -> Model:
         hessian = here.hessian if matrix is None else here.hessian + matrix
-        return Model(
-            here.gradient * scale,
-            hessian * jnp.outer(scale, scale),
-            (lower - z) / scale,
-            (upper - z) / scale,
-            free,
-        )
+        return scaled(here.gradient, hessian, z, scale, lower, upper, jnp.ones(z.shape, bool))
 
     def unfinished(state: _State) -> Array:
         more = (state.decrement > tolerance) & (state.iterations < max_iterations)

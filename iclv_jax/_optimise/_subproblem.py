@@ -117,11 +117,17 @@ def spectrum(model: Model) -> Spectrum:
     return _spectrum(model, model.free & ~held_by_bound(model))
 
 
+@compiled
+def units(hessian: Float[Array, "param param"]) -> Float[Array, " param"]:
+    """What a matrix is divided by, on both sides, to have a diagonal of 1 or -1: no sign of a curvature is lost."""
+    size = jnp.abs(jnp.diagonal(hessian))
+    return jnp.sqrt(jnp.where(size > EMPTY * jnp.max(size), size, jnp.max(size) + 1e-300))
+
+
 def balanced(model: Model) -> tuple[Spectrum, AnyArray]:
     """The same of the Hessian scaled to a unit diagonal, with what it was divided by; entries without curvature of
     their own, up to rounding, keep their scale."""
-    size = jnp.abs(jnp.diagonal(model.hessian))
-    unit = jnp.sqrt(jnp.where(size > EMPTY * jnp.max(size), size, jnp.max(size) + 1e-300))
+    unit = units(model.hessian)
     scaled = model._replace(hessian=model.hessian / jnp.outer(unit, unit))
     return _spectrum(scaled, model.free & ~held_by_bound(model)), unit
 

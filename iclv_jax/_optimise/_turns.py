@@ -9,7 +9,7 @@ from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array
 from iclv_jax._optimise._method import Judgement, Memory, Method, Trial
 from iclv_jax._optimise._objective import Derivatives
-from iclv_jax._optimise._subproblem import EMPTY, SINGULAR, Curvature, Model
+from iclv_jax._optimise._subproblem import SINGULAR, Curvature, Model, units
 
 TOUCHED = 1e-4
 """Weight in a flat direction above which a parameter is part of it."""
@@ -79,8 +79,7 @@ def _flat(model: Model) -> np.ndarray:
     matrix = np.asarray(model.hessian)[np.ix_(free, free)]
     if not len(free) or not np.isfinite(matrix).all():
         return np.zeros((0, len(model.gradient)))
-    size = np.abs(np.diag(matrix))
-    unit = np.sqrt(np.where(size > EMPTY * size.max(), size, size.max() + 1e-300))
+    unit = np.asarray(units(jnp.asarray(matrix)))
     values, vectors = np.linalg.eigh(matrix / np.outer(unit, unit))
     flat = np.abs(values) <= SINGULAR * np.abs(values).max()
     directions = np.zeros((int(flat.sum()), len(model.gradient)))

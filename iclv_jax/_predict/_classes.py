@@ -7,27 +7,16 @@ import pandas as pd
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Given, Params
 from iclv_jax._inference._estimated import Estimated
-from iclv_jax._integration import Nodes
-from iclv_jax._panel import Person
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._predict._new_data import choice_of, situations_of
+from iclv_jax._predict._probabilities import in_situations
 from iclv_jax._predict._view import Information, View
-from iclv_jax._predict._worlds import worlds
 
 
 @compiled
 def class_shares(view: View, params: Params) -> Float[Array, "person situation class"]:
     """Probabilities of the classes in every situation, given what the view knows."""
-    core, block = view.core, view.block
-    theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)[block.name]
-
-    def one(known: Person, nodes: Nodes, person: Person) -> Array:
-        draws = worlds(shape, theta, view.seen, known, nodes)
-        given = None if view.prior else known
-        return draws.expected(lambda world: block.classes(cells, person, world, given), known.covariates)
-
-    return core.people.each(one, view.person)
+    return in_situations(view, params, view.block.classes)
 
 
 def class_probabilities(

@@ -26,6 +26,13 @@ INDEX_NODES = 64
 @compiled
 def choice_probabilities(view: View, params: Params) -> Float[Array, "person situation alternative"]:
     """Expected choice probabilities of all people; zero for what is not available."""
+    return in_situations(view, params, view.block.expected)
+
+
+def in_situations(
+    view: View, params: Params, quantity: Callable[..., Array]
+) -> Float[Array, "person situation _"]:
+    """The expectation of `quantity(cells, person, world, given)` in every situation, over what the view does not know."""
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
     cells = shape.map.dense(theta)[block.name]
@@ -33,7 +40,7 @@ def choice_probabilities(view: View, params: Params) -> Float[Array, "person sit
     def one(known: Person, nodes: Nodes, person: Person) -> Array:
         draws = worlds(shape, theta, view.seen, known, nodes)
         given = None if view.prior else known
-        return draws.expected(lambda world: block.expected(cells, person, world, given), known.covariates)
+        return draws.expected(lambda world: quantity(cells, person, world, given), known.covariates)
 
     return core.people.each(one, view.person)
 

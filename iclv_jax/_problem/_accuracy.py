@@ -120,8 +120,8 @@ def error_of_draws(problem: Problem, params: Params, seed: int = FIRST_SEED) -> 
     each = np.stack([values_of(problem, r, params) for r in drawn if r is not None])
     values = each @ weights
     # Rotations are independent from person to person, so that variances add up: far steadier than the spread of sums.
-    # Draws at posterior means are nearly so: with two to four lognormal coefficients their sum was 0.7 to 2 times the
-    # variance of the sums.
+    # Draws at posterior means are nearly so: with two and four lognormal coefficients the error from their sum was 0.8
+    # to 1.5 times (once twice) the spread of the sums over eight seeds.
     steady = rule.by_moments or not rule.scatters
     chance = float(weights**2 @ each.var(axis=0, ddof=1) if steady else np.var(values, ddof=1))
     shared = 0.0 if rule.by_moments else _shared_error(problem, params, values.mean(), chance / SEEDS, seed)

@@ -94,28 +94,27 @@ class LogNormal(Mixing):
 
 
 @dataclass(frozen=True)
-class Uniform(Mixing):
-    """A coefficient that is uniform on `name - name.width` to `name + name.width`: the width is half of the interval."""
+class _Symmetric(Mixing):
+    """What coefficients between `name - name.width` and `name + name.width` have in common."""
 
     spread: ClassVar[str | None] = "width"
 
     @property
     def starts(self) -> Mapping[str, float]:
         return {MEAN: 0.0, "width": 1.0}
+
+
+@dataclass(frozen=True)
+class Uniform(_Symmetric):
+    """A coefficient that is uniform on `name - name.width` to `name + name.width`: the width is half of the interval."""
 
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         return cells[MEAN] + cells["width"] * (2.0 * ndtr(u) - 1.0)
 
 
 @dataclass(frozen=True)
-class Triangular(Mixing):
+class Triangular(_Symmetric):
     """A symmetric triangle from `name - name.width` to `name + name.width`, with its mode at `name`."""
-
-    spread: ClassVar[str | None] = "width"
-
-    @property
-    def starts(self) -> Mapping[str, float]:
-        return {MEAN: 0.0, "width": 1.0}
 
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         below, above = jnp.sqrt(2.0 * ndtr(u)) - 1.0, 1.0 - jnp.sqrt(2.0 * ndtr(-u))
