@@ -5,6 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._facts import Facts
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
 from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start
@@ -53,9 +54,7 @@ def fit_sequential(
     weights_are: Given[WeightsAre] = "sampling",
 ) -> SequentialFit:
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
-    _check_parts(spec)
-    optimizer = checked_optimizer(optimizer)
-    _check_maximises(optimizer)
+    optimizer = _checked(spec, optimizer)
     problem = bind(
         spec,
         data,
@@ -69,12 +68,10 @@ def fit_sequential(
     )
     one, two = _steps(problem)
     first, staged = checked_start(problem, start)
-    known = ("two steps", staged)
-    file = checkpoint and Checkpoint(checkpoint, fingerprints(problem, optimizer, first, known))
-    target = ACCURACY if integration is None else None
+    file = checkpoint and Checkpoint(checkpoint, _facts(problem, optimizer, first, staged))
     with Progress(progress) as bar:
         begun = sequential_start(problem, jnp.asarray(first), bar, file) if staged else (first, [], None)
-        items, choice, rows = _both(one, two, begun, optimizer, bar, file, target)
+        items, choice, rows = _both(one, two, begun, optimizer, bar, file, None if integration else ACCURACY)
     joint = choice.objective.problem
     return SequentialFit(
         problem=joint,
@@ -120,6 +117,18 @@ def _step(
     if ended is not None:
         return stopped(stage, start, ended, None, None), []
     return refine(stage, start, optimizer, bar, file, target=target)
+
+
+def _facts(problem: Problem, optimizer: Optimizer, first: np.ndarray, staged: bool) -> Facts:
+    return fingerprints(problem, optimizer, first, ("two steps", staged))
+
+
+def _checked(spec: Spec, optimizer: Optimizer | None) -> Optimizer:
+    """The optimiser, of a model that has two steps; ValueError where there is nothing to do for one or the other."""
+    _check_parts(spec)
+    optimizer = checked_optimizer(optimizer)
+    _check_maximises(optimizer)
+    return optimizer
 
 
 def _check_maximises(optimizer: Optimizer) -> None:
