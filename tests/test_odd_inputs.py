@@ -230,6 +230,16 @@ REFUSED = {
         lambda: two().fit(binary(), checkpoint=True, progress=False),
         "checkpoint= is the path of a file",
     ),
+    "checkpoint without a name": Refused(
+        "files",
+        lambda: two().fit(binary(), checkpoint="", progress=False),
+        "is a folder. Give the name of a file",
+    ),
+    "checkpoint switched off": Refused(
+        "files",
+        lambda: two().fit(binary(), checkpoint=False, progress=False),
+        "checkpoint= is the path of a file",
+    ),
     "folder that is none": Refused(
         "files",
         lambda: two().fit(binary(), checkpoint="/proc/none/x", progress=False),

@@ -84,7 +84,7 @@ def fit(
     applied = checked_penalties(problem, penalties, optimizer)
     check_starts(starts, optimizer, applied)
     first, staged = checked_start(problem, start)
-    file = checkpoint and Checkpoint(checkpoint, fingerprints(problem, optimizer, first, staged, applied))
+    file = checkpoint_of(checkpoint, problem, optimizer, first, staged, applied)
     with Progress(progress) as bar:
         how = _How(staged, isinstance(start, str), starts, accuracy if integration is None else None)
         first, outcome, steps = _estimated(problem, first, how, optimizer, bar, file, applied)
@@ -92,6 +92,20 @@ def fit(
     precision = checked_accuracy(problem, params, outcome.precision, accuracy)
     known = known.get(params.tobytes())
     return Fit(problem, params, outcome.report, np.asarray(first), precision, steps, known, applied)
+
+
+def checkpoint_of(
+    file: Any,
+    problem: Problem,
+    optimizer: Optimizer,
+    first: np.ndarray,
+    staged: object,
+    penalties: Penalties | None = None,
+) -> Checkpoint | None:
+    """The file that keeps the state of a fit, with all that the fit depends on; None where there is none."""
+    if file is None:
+        return None
+    return Checkpoint(file, fingerprints(problem, optimizer, first, staged, penalties))
 
 
 class _How(NamedTuple):

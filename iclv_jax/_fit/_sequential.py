@@ -5,10 +5,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._facts import Facts
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
-from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start
+from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start, checkpoint_of
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import (
@@ -27,7 +26,6 @@ from iclv_jax._optimise._driver import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._panel import WeightsAre
 from iclv_jax._problem import Problem, bind
-from iclv_jax._problem._fingerprint import fingerprints
 from iclv_jax._problem._target import ACCURACY
 from iclv_jax._spec import Parameter
 from iclv_jax._spec._model import Spec
@@ -68,7 +66,7 @@ def fit_sequential(
     )
     one, two = _steps(problem)
     first, staged = checked_start(problem, start)
-    file = checkpoint and Checkpoint(checkpoint, _facts(problem, optimizer, first, staged))
+    file = checkpoint_of(checkpoint, problem, optimizer, first, ("two steps", staged))
     with Progress(progress) as bar:
         begun = sequential_start(problem, jnp.asarray(first), bar, file) if staged else (first, [], None)
         items, choice, rows = _both(one, two, begun, optimizer, bar, file, None if integration else ACCURACY)
@@ -117,10 +115,6 @@ def _step(
     if ended is not None:
         return stopped(stage, start, ended, None, None), []
     return refine(stage, start, optimizer, bar, file, target=target)
-
-
-def _facts(problem: Problem, optimizer: Optimizer, first: np.ndarray, staged: bool) -> Facts:
-    return fingerprints(problem, optimizer, first, ("two steps", staged))
 
 
 def _checked(spec: Spec, optimizer: Optimizer | None) -> Optimizer:
