@@ -17,6 +17,7 @@ from iclv_jax._tables._table import Report, Section
 
 SMALL_SHIFT = 0.1
 SMALL_ERROR = 0.5
+"""Error of log L that is accurate enough where none was asked for."""
 WORST = 5
 
 
@@ -36,8 +37,8 @@ def finer(fit: Maximum) -> Finer | None:
 
 
 def integration_report(fit: Integrated) -> Report:
-    """How accurate the integral is: rule, nodes, effective sample sizes, the error of log L from
-    other seeds, log L and estimates with four times the nodes, and a verdict."""
+    """How accurate the integral is: rule, nodes, effective sample sizes, the error of log L from other seeds, more nodes and
+    other places of nodes, log L and estimates with four times the nodes, and a verdict."""
     problem, accuracy, llf, finer = fit.problem, fit.accuracy, fit.llf, fit._finer
     movement, noise = fit.optimizer_report.movement, fit.optimizer_report.noise
     dimension = problem.core.structure.dimension
@@ -49,7 +50,7 @@ def integration_report(fit: Integrated) -> Report:
         ("Log-likelihood", loglike(llf)),
     ]
     if accuracy.error is not None:
-        facts.append(("Standard error of it (other seeds)", number(accuracy.error)))
+        facts.append(("Standard error of it", number(accuracy.error)))
     if finer is not None:
         facts.append((f"Log-likelihood with {finer.nodes:,} nodes", loglike(finer.llf)))
         facts.append(
@@ -97,7 +98,7 @@ def _verdict(problem: Problem, accuracy: Accuracy, movement: float, noise: float
     troubles = []
     if accuracy.poor:
         troubles.append(accuracy.poor)
-    if accuracy.error is not None and accuracy.error > SMALL_ERROR:
+    if accuracy.error is not None and accuracy.error > (accuracy.target or SMALL_ERROR):
         troubles.append(f"log L is uncertain by {accuracy.error:.2g}")
     if accuracy.lost:
         troubles.append(f"the posterior mode of {len(accuracy.lost)} people was not found")
