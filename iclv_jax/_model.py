@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from iclv_jax._base._types import Given
+from iclv_jax._families._from_text import from_text, to_text
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
@@ -32,7 +33,8 @@ class Model:
         situations told by `rows=` (a column of zeros and ones) or `table=` (the data are then a mapping of frames). A
         parameter name that stands in two utilities is one parameter. None: a CFA, SEM or MIMIC model.
     covariances
-        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other.
+        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other; and of
+        continuous items (their residuals), `y1 ~~ y5`.
     random
         Choice parameters that vary over people, with their distributions, constant over a person's
         situations: `{"price": Normal(), "time": LogNormal(sign=-1)}`.
@@ -58,6 +60,9 @@ class Model:
         Dropout is off in every likelihood and on while `Stochastic` trains, where each batch of people drops units of
         its own; `eqx.nn.inference_mode(module)` keeps it off there too. Layers that remember, or look at a whole batch
         (BatchNorm), are refused: a person's likelihood would depend on the others.
+    derived
+        Functions of parameters that are only reported, with delta-method standard errors, written as those of `define`:
+        `{"indirect": lambda p: p["b ~ a"] * p["c ~ b"]}`; each may use those before it.
 
     Raises
     ------
@@ -79,6 +84,7 @@ class Model:
         bounds: Given[Mapping[str, tuple[float | None, float | None]] | None] = None,
         start: Given[Mapping[str, float] | None] = None,
         modules: Given[Mapping[str, Any] | None] = None,
+        derived: Given[Mapping[str, Callable[..., Any]] | None] = None,
     ) -> None:
         self._spec = build_spec(
             latent,
@@ -92,7 +98,10 @@ class Model:
             _mapping(bounds),
             _mapping(start),
             _mapping(modules),
+            _mapping(derived),
         )
+
+    from_text, to_text = classmethod(from_text), to_text
 
     @property
     def spec(self) -> Spec:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._parameters._declare import Levels, Stack, declare, stacks
-from iclv_jax._parameters._define import defined_order, resolve_definitions
+from iclv_jax._parameters._define import defined_order, derived_parameters, resolve_definitions
 from iclv_jax._parameters._domain import RULES, check_values
 from iclv_jax._parameters._identify import check_identified
 from iclv_jax._parameters._map import ArrayCells, Defined, ParameterMap, unconstrained
@@ -107,8 +107,9 @@ def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> P
     """
     declared, domains, arrays = declare(spec, levels)
     parameters = [*declared, *resolve_definitions(spec, declared)]
+    _check_names(spec, [p.name for p in parameters])
+    parameters += derived_parameters(spec, parameters)
     names = [p.name for p in parameters]
-    _check_names(spec, names)
     check_identified(spec, declared)
     rows = _rows(spec, parameters)
     check_values(domains, {r.name: r.value for r in rows if r.status == "fixed"}, "fixed")
@@ -116,7 +117,7 @@ def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> P
     representative = tuple(position[r.tied] if r.tied else i for i, r in enumerate(rows))
     definitions = tuple(
         Defined(position[d.name], tuple(representative[position[a]] for a in d.arguments), d.program)
-        for d in defined_order(spec)
+        for d in (*defined_order(spec), *spec.derived)
     )
     free = tuple(i for i, r in enumerate(rows) if r.status == "free")
     cells, terms = _cells(arrays, position)
@@ -147,7 +148,7 @@ def _check_names(spec: Spec, names: Sequence[str]) -> None:
 
 
 def _rows(spec: Spec, parameters: Sequence[Parameter]) -> list[Row]:
-    fixed, defined = dict(spec.fixed), {d.name for d in spec.define}
+    fixed, defined = dict(spec.fixed), {d.name for d in (*spec.define, *spec.derived)}
     bounds = dict(spec.bounds)
     for name in fixed:
         if name in defined:
@@ -244,8 +245,8 @@ def _transforms(
 def _covariance(domain: PositiveDefinite, rows, position, free, bounded) -> list[Transform]:
     lower = [row[:-1] for row in domain.entries]
     diagonal = [row[-1] for row in domain.entries]
-    off = [name for row in lower for name in row]
-    whole = all(name is not None and position[name] in free and not bounded(name) for name in off)
+    off = [name for row in lower for name in row if name is not None]
+    whole = all(position[name] in free and not bounded(name) for name in off)
     known = all(
         rows[position[n]].status == "fixed" or (position[n] in free and not bounded(n)) for n in diagonal
     )
@@ -255,5 +256,5 @@ def _covariance(domain: PositiveDefinite, rows, position, free, bounded) -> list
         Entry(free.get(position[n], position[n]), position[n] in free, spread)
         for n, spread in zip(diagonal, domain.spreads, strict=True)
     )
-    triangle = tuple(tuple(free[position[n]] for n in row) for row in lower)
+    triangle = tuple(tuple(None if n is None else free[position[n]] for n in row) for row in lower)
     return [Covariance(entries, triangle)]

@@ -163,11 +163,14 @@ def rule_in_words(problem: Problem) -> str:
 
 def _sections(frame: pd.DataFrame) -> list[Section]:
     sections = []
-    entry = frame["role"] == "weight"
+    entry, derived = frame["role"] == "weight", frame["role"] == "derived"
     for block, heading in HEADINGS.items():
-        rows = frame[(frame["block"] == block) & ~entry]
+        rows = frame[(frame["block"] == block) & ~entry & ~derived]
         if len(rows):
             sections.append(Section(heading, tuple(_row(str(name), row) for name, row in rows.iterrows())))
+    if derived.any():
+        rows = tuple(_row(str(name), row) for name, row in frame[derived].iterrows())
+        sections.append(Section("Functions of parameters", rows))
     if entry.any():
         rows = tuple(_row(str(name), row) for name, row in frame[entry].iterrows())
         sections.append(Section("Modules", rows, shown=False))
@@ -194,7 +197,7 @@ def _notes(fit: Maximum) -> list[str]:
     notes = [note[0].upper() + note[1:] for note in problem.panel.notes] + weight_notes(problem.panel)
     rows = [row for row in problem.table.rows if row.name not in inside]
     notes += [f"{row.name} equals {row.tied}" for row in rows if row.status == "equal"]
-    defined = [row.name for row in rows if row.status == "defined"]
+    defined = [row.name for row in rows if row.status == "defined" and row.parameter.role != "derived"]
     if defined:
         notes.append(f"Defined by other parameters: {', '.join(defined)}")
     notes += [
