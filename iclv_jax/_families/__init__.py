@@ -6,6 +6,7 @@ from iclv_jax._families._cross_nested import CrossNestedLogit
 from iclv_jax._families._latent_classes import LatentClasses
 from iclv_jax._families._logit import Logit
 from iclv_jax._families._nested import NestedLogit
+from iclv_jax._families._observed import Observed
 from iclv_jax._families._ordered import Ordered
 from iclv_jax._families._ordered_choice import OrderedChoice
 from iclv_jax._families._probit import Probit
@@ -18,6 +19,7 @@ __all__ = [
     "LatentClasses",
     "Logit",
     "NestedLogit",
+    "Observed",
     "Ordered",
     "OrderedChoice",
     "Probit",

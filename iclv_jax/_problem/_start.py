@@ -104,7 +104,7 @@ def _rescale(latent: Latent, spec: Spec, values: dict[str, float]) -> None:
     """Express loadings, variance and location in the unit that a fixed loading or intercept gives."""
     fixed = dict(spec.fixed)
     items = [i for i in spec.indicators if latent.name in i.of]
-    if not items:
+    if not items or any(i.exact for i in items):
         return
     held = {i.column: fixed.get(names.loading(latent.name, i.column)) for i in items}
     open_ones = [i for i in items if held[i.column] is None]
