@@ -16,9 +16,10 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 
-from iclv_jax._base._types import Array, CellTree, Params
+from iclv_jax._base._types import Array, Params, Theta
 from iclv_jax._density import Choice, Structure
 from iclv_jax._derivatives._basic import Expansion, few, hessian_autodiff, slope
+from iclv_jax._derivatives._groups import marks
 from iclv_jax._derivatives._layout import Layout, layout
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core
@@ -44,24 +45,26 @@ def expand_exact(core: Core, params: Params) -> Expansion:
         return Expansion(found.value, found.gradient, hessian_autodiff(core, params), found.items)
     parts = _layout_of(core.structure)
     mapping = core.structure.map
-    cells = mapping.dense(core.theta(params))
+    theta = core.theta(params)
 
     def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, ...]:
-        return _batch(core.structure, parts, cells, person, nodes, weights)
+        return _batch(core.structure, parts, theta, person, nodes, weights)
 
     none, live = jnp.zeros(()), len(parts.live)
-    zero = none, none, jnp.zeros(live), jnp.zeros((live, live))
+    lead = theta.shape[:-1]
+    zero = none, none, jnp.zeros((*lead, live)), jnp.zeros((*lead, live, live))
     value, items, gradient, curvature = core.people.fold(batch, zero, few(core, AT_ONCE))
 
     def live_theta(p: Params) -> Array:
-        return core.theta(p)[parts.live]
+        return core.theta(p)[..., parts.live]
 
     jacobian = jax.jacfwd(live_theta)(params)
-    matrix = jacobian.T @ curvature @ jacobian
+    matrix = jnp.einsum("...cp,...cd,...dq->...pq", jacobian, curvature, jacobian)
+    matrix = matrix.reshape(-1, *matrix.shape[-2:]).sum(axis=0)
     if mapping.definitions:
         # theta is linear in the parameters but where define= is used.
-        matrix = matrix + jax.hessian(lambda p: jnp.dot(gradient, live_theta(p)))(params)
-    return Expansion(value, jacobian.T @ gradient, 0.5 * (matrix + matrix.T), items)
+        matrix = matrix + jax.hessian(lambda p: jnp.sum(gradient * live_theta(p)))(params)
+    return Expansion(value, jnp.einsum("...cp,...c->p", jacobian, gradient), 0.5 * (matrix + matrix.T), items)
 
 
 class Parts(NamedTuple):
@@ -79,19 +82,26 @@ class Parts(NamedTuple):
 
 
 def _batch(
-    structure: Structure, parts: Layout, cells: CellTree, person: Person, nodes: Nodes, weights: Array
+    structure: Structure, parts: Layout, theta: Theta, person: Person, nodes: Nodes, weights: Array
 ) -> tuple[Array, ...]:
     """Value, that of the items alone, gradient and Hessian of a batch of people by the live entries of theta."""
-    each = jax.vmap(lambda one, at: _person(structure, parts, cells, one, at))(person, nodes)
+    each = jax.vmap(lambda one, at: _person(structure, parts, theta, one, at))(person, nodes)
     covariates = jnp.concatenate([jnp.ones((weights.shape[0], 1)), person.covariates], axis=1)
     factors = covariates[:, parts.covariate]
     scores = jnp.concatenate(
         [each.structural_scores[:, :, parts.place] * factors[:, None, :], *each.scores], axis=2
     )
     mean_scores = jnp.einsum("nr,nrc->nc", each.shares, scores)
-    matrix = _outer(scores, each.shares * weights[:, None], mean_scores, weights)
-    matrix = matrix + _assembled(structure, parts, each, covariates, weights)
-    return weights @ each.value, weights @ each.items, weights @ mean_scores, matrix
+
+    def total(weights: Array) -> tuple[Array, Array]:
+        matrix = _outer(scores, each.shares * weights[:, None], mean_scores, weights)
+        return weights @ mean_scores, matrix + _assembled(structure, parts, each, covariates, weights)
+
+    if person.group is None:
+        sums = total(weights)
+    else:
+        sums = jax.lax.map(total, marks(weights, person.group, theta.shape[0]))
+    return weights @ each.value, weights @ each.items, *sums
 
 
 def _outer(scores: Array, node_weights: Array, mean_scores: Array, weights: Array) -> Array:
@@ -121,7 +131,8 @@ def _assembled(structure: Structure, parts: Layout, each: Parts, covariates: Arr
     return matrix
 
 
-def _person(structure: Structure, parts: Layout, cells: CellTree, person: Person, nodes: Nodes) -> Parts:
+def _person(structure: Structure, parts: Layout, theta: Theta, person: Person, nodes: Nodes) -> Parts:
+    cells = structure.cells(theta, person)
     system, sections = structure.system, [cells[block.name] for block in structure.blocks]
     blocks = list(zip(structure.blocks, parts.blocks, sections, strict=True))
     moved = system.moved if len(parts.structural) else 0

@@ -1,4 +1,4 @@
-"""What a choice reads from the data before anything else: the levels of an ordered one."""
+"""What a model reads from the data before anything else: the levels of an ordered choice, and the groups."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,16 +7,20 @@ import pandas as pd
 
 from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import Frame, read_frames
+from iclv_jax._panel._groups import find_groups
 from iclv_jax._spec import Kernel
 from iclv_jax._spec._model import Spec
 
 
 def settled(spec: Given[Spec], data: Given[Any], person: Given[str | None], people: Given[Any]) -> Spec:
-    """The model with what its choices read from the data; itself where they read nothing."""
-    if not any(choice.unsettled for choice in spec.choices):
+    """The model with what its choices and groups read from the data; itself where they read nothing."""
+    open_groups = spec.groups is not None and not spec.groups.names
+    if not open_groups and not any(choice.unsettled for choice in spec.choices):
         return spec
     frames = read_frames(data, person, people)
-    return replace(spec, choices=tuple(_settled(c, frames.get(c.table, frames[None])) for c in spec.choices))
+    choices = tuple(_settled(c, frames.get(c.table, frames[None])) for c in spec.choices)
+    groups = find_groups(spec.groups, frames[None]) if open_groups and spec.groups else spec.groups
+    return replace(spec, choices=choices, groups=groups)
 
 
 def _settled(choice: Kernel, frame: Frame) -> Kernel:

@@ -14,7 +14,7 @@ from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import Array, Given, Number
 from iclv_jax._density import Structure, structure
 from iclv_jax._panel import Data, Person, read_panel
-from iclv_jax._parameters import ParameterTable, build_table
+from iclv_jax._parameters import ParameterTable, build_table, in_every_group
 from iclv_jax._parameters._declare import Levels, declare
 from iclv_jax._parameters._domain import check_values
 from iclv_jax._parameters._map import full
@@ -47,6 +47,7 @@ def simulate(
     nominal = nominal_levels(spec, frame, params)
     panel = read_panel(spec, frame, person=person, levels=nominal, outcomes=(), estimating=False)
     levels = _levels(spec, params) | dict(panel.levels)
+    spec = in_every_group(spec, levels)
     table = build_table(spec, levels)
     shape, vector = structure(spec, table), _vector(table, params)
     _check_values(spec, table, levels, vector)
@@ -89,10 +90,11 @@ def _as_complete(data: Data, drawn: Array) -> Array:
 @partial(jax.jit, static_argnums=0, compiler_options=QUICK)
 def _draw(shape: Structure, constants: Array, params: Array, people: Person, seed: Array) -> list[Array]:
     # All in one: on their own, the maps to theta and to arrays would be some 80 programs to compile.
-    cells = shape.map.dense(shape.map.theta(constants, params))
+    theta = shape.map.theta(constants, params)
     keys = jax.random.split(jax.random.key(seed), people.covariates.shape[0])
 
     def one(person: Person, key: Array) -> list[Array]:
+        cells = shape.cells(theta, person)
         shock_key, item_key, choice_key = jax.random.split(key, 3)
         shocks = jax.random.normal(shock_key, (shape.dimension,))
         world, _ = shape.system.world(cells, person, shocks)
