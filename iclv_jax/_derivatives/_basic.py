@@ -1,5 +1,6 @@
 """Derivatives of the log-likelihood with respect to the free parameters, at frozen nodes."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import jax
@@ -63,6 +64,12 @@ class Differences(NamedTuple):
 def slope(core: Core, params: Params) -> Slope:
     """Log-likelihood and gradient, that of every batch of people taken where its values are at hand."""
     theta, pull = jax.vjp(core.theta, params)
+    value, gradient, items = slope_by_theta(core, theta)
+    return Slope(value, pull(gradient)[0], items)
+
+
+def slope_by_theta(core: Core, theta: Theta) -> tuple[Scalar, Theta, Scalar]:
+    """Log-likelihood, its derivatives by theta, and the log-likelihood of the items."""
 
     # Person by person, then summed by one product: faster than sums over people and nodes at once.
     row = None if core.person.group is None else 0
@@ -78,7 +85,7 @@ def slope(core: Core, params: Params) -> Slope:
 
     zero = (jnp.zeros(()), jnp.zeros(())), jnp.zeros_like(theta)
     (value, items), gradient = core.people.fold(part, zero, few(core))
-    return Slope(value, pull(gradient)[0], items)
+    return value, gradient, items
 
 
 def few(core: Core, at_once: int = AT_ONCE) -> int:
@@ -123,11 +130,16 @@ def hessian_products(
     def product(direction: Params) -> Params:
         return jax.jvp(lambda p: slope(core, p).gradient, (params,), (direction,))[1]
 
+    return few_at_a_time(product, directions)
+
+
+def few_at_a_time(product: Callable[[Array], Array], directions: Float[Array, "row entry"]) -> Array:
+    """Products with rows, `COLUMNS` at a time."""
     count = directions.shape[0]
     # Zero directions fill the last chunk: a remainder of its own would be compiled a second time.
     width = min(COLUMNS, count)
     rest = -count % width
-    filled = jnp.concatenate([directions, jnp.zeros((rest, params.shape[0]))])
+    filled = jnp.concatenate([directions, jnp.zeros((rest, directions.shape[1]))])
     return jax.lax.map(product, filled, batch_size=width)[:count]
 
 

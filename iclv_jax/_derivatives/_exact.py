@@ -14,11 +14,19 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import logsumexp
 
-from iclv_jax._base._types import Array, Params, Theta
+from iclv_jax._base._types import Array, Float, Params, Scalar, Theta
 from iclv_jax._density import Choice, Structure
-from iclv_jax._derivatives._basic import Expansion, few, hessian_autodiff, slope
+from iclv_jax._derivatives._basic import (
+    Expansion,
+    few,
+    few_at_a_time,
+    hessian_autodiff,
+    slope,
+    slope_by_theta,
+)
 from iclv_jax._derivatives._groups import marks
 from iclv_jax._derivatives._layout import Layout, layout
 from iclv_jax._integration import Nodes
@@ -39,13 +47,16 @@ def _layout_of(structure: Structure) -> Layout:
 def expand_exact(core: Core, params: Params) -> Expansion:
     """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding, and that itself where items
     were integrated in closed form."""
-    if core.structure.system.absorbed:
+    parts = _layout_of(core.structure)
+    theta = core.theta(params)
+    if core.structure.system.absorbed and core.person.group is None:
         # Items meet through the posterior mean, so they cannot be taken one by one.
         found = slope(core, params)
         return Expansion(found.value, found.gradient, hessian_autodiff(core, params), found.items)
-    parts = _layout_of(core.structure)
-    mapping = core.structure.map
-    theta = core.theta(params)
+    if core.structure.system.absorbed:
+        value, gradient, items = slope_by_theta(core, theta)
+        curvature = _by_cells(core, theta, parts.live)
+        return _by_parameters(core, params, parts, value, gradient[..., parts.live], curvature, items)
 
     def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, ...]:
         return _batch(core.structure, parts, theta, person, nodes, weights)
@@ -54,6 +65,24 @@ def expand_exact(core: Core, params: Params) -> Expansion:
     lead = theta.shape[:-1]
     zero = none, none, jnp.zeros((*lead, live)), jnp.zeros((*lead, live, live))
     value, items, gradient, curvature = core.people.fold(batch, zero, few(core, AT_ONCE))
+    return _by_parameters(core, params, parts, value, gradient, curvature, items)
+
+
+def _by_cells(core: Core, theta: Theta, live: np.ndarray) -> Float[Array, "group live live"]:
+    """Second derivatives by the live entries of theta, group by group: one direction serves all groups."""
+
+    def product(direction: Array) -> Array:
+        along = jnp.broadcast_to(direction, theta.shape)
+        return jax.jvp(lambda t: slope_by_theta(core, t)[1], (theta,), (along,))[1][..., live]
+
+    columns = few_at_a_time(product, jnp.eye(theta.shape[-1])[live])
+    return jnp.moveaxis(columns, 0, -1)
+
+
+def _by_parameters(
+    core: Core, params: Params, parts: Layout, value: Scalar, gradient: Array, curvature: Array, items: Scalar
+) -> Expansion:
+    """Derivatives by the live entries of theta as derivatives by the parameters."""
 
     def live_theta(p: Params) -> Array:
         return core.theta(p)[..., parts.live]
@@ -61,7 +90,7 @@ def expand_exact(core: Core, params: Params) -> Expansion:
     jacobian = jax.jacfwd(live_theta)(params)
     matrix = jnp.einsum("...cp,...cd,...dq->...pq", jacobian, curvature, jacobian)
     matrix = matrix.reshape(-1, *matrix.shape[-2:]).sum(axis=0)
-    if mapping.definitions:
+    if core.structure.map.definitions:
         # theta is linear in the parameters but where define= is used.
         matrix = matrix + jax.hessian(lambda p: jnp.sum(gradient * live_theta(p)))(params)
     return Expansion(value, jnp.einsum("...cp,...c->p", jacobian, gradient), 0.5 * (matrix + matrix.T), items)

@@ -14,13 +14,20 @@ from iclv_jax._spec._model import Spec
 
 def settled(spec: Given[Spec], data: Given[Any], person: Given[str | None], people: Given[Any]) -> Spec:
     """The model with what its choices and groups read from the data; itself where they read nothing."""
-    open_groups = spec.groups is not None and not spec.groups.names
-    if not open_groups and not any(choice.unsettled for choice in spec.choices):
+    spec = grouped(spec, data, person, people)
+    if not any(choice.unsettled for choice in spec.choices):
         return spec
     frames = read_frames(data, person, people)
-    choices = tuple(_settled(c, frames.get(c.table, frames[None])) for c in spec.choices)
-    groups = find_groups(spec.groups, frames[None]) if open_groups and spec.groups else spec.groups
-    return replace(spec, choices=choices, groups=groups)
+    return replace(spec, choices=tuple(_settled(c, frames.get(c.table, frames[None])) for c in spec.choices))
+
+
+def grouped(
+    spec: Given[Spec], data: Given[Any], person: Given[str | None], people: Given[Any] = None
+) -> Spec:
+    """The model with the names of its groups; itself where it has none, or knows them."""
+    if spec.groups is None or spec.groups.names:
+        return spec
+    return replace(spec, groups=find_groups(spec.groups, read_frames(data, person, people)[None]))
 
 
 def _settled(choice: Kernel, frame: Frame) -> Kernel:
