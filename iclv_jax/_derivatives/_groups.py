@@ -14,7 +14,10 @@ def own(theta: Float[Array, "*group cell"], group: Group) -> Float[Array, "*pers
 
 
 def summed_by_group(
-    weights: Float[Array, " person"], scores: Float[Array, "person cell"], group: Group, theta: Float[Array, "*group cell"]
+    weights: Float[Array, " person"],
+    scores: Float[Array, "person cell"],
+    group: Group,
+    theta: Float[Array, "*group cell"],
 ) -> Float[Array, "*group cell"]:
     """Weighted sums over people in the shape of theta."""
     if group is None:
@@ -37,6 +40,8 @@ def by_parameters(
     return jax.lax.scan(add, zero, (jnp.arange(jacobian.shape[0]), jacobian))[0]
 
 
-def marks(weights: Float[Array, " person"], group: Int[Array, " person"], groups: int) -> Float[Array, "group person"]:
+def marks(
+    weights: Float[Array, " person"], group: Int[Array, " person"], groups: int
+) -> Float[Array, "group person"]:
     """The weights of the people of each group, zero for the others."""
     return jnp.where(group[None, :] == jnp.arange(groups)[:, None], weights[None, :], 0.0)

@@ -33,9 +33,7 @@ def declare_groups(spec: Spec, levels: Levels) -> tuple[Group, ...]:
     groups = spec.groups
     if groups is None or not groups.names:
         parameters, domains, arrays = declare(spec, levels)
-        return (
-            Group(spec, tuple(parameters), tuple(parameters), tuple(domains), arrays, frozenset()),
-        )
+        return (Group(spec, tuple(parameters), tuple(parameters), tuple(domains), arrays, frozenset()),)
     located = _located(spec, levels, groups)
     return tuple(_of_group(spec, levels, groups, at, located) for at in range(len(groups.names)))
 

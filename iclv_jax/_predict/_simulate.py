@@ -157,7 +157,9 @@ def _levels_of(
     return (*(others or [f"neither of {len(named)}"]), *named)
 
 
-def _levels(spec: Spec, params: Mapping[str, Number], labels: tuple[str, ...]) -> dict[str, tuple[Level, ...]]:
+def _levels(
+    spec: Spec, params: Mapping[str, Number], labels: tuple[str, ...]
+) -> dict[str, tuple[Level, ...]]:
     found: dict[str, tuple[Level, ...]] = {}
     for item in spec.indicators:
         declared = getattr(item, "levels", None)

@@ -27,7 +27,9 @@ def default_start(spec: Spec, table: ParameterTable, panel: Panel) -> np.ndarray
     `start=` replace these.
     """
     values = {row.name: row.parameter.start for row in table.rows}
-    values |= _by_group(spec, table, panel) if panel.person.group is not None else _starts(spec, panel, values)
+    values |= (
+        _by_group(spec, table, panel) if panel.person.group is not None else _starts(spec, panel, values)
+    )
     values |= {row.name: row.value for row in table.rows if row.status == "fixed"}
     values = _definition_starts(spec, table, values)
     values |= dict(spec.start)

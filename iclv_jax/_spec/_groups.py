@@ -51,6 +51,18 @@ class Groups:
         return kind is not None and (kind not in self.equal or parameter.name in self.free)
 
 
+def chosen_group(groups: Groups | None, group: Level | None, what: str) -> int | None:
+    """The position of a group by name; None for a model without groups. ValueError where none, or an unknown one, is named."""
+    known = () if groups is None else groups.names
+    if group is None and not known:
+        return None
+    if group not in known:
+        hint = nearest(group, known) if known and group is not None else ""
+        said = "The model has no groups" if not known else f"Name a group by group=, one of {list(known)!r}"
+        raise ValueError(f"{what}: {said}{'' if known else '; leave group= out'}. {hint}".strip())
+    return known.index(group)
+
+
 def kind_of(parameter: Parameter) -> str | None:
     """The word for parameters of this kind; None for entries of modules, which all groups share."""
     if parameter.role == "weight":
