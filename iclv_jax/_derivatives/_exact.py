@@ -126,11 +126,10 @@ def _batch(
         matrix = _outer(scores, each.shares * weights[:, None], mean_scores, weights)
         return weights @ mean_scores, matrix + _assembled(structure, parts, each, covariates, weights)
 
+    first = weights @ each.value, weights @ each.items
     if person.group is None:
-        sums = total(weights)
-    else:
-        sums = jax.lax.map(total, marks(weights, person.group, theta.shape[0]))
-    return weights @ each.value, weights @ each.items, *sums
+        return *first, *total(weights)
+    return *first, *jax.lax.map(total, marks(weights, person.group, theta.shape[0]))
 
 
 def _outer(scores: Array, node_weights: Array, mean_scores: Array, weights: Array) -> Array:

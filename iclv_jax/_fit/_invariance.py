@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,8 +39,8 @@ class Invariance(Tabular):
         The fits by step: `configural`, `loadings`, `intercepts` or `thresholds`, `residuals`.
     measures
         By step: `parameters`, `loglike`, `aic`, `bic` and, for continuous items without a choice, `chi2`, `df`, `p`, `cfi`,
-        `tli`, `rmsea`, `srmr` with their changes from the step before (`cfi.change`, `rmsea.change`; Cheung and Rensvold 2002
-        call a loss of CFI above 0.01 a sign against equality).
+        `tli`, `rmsea`, `srmr` with their changes from the step before (`cfi.change`, `rmsea.change`; a loss of CFI
+        above 0.01 speaks against equality: Cheung and Rensvold 2002).
     tests
         By step but the first: likelihood ratio test against the step before, `statistic`, `df`, `p`.
     alpha
@@ -97,31 +98,21 @@ class Invariance(Tabular):
         return _means(self.fits[step])
 
     def as_report(self) -> Report:
-        rows = []
         indexed = "chi2" in self.measures
-        for step, m in self.measures.iterrows():
-            test = self.tests.loc[step] if step in self.tests.index else None
-            fit = [fixed(m["chi2"], 2), f"{m['df']:.0f}"] if indexed else []
-            more = [fixed(m["cfi"], 3), fixed(m["rmsea"], 3)] if indexed else []
-            compared = ["", "", ""]
-            if test is not None:
-                compared = [fixed(test["statistic"], 2), f"{test['df']:.0f}", probability(test["p"])]
-            rows.append(
-                (
-                    str(step),
-                    f"{m['parameters']:.0f}",
-                    loglike(m["loglike"]),
-                    *fit,
-                    *more,
-                    *compared,
-                    fixed(m["bic"], 1),
-                )
-            )
         columns = ("", "parameters", "log-likelihood", *(("chi2", "df") if indexed else ()))
         columns += (*(("CFI", "RMSEA") if indexed else ()), "LR", "df of LR", "p", "BIC")
-        return Report(
-            "Measurement invariance", self._facts(), columns, (Section("", tuple(rows)),), self._notes()
-        )
+        rows = tuple(self._row(str(step), indexed) for step in self.measures.index)
+        return Report("Measurement invariance", self._facts(), columns, (Section("", rows),), self._notes())
+
+    def _row(self, step: str, indexed: bool) -> tuple[str, ...]:
+        m, test = self.measures.loc[step], ("", "", "")
+        chi2 = (fixed(m["chi2"], 2), f"{m['df']:.0f}") if indexed else ()
+        more = (fixed(m["cfi"], 3), fixed(m["rmsea"], 3)) if indexed else ()
+        if step in self.tests.index:
+            t = self.tests.loc[step]
+            test = (fixed(t["statistic"], 2), f"{t['df']:.0f}", probability(t["p"]))
+        counted = f"{m['parameters']:.0f}"
+        return (step, counted, loglike(m["loglike"]), *chi2, *more, *test, fixed(m["bic"], 1))
 
     def _facts(self) -> tuple[tuple[str, str], ...]:
         groups = next(iter(self.fits.values())).problem.spec.groups
@@ -170,10 +161,10 @@ def invariance(
     group
         The column of the groups, where the model names none.
     steps
-        Of `"configural"` (the same items, nothing equal), `"loadings"`, `"thresholds"` and `"intercepts"` (one step where the
-        model has both), `"residuals"`, those to be climbed, in this order; each keeps what was equal before. None: all that
-        the items have. From equal loadings and locations on the means of latent variables are free in all groups but the
-        first.
+        Of `"configural"` (the same items, nothing equal), `"loadings"`, `"thresholds"` and `"intercepts"` (one step where
+        the model has both, named by the latter), `"residuals"`, those to be climbed, in this order; each keeps what was
+        equal before. None: all that the items have. From equal loadings and locations on the means of latent variables are
+        free in all groups but the first.
     free_across
         Parameters that are free in every step, for partial invariance.
     alpha
@@ -208,7 +199,7 @@ def invariance(
         measures[f"{name}.change"] = measures[name].diff()
     pairs = list(fits.items())
     tests = {}
-    for (_, larger), (step, restricted) in zip(pairs, pairs[1:], strict=False):
+    for (_, larger), (step, restricted) in pairwise(pairs):
         found = larger.lr_test(restricted)
         tests[step] = {"statistic": found.statistic, "df": found.df, "p": found.pvalue}
     table = pd.DataFrame(tests, index=["statistic", "df", "p"]).T

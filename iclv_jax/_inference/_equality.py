@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,20 +10,20 @@ import pandas as pd
 
 from iclv_jax._base._distributions import chi2_tail
 from iclv_jax._base._types import Given
-from iclv_jax._derivatives import outer_products
 from iclv_jax._inference._covariance import invert
 from iclv_jax._inference._estimated import Maximum
-from iclv_jax._inference._modification import ScoreKind, joint_score
+from iclv_jax._inference._modification import expansion_by, joint_score
 from iclv_jax._inference._penalised import refuse_penalised
 from iclv_jax._likelihood import Core
-from iclv_jax._problem import Problem, expand_exact
-from iclv_jax._problem._portions import person_scores
+from iclv_jax._problem import Problem
 from iclv_jax._spec._groups import kind_of
 from iclv_jax._spec._names import nearest
 
 
 def equality_tests(
-    fit: Maximum, names: Given[Sequence[str] | None] = None, kind: Given[ScoreKind] = "hessian"
+    fit: Maximum,
+    names: Given[Sequence[str] | None] = None,
+    kind: Given[Literal["hessian", "bhhh"]] = "hessian",
 ) -> pd.DataFrame:
     """Score tests of parameters that are equal across groups: what each would gain if every group had its own (of items:
     differential functioning).
@@ -100,10 +101,7 @@ def _tests(fit: Maximum, names: Sequence[str], kind: str, groups: int) -> list[t
     core, size, more = split(fit.problem, names), len(fit.names), groups - 1
     own = [fit.names.index(n) for n in names]
     params = jnp.asarray(np.concatenate([fit.estimates, *(np.repeat(fit.estimates[i], more) for i in own)]))
-    if kind == "bhhh":
-        found = outer_products(core.weights, *person_scores(core, params))
-    else:
-        found = expand_exact(core, params)
+    found = expansion_by(core, params, kind)
     score, information = np.asarray(found.gradient), -np.asarray(found.hessian)
     held = np.array([n in fit.optimizer_report.active for n in fit.names])
     tests = []

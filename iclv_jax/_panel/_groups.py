@@ -31,8 +31,8 @@ def find_groups(groups: Groups, frame: Frame) -> Groups:
         )
     if len(seen) > MOST:
         raise ValueError(
-            f"group=: column {groups.column!r} has {len(seen)} different values for {counted(len(frame.people), 'person')}. Name a "
-            "column that tells few groups apart."
+            f"group=: column {groups.column!r} has {len(seen)} different values for {counted(len(frame.people), 'person')}. "
+            "Name a column that tells few groups apart."
         )
     texts: dict[str, Level] = {}
     for value in seen:
@@ -52,8 +52,8 @@ def read_groups(groups: Groups, frame: Frame) -> np.ndarray:
     for person, value in zip(frame.people, column.tolist(), strict=True):
         if value not in place:
             raise ValueError(
-                f"group=: column {groups.column!r} holds {value!r} for person {person!r}, which is none of the model's groups "
-                f"{list(groups.names)!r}."
+                f"group=: column {groups.column!r} holds {value!r} for person {person!r}, which is none of the model's "
+                f"groups {list(groups.names)!r}."
             )
     return np.array([place[value] for value in column.tolist()], int)
 
@@ -63,8 +63,8 @@ def _column(groups: Groups, frame: Frame) -> pd.Series:
     missing = column.isna().to_numpy()
     if missing.any():
         raise ValueError(
-            f"group=: column {groups.column!r} is missing (NaN) for {counted(int(missing.sum()), 'person')}, first for person "
-            f"{frame.people[int(np.argmax(missing))]!r}. Drop them, or give them a group."
+            f"group=: column {groups.column!r} is missing (NaN) for {counted(int(missing.sum()), 'person')}, first for "
+            f"person {frame.people[int(np.argmax(missing))]!r}. Drop them, or give them a group."
         )
     return column
 

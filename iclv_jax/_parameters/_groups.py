@@ -180,8 +180,8 @@ def _defined(old: Definition, apart: set[str], groups: Groups) -> Iterable[Defin
     if old.name not in apart:
         if by_group := sorted(apart & set(old.arguments)):
             raise ValueError(
-                f"define= gives {old.name!r}, which is equal across groups, a value that depends on {by_group[0]!r}, which is not. "
-                f"Name a group: {called(by_group[0], groups.labels[0])!r}."
+                f"define= gives {old.name!r}, which is equal across groups, a value that depends on {by_group[0]!r}, which "
+                f"is not. Name a group: {called(by_group[0], groups.labels[0])!r}."
             )
         yield old
         return

@@ -69,8 +69,8 @@ def standardized(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
         One row per parameter (R2 of a latent variable or an item in rows `R2 name`): `std.lv`, with latent variables of
         variance 1, and `std.all`, with items and covariates of variance 1 as well, each with its delta-method standard
         error (`.se`). Items without a response in which a variance is measured (counts, say) have no `std.all` and
-        no R2; `.attrs["notes"]` names them. With groups one table each, `group` in front, in the standard units of that group,
-        parameters by their plain names.
+        no R2; `.attrs["notes"]` names them. With groups one table each, `group` in front, in the standard units of that
+        group, parameters by their plain names.
 
     Notes
     -----

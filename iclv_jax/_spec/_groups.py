@@ -52,7 +52,7 @@ class Groups:
 
 
 def chosen_group(groups: Groups | None, group: Level | None, what: str) -> int | None:
-    """The position of a group by name; None for a model without groups. ValueError where none, or an unknown one, is named."""
+    """The position of a group by name; None for a model without groups. ValueError where it is none of them."""
     known = () if groups is None else groups.names
     if group is None and not known:
         return None
@@ -92,8 +92,8 @@ def check_groups(
     if group is None:
         if equal or free:
             raise ValueError(
-                f"{'equal_across' if equal else 'free_across'}= speaks of groups, but there are none. Name the column that tells "
-                "them apart by group=."
+                f"{'equal_across' if equal else 'free_across'}= speaks of groups, but there are none. Name the column that "
+                "tells them apart by group=."
             )
         return None
     if not isinstance(group, str) or not group:
