@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from iclv_jax._base._types import Array, Float, Int, Scores
 
-Group = Int[Array, " person"] | None
+Group = Int[Array, "*person"] | None
 
 
 def own(theta: Float[Array, "*group cell"], group: Group) -> Float[Array, "*person cell"]:
