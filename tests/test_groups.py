@@ -490,6 +490,8 @@ def test_what_a_group_lacks_is_said(people):
         continuous().bind(people.assign(y1=people.y1.mask(south)))
     with pytest.raises(ValueError, match="In the group 'south': Continuous item 'y1' has the same value"):
         continuous().bind(people.assign(y1=people.y1.mask(south, 1.0)))
+    with pytest.raises(ValueError, match="covariate 'age' is constant in the group 'south'"):
+        continuous().bind(people.assign(age=people.age.mask(south, 1.0)))
     moved = people.assign(id=np.arange(len(people)) // 2)
     with pytest.raises(ValueError, match="'land' is not constant within person"):
         iclv.Model(

@@ -75,6 +75,7 @@ def check_groups(
     group: np.ndarray,
     levels: Mapping[str, tuple[Level, ...]],
     values: Mapping[str, np.ndarray],
+    covariates: Mapping[str, np.ndarray],
 ) -> None:
     """Raise ValueError where a group lacks what its own parameters would be estimated from."""
     groups = spec.groups
@@ -82,6 +83,12 @@ def check_groups(
     for at, name in enumerate(groups.names):
         if not (group == at).any():
             raise ValueError(f"group=: nobody is in the group {name!r} in these data.")
+        for covariate, column in covariates.items() if "regressions" not in groups.equal else ():
+            if np.ptp(column[group == at]) == 0.0:
+                raise ValueError(
+                    f"The covariate {covariate!r} is constant in the group {name!r}, so its coefficients there are "
+                    "unidentified. Let the groups share them by equal_across=('regressions', ...), or leave it out."
+                )
         for item in spec.indicators:
             answers = values[item.column][group == at]
             people = [p for p, mine in zip(frame.people, group == at, strict=True) if mine]

@@ -178,7 +178,8 @@ def read_panel(
         i.column: np.full(len(frame.people), np.nan) for i in spec.indicators if i.column not in values
     }
     if group is not None and "items" in outcomes and levels is None:
-        check_groups(spec, frame, group, found, values)
+        named = dict(zip(all_terms(spec.covariates, nominal), covariates.T, strict=True))
+        check_groups(spec, frame, group, found, values, named)
     choices = [read_choices(c, _frame_of(c, frames), "choices" in outcomes, estimating) for c in spec.choices]
     tables = tuple(
         Table(kernel.name, read.frame, _situations(read), read.masked)

@@ -11,7 +11,7 @@ from iclv_jax._panel import Panel, read_panel, settled
 from iclv_jax._parameters import ParameterTable, Row, build_table, in_every_group
 from iclv_jax._problem._start import default_start
 from iclv_jax._report._modules import free_parameters
-from iclv_jax._report._summary import HEADINGS
+from iclv_jax._report._summary import HEADINGS, group_facts
 from iclv_jax._spec import Kernel
 from iclv_jax._spec._model import Spec
 from iclv_jax._tables._format import number
@@ -43,7 +43,7 @@ def describe(spec: Given[Spec], data: Given[Any], person: Given[str | None], peo
     spec = in_every_group(spec, panel.levels)
     table = build_table(spec, panel.levels, panel.moments)
     starts = dict(zip(table.names, default_start(spec, table, panel), strict=True))
-    facts = [("People", f"{len(panel.people):,}")]
+    facts = [("People", f"{len(panel.people):,}"), *group_facts(spec, panel)]
     for choice in spec.choices:
         facts += _shares(choice, panel, len(spec.choices) > 1)
     facts += _items(spec, table, panel)

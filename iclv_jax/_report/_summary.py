@@ -17,6 +17,7 @@ from iclv_jax._problem import Problem
 from iclv_jax._report._integration import named
 from iclv_jax._report._modules import collapsed, flat_notes, free_parameters
 from iclv_jax._report._table import table
+from iclv_jax._spec._model import Spec
 from iclv_jax._spec._random import share_positive
 from iclv_jax._tables._format import fixed, loglike, number, probability
 from iclv_jax._tables._table import Report, Section
@@ -86,7 +87,11 @@ def _plain_title(fit: Maximum) -> str:
 
 def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
     problem, report, parts = fit.problem, fit.optimizer_report, fit.components
-    facts = [("People", f"{fit.nobs:,}"), *group_facts(problem), *weight_facts(problem.panel)]
+    facts = [
+        ("People", f"{fit.nobs:,}"),
+        *group_facts(problem.spec, problem.panel),
+        *weight_facts(problem.panel),
+    ]
     if problem.spec.choices:
         facts.append(("Choice situations", f"{problem.panel.situations:,}"))
     if len(problem.spec.choices) > 1:
@@ -127,12 +132,12 @@ def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
     return facts
 
 
-def group_facts(problem: Problem) -> list[tuple[str, str]]:
+def group_facts(spec: Spec, panel: Panel) -> list[tuple[str, str]]:
     """How many people each group has, and what is equal across them; nothing where there are none."""
-    groups = problem.spec.groups
+    groups = spec.groups
     if groups is None:
         return []
-    counts = np.bincount(np.asarray(problem.panel.person.group), minlength=len(groups.names))
+    counts = np.bincount(np.asarray(panel.person.group), minlength=len(groups.names))
     sizes = ", ".join(f"{label} {n:,}" for label, n in zip(groups.labels, counts, strict=True))
     but = f"; free all the same: {', '.join(groups.free)}" if groups.free else ""
     return [
