@@ -58,6 +58,23 @@ class Model:
         Dropout is off in every likelihood and on while `Stochastic` trains, where each batch of people drops units of
         its own; `eqx.nn.inference_mode(module)` keeps it off there too. Layers that remember, or look at a whole batch
         (BatchNorm), are refused: a person's likelihood would depend on the others.
+    group
+        A column, constant within a person, that tells groups of people apart; None: one group. Each group then has
+        parameters of its own, called after it, `visual =~ x2 [Pasteur]`, those of the choice among them; only entries of
+        modules are shared by all. Groups are those of the data in order of appearance (of an ordered categorical column
+        in its order); the first is the one that others are compared with. What `fixed`, `equal`, `define`, `bounds` and
+        `start` say of a plain name holds in every group, what they say of `name [group]` in that one.
+    equal_across
+        Kinds of parameters that are equal across groups, which then keep their plain names: `"loadings"`, `"intercepts"`
+        (of items), `"thresholds"`, `"residuals"` (variances and scales of items, and what else belongs to one item alone),
+        `"residual covariances"`, `"regressions"` (paths and slopes), `"means"` (of latent variables), `"latent variances"`,
+        `"covariances"`, `"choice"` (everything in the utilities). With equal loadings the variances of latent variables
+        that are 1 by convention (`scale="variance"`) are 1 in the first group and free in the others; with equal intercepts,
+        or thresholds, of the items as well, so are their means, 0 in the first group (Jöreskog 1971). Nothing, the
+        default, is the configural model.
+    free_across
+        Plain names of parameters that are free all the same: `["x3 ~ 1"]` for partial invariance (Byrne, Shavelson and
+        Muthén 1989).
 
     Raises
     ------
@@ -79,6 +96,9 @@ class Model:
         bounds: Given[Mapping[str, tuple[float | None, float | None]] | None] = None,
         start: Given[Mapping[str, float] | None] = None,
         modules: Given[Mapping[str, Any] | None] = None,
+        group: Given[str | None] = None,
+        equal_across: Given[Sequence[str]] = (),
+        free_across: Given[Sequence[str]] = (),
     ) -> None:
         self._spec = build_spec(
             latent,
@@ -92,6 +112,9 @@ class Model:
             _mapping(bounds),
             _mapping(start),
             _mapping(modules),
+            group,
+            equal_across,
+            free_across,
         )
 
     @property

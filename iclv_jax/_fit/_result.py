@@ -20,6 +20,7 @@ from iclv_jax._inference._bootstrap import Bootstrap, bootstrap
 from iclv_jax._inference._compare_covariances import compare_covariances
 from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._cross_validation import cross_validate
+from iclv_jax._inference._equality import equality_tests
 from iclv_jax._inference._functions import delta
 from iclv_jax._inference._modification import lm_test, modification_indices
 from iclv_jax._inference._profile import profile
@@ -150,6 +151,7 @@ class Fit:
 
     delta, wald_test, t_test, lr_test, lm_test = delta, wald_test, t_test, lr_test, lm_test
     modification_indices, profile, sensitivity = modification_indices, profile, sensitivity
+    equality_tests = equality_tests
     cross_validate, goodness_of_fit, fit_measures = cross_validate, goodness_of_fit, fit_measures
     check_consistency = check_consistency
 

@@ -1,5 +1,7 @@
 """The summary of a fit."""
 
+from collections.abc import Mapping
+
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from iclv_jax._problem import Problem
 from iclv_jax._report._integration import named
 from iclv_jax._report._modules import collapsed, flat_notes, free_parameters
 from iclv_jax._report._table import table
+from iclv_jax._spec._model import Spec
 from iclv_jax._spec._random import share_positive
 from iclv_jax._tables._format import fixed, loglike, number, probability
 from iclv_jax._tables._table import Report, Section
@@ -49,7 +52,9 @@ def summary(fit: Maximum, cov: Given[str | None] = None) -> Report:
         title="Integrated choice and latent variable model" if _is_hybrid(fit) else _plain_title(fit),
         facts=tuple(_facts(fit, cov)),
         columns=("", "estimate", "std. error", "t (0)", "p", "t (1)"),
-        sections=tuple(_sections(table(fit, cov))),
+        sections=tuple(
+            _sections(table(fit, cov), {r.name: r.parameter.group for r in fit.problem.table.rows})
+        ),
         notes=(*_notes(fit), *covariance.notes),
         alarm=_alarm(fit),
     )
@@ -82,7 +87,11 @@ def _plain_title(fit: Maximum) -> str:
 
 def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
     problem, report, parts = fit.problem, fit.optimizer_report, fit.components
-    facts = [("People", f"{fit.nobs:,}"), *weight_facts(problem.panel)]
+    facts = [
+        ("People", f"{fit.nobs:,}"),
+        *group_facts(problem.spec, problem.panel),
+        *weight_facts(problem.panel),
+    ]
     if problem.spec.choices:
         facts.append(("Choice situations", f"{problem.panel.situations:,}"))
     if len(problem.spec.choices) > 1:
@@ -123,6 +132,20 @@ def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
     return facts
 
 
+def group_facts(spec: Spec, panel: Panel) -> list[tuple[str, str]]:
+    """How many people each group has, and what is equal across them; nothing where there are none."""
+    groups = spec.groups
+    if groups is None:
+        return []
+    counts = np.bincount(np.asarray(panel.person.group), minlength=len(groups.names))
+    sizes = ", ".join(f"{label} {n:,}" for label, n in zip(groups.labels, counts, strict=True))
+    but = f"; free all the same: {', '.join(groups.free)}" if groups.free else ""
+    return [
+        (f"Groups by {groups.column}", sizes),
+        ("  equal across them", (", ".join(groups.equal) or "nothing") + but),
+    ]
+
+
 def weight_facts(panel: Panel) -> list[tuple[str, str]]:
     """What the weights are taken for; nothing where there are none."""
     total, people = f"{number(float(panel.weights.sum()))}", f"{len(panel.people):,}"
@@ -161,13 +184,16 @@ def rule_in_words(problem: Problem) -> str:
     return problem.rule.describe(dimension)
 
 
-def _sections(frame: pd.DataFrame) -> list[Section]:
+def _sections(frame: pd.DataFrame, groups: Mapping[str, str]) -> list[Section]:
+    """Block by block, what is shared by all groups before what is one group's own."""
     sections = []
-    entry = frame["role"] == "weight"
+    entry, of = frame["role"] == "weight", frame.index.map(groups)
     for block, heading in HEADINGS.items():
-        rows = frame[(frame["block"] == block) & ~entry]
-        if len(rows):
-            sections.append(Section(heading, tuple(_row(str(name), row) for name, row in rows.iterrows())))
+        for group in dict.fromkeys(["", *groups.values()]):
+            rows = frame[(frame["block"] == block) & ~entry & (of == group)]
+            if len(rows):
+                title = f"{heading}, {group}" if group else heading
+                sections.append(Section(title, tuple(_row(str(name), row) for name, row in rows.iterrows())))
     if entry.any():
         rows = tuple(_row(str(name), row) for name, row in frame[entry].iterrows())
         sections.append(Section("Modules", rows, shown=False))
@@ -215,10 +241,16 @@ def _notes(fit: Maximum) -> list[str]:
 def _signs(fit: Maximum) -> list[str]:
     """On which side of zero random coefficients lie, where they lie on both."""
     notes = []
+    groups = fit.problem.spec.groups
     for name, mixing in fit.problem.spec.random:
-        share = share_positive(mixing, {k: fit.all_params[n] for k, n in mixing.named(name).items()})
-        if 0.0 < share < 1.0:
-            notes.append(
-                f"{name} is negative for {1.0 - share:.1%} and positive for {share:.1%} of its distribution"
-            )
-    return notes
+        for label in groups.labels if groups is not None else ("",):
+            mine = {
+                r.parameter.base: r.name for r in fit.problem.table.rows if r.parameter.group in ("", label)
+            }
+            values = {k: fit.all_params[mine[n]] for k, n in mixing.named(name).items()}
+            share = share_positive(mixing, values)
+            if 0.0 < share < 1.0:
+                notes.append(
+                    f"{mine[name]} is negative for {1.0 - share:.1%} and positive for {share:.1%} of its distribution"
+                )
+    return list(dict.fromkeys(notes))
