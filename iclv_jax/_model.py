@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import AnyFrame, AnyFrames, Given
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
@@ -101,7 +101,7 @@ class Model:
 
     def describe(
         self,
-        data: Given[pd.DataFrame | None] = None,
+        data: Given[AnyFrames | None] = None,
         *,
         person: Given[str | None] = None,
         people: Given[Any] = None,
@@ -111,10 +111,10 @@ class Model:
 
     def bind(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[AnyFrames],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -144,10 +144,10 @@ class Model:
 
     def fit(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[AnyFrames],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -166,8 +166,9 @@ class Model:
         Parameters
         ----------
         data
-            One row per choice situation, wide over alternatives. Items and covariates of latent
-            variables are constant within a person.
+            A frame of pandas, polars, pyarrow or any library that narwhals reads (lazy ones are computed), or a mapping of
+            several by name. One row per choice situation, wide over alternatives. Items and covariates of latent variables
+            are constant within a person.
         person
             Column that says whose row it is; None: every row is a person.
         people
@@ -248,10 +249,10 @@ class Model:
 
     def fit_sequential(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[AnyFrames],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -324,7 +325,7 @@ class Model:
     def simulate(
         self,
         params: Given[Mapping[str, float]],
-        frame: Given[pd.DataFrame],
+        frame: Given[AnyFrame],
         *,
         seed: Given[int] = 0,
         person: Given[str | None] = None,
