@@ -1,6 +1,8 @@
 """From data to estimates in a straight line."""
 
+import datetime
 import sys
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,6 +15,7 @@ import pandas as pd
 
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
+from iclv_jax._base._version import __version__
 from iclv_jax._fit._many_starts import check_starts, from_many
 from iclv_jax._fit._result import Fit
 from iclv_jax._inference._estimated import has
@@ -20,6 +23,7 @@ from iclv_jax._integration import Rule
 from iclv_jax._optimise import (
     Checkpoint,
     Optimizer,
+    OptimizerReport,
     Outcome,
     Stochastic,
     TrustRegion,
@@ -68,6 +72,7 @@ def fit(
     weights_are: Given[WeightsAre] = "sampling",
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
+    begin = time.perf_counter()
     optimizer = checked_optimizer(optimizer)
     check_accuracy(accuracy)
     problem = bind(
@@ -91,7 +96,14 @@ def fit(
     problem, params, known = outcome.objective.problem, outcome.params, outcome.objective.known
     precision = checked_accuracy(problem, params, outcome.precision, accuracy)
     known = known.get(params.tobytes())
-    return Fit(problem, params, outcome.report, np.asarray(first), precision, steps, known, applied)
+    report = timed(outcome.report, begin)
+    return Fit(problem, params, report, np.asarray(first), precision, steps, known, applied)
+
+
+def timed(report: OptimizerReport, begin: float) -> OptimizerReport:
+    """The report with how long the fit took, and when it ended."""
+    now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    return replace(report, waited=time.perf_counter() - begin, finished=now, version=__version__)
 
 
 def checkpoint_of(

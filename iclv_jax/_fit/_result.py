@@ -20,6 +20,7 @@ from iclv_jax._inference._bootstrap import Bootstrap, bootstrap
 from iclv_jax._inference._compare_covariances import compare_covariances
 from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._cross_validation import cross_validate
+from iclv_jax._inference._dependence import correlations, eigenvalues
 from iclv_jax._inference._functions import delta
 from iclv_jax._inference._modification import lm_test, modification_indices
 from iclv_jax._inference._profile import profile
@@ -31,7 +32,7 @@ from iclv_jax._predict._classes import class_probabilities
 from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._fit_measures import fit_measures
 from iclv_jax._predict._goodness import goodness_of_fit
-from iclv_jax._predict._latent_scores import latent_covariances, latent_scores
+from iclv_jax._predict._latent_scores import individual_parameters, latent_covariances, latent_scores
 from iclv_jax._predict._predictions import predict, predict_items
 from iclv_jax._predict._scenario import scenario
 from iclv_jax._predict._shares import choice_fit, hit_rate, shares
@@ -140,6 +141,7 @@ class Fit:
     default_covariance = property(kinds.default_covariance)
     covariance, cov_params = kinds.covariance, kinds.cov_params
     standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
+    correlations, eigenvalues = correlations, eigenvalues
     bse, tvalues, pvalues = (
         property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
     )
@@ -154,6 +156,7 @@ class Fit:
     # --- people, their choices and their answers ------------------------------------------------------------------
 
     latent_scores, latent_covariances = latent_scores, latent_covariances
+    individual_parameters = individual_parameters
     predict, predict_items, class_probabilities = predict, predict_items, class_probabilities
     shares, hit_rate, choice_fit = shares, hit_rate, choice_fit
     elasticities, marginal_effects = elasticities, marginal_effects

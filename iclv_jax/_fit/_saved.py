@@ -14,6 +14,7 @@ from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_erro
 from iclv_jax._inference import _estimated as estimated
 from iclv_jax._inference import _intervals as intervals
 from iclv_jax._inference._criteria import aic, bic, penalty
+from iclv_jax._inference._dependence import correlations, eigenvalues
 from iclv_jax._inference._penalised import from_data
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict import Posterior
@@ -43,6 +44,7 @@ class SavedFit:
 
     penalty, aic, bic = property(penalty), property(aic), property(bic)
     standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
+    correlations, eigenvalues = correlations, eigenvalues
     bse, tvalues, pvalues = (
         property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
     )
