@@ -33,6 +33,7 @@ def calls(fit, case, folder):
         "hit_rate": lambda: fit.hit_rate(),
         "integration_report": lambda: fit.integration_report(),
         "latent_covariances": lambda: fit.latent_covariances(),
+        "individual_parameters": lambda: fit.individual_parameters(),
         "latent_scores": lambda: fit.latent_scores(),
         "lm_test": lambda: fit.lm_test([r.name for r in fit.problem.table.rows if r.status == "fixed"]),
         "lr_test": lambda: fit.lr_test(fit),

@@ -42,6 +42,7 @@ from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy, Finer
 from iclv_jax._problem._components import Components
 from iclv_jax._report._integration import finer, integration_report
+from iclv_jax._report._page import report
 from iclv_jax._report._summary import summary
 from iclv_jax._report._table import table
 
@@ -166,7 +167,7 @@ class Fit:
     # --- reports --------------------------------------------------------------------------------------------------
 
     summary, table, integration_report = summary, table, integration_report
-    save = write
+    report, save = report, write
 
     @kept
     def _finer(self) -> Finer | None:

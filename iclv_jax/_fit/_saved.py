@@ -19,6 +19,7 @@ from iclv_jax._inference._penalised import from_data
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict import Posterior
 from iclv_jax._predict._latent_scores import scores_frame
+from iclv_jax._report._page import report
 
 
 @final
@@ -144,6 +145,8 @@ class SavedFit:
     def summary(self) -> str:
         """The summary as it was printed when the fit was saved."""
         return self.about["summary"]
+
+    report = report
 
     def __str__(self) -> str:
         return self.summary()

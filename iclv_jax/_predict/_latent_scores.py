@@ -27,8 +27,9 @@ def individual_parameters(fit: Estimated, names: Given[Sequence[str] | None] = N
     all items and choices, with posterior standard deviations (`name.sd`).
 
     Other names of the same: individual, conditional or individual-level parameters (Train 2009, chapter 11), best linear
-    unbiased predictors (BLUP) of multilevel models, expected a posteriori scores (EAP) of item response. They vary less over people than the coefficients do, the less so the fewer the answers. Coefficients come as they stand in the
-    utility: of a log-normal one the mean of `exp(...)`, with its sign.
+    unbiased predictors (BLUP) of multilevel models, expected a posteriori scores (EAP) of item response. They vary less over
+    people than the coefficients do, the less so the fewer the answers. Coefficients come as they stand in the utility: of a
+    log-normal one the mean of `exp(...)`, with its sign.
 
     Parameters
     ----------

@@ -28,7 +28,9 @@ def estimated(value: float, *errors: float) -> tuple[str, ...]:
         return tuple(number(v) for v in (value, *errors))
     needed = 1 - math.floor(math.log10(min(known)))
     if needed > MOST_DECIMALS or max(abs(value), *known) >= 1e6:
-        return tuple(number(v) for v in (value, *errors))
+        digits = needed + 1 + math.floor(math.log10(abs(value))) if value else 0
+        wide = 4 < digits <= MOST_DECIMALS
+        return (f"{value:.{digits - 1}e}" if wide else number(value), *map(number, errors))
     usual = 3 - max(0, math.floor(math.log10(abs(value)))) if value else 3
     return tuple(fixed(v, max(usual, needed, 0)) for v in (value, *errors))
 
