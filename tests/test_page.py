@@ -137,7 +137,8 @@ def test_a_browser_sorts_tables_and_complains_of_nothing(whole, tmp_path):
     copy = tmp_path / "look.html"
     copy.write_text(whole.read_text(encoding="utf-8").replace("</body>", look + "</body>"), encoding="utf-8")
     command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'home'}",
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+        f"--user-data-dir={tmp_path / 'home'}",
         "--window-size=420,900", "--dump-dom", copy.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

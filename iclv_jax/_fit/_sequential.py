@@ -53,8 +53,7 @@ def fit_sequential(
     weights_are: Given[WeightsAre] = "sampling",
 ) -> SequentialFit:
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
-    begin = time.perf_counter()
-    optimizer = _checked(spec, optimizer)
+    begin, optimizer = time.perf_counter(), _checked(spec, optimizer)
     problem = bind(
         spec,
         data,
