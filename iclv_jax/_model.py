@@ -201,8 +201,9 @@ class Model:
             list; where keys overlap the longest one holds, and None exempts. `fit.llf` stays the log-likelihood,
             `fit.penalty` stands beside it, and summary and covariances say that they are penalised.
         start
-            `"sequential"` (items and structure, then the choice, then everything), `"default"`, a
-            mapping of some names to values, or an earlier fit, also one of `fit_sequential` or one that was loaded.
+            `"sequential"` (items and structure, then the choice, then everything), `"default"`, a mapping of some names to
+            values, an earlier fit, also one of `fit_sequential` or one that was loaded, or the estimates of another program,
+            `iclv.read_start("model_estimates.csv")`.
         starts
             How often to start: log-likelihoods of mixtures, classes and random coefficients can have several maxima. The
             first is `start`, the others are random departures from the default, taken to their maxima in one compiled loop

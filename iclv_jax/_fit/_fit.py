@@ -18,6 +18,7 @@ from iclv_jax._base._types import Given
 from iclv_jax._base._version import __version__
 from iclv_jax._fit._many_starts import check_starts, from_many
 from iclv_jax._fit._result import Fit
+from iclv_jax._fit._start_files import Start
 from iclv_jax._inference._estimated import has
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import (
@@ -195,12 +196,16 @@ def checked_accuracy(
     """The accuracy of the integral at the estimates, with a warning where it is too low for use."""
     precision = replace(known or accuracy_at(problem, jnp.asarray(params)), target=target)
     if few := precision.warning():
-        # At the line of the user: past those of the package, and of what wraps them.
-        frame, level = sys._getframe(), 1
-        while frame.f_back is not None and _inside(frame):
-            frame, level = frame.f_back, level + 1
-        warnings.warn(few, UserWarning, stacklevel=level)
+        warnings.warn(few, UserWarning, stacklevel=_users_line())
     return precision
+
+
+def _users_line() -> int:
+    """How far up the line of the user is: past those of the package, and of what wraps them."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and _inside(frame):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _check_nodes(problem: Problem) -> None:
@@ -218,7 +223,7 @@ def _check_nodes(problem: Problem) -> None:
 def start_values(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
     """Start values, and whether the stages of a sequential start are to follow.
 
-    `start` is `"sequential"`, `"default"`, a mapping of some or all names, or an earlier fit.
+    `start` is `"sequential"`, `"default"`, a mapping of some or all names, an earlier fit, or what `read_start` has read.
     """
     if not problem.names:
         raise ValueError(
@@ -238,6 +243,11 @@ def _chosen_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
                 f"start= is 'sequential', 'default', a mapping of names to values, or a fit, not {start!r}."
             )
         return default, start == "sequential"
+    if isinstance(start, Start):
+        values, said = start.for_names(problem.names)
+        if said:
+            warnings.warn(said, UserWarning, stacklevel=_users_line())
+        return _named_start(problem, values, default), False
     if has(start, "covariance") and has(start, "params"):
         known = dict(start.params)
         return np.array([known.get(n, d) for n, d in zip(problem.names, default, strict=True)]), False

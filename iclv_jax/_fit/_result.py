@@ -41,6 +41,7 @@ from iclv_jax._predict._willingness_to_pay import willingness_to_pay
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy, Finer
 from iclv_jax._problem._components import Components
+from iclv_jax._report._exports import to_csv, to_dict, to_excel, to_latex
 from iclv_jax._report._integration import finer, integration_report
 from iclv_jax._report._page import report
 from iclv_jax._report._summary import summary
@@ -168,6 +169,7 @@ class Fit:
 
     summary, table, integration_report = summary, table, integration_report
     report, save = report, write
+    to_latex, to_csv, to_excel, to_dict = to_latex, to_csv, to_excel, to_dict
 
     @kept
     def _finer(self) -> Finer | None:

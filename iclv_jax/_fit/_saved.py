@@ -19,6 +19,7 @@ from iclv_jax._inference._penalised import from_data
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict import Posterior
 from iclv_jax._predict._latent_scores import scores_frame
+from iclv_jax._report._exports import to_csv, to_dict, to_excel, to_latex
 from iclv_jax._report._page import report
 
 
@@ -147,6 +148,7 @@ class SavedFit:
         return self.about["summary"]
 
     report = report
+    to_latex, to_csv, to_excel, to_dict = to_latex, to_csv, to_excel, to_dict
 
     def __str__(self) -> str:
         return self.summary()

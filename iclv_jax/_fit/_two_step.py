@@ -27,6 +27,7 @@ from iclv_jax._predict._willingness_to_pay import willingness_to_pay
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._problem._components import Components
+from iclv_jax._report._exports import to_csv, to_dict, to_excel, to_latex
 from iclv_jax._report._page import report
 from iclv_jax._report._two_step import DEFAULT, summary, table
 
@@ -199,3 +200,4 @@ class SequentialFit:
     scenario, willingness_to_pay = scenario, willingness_to_pay
     effects, standardized, reliability, fit_measures = effects, standardized, reliability, fit_measures
     summary, table, report = summary, table, report
+    to_latex, to_csv, to_excel, to_dict = to_latex, to_csv, to_excel, to_dict
