@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import AnyFrame, AnyFrames, Given
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
@@ -124,7 +124,7 @@ class Model:
 
     def describe(
         self,
-        data: Given[pd.DataFrame | None] = None,
+        data: Given[AnyFrames | None] = None,
         *,
         person: Given[str | None] = None,
         people: Given[Any] = None,
@@ -134,10 +134,10 @@ class Model:
 
     def bind(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[AnyFrames],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -167,10 +167,10 @@ class Model:
 
     def fit(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[AnyFrames],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -189,8 +189,9 @@ class Model:
         Parameters
         ----------
         data
-            One row per choice situation, wide over alternatives. Items and covariates of latent
-            variables are constant within a person.
+            A frame of pandas, polars, pyarrow or any library that narwhals reads (lazy ones are computed), or a mapping of
+            several by name. One row per choice situation, wide over alternatives. Items and covariates of latent variables
+            are constant within a person.
         person
             Column that says whose row it is; None: every row is a person.
         people
@@ -223,8 +224,9 @@ class Model:
             list; where keys overlap the longest one holds, and None exempts. `fit.llf` stays the log-likelihood,
             `fit.penalty` stands beside it, and summary and covariances say that they are penalised.
         start
-            `"sequential"` (items and structure, then the choice, then everything), `"default"`, a
-            mapping of some names to values, or an earlier fit, also one of `fit_sequential` or one that was loaded.
+            `"sequential"` (items and structure, then the choice, then everything), `"default"`, a mapping of some names to
+            values, an earlier fit, also one of `fit_sequential` or one that was loaded, or the estimates of another program,
+            `iclv.read_start("model_estimates.csv")`.
         starts
             How often to start: log-likelihoods of mixtures, classes and random coefficients can have several maxima. The
             first is `start`, the others are random departures from the default, taken to their maxima in one compiled loop
@@ -271,10 +273,10 @@ class Model:
 
     def fit_sequential(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[AnyFrames],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -347,7 +349,7 @@ class Model:
     def simulate(
         self,
         params: Given[Mapping[str, float]],
-        frame: Given[pd.DataFrame],
+        frame: Given[AnyFrame],
         *,
         seed: Given[int] = 0,
         person: Given[str | None] = None,
