@@ -62,6 +62,7 @@ from iclv_jax._spec import (  # noqa: E402
 )
 from iclv_jax._spec._initialise import initialise  # noqa: E402
 from iclv_jax._spec._terms import boxcox, piecewise, regret  # noqa: E402
+from iclv_jax._spec._text import TextError  # noqa: E402
 from iclv_jax._tables import to_latex  # noqa: E402
 from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
@@ -98,6 +99,7 @@ __all__ = [
     "SequentialFit",
     "Standardized",
     "Stochastic",
+    "TextError",
     "Thresholds",
     "Trapezoid",
     "Triangular",

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from iclv_jax._base._types import AnyFrame, AnyFrames, Given
+from iclv_jax._families._from_text import from_text, to_text
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
@@ -32,7 +33,8 @@ class Model:
         situations told by `rows=` (a column of zeros and ones) or `table=` (the data are then a mapping of frames). A
         parameter name that stands in two utilities is one parameter. None: a CFA, SEM or MIMIC model.
     covariances
-        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other.
+        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other; and of
+        continuous items (their residuals), `y1 ~~ y5`.
     random
         Choice parameters that vary over people, with their distributions, constant over a person's
         situations: `{"price": Normal(), "time": LogNormal(sign=-1)}`.
@@ -75,6 +77,9 @@ class Model:
     free_across
         Plain names of parameters that are free all the same: `["x3 ~ 1"]` for partial invariance (Byrne, Shavelson and
         Muthén 1989).
+    derived
+        Functions of parameters that are only reported, with delta-method standard errors, written as those of `define`:
+        `{"indirect": lambda p: p["b ~ a"] * p["c ~ b"]}`; each may use those before it.
 
     Raises
     ------
@@ -99,6 +104,7 @@ class Model:
         group: Given[str | None] = None,
         equal_across: Given[Sequence[str]] = (),
         free_across: Given[Sequence[str]] = (),
+        derived: Given[Mapping[str, Callable[..., Any]] | None] = None,
     ) -> None:
         self._spec = build_spec(
             latent,
@@ -115,7 +121,10 @@ class Model:
             group,
             equal_across,
             free_across,
+            _mapping(derived),
         )
+
+    from_text, to_text = classmethod(from_text), to_text
 
     @property
     def spec(self) -> Spec:

@@ -211,13 +211,17 @@ def rule_in_words(problem: Problem) -> str:
 def _sections(shown: Columns, groups: Mapping[str, str]) -> list[Section]:
     """Block by block, what is shared by all groups before what is one group's own."""
     sections, frame = [], shown.frame
-    entry, of = frame["role"] == "weight", frame.index.map(groups)
+    entry, derived = frame["role"] == "weight", frame["role"] == "derived"
+    of = frame.index.map(groups)
     for block, heading in HEADINGS.items():
         for group in dict.fromkeys(["", *groups.values()]):
-            rows = frame[(frame["block"] == block) & ~entry & (of == group)]
+            rows = frame[(frame["block"] == block) & ~entry & ~derived & (of == group)]
             if len(rows):
                 title = f"{heading}, {group}" if group else heading
                 sections.append(Section(title, tuple(shown.cells(str(name)) for name in rows.index)))
+    if derived.any():
+        rows = tuple(shown.cells(str(name)) for name in frame.index[derived])
+        sections.append(Section("Functions of parameters", rows))
     if entry.any():
         rows = tuple(shown.cells(str(name)) for name in frame.index[entry])
         sections.append(Section("Modules", rows, shown=False))
@@ -230,7 +234,7 @@ def _notes(fit: Maximum) -> list[str]:
     notes = [note[0].upper() + note[1:] for note in problem.panel.notes] + weight_notes(problem.panel)
     rows = [row for row in problem.table.rows if row.name not in inside]
     notes += [f"{row.name} equals {row.tied}" for row in rows if row.status == "equal"]
-    defined = [row.name for row in rows if row.status == "defined"]
+    defined = [row.name for row in rows if row.status == "defined" and row.parameter.role != "derived"]
     if defined:
         notes.append(f"Defined by other parameters: {', '.join(defined)}")
     notes += [
