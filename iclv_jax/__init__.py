@@ -30,7 +30,8 @@ from iclv_jax._families import (  # noqa: E402
     Probit,
     Ranking,
 )
-from iclv_jax._fit import Fit, SequentialFit, load  # noqa: E402
+from iclv_jax._fit import Fit, SequentialFit, load, read_start  # noqa: E402
+from iclv_jax._fit._invariance import invariance  # noqa: E402
 from iclv_jax._inference._against import ben_akiva_swait, vuong  # noqa: E402
 from iclv_jax._inference._multistart import multistart  # noqa: E402
 from iclv_jax._integration import (  # noqa: E402
@@ -116,11 +117,13 @@ __all__ = [
     "families",
     "from_long",
     "initialise",
+    "invariance",
     "learning_rate_test",
     "load",
     "multistart",
     "piecewise",
     "plot",
+    "read_start",
     "regret",
     "sanity_checks",
     "search",

@@ -7,9 +7,10 @@ from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
 
 
-def check_identified(spec: Spec, declared: Sequence[Parameter]) -> None:
-    """Raise ValueError for a location or scale that the model leaves open, with what to fix."""
-    constrained = {n for n, _ in spec.fixed} | {d.name for d in spec.define}
+def check_identified(spec: Spec, declared: Sequence[Parameter], given: frozenset[str] = frozenset()) -> None:
+    """Raise ValueError for a location or scale that the model leaves open, with what to fix; `given` are parameters whose
+    values come from elsewhere."""
+    constrained = set(given) | {n for n, _ in spec.fixed} | {d.name for d in spec.define}
     constrained |= {n for group in spec.equal for n in group}
     constrained |= {p.name for p in declared if p.fixed is not None}
     for item in spec.indicators:

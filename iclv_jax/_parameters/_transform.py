@@ -74,12 +74,14 @@ class Cumulative(Transform):
 @dataclass(frozen=True)
 class Standard(Transform):
     """Slopes of one equation on covariates in standard units: `z = slope * unit`; its intercept, if it has a free
-    one, where the covariates are at their centres. `units` and `centres` are places in `constants`."""
+    one, where the covariates are at their centres. `units` and `centres` are places in `constants`; `before` are slopes that
+    an equation before this one has as well (of groups that share them)."""
 
     slopes: tuple[int, ...]
     units: tuple[int, ...]
     centres: tuple[int, ...]
     intercept: int | None
+    before: tuple[int, ...] = ()
 
     def forward(self, z: Array, params: Array, constants: Array) -> Array:
         at = np.array(self.slopes)
@@ -99,7 +101,8 @@ class Standard(Transform):
         return z.at[self.intercept].set(params[self.intercept] + shift)
 
     def log_volume(self, z: Array, constants: Array) -> Array:
-        return -jnp.sum(jnp.log(constants[np.array(self.units)]))
+        units = [u for u, slope in zip(self.units, self.slopes, strict=True) if slope not in self.before]
+        return -jnp.sum(jnp.log(constants[np.array(units, int)]))
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def counted(core: Core, person: Person, owner: Array) -> tuple[Array, Array]:
 def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tuple[Array, Array]:
     """What the model expects of `observed_sums`, for the people who answered, before they did."""
     shape = core.structure
-    cells, system = shape.map.dense(core.theta(params)), shape.system
+    theta, system = core.theta(params), shape.system
     before = Linear(system.latents, 0, False) if system.absorbed else system
     seen = _answered(core, core.person, owner)
 
@@ -105,6 +105,7 @@ def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tu
         total: tuple[Array, Array], one: tuple[Person, Array, Array, Array]
     ) -> tuple[tuple[Array, Array], None]:
         person, u, weight, mask = one
+        cells = shape.cells(theta, person)
 
         def features(shocks: Array) -> Array:
             return _given(shape, cells, before.world(cells, person, shocks)[0].eta)

@@ -31,7 +31,7 @@ def facts_of(spec: Spec) -> Facts:
         },
         "bounds": dict_of(dict(spec.bounds)),
         "modules": {m.name: _module(m) for m in spec.modules},
-    }
+    } | ({} if spec.groups is None else {"groups": fields(spec.groups)})
 
 
 def _latent(latent: Latent) -> Facts:

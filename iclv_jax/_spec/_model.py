@@ -8,6 +8,7 @@ from functools import cached_property
 from iclv_jax._base._types import Given, PyTree
 from iclv_jax._spec._equation import Equation, trace_equation
 from iclv_jax._spec._family import Indicator, Kernel
+from iclv_jax._spec._groups import Groups, check_groups
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._module import Module, as_modules, check_used, expand
 from iclv_jax._spec._names import as_tuple, duplicates, nearest, slope
@@ -44,6 +45,7 @@ class Spec:
     bounds: tuple[tuple[str, tuple[float, float]], ...]
     start: tuple[tuple[str, float], ...]
     modules: tuple[Module, ...] = ()
+    groups: Groups | None = None
     residuals: tuple[tuple[str, str], ...] = ()
     """Pairs of items whose residuals covary."""
     derived: tuple[Definition, ...] = ()
@@ -119,6 +121,9 @@ def build_spec(
     bounds: Given[Mapping[str, tuple[float | None, float | None]]],
     start: Given[Mapping[str, float]],
     modules: Given[Mapping[str, PyTree] | None] = None,
+    group: Given[str | None] = None,
+    equal_across: Given[Sequence[str]] = (),
+    free_across: Given[Sequence[str]] = (),
     derived: Given[Mapping[str, Callable[..., object]] | None] = None,
 ) -> Spec:
     """Check the parts of a model against each other and record its functions."""
@@ -154,6 +159,7 @@ def build_spec(
         bounds=tuple((n, _check_bounds(n, b)) for n, b in _expanded(nets, bounds, "bounds")),
         start=tuple((n, finite(n, v, "start")) for n, v in _expanded(nets, start, "start")),
         modules=nets,
+        groups=check_groups(group, equal_across, free_across),
     )
 
 
