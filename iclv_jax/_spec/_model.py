@@ -138,11 +138,7 @@ def build_spec(
     latents = tuple(_trace_latent(v, names, nets) for v in latents)
     callers = [v.equation for v in latents if v.equation] + [c.utility for c in choices]
     check_used(nets, [m.name for caller in callers for m in caller.modules])
-    if not choices and not items:
-        raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
-    _check_latents_serve(latents, items, choices, fixed)
-    _check_standardized(latents, items)
-    _check_exact(items, choices)
+    _check_together(latents, items, choices, fixed)
     pairs, residuals = residual_pairs(covariances, items)
     return Spec(
         latents=latents,
@@ -152,15 +148,25 @@ def build_spec(
         random=_check_random(random, choices, names),
         covariances=_check_covariances(pairs, names, random),
         residuals=residuals,
-        derived=tuple(_trace_definition(n, f, "derived") for n, f in _items(derived or {}, "derived")),
+        derived=_definitions(derived or {}, "derived"),
         fixed=tuple((n, finite(n, v, "fixed")) for n, v in _held(nets, fixed)),
         equal=_check_equal(equal),
-        define=tuple(_trace_definition(n, f) for n, f in _items(define, "define")),
+        define=_definitions(define, "define"),
         bounds=tuple((n, _check_bounds(n, b)) for n, b in _expanded(nets, bounds, "bounds")),
         start=tuple((n, finite(n, v, "start")) for n, v in _expanded(nets, start, "start")),
         modules=nets,
         groups=check_groups(group, equal_across, free_across),
     )
+
+
+def _check_together(
+    latents: tuple[Latent, ...], items: tuple[Indicator, ...], choices: tuple[Kernel, ...], fixed: object
+) -> None:
+    if not choices and not items:
+        raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
+    _check_latents_serve(latents, items, choices, fixed)
+    _check_standardized(latents, items)
+    _check_exact(items, choices)
 
 
 def _members(parts: object, kind: type, argument: str) -> tuple:
@@ -373,7 +379,11 @@ def _check_bounds(name: str, bounds: object) -> tuple[float, float]:
     return lower, upper
 
 
-def _trace_definition(name: str, function: object, argument: str = "define") -> Definition:
+def _definitions(given: object, argument: str) -> tuple[Definition, ...]:
+    return tuple(_trace_definition(name, function, argument) for name, function in _items(given, argument))
+
+
+def _trace_definition(name: str, function: object, argument: str) -> Definition:
     what = f"{argument}[{name!r}]"
     if not callable(function):
         raise ValueError(
