@@ -18,6 +18,7 @@ from iclv_jax._density._places import Places
 from iclv_jax._density._system import Bend, System, reduced_form, structural
 from iclv_jax._density._world import Expanded, World
 from iclv_jax._panel import Data, Person
+from iclv_jax._parameters import EFFECTS
 
 
 class Conditional(NamedTuple):
@@ -99,6 +100,12 @@ class Conditioned(System):
         )
 
 
+def _level(cells: Arrays, covariates: Float[Array, " covariate"]) -> Float[Array, " item"]:
+    """Means of the items where the latent variables are zero."""
+    level = cells["intercept"]
+    return level + cells[EFFECTS] @ covariates if EFFECTS in cells else level
+
+
 def condition(
     cells: Arrays, covariates: Float[Array, " covariate"], items: list[tuple[Arrays, Data]]
 ) -> Conditional:
@@ -107,7 +114,7 @@ def condition(
     size = mean.shape[0]
     loadings = jnp.concatenate([c["loadings"] for c, _ in items])
     loadings = jnp.pad(loadings, ((0, 0), (0, size - loadings.shape[1])))
-    intercepts = jnp.concatenate([c["intercept"] for c, _ in items])
+    intercepts = jnp.concatenate([_level(c, covariates) for c, _ in items])
     variances = jnp.concatenate([c["variance"] for c, _ in items])
     values = jnp.concatenate([d.outcome for _, d in items])
     observed = jnp.concatenate([d.occurs for _, d in items])

@@ -22,7 +22,7 @@ def sign_notes(point: Point) -> list[str]:
     loose = [v.name for v in point.spec.latents if _sign_is_free(point, v.name)]
     if not loose:
         return []
-    first = next((i.column for i in point.spec.indicators if i.of[0] == loose[0]), None)
+    first = next((i.column for i in point.spec.indicators if i.of[:1] == (loose[0],)), None)
     hint = (
         f", for example fixed={{{names.loading(loose[0], first)!r}: 1.0}} with scale='loading'"
         if first
@@ -76,14 +76,17 @@ def _information(core: Core, params: Params) -> Array:
     for block in structure.items:
         own, data = cells[block.name], people.data[block.at]
 
-        def slopes(one: Data, eta: Array, block: Items = block, own: CellTree = own) -> Array:
-            index = block.index(own, eta)
-            # Items do not meet, so one product gives every item's own derivative.
-            return jax.jvp(lambda i: block.each_at(own, one, i), (index,), (jnp.ones_like(index),))[1]
+        def slopes(one: Data, eta: Array, x: Array, block: Items = block, own: CellTree = own) -> Array:
+            index = block.index(own, eta, x)
+            # Items do not meet, so the derivative of their sum holds every item's own.
+            felt = jax.grad(lambda i: jnp.sum(block.each_at(own, one, i)))(index)
+            shape = (len(block.items), -1, size)
+            return jnp.einsum("km,kml->kl", felt.reshape(shape[:2]), own["loadings"].reshape(shape))
 
-        squares = jnp.where(data.occurs, jax.vmap(slopes)(data, means) ** 2, 0.0)
-        information = squares.sum(axis=0) / jnp.maximum(data.occurs.astype(float).sum(axis=0), 1.0)
-        total = total + variances * jnp.sum(own["loadings"] ** 2 * information[:, None], axis=0)
+        squares = jax.vmap(slopes)(data, means, people.covariates) ** 2
+        squares = jnp.where(data.occurs[..., None], squares, 0.0).sum(axis=0)
+        answered = jnp.maximum(data.occurs.astype(float).sum(axis=0), 1.0)
+        total = total + variances * jnp.sum(squares / answered[:, None], axis=0)
     return total
 
 

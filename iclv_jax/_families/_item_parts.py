@@ -5,23 +5,39 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from iclv_jax._base._types import Level
-from iclv_jax._spec import Cells, Indicator, Parameter, one
+from iclv_jax._spec import Cells, Indicator, Parameter, Standardized, one
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._parameter import Combination
+from iclv_jax._spec._standardized import column_of
 from iclv_jax._spec._values import is_number
 
 
 def normalise(item: Indicator) -> None:
-    """Turn single names into tuples and refuse empty or repeated latent variables."""
+    """Turn single names into tuples and refuse repeated latent variables and covariates, and an item that has neither."""
     if not isinstance(item.column, str) or not item.column:
         raise ValueError(f"The column of an indicator is a non-empty text, not {item.column!r}.")
     object.__setattr__(item, "of", names.as_tuple(item.of))
     object.__setattr__(item, "missing", names.as_tuple(item.missing))
-    if not item.of:
-        raise ValueError(f"Indicator {item.column!r} measures nothing: name a latent variable in `of=`.")
+    if "on" in vars(item):
+        _normalise_effects(item)
+    if not item.of and not item.on:
+        raise ValueError(
+            f"Indicator {item.column!r} measures nothing: name a latent variable in `of=`, or covariates in `on=`."
+        )
     twice = names.duplicates(item.of)
     if twice:
         raise ValueError(f"Indicator {item.column!r} names the latent variable {twice[0]!r} twice in `of=`.")
+
+
+def _normalise_effects(item: Indicator) -> None:
+    on = (item.on,) if isinstance(item.on, (str, Standardized)) else names.as_tuple(item.on)
+    object.__setattr__(item, "on", on)
+    wrong = [p for p in on if not isinstance(p, (str, Standardized))]
+    if wrong:
+        raise ValueError(f"Indicator {item.column!r}: on= holds names of columns, not {wrong[0]!r}.")
+    twice = names.duplicates(column_of(p) for p in on)
+    if twice:
+        raise ValueError(f"Indicator {item.column!r} names the covariate {twice[0]!r} twice in `on=`.")
 
 
 def check_switch(item: Indicator, field: str) -> None:
@@ -59,7 +75,7 @@ def loading_cells(item: Indicator, positions: Mapping[str, int]) -> Cells:
 
 def loading_starts(item: Indicator, total: float) -> dict[str, float]:
     """The item's total loading, shared equally among its latent variables."""
-    share = total / len(item.of) ** 0.5
+    share = total / max(len(item.of), 1) ** 0.5
     return {names.loading(latent, item.column): share for latent in item.of}
 
 

@@ -24,6 +24,7 @@ from iclv_jax._spec import (
     one,
 )
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._standardized import Predictor
 from iclv_jax._spec._values import is_number
 
 LOGISTIC_SPREAD = np.pi / np.sqrt(3.0)
@@ -34,14 +35,14 @@ MOST_LEVELS = 50
 @dataclass(frozen=True)
 class Ordered(Indicator):
     """An ordered item: `P(y = c) = F((t_c - m) / s) - F((t_{c-1} - m) / s)` with
-    `m = intercept + loading * latent`, F normal or logistic.
+    `m = intercept + loading * latent + effect * covariate`, F normal or logistic.
 
     Parameters
     ----------
     column
         The column that holds it, constant within a person.
     of
-        The latent variable that it measures, or several.
+        The latent variable that it measures, or several; `[]` for a regression on covariates alone.
     link
         `"probit"` or `"logit"`.
     levels
@@ -55,6 +56,9 @@ class Ordered(Indicator):
         (1 otherwise). None, the default: both with shared thresholds, neither with free ones.
     missing
         Values that mean "no answer", besides NaN. A missing item drops out of its person's likelihood.
+    on
+        Covariates that act on it directly, with the coefficients `column ~ covariate`: columns that are constant within a
+        person, or `Standardized(...)`.
     """
 
     column: Given[str]
@@ -65,6 +69,7 @@ class Ordered(Indicator):
     intercept: Given[bool | None] = None
     scale: Given[bool | None] = None
     missing: Given[Sequence[Level]] = ()
+    on: Given[Sequence[Predictor]] = ()
     discrete: ClassVar[bool] = True
     normal: ClassVar[bool] = False
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from iclv_jax._spec import Indicator, Parameter
+from iclv_jax._spec import Indicator, Latent, Parameter
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._standardized import column_of
 
 
 def check_identified(spec: Spec, declared: Sequence[Parameter]) -> None:
@@ -18,10 +19,27 @@ def check_identified(spec: Spec, declared: Sequence[Parameter]) -> None:
         held = any(p.role == "threshold" and p.owner == name and p.name in constrained for p in declared)
         _check_shared_thresholds(name, spec, constrained, held)
     for latent in spec.latents:
+        _check_direct(latent, spec, constrained)
         if latent.scale == "loading":
             _check_unit(latent.name, spec)
         if latent.intercept:
             _check_location(latent.name, spec, constrained, declared)
+
+
+def _check_direct(latent: Latent, spec: Spec, constrained: set[str]) -> None:
+    """A covariate that acts on a latent variable and on every one of its items does so in one direction only."""
+    if latent.equation is not None or latent.name in spec.felt:
+        return
+    items = [item for item in spec.indicators if latent.name in item.of]
+    paths = any(latent.name in v.predictors for v in spec.latents)
+    for predictor in latent.predictors if items and not paths else ():
+        held = {names.slope(latent.name, column_of(predictor))}
+        held |= {names.slope(item.column, column_of(predictor)) for item in items}
+        if all(predictor in item.on for item in items) and not held & constrained:
+            raise ValueError(
+                f"The covariate {column_of(predictor)!r} acts on {latent.name!r} and on all of its items, so its effects are "
+                f"unidentified. Take it out of on= of one item, or of {latent.name!r}."
+            )
 
 
 def _check_own_thresholds(item: Indicator, declared: Sequence[Parameter], constrained: set[str]) -> None:

@@ -6,9 +6,10 @@ from typing import TypeAlias
 
 from iclv_jax._parameters._row import Row
 from iclv_jax._parameters._transform import Standard
-from iclv_jax._spec import Latent, Standardized
+from iclv_jax._spec import Standardized
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._standardized import Predictor
 
 Moments: TypeAlias = Mapping[Standardized, tuple[float, float]]
 """Centre and unit of each standardised covariate."""
@@ -26,22 +27,27 @@ def standard_units(
         for i, r in enumerate(r for r in rows if r.status == "free")
         if not (math.isfinite(r.lower) or math.isfinite(r.upper))
     }
-    found = [_equation(latent, place, movable) for latent in spec.latents]
+    equations = [(v.name, v.predictors, names.intercept(v.name)) for v in spec.latents]
+    # Of items with several indices the names of the effects are of the indices, and none is moved.
+    equations += [(i.column, tuple(i.on), i.location) for i in spec.indicators]
+    found = [_equation(*equation, place, movable) for equation in equations]
     return tuple(t for t in found if t is not None), tuple(v for pair in moments.values() for v in pair)
 
 
 def _equation(
-    latent: Latent, place: Mapping[Standardized, int], movable: Mapping[str, int]
+    name: str,
+    predictors: Sequence[Predictor],
+    intercept: str | None,
+    place: Mapping[Standardized, int],
+    movable: Mapping[str, int],
 ) -> Standard | None:
     slopes = {
-        movable[name]: place[p]
-        for p in latent.predictors
-        if isinstance(p, Standardized)
-        and p in place
-        and (name := names.slope(latent.name, p.column)) in movable
+        movable[slope]: place[p]
+        for p in predictors
+        if isinstance(p, Standardized) and p in place and (slope := names.slope(name, p.column)) in movable
     }
     if not slopes:
         return None
     centres = tuple(slopes.values())
     units = tuple(at + 1 for at in centres)
-    return Standard(tuple(slopes), units, centres, movable.get(names.intercept(latent.name)))
+    return Standard(tuple(slopes), units, centres, movable.get(intercept or ""))

@@ -12,7 +12,7 @@ import numpy as np
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, CellTree, Float, Params
-from iclv_jax._density import Items, Structure
+from iclv_jax._density import Items, Structure, World
 from iclv_jax._density._linear import Linear
 from iclv_jax._integration import MonteCarlo
 from iclv_jax._likelihood import Core
@@ -105,7 +105,7 @@ def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tu
         person, u, weight, mask = one
 
         def features(shocks: Array) -> Array:
-            return _given(shape, cells, before.world(cells, person, shocks)[0].eta)
+            return _given(shape, cells, before.world(cells, person, shocks)[0])
 
         each = jax.vmap(features)(u) * mask[None, :]
         first, second = total
@@ -116,12 +116,12 @@ def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tu
     return jax.lax.scan(add, start, (core.person, shocks, core.weights, seen))[0]
 
 
-def _given(shape: Structure, cells: CellTree, eta: Array) -> Float[Array, " feature"]:
+def _given(shape: Structure, cells: CellTree, world: World) -> Float[Array, " feature"]:
     """Expected features given the latent variables; those of different items are then independent."""
     found = [jnp.zeros(0)]
     for block in shape.items:
         part = cells[block.name]
-        answer = block.expected_at(part, block.index(part, eta))
+        answer = block.expected_at(part, block.index(part, world.eta, world.covariates))
         if block.family.discrete:
             found.append(answer.levels.reshape(-1))
         else:

@@ -120,12 +120,12 @@ def nominal_levels(
     """
     found: dict[str, tuple[Level, ...]] = {}
     known = [*params, *(n for n, _ in spec.fixed), *(d.name for d in spec.define), *chain(*spec.equal)]
-    for latent in spec.latents:
-        for p in latent.predictors:
-            if isinstance(p, Standardized) and p.nominal:
-                found[p.column] = tuple(p.levels or ()) or _levels_of(
-                    p, f"{latent.name} ~ {p.column}[", known, frame
-                )
+    users = [(v.name, v.predictors) for v in spec.latents]
+    users += [(i.indices(_levels(spec, params)[i.column])[0], i.on) for i in spec.indicators if i.on]
+    for name, predictors in users:
+        for p in predictors:
+            if isinstance(p, Standardized) and p.nominal and p.column not in found:
+                found[p.column] = tuple(p.levels or ()) or _levels_of(p, f"{name} ~ {p.column}[", known, frame)
     return found or None
 
 

@@ -43,7 +43,7 @@ def _item_starts(spec: Spec, panel: Panel) -> dict[str, float]:
     loadings = _standard_loadings(spec, answers)
     collected: dict[str, list[float]] = {}
     for item in spec.indicators:
-        loading = loadings[item.column]
+        loading = loadings.get(item.column, 0.0)
         communality = float(np.clip(loading**2, SMALLEST_COMMUNALITY, LARGEST_COMMUNALITY))
         observed = answers[item.column][~np.isnan(answers[item.column])]
         sign = 1.0 if loading >= 0.0 else -1.0
@@ -67,7 +67,7 @@ def _standard_loadings(spec: Spec, answers: Mapping[str, np.ndarray]) -> dict[st
     """Correlation of each item with its (first) latent variable."""
     found: dict[str, float] = {}
     for latent in spec.latents:
-        items = [i for i in spec.indicators if i.of[0] == latent.name]
+        items = [i for i in spec.indicators if i.of[:1] == (latent.name,)]
         if not items:
             continue
         vector = _first_factor([answers[i.column] for i in items])

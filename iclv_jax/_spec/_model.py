@@ -12,7 +12,7 @@ from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._module import Module, as_modules, check_used, expand
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 from iclv_jax._spec._random import Mixing
-from iclv_jax._spec._standardized import Predictor, Standardized
+from iclv_jax._spec._standardized import Covariate, Logarithm, Predictor, Standardized, column_of
 from iclv_jax._spec._trace import Traced, check_arguments, record, trace
 from iclv_jax._spec._utility import Utility, trace_utility
 from iclv_jax._spec._values import finite
@@ -71,10 +71,18 @@ class Spec:
         return any(name in random for pair in self.covariances for name in pair)
 
     @property
-    def covariates(self) -> tuple[Predictor, ...]:
-        """Columns that predict latent variables, as they are or standardised, in order of first use."""
-        found = [p for latent in self.latents for p in latent.predictors if p not in self.order]
+    def covariates(self) -> tuple[Covariate, ...]:
+        """Columns that predict latent variables or act on items, as they are or standardised, in order of first use."""
+        found: list[Covariate] = [p for v in self.latents for p in v.predictors if p not in self.order]
+        for item in self.indicators:
+            found += [*item.on, *([Logarithm(item.exposure)] if item.exposure is not None else [])]
         return tuple(dict.fromkeys(found))
+
+    def users(self, covariate: Covariate) -> tuple[str, ...]:
+        """Latent variables and items that a covariate enters."""
+        latents = [v.name for v in self.latents if covariate in v.predictors]
+        items = [i.column for i in self.indicators if covariate in i.on]
+        return (*latents, *items)
 
     @property
     def nominal(self) -> tuple[Standardized, ...]:
@@ -199,6 +207,13 @@ def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
                     f"Indicator {item.column!r} measures {name!r}, which is not a latent variable of the "
                     f"model. {nearest(name, latents)}"
                 )
+        wrong = [column_of(p) for p in item.on if column_of(p) in latents]
+        if wrong:
+            raise ValueError(
+                f"Item {item.column!r} has the latent variable {wrong[0]!r} in on=, which holds covariates. Name it in of=."
+            )
+        if item.column in (*map(column_of, item.on), item.exposure):
+            raise ValueError(f"Item {item.column!r} cannot depend on itself. Take it out of on= (or exposure=).")
 
 
 def _trace_choice(choice: object, latents: list[str], modules: Sequence[Module]) -> Kernel:
@@ -259,7 +274,8 @@ def _check_latents_serve(
 
 
 def _check_standardized(latents: tuple[Latent, ...], items: tuple[Indicator, ...]) -> None:
-    used = dict.fromkeys(p for v in latents for p in v.predictors if isinstance(p, Standardized))
+    predictors = [p for part in (*(v.predictors for v in latents), *(i.on for i in items)) for p in part]
+    used = dict.fromkeys(p for p in predictors if isinstance(p, Standardized))
     for predictor in used:
         what = f"Standardized({predictor.column!r})"
         if any(predictor.column == v.name for v in latents):

@@ -134,7 +134,7 @@ class Drawing:
     def loadings(self, spec: Any) -> None:
         """Fans to the items, with loadings in a column before them."""
         crossed = any(len(i.of) > 1 for i in spec.indicators)
-        for item in spec.indicators if self.plan.items else ():
+        for item in (i for i in spec.indicators if i.column in self.plan.items):
             to = self.plan.items[item.column]
             texts = [self.estimate(names.loading(n, item.column)) for n in item.of]
             if crossed and len(item.of) > 1:
