@@ -63,11 +63,7 @@ class Continuous(Indicator):
 
     def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
         _shared.check_numeric(self.column, values, people)
-        if len(values) and np.ptp(np.asarray(values, float)) == 0.0:
-            raise ValueError(
-                f"Continuous item {self.column!r} has the same value, {values[0]}, for everyone: it measures "
-                "nothing. Remove it."
-            )
+        _shared.check_varied(self, "Continuous", values)
 
     def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
         return ()
@@ -117,3 +113,6 @@ class Continuous(Indicator):
 
     def response_variance(self, cells: Arrays) -> Array:
         return cells["variance"]
+
+    def information(self, cells: Arrays, index: Array) -> Array:
+        return 1.0 / cells["variance"]

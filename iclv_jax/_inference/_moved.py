@@ -69,7 +69,10 @@ def moved_column(problem: Problem, name: str, percent: bool) -> Move:
     for block in shape.items:
         change = outcomes[block.at]
         if change is not None and name in block.items:
-            outcomes[block.at] = raised(change, person.data[block.at].outcome, block.items.index(name))
+            answers = person.data[block.at].outcome
+            moved = raised(change, answers, block.items.index(name))
+            # What is censored stands below zero: longer is farther from it.
+            outcomes[block.at] = moved * jnp.sign(answers) if block.family.flag and not percent else moved
             places.append("the items")
     if not places:
         raise ValueError(_why_not(problem, name))

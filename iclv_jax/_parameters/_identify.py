@@ -8,6 +8,9 @@ from iclv_jax._spec._model import Spec
 from iclv_jax._spec._standardized import column_of
 
 
+LOCATIONS = ("intercept", "threshold")
+
+
 def check_identified(spec: Spec, declared: Sequence[Parameter]) -> None:
     """Raise ValueError for a location or scale that the model leaves open, with what to fix."""
     constrained = {n for n, _ in spec.fixed} | {d.name for d in spec.define}
@@ -21,7 +24,7 @@ def check_identified(spec: Spec, declared: Sequence[Parameter]) -> None:
     for latent in spec.latents:
         _check_direct(latent, spec, constrained)
         if latent.scale == "loading":
-            _check_unit(latent.name, spec)
+            _check_unit(latent.name, spec, declared)
         if latent.intercept:
             _check_location(latent.name, spec, constrained, declared)
 
@@ -96,9 +99,9 @@ def _check_shared_thresholds(name: str, spec: Spec, constrained: set[str], thres
         )
 
 
-def _check_unit(latent: str, spec: Spec) -> None:
+def _check_unit(latent: str, spec: Spec, declared: Sequence[Parameter]) -> None:
     zero = {n for n, value in spec.fixed if value == 0.0}
-    if all(names.loading(latent, item.column) in zero for item in spec.indicators if latent in item.of):
+    if all(p.name in zero for p in declared if p.role == "loading" and p.owner == latent):
         raise ValueError(
             f"Latent variable {latent!r} has scale='loading', but every loading of it is fixed at 0, which "
             "gives no unit. Fix one at another value, or use scale='variance'."
@@ -111,11 +114,11 @@ def _check_location(latent: str, spec: Spec, constrained: set[str], declared: Se
         return
     if any(_anchors(item, constrained, declared) for item in items):
         return
-    first = items[0]
+    first = next(p.name for p in declared if p.role in LOCATIONS and _owns(items[0], p))
     raise ValueError(
         f"Latent variable {latent!r} has an intercept, but the location of every item that measures it is "
         "free, so the location is unidentified. Use intercept=False, or fix the location of one item, for "
-        f"example fixed={{{(first.location or f'{first.column} | 1')!r}: 0.0}}."
+        f"example fixed={{{first!r}: 0.0}}."
     )
 
 
@@ -123,5 +126,9 @@ def _anchors(item: Indicator, constrained: set[str], declared: Sequence[Paramete
     """Whether the item's own location is given."""
     if item.location is not None:
         return item.location in constrained
-    own = {p.name for p in declared if p.role == "threshold" and p.owner == item.column}
+    own = {p.name for p in declared if p.role in LOCATIONS and _owns(item, p)}
     return not item.discrete or bool(item.shared) or bool(own & constrained)
+
+
+def _owns(item: Indicator, parameter: Parameter) -> bool:
+    return parameter.owner in (item.column, item.shared)

@@ -55,7 +55,8 @@ def simulate(
     codes = pd.factorize(frame[person])[0] if person is not None else np.arange(len(frame))
     for block in shape.items:
         for i, name in enumerate(block.items):
-            result[name] = _labels(spec, name, np.asarray(answers[block.at])[:, i], params)[codes]
+            for column, drawn in _labels(spec, name, np.asarray(answers[block.at])[:, i], params).items():
+                result[column] = drawn[codes]
     for block, rows in zip(shape.choices, panel.tables, strict=True):
         kernel, drawn = block.kernel, np.asarray(answers[block.at])
         for name, each in zip(kernel.columns, np.moveaxis(np.atleast_3d(drawn), 2, 0), strict=True):
@@ -69,7 +70,8 @@ def simulate(
 
 def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
     """The people of a problem with other answers, drawn at `params`: same covariates, situations, alternatives on
-    offer, and missing answers."""
+    offer, and missing answers. ValueError where it is not known who would have been lost from sight."""
+    _check_seen(problem.spec)
     core, people = problem.core, problem.core.person
     shape = structure(problem.spec, problem.table)
     answers = _draw(shape, core.constants, params, people, seed)
@@ -78,6 +80,15 @@ def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
         for d, new in zip(people.data, answers, strict=True)
     )
     return people._replace(data=data)
+
+
+def _check_seen(spec: Spec) -> None:
+    for item in spec.indicators:
+        if item.flag is not None:
+            raise ValueError(
+                f"Item {item.column!r} is censored where {item.flag!r} is 0, and when others would have been lost from sight is "
+                "no part of the model: data like these cannot be simulated."
+            )
 
 
 def _as_complete(data: Data, drawn: Array) -> Array:
@@ -152,13 +163,10 @@ def _levels_of(
 def _levels(spec: Spec, params: Mapping[str, Number]) -> dict[str, tuple[Level, ...]]:
     found: dict[str, tuple[Level, ...]] = {}
     for item in spec.indicators:
-        declared = getattr(item, "levels", None)
-        if not item.discrete:
-            found[item.column] = ()
-        elif declared is not None:
-            found[item.column] = tuple(declared)
-        else:
-            found[item.column] = tuple(range(1, _count(item.shared or item.column, params) + 1))
+        known = item.unseen
+        if known is None:
+            known = tuple(range(1, _count(item.shared or item.column, params) + 1))
+        found[item.column] = known
     return found
 
 
@@ -206,12 +214,14 @@ def _check_values(spec: Spec, table: ParameterTable, levels: Levels, vector: np.
     check_values(domains, dict(zip([r.name for r in table.rows], values.tolist(), strict=True)), "params")
 
 
-def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Number]) -> np.ndarray:
+def _labels(
+    spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Number]
+) -> dict[str, np.ndarray]:
+    """Columns of the data by person: the levels that were drawn, or the numbers with what is read beside them."""
     levels = _levels(spec, params)[name]
     if not levels:
-        return values
-    plain = np.array(levels)
-    return plain[values.astype(int)]
+        return next(item for item in spec.indicators if item.column == name).answered(values)
+    return {name: np.array(levels)[values.astype(int)]}
 
 
 def _chosen(kernel: Kernel, chosen: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:

@@ -85,6 +85,14 @@ class Indicator(abc.ABC):
         return False
 
     @property
+    def unseen(self) -> tuple[Level, ...] | None:
+        """Levels before any data are seen: the declared ones, () for a family without levels, None where data must tell."""
+        if not self.discrete:
+            return ()
+        levels: Sequence[Level] | None = getattr(self, "levels", None)
+        return None if levels is None else tuple(levels)
+
+    @property
     def flag(self) -> str | None:
         """A column of zeros and ones that is read together with the answers; see `flagged`."""
         return None
@@ -138,6 +146,11 @@ class Indicator(abc.ABC):
     def response_variance(self, cells: Arrays) -> Array | None:
         """Variance of the response behind each item (for a continuous item, of the item) about its index; None for a
         family that has no such response, and so no standardised solution."""
+        return None
+
+    def information(self, cells: Arrays, index: Array) -> Array | None:
+        """Fisher information of each item on its index, of families without levels (levels have theirs from `expected`);
+        None for a family that does not say."""
         return None
 
 
