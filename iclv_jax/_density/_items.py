@@ -253,15 +253,16 @@ def _own(slots: Slots, rows: Arrays, lead: tuple[int, ...]) -> Array:
     items, count = slots.own.shape
     if not count:
         return jnp.zeros((*lead, items, 0))
-    flat = jnp.concatenate([a.reshape(*lead, items, -1) for a in rows.values()], axis=-1)
+    # By name: a mapping that has gone through a transformation comes back sorted.
+    flat = jnp.concatenate([rows[key].reshape(*lead, items, -1) for key in slots.keys], axis=-1)
     return jnp.where(slots.used, flat[..., np.arange(items)[:, None], slots.own], 0.0)
 
 
 def _seed(slots: Slots, rows: Arrays, slot: int) -> Arrays:
     """Ones at this own slot of every item, in the shapes of `rows`."""
     items = slots.own.shape[0]
-    widths = [int(np.prod(a.shape[1:], initial=1)) for a in rows.values()]
+    widths = [int(np.prod(rows[key].shape[1:], initial=1)) for key in slots.keys]
     flat = np.zeros((items, sum(widths)))
     flat[np.arange(items), slots.own[:, slot]] = slots.used[:, slot]
     pieces = np.split(flat, np.cumsum(widths)[:-1], axis=1)
-    return {k: jnp.asarray(p.reshape(a.shape)) for p, (k, a) in zip(pieces, rows.items(), strict=True)}
+    return {k: jnp.asarray(p.reshape(rows[k].shape)) for p, k in zip(pieces, slots.keys, strict=True)}
