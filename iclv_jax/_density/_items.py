@@ -81,8 +81,7 @@ class Items(Block):
         value, (own, felt) = each(cells, data, rows, self.index(cells, eta, person.covariates))
         by_slope = self._of_slots(slots, felt) * self._regressors(eta, person.covariates)[:, slots.regressors]
         scores = jnp.concatenate([_own(slots, own, (eta.shape[0],)), by_slope], axis=2)
-        flat = felt.reshape(eta.shape[0], -1)
-        pull = flat @ _fitted(self._flat(cells[LOADINGS]), eta.shape[1])
+        pull = felt.reshape(eta.shape[0], self._count) @ _fitted(self._flat(cells[LOADINGS]), eta.shape[1])
         return First(value, scores.reshape(eta.shape[0], -1)[:, slots.columns], pull, felt)
 
     def second(
@@ -100,7 +99,7 @@ class Items(Block):
         regressors = self._regressors(eta, person.covariates)[:, slots.regressors]
         own, curve, side = self._curvature(slots, cells, person, eta, shares)
         loadings = _fitted(self._flat(cells[LOADINGS]), moved)
-        loadings = loadings.reshape(len(self.items), -1, moved)
+        loadings = loadings.reshape(len(self.items), self.indices or 1, moved)
         bend = jnp.einsum("rkmn,kml,knp->rlp", curve, loadings, loadings)
         items = np.arange(len(self.items))[:, None]
         side = jnp.concatenate([side, curve[:, items, slots.indices] * regressors[..., None]], axis=2)
@@ -170,7 +169,12 @@ class Items(Block):
 
     def _flat(self, loadings: Array) -> Float[Array, "slope latent"]:
         """Loadings with items and indices in one axis."""
-        return loadings.reshape(-1, self.latents)
+        return loadings.reshape(self._count, self.latents)
+
+    @property
+    def _count(self) -> int:
+        """Indices of all items together."""
+        return len(self.items) * (self.indices or 1)
 
     def _slots(self, live: Places) -> "Slots":
         return slots_of(live, len(self.items), self.widths, self.indices or 1)

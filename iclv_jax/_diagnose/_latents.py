@@ -80,7 +80,7 @@ def _information(core: Core, params: Params) -> Array:
             index = block.index(own, eta, x)
             # Items do not meet, so the derivative of their sum holds every item's own.
             felt = jax.grad(lambda i: jnp.sum(block.each_at(own, one, i)))(index)
-            shape = (len(block.items), -1, size)
+            shape = (len(block.items), block.indices or 1, size)
             return jnp.einsum("km,kml->kl", felt.reshape(shape[:2]), own["loadings"].reshape(shape))
 
         squares = jax.vmap(slopes)(data, means, people.covariates) ** 2

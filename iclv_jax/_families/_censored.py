@@ -142,22 +142,26 @@ class Censored(Indicator):
             found = jnp.where(values >= self.upper, above, found)
         return found
 
-    def _standard(self, cells: Arrays, index: Array) -> tuple[Array, Array]:
-        """The limits in standard deviations from the mean."""
+    def _ends(self, cells: Arrays, index: Array) -> list[tuple[float, float, Array]]:
+        """The limits that there are, each with the side on which it lies (-1 or 1) and in standard deviations."""
         mean, scale = cells["intercept"] + index, jnp.sqrt(cells["variance"])
-        low, high = ((jnp.full_like(mean, limit) - mean) / scale for limit in self._limits)
-        return low, high
+        limits = ((self.lower, -1.0), (self.upper, 1.0))
+        return [(limit, side, (limit - mean) / scale) for limit, side in limits if limit is not None]
 
     def expected(self, cells: Arrays, index: Array) -> Expected:
         mean, scale = cells["intercept"] + index, jnp.sqrt(cells["variance"])
-        low, high = self._standard(cells, index)
-        inside, densities = norm.cdf(high) - norm.cdf(low), norm.pdf(low) - norm.pdf(high)
-        edges = _times(low, norm.pdf(low)) - _times(high, norm.pdf(high))
-        first = mean * inside + scale * densities
-        second = (mean**2 + scale**2) * inside + 2.0 * mean * scale * densities + scale**2 * edges
-        for limit, share in ((self.lower, norm.cdf(low)), (self.upper, norm.cdf(-high))):
-            if limit is not None:
-                first, second = first + limit * share, second + limit**2 * share
+        inside, first, second = jnp.ones_like(mean), jnp.zeros_like(mean), jnp.zeros_like(mean)
+        densities, edges = jnp.zeros_like(mean), jnp.zeros_like(mean)
+        for limit, side, end in self._ends(cells, index):
+            share, density = norm.cdf(-side * end), norm.pdf(end)
+            first, second = first + limit * share, second + limit**2 * share
+            inside, densities, edges = (
+                inside - share,
+                densities - side * density,
+                edges - side * end * density,
+            )
+        first = first + mean * inside + scale * densities
+        second = second + (mean**2 + scale**2) * inside + 2.0 * mean * scale * densities + scale**2 * edges
         return Expected(first, second - first**2, jnp.zeros((mean.shape[0], 0)))
 
     def sample(self, cells: Arrays, index: Array, key: Array) -> Array:
@@ -169,15 +173,9 @@ class Censored(Indicator):
         return cells["variance"]
 
     def information(self, cells: Arrays, index: Array) -> Array:
-        low, high = self._standard(cells, index)
-        found = norm.cdf(high) - norm.cdf(low)
-        found = found + _times(low, norm.pdf(low)) - _times(high, norm.pdf(high))
-        for limit, end in ((self.lower, low), (self.upper, -high)):
-            if limit is not None:
-                found = found + jnp.exp(2.0 * norm.logpdf(end) - norm.logcdf(end))
+        found = jnp.ones_like(cells["variance"])
+        for _, side, end in self._ends(cells, index):
+            # What lies inside, and the squared score of what lies beyond.
+            found = found - norm.cdf(-side * end) - side * end * norm.pdf(end)
+            found = found + jnp.exp(2.0 * norm.logpdf(end) - norm.logcdf(-side * end))
         return found / cells["variance"]
-
-
-def _times(limit: Array, density: Array) -> Array:
-    """Their product, 0 for a limit that is none."""
-    return jnp.where(jnp.isfinite(limit), limit, 0.0) * density
