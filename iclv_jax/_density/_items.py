@@ -44,14 +44,14 @@ class Items(Block):
 
     def index(
         self, cells: Arrays, eta: Float[Array, "*node latent"], covariates: Float[Array, " covariate"]
-    ) -> Float[Array, "*node item"]:
-        """Loadings times latent variables and effects times covariates, with a last axis of indices where an item has
-        several; drivers of random coefficients measure nothing."""
+    ) -> Array:
+        """Loadings times latent variables and effects times covariates, (*node, item), with a last axis of indices where an
+        item has several; drivers of random coefficients measure nothing."""
         found = self.by_latents(cells, eta)
-        return found + cells[EFFECTS] @ covariates if EFFECTS in cells else found
+        return found + jnp.broadcast_to(cells[EFFECTS] @ covariates, found.shape) if EFFECTS in cells else found
 
-    def by_latents(self, cells: Arrays, eta: Float[Array, "*node latent"]) -> Float[Array, "*node item"]:
-        """Loadings times latent variables."""
+    def by_latents(self, cells: Arrays, eta: Float[Array, "*node latent"]) -> Array:
+        """Loadings times latent variables, in the shape of `index`."""
         own = eta[..., : self.latents]
         if self.indices is not None:
             return jnp.einsum("...l,kml->...km", own, cells[LOADINGS])
@@ -62,11 +62,11 @@ class Items(Block):
         index = self.index(cells, world.eta, world.covariates)
         return self.each_at(cells, person.data[self.at], index)
 
-    def each_at(self, cells: CellTree, data: Data, index: Float[Array, " item"]) -> Float[Array, " item"]:
+    def each_at(self, cells: CellTree, data: Data, index: Array) -> Float[Array, " item"]:
         """Log densities of the items at their indices."""
         return self.family.log_density(cells, data.outcome, index)
 
-    def expected_at(self, cells: CellTree, index: Float[Array, " item"]) -> Expected:
+    def expected_at(self, cells: CellTree, index: Array) -> Expected:
         """What is expected of the items at their indices."""
         return self.family.expected(cells, index)
 
@@ -90,7 +90,7 @@ class Items(Block):
         cells: CellTree,
         person: Person,
         eta: Float[Array, "node latent"],
-        memo: Float[Array, "node item"],
+        memo: Array,
         shares: Float[Array, " node"],
         basis: Float[Array, "node basis"],
         moved: int,
@@ -145,7 +145,7 @@ class Items(Block):
             blocks.append(_own(slots, own, ()))
             sides.append(index.reshape(shape))
         none, units = jax.tree.map(jnp.zeros_like, rows), np.eye(shape[2])
-        seeds = [still + unit if self.indices else jnp.ones_like(still) for unit in units]
+        seeds = [jnp.broadcast_to(unit, still.shape) if self.indices else still + 1.0 for unit in units]
         curve = jnp.stack([push(none, seed)[1].reshape(shape) for seed in seeds], axis=2)
         items = len(self.items)
         stacked = jnp.stack(blocks, axis=2) if blocks else jnp.zeros((items, 0, 0))

@@ -17,6 +17,8 @@ from iclv_jax._spec._standardized import Predictor
 
 NEARLY_POISSON = 0.02
 """A dispersion below this takes Stirling's series in place of a difference of two log gamma functions."""
+NEAR, TERMS = 0.01, 9
+"""Where `log(1 + x) / x` takes its series, and of how many terms."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,9 @@ class Count(Indicator):
         if not self.dispersion:
             return values * log_mean - jnp.exp(log_mean) - gammaln(values + 1.0)
         alpha = cells["dispersion"]
-        spread = jnp.log1p(alpha * jnp.exp(log_mean))
+        mean = jnp.exp(log_mean)
         rising = _rising(values, alpha) - gammaln(values + 1.0)
-        return rising + values * (log_mean - spread) - spread / alpha
+        return rising + values * (log_mean - jnp.log1p(alpha * mean)) - mean * _share(alpha * mean)
 
     def expected(self, cells: Arrays, index: Array) -> Expected:
         mean = jnp.exp(cells["intercept"] + index)
@@ -153,6 +155,14 @@ def _rising(count: Array, alpha: Array) -> Array:
     tail = sum(
         c * (last**k - first**k) for c, k in ((1.0 / 12.0, 1), (-1.0 / 360.0, 3), (1.0 / 1260.0, 5))
     )
-    step = jnp.log1p(small * count)
-    series = (count - 0.5) * step + (step / small - count) + tail
+    step = small * count
+    series = (count - 0.5) * jnp.log1p(step) + count * (_share(step) - 1.0) + tail
     return jnp.where(large, direct, series)
+
+
+def _share(x: Array) -> Array:
+    """`log(1 + x) / x` for x >= 0, whose derivatives near 0 are those of its series."""
+    near = x < NEAR
+    rest, few = jnp.where(near, 1.0, x), jnp.where(near, x, 0.0)
+    series = sum((-few) ** k / (k + 1.0) for k in range(1, TERMS))
+    return jnp.where(near, 1.0 + series, jnp.log1p(rest) / rest)

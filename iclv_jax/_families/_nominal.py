@@ -106,12 +106,12 @@ class Nominal(Indicator):
     def log_density(self, cells: Arrays, values: Array, index: Array) -> Array:
         logs = self._log_levels(cells, index)
         places = jnp.arange(logs.shape[-1])
-        return jnp.sum(jnp.where(values[:, None] == places, logs, 0.0), axis=-1)
+        return jnp.sum(jnp.where(values[:, None] == places[None, :], logs, 0.0), axis=-1)
 
     def _log_levels(self, cells: Arrays, index: Array) -> Array:
         """Log probabilities (item, level) from indices (item, index); very small where an item has no such level."""
         utilities = jnp.pad(cells["intercept"] + index, ((0, 0), (1, 0)))
-        used = jnp.arange(utilities.shape[-1], dtype=float) <= cells["top"][:, None]
+        used = jnp.arange(utilities.shape[-1], dtype=float)[None, :] <= cells["top"][:, None]
         return jax.nn.log_softmax(jnp.where(used, utilities, -jnp.inf), axis=-1)
 
     def expected(self, cells: Arrays, index: Array) -> Expected:

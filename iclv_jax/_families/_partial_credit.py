@@ -101,14 +101,14 @@ class PartialCredit(Indicator):
     def log_density(self, cells: Arrays, values: Array, index: Array) -> Array:
         logs = self._log_levels(cells, index)
         places = jnp.arange(logs.shape[-1])
-        return jnp.sum(jnp.where(values[:, None] == places, logs, 0.0), axis=-1)
+        return jnp.sum(jnp.where(values[:, None] == places[None, :], logs, 0.0), axis=-1)
 
     def _log_levels(self, cells: Arrays, index: Array) -> Array:
         """Log probabilities (item, level); very small where an item has no such level."""
         places = jnp.arange(cells["steps"].shape[-1] + 1, dtype=float)
         reached = jnp.cumsum(jnp.pad(cells["steps"], ((0, 0), (1, 0))), axis=-1)
-        weights = places * index[:, None] - reached
-        used = places <= cells["top"][:, None]
+        weights = places[None, :] * index[:, None] - reached
+        used = places[None, :] <= cells["top"][:, None]
         return jax.nn.log_softmax(jnp.where(used, weights, -jnp.inf), axis=-1)
 
     def expected(self, cells: Arrays, index: Array) -> Expected:

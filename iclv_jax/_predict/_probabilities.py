@@ -80,7 +80,7 @@ def _before_answers(
         return _over_normal(moments, block.index(part, mean, x), spread)
     size = block.latents
     points, logs = latent_points(size)
-    eta = mean[:size] + points @ factor[:size, :size].T
+    eta = mean[None, :size] + points @ factor[:size, :size].T
     each = jax.vmap(lambda at: moments(block.index(part, at, x)))(eta)
     return jax.tree.map(lambda a: jnp.tensordot(jnp.exp(logs), a, 1), each)
 
