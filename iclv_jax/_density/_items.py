@@ -48,7 +48,9 @@ class Items(Block):
         """Loadings times latent variables and effects times covariates, (*node, item), with a last axis of indices where an
         item has several; drivers of random coefficients measure nothing."""
         found = self.by_latents(cells, eta)
-        return found + jnp.broadcast_to(cells[EFFECTS] @ covariates, found.shape) if EFFECTS in cells else found
+        return (
+            found + jnp.broadcast_to(cells[EFFECTS] @ covariates, found.shape) if EFFECTS in cells else found
+        )
 
     def by_latents(self, cells: Arrays, eta: Float[Array, "*node latent"]) -> Array:
         """Loadings times latent variables, in the shape of `index`."""

@@ -72,8 +72,8 @@ class Binary(Indicator):
     def _check_two(self, levels: tuple[Level, ...]) -> None:
         if len(levels) > 2:
             raise ValueError(
-                f"Binary item {self.column!r} has {len(levels)} levels, {', '.join(map(repr, levels[:5]))}. Two make a binary "
-                "item; make it iclv.Ordered or iclv.Nominal, or name codes that mean 'no answer' in `missing=`."
+                f"Binary item {self.column!r} has {len(levels)} levels, {', '.join(map(repr, levels[:5]))}. Two make a "
+                "binary item; make it iclv.Ordered or iclv.Nominal, or name codes that mean 'no answer' in `missing=`."
             )
 
     @property

@@ -59,7 +59,8 @@ class Censored(Indicator):
                 continue
             if not is_number(limit) or not np.isfinite(float(limit)):
                 raise ValueError(
-                    f"Item {self.column!r}: {field}= is a finite number, or None where there is no such limit, not {limit!r}."
+                    f"Item {self.column!r}: {field}= is a finite number, or None where there is no such limit, not "
+                    f"{limit!r}."
                 )
             object.__setattr__(self, field, float(limit))
         if self.lower is None and self.upper is None:
@@ -87,14 +88,14 @@ class Censored(Indicator):
             beyond = f"below lower={low:g}" if float(value) < low else f"above upper={high:g}"  # pyright: ignore[reportArgumentType]
             if not low <= float(value) <= high:  # pyright: ignore[reportArgumentType]
                 raise ValueError(
-                    f"Censored item {self.column!r} has the value {value!r} for person {person!r}, {beyond}. Move the limit; "
-                    "codes that mean 'no answer' go into `missing=`."
+                    f"Censored item {self.column!r} has the value {value!r} for person {person!r}, {beyond}. Move the "
+                    "limit; codes that mean 'no answer' go into `missing=`."
                 )
         inside = [v for v in values if low < float(v) < high]  # pyright: ignore[reportArgumentType]
         if values and len(set(inside)) < 2:
             raise ValueError(
-                f"Censored item {self.column!r} hardly has values between its limits, so that its scale is unidentified. Make it "
-                "iclv.Binary or iclv.Ordered."
+                f"Censored item {self.column!r} hardly has values between its limits, so that its scale is unidentified. "
+                "Make it iclv.Binary or iclv.Ordered."
             )
 
     @property

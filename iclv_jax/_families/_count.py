@@ -81,8 +81,8 @@ class Count(Indicator):
         for value, person in zip(values, people, strict=True):
             if float(value) < 0.0 or float(value) % 1.0:  # pyright: ignore[reportArgumentType]
                 raise ValueError(
-                    f"Count item {self.column!r} has the value {value!r} for person {person!r}. Counts are whole numbers from "
-                    "0 on; codes that mean 'no answer' go into `missing=`."
+                    f"Count item {self.column!r} has the value {value!r} for person {person!r}. Counts are whole numbers "
+                    "from 0 on; codes that mean 'no answer' go into `missing=`."
                 )
         _shared.check_varied(self, "Count", values)
 
@@ -152,9 +152,7 @@ def _rising(count: Array, alpha: Array) -> Array:
     direct = gammaln(count + 1.0 / usual) - gammaln(1.0 / usual) + count * jnp.log(usual)
     # Stirling's series of both, whose leading terms are taken together: log Gamma alone loses what is left of them.
     first, last = small, small / (1.0 + small * count)
-    tail = sum(
-        c * (last**k - first**k) for c, k in ((1.0 / 12.0, 1), (-1.0 / 360.0, 3), (1.0 / 1260.0, 5))
-    )
+    tail = sum(c * (last**k - first**k) for c, k in ((1.0 / 12.0, 1), (-1.0 / 360.0, 3), (1.0 / 1260.0, 5)))
     step = small * count
     series = (count - 0.5) * jnp.log1p(step) + count * (_share(step) - 1.0) + tail
     return jnp.where(large, direct, series)

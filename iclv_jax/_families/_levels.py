@@ -12,7 +12,9 @@ MOST_LEVELS = 50
 """An item with more levels than these, read from the data, was hardly meant to be ordered."""
 
 
-def declared(column: str, levels: Sequence[Level] | None, missing: Sequence[Level]) -> tuple[Level, ...] | None:
+def declared(
+    column: str, levels: Sequence[Level] | None, missing: Sequence[Level]
+) -> tuple[Level, ...] | None:
     """Levels as a user gives them, checked."""
     if levels is None:
         return None

@@ -58,9 +58,7 @@ def _observed(item: Indicator, frame: Frame, estimating: bool) -> pd.Series:
     return answers
 
 
-def _flagged(
-    item: Indicator, flag: str, frame: Frame, values: np.ndarray, estimating: bool
-) -> np.ndarray:
+def _flagged(item: Indicator, flag: str, frame: Frame, values: np.ndarray, estimating: bool) -> np.ndarray:
     """Answers together with a column of zeros and ones, which counts where there is an answer."""
     what, answered = f"Item {item.column!r}", ~np.isnan(values)
     flags = numbers(frame.people_of(flag, what), flag, what, frame.people, "person")
@@ -68,8 +66,8 @@ def _flagged(
     if len(wrong):
         shown = "missing (NaN)" if np.isnan(flags[wrong[0]]) else f"{flags[wrong[0]]:g}"
         raise ValueError(
-            f"{what}: column {flag!r} is {shown} for person {frame.people[wrong[0]]!r}. It is 1 where the end was seen and 0 "
-            "where it was not."
+            f"{what}: column {flag!r} is {shown} for person {frame.people[wrong[0]]!r}. It is 1 where the end was seen and "
+            "0 where it was not."
         )
     if estimating and answered.any() and not (flags[answered] == 1.0).any():
         raise ValueError(

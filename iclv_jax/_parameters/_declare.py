@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from iclv_jax._parameters._direct import with_effects
 from iclv_jax._spec import (
     Block,
     Cell,
@@ -22,7 +23,6 @@ from iclv_jax._spec import (
     Utility,
     one,
 )
-from iclv_jax._parameters._direct import with_effects
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._equation import CELLS
 from iclv_jax._spec._model import Spec

@@ -46,7 +46,13 @@ def _parameters(item: Indicator, index: str, levels: Levels) -> Iterable[Paramet
         for term in terms(predictor, levels):
             meaning = f"direct effect of {term} on {index}{baseline}"
             yield Parameter(
-                names.slope(index, term), "measurement", "effect", 0.0, meaning, owner=item.column, argument=term
+                names.slope(index, term),
+                "measurement",
+                "effect",
+                0.0,
+                meaning,
+                owner=item.column,
+                argument=term,
             )
 
 

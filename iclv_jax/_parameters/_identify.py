@@ -7,7 +7,6 @@ from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._standardized import column_of
 
-
 LOCATIONS = ("intercept", "threshold")
 
 
@@ -40,8 +39,8 @@ def _check_direct(latent: Latent, spec: Spec, constrained: set[str]) -> None:
         held |= {names.slope(item.column, column_of(predictor)) for item in items}
         if all(predictor in item.on for item in items) and not held & constrained:
             raise ValueError(
-                f"The covariate {column_of(predictor)!r} acts on {latent.name!r} and on all of its items, so its effects are "
-                f"unidentified. Take it out of on= of one item, or of {latent.name!r}."
+                f"The covariate {column_of(predictor)!r} acts on {latent.name!r} and on all of its items, so its "
+                f"effects are unidentified. Take it out of on= of one item, or of {latent.name!r}."
             )
 
 

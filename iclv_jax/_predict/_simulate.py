@@ -86,8 +86,8 @@ def _check_seen(spec: Spec) -> None:
     for item in spec.indicators:
         if item.flag is not None:
             raise ValueError(
-                f"Item {item.column!r} is censored where {item.flag!r} is 0, and when others would have been lost from sight is "
-                "no part of the model: data like these cannot be simulated."
+                f"Item {item.column!r} is censored where {item.flag!r} is 0, and when others would have been lost "
+                "from sight is no part of the model: data like these cannot be simulated."
             )
 
 
@@ -136,7 +136,9 @@ def nominal_levels(
     for name, predictors in users:
         for p in predictors:
             if isinstance(p, Standardized) and p.nominal and p.column not in found:
-                found[p.column] = tuple(p.levels or ()) or _levels_of(p, f"{name} ~ {p.column}[", known, frame)
+                found[p.column] = tuple(p.levels or ()) or _levels_of(
+                    p, f"{name} ~ {p.column}[", known, frame
+                )
     return found or None
 
 
@@ -214,9 +216,7 @@ def _check_values(spec: Spec, table: ParameterTable, levels: Levels, vector: np.
     check_values(domains, dict(zip([r.name for r in table.rows], values.tolist(), strict=True)), "params")
 
 
-def _labels(
-    spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Number]
-) -> dict[str, np.ndarray]:
+def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Number]) -> dict[str, np.ndarray]:
     """Columns of the data by person: the levels that were drawn, or the numbers with what is read beside them."""
     levels = _levels(spec, params)[name]
     if not levels:

@@ -64,9 +64,7 @@ def _answers(spec: Spec, panel: Panel) -> dict[str, np.ndarray]:
     return found
 
 
-def _standard_loadings(
-    spec: Spec, answers: Mapping[str, np.ndarray], levels: Levels
-) -> dict[str, float]:
+def _standard_loadings(spec: Spec, answers: Mapping[str, np.ndarray], levels: Levels) -> dict[str, float]:
     """Correlation of each item with its (first) latent variable."""
     found: dict[str, float] = {}
     for latent in spec.latents:

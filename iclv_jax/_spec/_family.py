@@ -132,8 +132,8 @@ class Indicator(abc.ABC):
 
     @abc.abstractmethod
     def log_density(self, cells: Arrays, values: Array, index: Array) -> Array:
-        """Log density of each item (shape `indicator`) given `index`, its loadings times the latent
-        variables and what covariates add. Values are floats, or integer codes for a discrete family. One item of a stack speaks for all."""
+        """Log density of each item (shape `indicator`) given `index`, its loadings times the latent variables and what
+        covariates add. Values are floats, or integer codes for a discrete family. One item of a stack speaks for all."""
 
     @abc.abstractmethod
     def expected(self, cells: Arrays, index: Array) -> "Expected":

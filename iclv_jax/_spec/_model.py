@@ -12,7 +12,7 @@ from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._module import Module, as_modules, check_used, expand
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 from iclv_jax._spec._random import Mixing
-from iclv_jax._spec._standardized import Covariate, Logarithm, Predictor, Standardized, column_of
+from iclv_jax._spec._standardized import Covariate, Logarithm, Standardized, column_of
 from iclv_jax._spec._trace import Traced, check_arguments, record, trace
 from iclv_jax._spec._utility import Utility, trace_utility
 from iclv_jax._spec._values import finite
@@ -213,7 +213,9 @@ def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
                 f"Item {item.column!r} has the latent variable {wrong[0]!r} in on=, which holds covariates. Name it in of=."
             )
         if item.column in (*map(column_of, item.on), item.exposure):
-            raise ValueError(f"Item {item.column!r} cannot depend on itself. Take it out of on= (or exposure=).")
+            raise ValueError(
+                f"Item {item.column!r} cannot depend on itself. Take it out of on= (or exposure=)."
+            )
 
 
 def _trace_choice(choice: object, latents: list[str], modules: Sequence[Module]) -> Kernel:

@@ -41,9 +41,9 @@ class Parameter:
     `fixed` is the value that convention gives it (a first loading of one, say), None when free.
     `bounds` are those that it has by nature, where it may lie on them (a user's replace them).
     `meaning` says in words what it enters. `owner` and `argument` are what its name is made of, where it has
-    them: the latent variable or item of an equation, and what stands in it. A path, a slope and a loading
-    have both, an effect of a covariate on an item both, a covariance both of its members, an entry of a module that and its array; a variance, an intercept,
-    a threshold and a spread have an owner alone.
+    them: the latent variable or item of an equation, and what stands in it. A path, a slope, a loading and a direct
+    effect have both, a covariance both of its members, an entry of a module that and its array; a variance, an
+    intercept, a threshold and a spread have an owner alone.
     """
 
     name: str

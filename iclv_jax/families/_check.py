@@ -30,8 +30,8 @@ def check_indicator(
 
     It has to be hashable and equal to a copy; to name what it uses, once, with arrays of the right shapes and loadings over
     all latent variables; to have finite start values inside their domains; a density that sums or integrates to one, whose
-    mean and variance are those of `expected`, whose information is that of `information` where there is one, and whose derivatives by the index and by every parameter are those of finite
-    differences; and draws whose mean follows it.
+    mean and variance are those of `expected`, whose information is that of `information` where there is one, and whose
+    derivatives by the index and by every parameter are those of finite differences; and draws whose mean follows it.
 
     Parameters
     ----------

@@ -137,9 +137,7 @@ class Drawing:
         for item in (i for i in spec.indicators if i.column in self.plan.items):
             to = self.plan.items[item.column]
             indices = item.indices(levels[item.column])
-            texts = [
-                " / ".join(self.estimate(names.loading(n, index)) for index in indices) for n in item.of
-            ]
+            texts = [" / ".join(self.estimate(names.loading(n, index)) for index in indices) for n in item.of]
             if crossed and len(item.of) > 1:
                 texts = [f"{t} ({n})" for t, n in zip(texts, item.of, strict=True)]
             text = ", ".join(texts)
