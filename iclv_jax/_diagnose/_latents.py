@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, CellTree, Params
+from iclv_jax._base._types import Array, Float, Params
 from iclv_jax._density import Items, reduced_form
 from iclv_jax._diagnose._point import Point, quoted
 from iclv_jax._likelihood import Core
-from iclv_jax._panel import Data
+from iclv_jax._panel import Person
 from iclv_jax._parameters import LATENT
 from iclv_jax._spec import _names as names
 
@@ -43,7 +43,7 @@ def _sign_is_free(point: Point, latent: str) -> bool:
     for row in point.table.rows:
         what = row.parameter
         mine = what.concerns(latent) and what.role in ("intercept", "path", "slope", "loading")
-        if not (mine or row.name in effects):
+        if not (mine or what.base in effects):
             continue
         held = row.status == "fixed" and row.value != 0.0
         if row.name in bound or held or row.lower >= 0.0 or row.upper <= 0.0:
@@ -67,26 +67,31 @@ def measured(point: Point) -> dict[str, float]:
 
 @compiled
 def _information(core: Core, params: Params) -> Array:
-    structure, people = core.structure, core.person
-    cells, size = structure.map.dense(core.theta(params)), core.structure.system.latents
-    means, factors = jax.vmap(lambda x: reduced_form(cells[LATENT], x))(people.covariates)
-    means, factor = means[:, :size], factors[0, :size]
-    variances = jnp.sum(factor**2, axis=1) + jnp.var(means, axis=0)
+    structure, people, theta = core.structure, core.person, core.theta(params)
+    size = structure.system.latents
+
+    def moments(person: Person) -> tuple[Array, Array]:
+        mean, factor = reduced_form(structure.cells(theta, person)[LATENT], person.covariates)
+        return mean[:size], jnp.sum(factor[:size] ** 2, axis=1)
+
+    means, spreads = jax.vmap(moments)(people)
+    variances = spreads.mean(axis=0) + jnp.var(means, axis=0)
     total = jnp.zeros(size)
     for block in structure.items:
-        own, data = cells[block.name], people.data[block.at]
 
-        def slopes(one: Data, eta: Array, x: Array, block: Items = block, own: CellTree = own) -> Array:
-            index = block.index(own, eta, x)
+        def squares(person: Person, eta: Array, block: Items = block) -> Float[Array, "item latent"]:
+            own, data = structure.cells(theta, person)[block.name], person.data[block.at]
+            index = block.index(own, eta, person.covariates)
             # Items do not meet, so the derivative of their sum holds every item's own.
-            felt = jax.grad(lambda i: jnp.sum(block.each_at(own, one, i)))(index)
+            felt = jax.grad(lambda i: jnp.sum(block.each_at(own, data, i)))(index)
             shape = (len(block.items), block.indices or 1, size)
-            return jnp.einsum("km,kml->kl", felt.reshape(shape[:2]), own["loadings"].reshape(shape))
+            slopes = jnp.einsum("km,kml->kl", felt.reshape(shape[:2]), own["loadings"].reshape(shape))
+            return jnp.where(data.occurs[:, None], slopes**2, 0.0)
 
-        squares = jax.vmap(slopes)(data, means, people.covariates) ** 2
-        squares = jnp.where(data.occurs[..., None], squares, 0.0).sum(axis=0)
-        answered = jnp.maximum(data.occurs.astype(float).sum(axis=0), 1.0)
-        total = total + variances * jnp.sum(squares / answered[:, None], axis=0)
+        seen = jnp.maximum(people.data[block.at].occurs.astype(float).sum(axis=0), 1.0)
+        total = total + variances * jnp.sum(
+            jax.vmap(squares)(people, means).sum(axis=0) / seen[:, None], axis=0
+        )
     return total
 
 

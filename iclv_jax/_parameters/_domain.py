@@ -34,8 +34,8 @@ def check_values(domains: Sequence[Domain], values: Mapping[str, float], argumen
 def _check_positive(name: str, values: Mapping[str, float], argument: str) -> None:
     if not values.get(name, 1.0) > 0.0:
         raise ValueError(
-            f"{argument}[{name!r}] = {values[name]:g} must be positive: it is a variance, an increment, a scale, a dispersion "
-            "or a shape."
+            f"{argument}[{name!r}] = {values[name]:g} must be positive: it is a variance, an increment, a scale, a "
+            "dispersion or a shape."
         )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from iclv_jax._parameters._row import Row
@@ -27,11 +28,21 @@ def standard_units(
         for i, r in enumerate(r for r in rows if r.status == "free")
         if not (math.isfinite(r.lower) or math.isfinite(r.upper))
     }
+    plain = {(r.parameter.base, r.parameter.group): r.name for r in rows}
+    labels = spec.groups.labels if spec.groups is not None and spec.groups.names else ("",)
     equations = [(v.name, v.predictors, names.intercept(v.name)) for v in spec.latents]
     # Of items with several indices the names of the effects are of the indices, and none is moved.
     equations += [(i.column, tuple(i.on), i.location) for i in spec.indicators]
-    found = [_equation(*equation, place, movable) for equation in equations]
-    return tuple(t for t in found if t is not None), tuple(v for pair in moments.values() for v in pair)
+    found: list[Standard] = []
+    for named_equation in equations:
+        for label in labels:
+            named = {base: name for (base, group), name in plain.items() if group in ("", label)}
+            mine = {base: movable[name] for base, name in named.items() if name in movable}
+            equation = _equation(*named_equation, place, mine)
+            if equation is not None and equation not in found:
+                before = {slope for other in found for slope in other.slopes}
+                found.append(replace(equation, before=tuple(s for s in equation.slopes if s in before)))
+    return tuple(found), tuple(v for pair in moments.values() for v in pair)
 
 
 def _equation(

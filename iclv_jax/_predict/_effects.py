@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.linalg import block_diag
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, CellTree, Float, Params
 from iclv_jax._density import Items, Structure, check_linear
-from iclv_jax._parameters import EFFECTS, LATENT
+from iclv_jax._parameters import EFFECTS, LATENT, RESIDUAL
 
 
 class Matrices(NamedTuple):
@@ -27,6 +28,8 @@ class Matrices(NamedTuple):
     loadings: Float[Array, "indicator latent"]
     direct: Float[Array, "indicator covariate"]
     errors: Float[Array, " indicator"]
+    residuals: Float[Array, "indicator indicator"]
+    """Covariances of the residuals, with an empty diagonal."""
 
 
 class Moments(NamedTuple):
@@ -51,6 +54,7 @@ def matrices(structure: Structure, constants: Array, params: Params) -> Matrices
         jnp.concatenate([*loadings, jnp.zeros((0, size))]),
         jnp.concatenate([*(_direct(block, part, outside) for block, part in parts), jnp.zeros((0, outside))]),
         jnp.concatenate([*(_errors(block, part) for block, part in parts), jnp.zeros(0)]),
+        block_diag(jnp.zeros((0, 0)), *(_residuals(block, part) for block, part in parts)),
     )
 
 
@@ -63,6 +67,11 @@ def _errors(block: Items, part: CellTree) -> Array:
     """Variances of the responses behind items about their indices; NaN for a family that has no such response."""
     found = block.family.response_variance(part)
     return jnp.full(len(block.items), jnp.nan) if found is None else found
+
+
+def _residuals(block: Items, part: CellTree) -> Array:
+    size = len(block.items)
+    return part.get(RESIDUAL, jnp.zeros((size, size)))
 
 
 def _total(paths: Array) -> Array:
@@ -91,15 +100,15 @@ def implied(m: Matrices, covariates: Float[Array, "covariate covariate"]) -> Mom
     crossed = (m.loadings @ total @ m.slopes + m.direct) @ covariates
     both = m.loadings @ total @ m.slopes @ covariates @ m.direct.T
     items = m.loadings @ latent @ m.loadings.T + both + both.T + m.direct @ covariates @ m.direct.T
-    return Moments(latent, items + jnp.diag(m.errors), crossed)
+    return Moments(latent, items + jnp.diag(m.errors) + m.residuals, crossed)
 
 
 def units(structure: Structure, constants: Array, covariates: Array, params: Params) -> Array:
-    """Standard deviations in one vector: of latent variables, items, covariates and disturbances."""
+    """Standard deviations in one vector: of latent variables, items, covariates, disturbances and residuals of items."""
     m = matrices(structure, constants, params)
     moments = implied(m, covariates)
     variances = [jnp.diagonal(a) for a in (moments.latent, moments.items, covariates, m.disturbance)]
-    return jnp.sqrt(jnp.concatenate(variances))
+    return jnp.sqrt(jnp.concatenate([*variances, m.errors]))
 
 
 def standardised(
@@ -131,7 +140,9 @@ def reliabilities(
     spread = jnp.sqrt(jnp.diagonal(moments.items))[:, None]
     scale = jnp.where(raw[None, :], 1.0, 1.0 / spread)
     common = jnp.sum(own * jnp.abs(m.loadings) * scale, axis=0) ** 2 * variance
-    omega = common / (common + jnp.sum(own * m.errors[:, None] * scale**2, axis=0))
+    signed = own * jnp.sign(m.loadings) * scale
+    beside = jnp.einsum("kl,km,ml->l", signed, m.residuals, signed)
+    omega = common / (common + jnp.sum(own * m.errors[:, None] * scale**2, axis=0) + beside)
     shared = jnp.sum(own * (m.loadings / spread) ** 2, axis=0) * variance
     return jnp.stack([omega, shared / jnp.sum(own, axis=0)])
 

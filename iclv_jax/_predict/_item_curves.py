@@ -43,17 +43,21 @@ def measured_by(fit: Estimated, item: str, latent: str | None, what: str) -> str
     return of[0] if latent is None else latent
 
 
-def item_curves(fit: Estimated, item: str, latent: str) -> Curves:
+def item_curves(fit: Estimated, item: str, latent: str, group: int | None = None) -> Curves:
     """Curves over three standard deviations to both sides of the latent variable's mean over the sample, as the structural
-    equations have them; other latent variables and covariates are at their means."""
+    equations have them; other latent variables and covariates are at their means. `group` is the place of a group of
+    people, None where there are none."""
     core, table = fit.problem.core, fit.problem.table
-    cells = core.structure.map.dense(core.theta(jnp.asarray(fit.estimates)))
+    structure = core.structure.of_group(group or 0)
+    cells = structure.map.dense(structure.map.theta(core.constants, jnp.asarray(fit.estimates)))
+    people = slice(None) if group is None else np.flatnonzero(np.asarray(core.person.group) == group)
+    covariates = jnp.asarray(core.person.covariates)[people]
     place = next(i for i, stack in enumerate(table.stacks) if item in stack.items)
-    block, which = core.structure.items[place], fit.problem.spec.positions[latent]
+    block, which = structure.items[place], fit.problem.spec.positions[latent]
     part, row = cells[block.name], block.items.index(item)
-    mean, values = _axis(cells, jnp.asarray(core.person.covariates), block.latents, which)
+    mean, values = _axis(cells, covariates, block.latents, which)
     points = jnp.broadcast_to(mean, (POINTS, len(mean))).at[:, which].set(values)
-    x = jnp.asarray(core.person.covariates).mean(axis=0)
+    x = covariates.mean(axis=0)
 
     def answer(eta: Array) -> Expected:
         return jax.tree.map(lambda a: a[row], block.expected_at(part, block.index(part, eta, x)))

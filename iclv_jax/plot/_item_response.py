@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import Given, Level
 from iclv_jax._fit import Fit
 from iclv_jax._predict._item_curves import Curves, item_curves, measured_by
+from iclv_jax._spec._groups import chosen_group
 from iclv_jax._spec._names import as_tuple, nearest
 from iclv_jax.plot._style import BLUE, COLOURS, INK, Axes, canvas, check_fit, key
 
@@ -15,7 +16,11 @@ MOST_NAMED = 12
 
 
 def item_response(
-    fit: Given[Fit], item: Given[str], latent: Given[str | None] = None, ax: Given[Axes | None] = None
+    fit: Given[Fit],
+    item: Given[str],
+    latent: Given[str | None] = None,
+    ax: Given[Axes | None] = None,
+    group: Given[Level | None] = None,
 ) -> Axes:
     """What is answered to an item by the latent variable that it measures: probabilities of its levels (its item
     characteristic curves), or of a family without levels the mean and one standard deviation to both sides.
@@ -33,15 +38,18 @@ def item_response(
         Of several latent variables that it measures, the one on the axis; the first by default.
     ax
         Axes to draw on.
+    group
+        Of a model with groups, the one whose answers are drawn.
 
     Raises
     ------
     ValueError
-        For a name that is no item with a latent variable, and a latent variable that it does not measure.
+        For a name that is no item with a latent variable, a latent variable that it does not measure, and a group that is
+        none.
     """
     fit = check_fit(fit, "item_response", "problem")
     latent = measured_by(fit, item, latent, "plot.item_response")
-    found = item_curves(fit, item, latent)
+    found = item_curves(fit, item, latent, chosen_group(fit.problem.spec.groups, group, "plot.item_response"))
     ax = canvas(ax, 5.6, 3.4)
     levels = fit.problem.panel.levels[item]
     if levels:
@@ -79,6 +87,7 @@ def item_information(
     latent: Given[str | None] = None,
     items: Given[Sequence[str] | None] = None,
     ax: Given[Axes | None] = None,
+    group: Given[Level | None] = None,
 ) -> Axes:
     """How much items tell of a latent variable where it stands: the Fisher information of each, and of all together (the
     test information, of which one over the square root is the standard error of a score).
@@ -93,6 +102,8 @@ def item_information(
         Items to draw; those that measure it by default. The sum is over all that are drawn.
     ax
         Axes to draw on.
+    group
+        Of a model with groups, the one for which is drawn.
 
     Raises
     ------
@@ -111,7 +122,8 @@ def item_information(
     names = own if items is None else list(as_tuple(items))
     for name in names:
         measured_by(fit, name, latent, "plot.item_information")
-    curves = {name: item_curves(fit, name, latent) for name in names}
+    at = chosen_group(spec.groups, group, "plot.item_information")
+    curves = {name: item_curves(fit, name, latent, at) for name in names}
     known = {name: c.information for name, c in curves.items() if c.information is not None}
     if not known:
         raise ValueError(f"plot.item_information: no item of {latent!r} says how much it tells of it.")
