@@ -11,9 +11,11 @@ from iclv_jax._density import reduced_form
 from iclv_jax._fit import Fit
 from iclv_jax._parameters import LATENT, Stack
 from iclv_jax._spec._names import nearest
-from iclv_jax.plot._style import Axes, canvas, check_fit
+from iclv_jax.plot._style import Axes, canvas, check_fit, word
 
 POINTS = 201
+CLEAR = 0.08
+"""Probability between a label and the next curve that is far enough."""
 REACH = 3.0
 """Standard deviations to both sides of the mean."""
 
@@ -52,19 +54,28 @@ def item_response(
 
     levels = fit.problem.panel.levels[item]
     shades = colormaps["cividis"](np.linspace(0.0, 0.75, len(levels)))
-    for level, curve, colour in zip(levels, chances.T, shades, strict=True):
-        ax.plot(values, curve, color=colour, linewidth=1.6, label=str(level))
-        top = int(np.argmax(curve))
-        side = {0: "left", len(values) - 1: "right"}.get(top, "center")
-        top = min(max(top, 2), len(values) - 3)
+    white = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
+    for i, (level, curve, colour) in enumerate(zip(levels, chances.T, shades, strict=True)):
+        ax.plot(values, curve, color=colour, linewidth=1.6, label=word(level))
+        at = _free(chances, i)
         ax.text(
-            values[top], curve[top] + 0.02, str(level), color=colour, ha=side, fontsize=8, parse_math=False
-        )
+            values[at], curve[at], word(level), color=colour, ha="center", va="center", fontsize=8, parse_math=False,
+            bbox=white, zorder=5, fontweight="bold",
+        )  # fmt: skip
     ax.set_xlim(values[0], values[-1])
     ax.set_ylim(0.0, max(1.0, float(chances.max()) + 0.06))
     ax.set_xlabel(latent, fontsize=9, parse_math=False)
     ax.set_ylabel(f"Probability of each answer to {item}", fontsize=9, parse_math=False)
     return ax
+
+
+def _free(chances: np.ndarray, level: int) -> int:
+    """Where a curve is best labelled: high, and away from all others."""
+    curve = chances[:, level]
+    others = np.abs(np.delete(chances, level, axis=1) - curve[:, None]).min(axis=1)
+    edge = len(curve) // 40
+    worth = np.minimum(others, CLEAR) + 0.3 * curve / curve.max()
+    return edge + int(np.argmax(worth[edge : len(curve) - edge]))
 
 
 def _place(fit: Given[Fit], item: str) -> tuple[Stack, Sequence[str]]:
