@@ -9,6 +9,7 @@ import pandas as pd
 from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._spec._names import as_tuple, nearest
+from iclv_jax._tables import number
 from iclv_jax.plot._style import COLOURS, INK, ROW, canvas, check_fit, rows, word
 
 MOST = 8
@@ -111,7 +112,7 @@ def _groups(fit: Any, by: Any, missing: tuple[Any, ...]) -> tuple[pd.Series, int
     values = values[values.notna()] if values.isna().all() else values
     if values.isna().any() or values.empty:
         raise ValueError(
-            f"by= {_title(by)!r} is missing (NaN) for some people. Fill it in, and name what you fill in as missing=."
+            f"by= {_title(by)!r} is missing (NaN) for some people. Fill it in, and say by missing= what with."
         )
     left = values.isin(missing)
     if left.all():
@@ -138,8 +139,14 @@ def _cut(values: pd.Series, by: Any) -> pd.Series:
 def _quartiles(values: pd.Series) -> pd.Series:
     cut = pd.qcut(values, 4, duplicates="drop")
     ends = values.groupby(cut, observed=True).agg(["min", "max"])
-    words = {i: f"{low:g} to {high:g}" for i, low, high in ends.itertuples()}
+    words = {i: f"{_short(low)} to {_short(high)}" for i, low, high in ends.itertuples()}
     return cut.cat.remove_unused_categories().cat.rename_categories(words)
+
+
+def _short(value: float) -> str:
+    """About four digits, without zeros at the end."""
+    text = number(float(value))
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
 def _aligned(by: pd.Series, people: Any) -> pd.Series:
