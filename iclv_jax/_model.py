@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from iclv_jax._base._types import AnyFrame, AnyFrames, Given
+from iclv_jax._families._from_text import from_text, to_text
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
@@ -32,7 +33,8 @@ class Model:
         situations told by `rows=` (a column of zeros and ones) or `table=` (the data are then a mapping of frames). A
         parameter name that stands in two utilities is one parameter. None: a CFA, SEM or MIMIC model.
     covariances
-        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other.
+        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other; and of
+        continuous items (their residuals), `y1 ~~ y5`.
     random
         Choice parameters that vary over people, with their distributions, constant over a person's
         situations: `{"price": Normal(), "time": LogNormal(sign=-1)}`.
@@ -58,6 +60,26 @@ class Model:
         Dropout is off in every likelihood and on while `Stochastic` trains, where each batch of people drops units of
         its own; `eqx.nn.inference_mode(module)` keeps it off there too. Layers that remember, or look at a whole batch
         (BatchNorm), are refused: a person's likelihood would depend on the others.
+    group
+        A column, constant within a person, that tells groups of people apart; None: one group. Each group then has
+        parameters of its own, called after it, `visual =~ x2 [Pasteur]`, those of the choice among them; only entries of
+        modules are shared by all. Groups are those of the data in order of appearance (of an ordered categorical column
+        in its order); the first is the one that others are compared with. What `fixed`, `equal`, `define`, `bounds` and
+        `start` say of a plain name holds in every group, what they say of `name [group]` in that one.
+    equal_across
+        Kinds of parameters that are equal across groups, which then keep their plain names: `"loadings"`, `"intercepts"`
+        (of items), `"thresholds"`, `"residuals"` (variances and scales of items, and what else belongs to one item alone),
+        `"residual covariances"`, `"regressions"` (paths and slopes), `"means"` (of latent variables), `"latent variances"`,
+        `"covariances"`, `"choice"` (everything in the utilities). With equal loadings the variances of latent variables
+        that are 1 by convention (`scale="variance"`) are 1 in the first group and free in the others; with equal intercepts,
+        or thresholds, of the items as well, so are their means, 0 in the first group (Jöreskog 1971). Nothing, the
+        default, is the configural model.
+    free_across
+        Plain names of parameters that are free all the same: `["x3 ~ 1"]` for partial invariance (Byrne, Shavelson and
+        Muthén 1989).
+    derived
+        Functions of parameters that are only reported, with delta-method standard errors, written as those of `define`:
+        `{"indirect": lambda p: p["b ~ a"] * p["c ~ b"]}`; each may use those before it.
 
     Raises
     ------
@@ -79,6 +101,10 @@ class Model:
         bounds: Given[Mapping[str, tuple[float | None, float | None]] | None] = None,
         start: Given[Mapping[str, float] | None] = None,
         modules: Given[Mapping[str, Any] | None] = None,
+        group: Given[str | None] = None,
+        equal_across: Given[Sequence[str]] = (),
+        free_across: Given[Sequence[str]] = (),
+        derived: Given[Mapping[str, Callable[..., Any]] | None] = None,
     ) -> None:
         self._spec = build_spec(
             latent,
@@ -92,7 +118,13 @@ class Model:
             _mapping(bounds),
             _mapping(start),
             _mapping(modules),
+            group,
+            equal_across,
+            free_across,
+            _mapping(derived),
         )
+
+    from_text, to_text = classmethod(from_text), to_text
 
     @property
     def spec(self) -> Spec:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 else:
     # Arrays of numpy on their way to JAX are taken as well.
     Params: TypeAlias = Float[Array | np.ndarray, " param"]
-Theta: TypeAlias = Float[Array, " cell"]
+Theta: TypeAlias = Float[Array, "*group cell"]
 Shocks: TypeAlias = Float[Array, " dimension"]
 Scores: TypeAlias = Float[Array, "person param"]
 Hessian: TypeAlias = Float[Array, "param param"]

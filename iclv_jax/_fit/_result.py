@@ -21,6 +21,7 @@ from iclv_jax._inference._compare_covariances import compare_covariances
 from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._cross_validation import cross_validate
 from iclv_jax._inference._dependence import correlations, eigenvalues
+from iclv_jax._inference._equality import equality_tests
 from iclv_jax._inference._functions import delta
 from iclv_jax._inference._modification import lm_test, modification_indices
 from iclv_jax._inference._profile import profile
@@ -29,6 +30,7 @@ from iclv_jax._inference._wald import t_test, wald_test
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict._classes import class_probabilities
+from iclv_jax._predict._consistency import check_consistency
 from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._fit_measures import fit_measures
 from iclv_jax._predict._goodness import goodness_of_fit
@@ -153,7 +155,9 @@ class Fit:
 
     delta, wald_test, t_test, lr_test, lm_test = delta, wald_test, t_test, lr_test, lm_test
     modification_indices, profile, sensitivity = modification_indices, profile, sensitivity
+    equality_tests = equality_tests
     cross_validate, goodness_of_fit, fit_measures = cross_validate, goodness_of_fit, fit_measures
+    check_consistency = check_consistency
 
     # --- people, their choices and their answers ------------------------------------------------------------------
 

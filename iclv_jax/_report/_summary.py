@@ -1,6 +1,6 @@
 """The summary of a fit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +18,7 @@ from iclv_jax._report._details import details as details_of
 from iclv_jax._report._details import provenance, rho_squared
 from iclv_jax._report._integration import named
 from iclv_jax._report._modules import collapsed, flat_notes, free_parameters
+from iclv_jax._spec._model import Spec
 from iclv_jax._spec._random import share_positive
 from iclv_jax._tables._format import fixed, loglike, number
 from iclv_jax._tables._table import Report, Section
@@ -77,7 +78,7 @@ def summary(
         title="Integrated choice and latent variable model" if _is_hybrid(fit) else _plain_title(fit),
         facts=(*_facts(fit, cov), *more),
         columns=shown.heads,
-        sections=tuple(_sections(shown)),
+        sections=tuple(_sections(shown, {r.name: r.parameter.group for r in fit.problem.table.rows})),
         notes=(*_notes(fit), *covariance.notes),
         alarm=_alarm(fit),
     )
@@ -110,7 +111,11 @@ def _plain_title(fit: Maximum) -> str:
 
 def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
     problem, report, parts = fit.problem, fit.optimizer_report, fit.components
-    facts = [("People", f"{fit.nobs:,}"), *weight_facts(problem.panel)]
+    facts = [
+        ("People", f"{fit.nobs:,}"),
+        *group_facts(problem.spec, problem.panel),
+        *weight_facts(problem.panel),
+    ]
     if problem.spec.choices:
         facts.append(("Choice situations", f"{problem.panel.situations:,}"))
     if len(problem.spec.choices) > 1:
@@ -151,6 +156,20 @@ def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
     return facts + provenance(report)
 
 
+def group_facts(spec: Spec, panel: Panel) -> list[tuple[str, str]]:
+    """How many people each group has, and what is equal across them; nothing where there are none."""
+    groups = spec.groups
+    if groups is None:
+        return []
+    counts = np.bincount(np.asarray(panel.person.group), minlength=len(groups.names))
+    sizes = ", ".join(f"{label} {n:,}" for label, n in zip(groups.labels, counts, strict=True))
+    but = f"; free all the same: {', '.join(groups.free)}" if groups.free else ""
+    return [
+        (f"Groups by {groups.column}", sizes),
+        ("  equal across them", (", ".join(groups.equal) or "nothing") + but),
+    ]
+
+
 def weight_facts(panel: Panel) -> list[tuple[str, str]]:
     """What the weights are taken for; nothing where there are none."""
     total, people = f"{number(float(panel.weights.sum()))}", f"{len(panel.people):,}"
@@ -189,13 +208,20 @@ def rule_in_words(problem: Problem) -> str:
     return problem.rule.describe(dimension)
 
 
-def _sections(shown: Columns) -> list[Section]:
+def _sections(shown: Columns, groups: Mapping[str, str]) -> list[Section]:
+    """Block by block, what is shared by all groups before what is one group's own."""
     sections, frame = [], shown.frame
-    entry = frame["role"] == "weight"
+    entry, derived = frame["role"] == "weight", frame["role"] == "derived"
+    of = frame.index.map(groups)
     for block, heading in HEADINGS.items():
-        rows = frame[(frame["block"] == block) & ~entry]
-        if len(rows):
-            sections.append(Section(heading, tuple(shown.cells(str(name)) for name in rows.index)))
+        for group in dict.fromkeys(["", *groups.values()]):
+            rows = frame[(frame["block"] == block) & ~entry & ~derived & (of == group)]
+            if len(rows):
+                title = f"{heading}, {group}" if group else heading
+                sections.append(Section(title, tuple(shown.cells(str(name)) for name in rows.index)))
+    if derived.any():
+        rows = tuple(shown.cells(str(name)) for name in frame.index[derived])
+        sections.append(Section("Functions of parameters", rows))
     if entry.any():
         rows = tuple(shown.cells(str(name)) for name in frame.index[entry])
         sections.append(Section("Modules", rows, shown=False))
@@ -208,7 +234,7 @@ def _notes(fit: Maximum) -> list[str]:
     notes = [note[0].upper() + note[1:] for note in problem.panel.notes] + weight_notes(problem.panel)
     rows = [row for row in problem.table.rows if row.name not in inside]
     notes += [f"{row.name} equals {row.tied}" for row in rows if row.status == "equal"]
-    defined = [row.name for row in rows if row.status == "defined"]
+    defined = [row.name for row in rows if row.status == "defined" and row.parameter.role != "derived"]
     if defined:
         notes.append(f"Defined by other parameters: {', '.join(defined)}")
     notes += [
@@ -229,10 +255,16 @@ def _notes(fit: Maximum) -> list[str]:
 def _signs(fit: Maximum) -> list[str]:
     """On which side of zero random coefficients lie, where they lie on both."""
     notes = []
+    groups = fit.problem.spec.groups
     for name, mixing in fit.problem.spec.random:
-        share = share_positive(mixing, {k: fit.all_params[n] for k, n in mixing.named(name).items()})
-        if 0.0 < share < 1.0:
-            notes.append(
-                f"{name} is negative for {1.0 - share:.1%} and positive for {share:.1%} of its distribution"
-            )
-    return notes
+        for label in groups.labels if groups is not None else ("",):
+            mine = {
+                r.parameter.base: r.name for r in fit.problem.table.rows if r.parameter.group in ("", label)
+            }
+            values = {k: fit.all_params[mine[n]] for k, n in mixing.named(name).items()}
+            share = share_positive(mixing, values)
+            if 0.0 < share < 1.0:
+                notes.append(
+                    f"{mine[name]} is negative for {1.0 - share:.1%} and positive for {share:.1%} of its distribution"
+                )
+    return list(dict.fromkeys(notes))
