@@ -91,7 +91,9 @@ def _without(chosen: list[str], without: Sequence[str]) -> list[str]:
     return kept
 
 
-def _scaled(table: pd.DataFrame, chosen: list[str], scale: Mapping[str, float] | str | None) -> pd.DataFrame:
+def _scaled(
+    table: pd.DataFrame, chosen: list[str], scale: Given[Mapping[str, float] | str | None]
+) -> pd.DataFrame:
     """Estimates and standard errors in the units that were asked for."""
     if scale is None:
         return table
