@@ -6,6 +6,7 @@ regression). Missing items have precision zero. All of it is done in the space o
 precision `I + F' Lambda' D^-1 Lambda F` is never singular.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,10 @@ from iclv_jax._density._system import Bend, System, reduced_form, structural
 from iclv_jax._density._world import Expanded, World
 from iclv_jax._panel import Data, Person
 
+Patterns = tuple[tuple[bool, ...], ...]
+MOST_PATTERNS = 8
+"""Patterns of answers up to which second derivatives are taken pattern by pattern; beyond, by automatic differentiation."""
+
 
 class Conditional(NamedTuple):
     """`log_marginal` of the items, and mean and covariance of the first entries of eta given them."""
@@ -28,11 +33,21 @@ class Conditional(NamedTuple):
     covariance: Float[Array, "moved moved"]
 
 
+def answered(data: Sequence[Data]) -> Patterns:
+    """Which items were answered, every way that these stacks of items of all people have; nothing where there are more than
+    `MOST_PATTERNS`."""
+    if not data:
+        return ()
+    found = np.unique(np.concatenate([np.asarray(d.occurs) for d in data], axis=1), axis=0)
+    return () if len(found) > MOST_PATTERNS else tuple(tuple(map(bool, row)) for row in found)
+
+
 @dataclass(frozen=True)
 class Conditioned(System):
     """Normal items integrated out; the shocks move `kept` entries of eta given them, the others follow by regression.
 
-    `stacks` are the sections of the items and the places of their data.
+    `stacks` are the sections of the items and the places of their data; `patterns` which items were answered, every way
+    that the data have, or nothing where there are many.
     """
 
     latents: int
@@ -40,6 +55,7 @@ class Conditioned(System):
     linked: bool
     stacks: tuple[tuple[str, int], ...]
     kept: tuple[int, ...]
+    patterns: Patterns = ()
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -54,7 +70,8 @@ class Conditioned(System):
         return True
 
     @property
-    def _moved_and_kept(self) -> tuple[int, ...]:
+    def drawn(self) -> tuple[int, ...]:
+        """The entries of eta given the items that shocks move; the further shocks are drivers of their own."""
         return tuple(i for i in self.kept if i < self.moved)
 
     def given(self, cells: CellTree, person: Person) -> Conditional:
@@ -63,7 +80,7 @@ class Conditioned(System):
         return condition(structural(cells), person.covariates, items)
 
     def world(self, cells: CellTree, person: Person, shocks: Shocks) -> tuple[World, Scalar]:
-        given, at = self.given(cells, person), np.array(self._moved_and_kept, int)
+        given, at = self.given(cells, person), np.array(self.drawn, int)
         eta = given.mean
         if len(at):
             seen = given.covariance[np.ix_(at, at)]
@@ -73,7 +90,7 @@ class Conditioned(System):
 
     def mean(self, cells: CellTree, person: Person, shocks: Shocks) -> Float[Array, " latent"]:
         # Entries that no shock moves follow those that are moved, by regression.
-        given, at = self.given(cells, person), np.array(self._moved_and_kept, int)
+        given, at = self.given(cells, person), np.array(self.drawn, int)
         eta = given.mean
         if len(at):
             seen = given.covariance[np.ix_(at, at)]
@@ -82,7 +99,7 @@ class Conditioned(System):
         return jnp.concatenate([eta, shocks[len(at) :]])
 
     def uncertain(self, cells: CellTree, person: Person) -> Float[Array, "latent latent"]:
-        given, at = self.given(cells, person), np.array(self._moved_and_kept, int)
+        given, at = self.given(cells, person), np.array(self.drawn, int)
         left = given.covariance
         if len(at):
             seen = left[np.ix_(at, at)]

@@ -1,5 +1,6 @@
 """Derivatives of the log-likelihood with respect to the free parameters, at frozen nodes."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import jax
@@ -114,11 +115,16 @@ def hessian_products(
     def product(direction: Params) -> Params:
         return jax.jvp(lambda p: slope(core, p).gradient, (params,), (direction,))[1]
 
+    return few_at_a_time(product, directions)
+
+
+def few_at_a_time(product: Callable[[Array], Array], directions: Float[Array, "row entry"]) -> Array:
+    """Products with rows, `COLUMNS` at a time."""
     count = directions.shape[0]
     # Zero directions fill the last chunk: a remainder of its own would be compiled a second time.
     width = min(COLUMNS, count)
     rest = -count % width
-    filled = jnp.concatenate([directions, jnp.zeros((rest, params.shape[0]))])
+    filled = jnp.concatenate([directions, jnp.zeros((rest, directions.shape[1]))])
     return jax.lax.map(product, filled, batch_size=width)[:count]
 
 

@@ -35,7 +35,7 @@ def _layout_of(structure: Structure) -> Layout:
     return layout(structure.map, tuple(block.name for block in structure.blocks))
 
 
-def expand_exact(core: Core, params: Params) -> Expansion:
+def expand_by_blocks(core: Core, params: Params) -> Expansion:
     """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding, and that itself where items
     were integrated in closed form."""
     if core.structure.system.absorbed:
@@ -47,7 +47,7 @@ def expand_exact(core: Core, params: Params) -> Expansion:
     cells = mapping.dense(core.theta(params))
 
     def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, ...]:
-        return _batch(core.structure, parts, cells, person, nodes, weights)
+        return batch_expansion(core.structure, parts, cells, person, nodes, weights)
 
     none, live = jnp.zeros(()), len(parts.live)
     zero = none, none, jnp.zeros(live), jnp.zeros((live, live))
@@ -78,7 +78,7 @@ class Parts(NamedTuple):
     own: list[Any]
 
 
-def _batch(
+def batch_expansion(
     structure: Structure, parts: Layout, cells: CellTree, person: Person, nodes: Nodes, weights: Array
 ) -> tuple[Array, ...]:
     """Value, that of the items alone, gradient and Hessian of a batch of people by the live entries of theta."""

@@ -28,6 +28,7 @@ from iclv_jax._inference._wald import t_test, wald_test
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict._classes import class_probabilities
+from iclv_jax._predict._consistency import check_consistency
 from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._fit_measures import fit_measures
 from iclv_jax._predict._goodness import goodness_of_fit
@@ -150,6 +151,7 @@ class Fit:
     delta, wald_test, t_test, lr_test, lm_test = delta, wald_test, t_test, lr_test, lm_test
     modification_indices, profile, sensitivity = modification_indices, profile, sensitivity
     cross_validate, goodness_of_fit, fit_measures = cross_validate, goodness_of_fit, fit_measures
+    check_consistency = check_consistency
 
     # --- people, their choices and their answers ------------------------------------------------------------------
 
