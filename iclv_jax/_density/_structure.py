@@ -5,6 +5,7 @@ from itertools import count
 
 from iclv_jax._density._choice import Choice, Random
 from iclv_jax._density._conditioned import Conditioned, Patterns
+from iclv_jax._density._correlated import Correlated
 from iclv_jax._density._functions import Functions, Nonlinear
 from iclv_jax._density._items import Items
 from iclv_jax._density._kernel import Structure
@@ -29,7 +30,9 @@ def structure(
     """The structure of a model; `steady` are the columns of each table of situations that do not vary within people,
     `masked` says whether its utilities are cut off where they do not count, `patterns` which items were answered."""
     stacks = tuple(
-        Items(s.name, at, s.family, s.items, len(spec.latents), _widths(table, s.name))
+        (Correlated if s.pairs else Items)(
+            s.name, at, s.family, s.items, len(spec.latents), _widths(table, s.name)
+        )
         for at, s in enumerate(table.stacks)
     )
     choices = tuple(

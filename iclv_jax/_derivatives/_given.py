@@ -40,7 +40,7 @@ def expand_exact(core: Core, params: Params) -> Expansion:
     """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding."""
     system = core.structure.system
     much = core.people.size * params.shape[0] > LITTLE
-    if isinstance(system, Conditioned) and system.patterns and much:
+    if isinstance(system, Conditioned) and system.patterns and much and core.person.group is None:
         return _expanded(core, _Left(core.structure, system, core.person.covariates.shape[1]), params)
     return expand_by_blocks(core, params)
 
@@ -198,7 +198,9 @@ def _sums(core: Core, left: _Left, params: Params, mean: list[Array]) -> list[_S
         if not choices:
             return _Sums(jnp.zeros(()), jnp.zeros(live), jnp.zeros((live, live)), square)
         person = person._replace(covariates=known)
-        value, _, gradient, matrix = batch_expansion(left.inner, left.layout, at, person, nodes, weights)
+        value, _, gradient, matrix = batch_expansion(
+            left.inner, left.layout, lambda _: at, person, nodes, weights
+        )
         return _Sums(value, gradient, matrix, square)
 
     def batch(person: Person, nodes: Nodes, weights: Array) -> list[_Sums]:

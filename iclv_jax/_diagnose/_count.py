@@ -40,8 +40,10 @@ class Uncounted:
 
 def uncounted(problem: Problem) -> tuple[Uncounted, ...]:
     """Where the model has more parameters than its items can determine; nothing for latent variables that enter a utility
-    or an equation that is a function, or have items of other families."""
+    or an equation that is a function, or have items of other families, and nothing for groups."""
     spec, found = problem.spec, []
+    if spec.groups is not None:
+        return ()
     tied = any(r.status in ("equal", "defined") for r in problem.table.rows)
     for group in [tuple(v.name for v in spec.latents)] if tied else _together(spec):
         items = tuple(i for i in spec.indicators if set(i.of) & set(group))

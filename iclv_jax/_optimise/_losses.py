@@ -17,9 +17,10 @@ WORDS = {"brier": "the Brier score of the choices", "hinge": "the hinge loss of 
 
 def total_loss(core: Core, params: Params, loss: str) -> Scalar:
     """The weighted sum over people and situations, of a model in which nothing is integrated out."""
-    cells = core.structure.map.dense(core.theta(params))
+    theta = core.theta(params)
 
     def one(person: Person, _: Nodes) -> Scalar:
+        cells = core.structure.cells(theta, person)
         world = World(jnp.zeros(0), person.covariates)
         found = [_of_choice(c, cells[c.name], person, world, loss) for c in core.structure.choices]
         return sum(found, start=jnp.zeros(()))

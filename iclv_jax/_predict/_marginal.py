@@ -201,10 +201,14 @@ def _along_both(utility: Utility, unit: Array, batches: Array, coefficients: Arr
 def fixed_marginal(view: View, params: Params, marginal: Marginal) -> Array:
     """A marginal utility that depends on neither latent variables nor random coefficients, (person, situation)."""
     shape, block = view.core.structure, view.block
-    coefficients = shape.map.dense(view.core.theta(params))[block.name]["coefficients"]
-    latents = jnp.zeros(len(block.utility.latents))
-    each = jax.vmap(jax.vmap(lambda row: marginal.at(block.utility, coefficients, row, latents)))
-    return each(view.columns)
+    theta, latents = view.core.theta(params), jnp.zeros(len(block.utility.latents))
+
+    def one(person: Person) -> Array:
+        coefficients = shape.cells(theta, person)[block.name]["coefficients"]
+        each = jax.vmap(lambda row: marginal.at(block.utility, coefficients, row, latents))
+        return each(person.tables[block.table])
+
+    return jax.vmap(one)(view.person)
 
 
 @partial(compiled, static_argnums=(0, 1, 3, 4))
@@ -223,10 +227,10 @@ def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) 
     nodes (person, node). One situation stands for all where neither depends on columns."""
     core, shape, block = view.core, view.core.structure, view.block
     theta, utility = core.theta(params), block.utility
-    cells = shape.map.dense(theta)[block.name]
     several = attribute.situational or cost.situational
 
     def one(known: Person, nodes: Nodes, person: Person) -> tuple[Array, Array, Array]:
+        cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         columns = person.tables[block.table]
 

@@ -25,9 +25,10 @@ class Posterior(NamedTuple):
 def posterior(core: Core, params: Params) -> Posterior:
     """Weighted moments over the nodes of the likelihood; latent variables come in causal order."""
     theta, shape = core.theta(params), core.structure
-    cells, latents = shape.map.dense(theta), shape.system.latents
+    latents = shape.system.latents
 
     def one(person: Person, nodes: Nodes) -> Posterior:
+        cells = shape.cells(theta, person)
         shares = jax.nn.softmax(log_terms(shape, theta, person, nodes))
 
         def quantities(shocks: Array) -> Array:

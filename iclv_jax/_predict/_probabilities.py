@@ -35,9 +35,9 @@ def in_situations(
     """The expectation of `quantity(cells, person, world, given)` in every situation, over what the view does not know."""
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)[block.name]
 
     def one(known: Person, nodes: Nodes, person: Person) -> Array:
+        cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         given = None if view.prior else known
         return draws.expected(lambda world: quantity(cells, person, world, given), known.covariates)
@@ -52,15 +52,16 @@ def in_situations(
 def expected_items(view: View, params: Params, place: int) -> Expected:
     """What is expected of the items of the stack at this place, arrays over people."""
     core, shape = view.core, view.core.structure
-    theta = core.theta(params)
-    cells, block = shape.map.dense(theta), shape.items[place]
-    part = cells[block.name]
-
-    def moments(index: Array) -> Expected:
-        found = block.expected_at(part, index)
-        return found._replace(variance=found.variance + found.mean**2)
+    theta, block = core.theta(params), shape.items[place]
 
     def one(known: Person, nodes: Nodes) -> Expected:
+        cells = shape.cells(theta, known)
+        part = cells[block.name]
+
+        def moments(index: Array) -> Expected:
+            found = block.expected_at(part, index)
+            return found._replace(variance=found.variance + found.mean**2)
+
         if view.prior and shape.system.linear:
             mean, factor = reduced_form(cells[LATENT], known.covariates)
             spread = jnp.sqrt(jnp.sum(block.index(part, factor.T) ** 2, axis=0))
@@ -85,7 +86,7 @@ def _at_nodes(
 ) -> Expected:
     """The expectation over a person's nodes, and over what they leave uncertain."""
     shape = view.core.structure
-    cells, system = shape.map.dense(theta), shape.system
+    cells, system = shape.cells(theta, known), shape.system
     part = cells[block.name]
     logs = nodes.log_weights if view.prior else log_terms(shape, theta, known, nodes)
     if system.absorbed:

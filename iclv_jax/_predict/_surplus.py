@@ -22,9 +22,10 @@ def surplus(view: View, params: Params, cost: Marginal, pooled: bool) -> Float[A
     variables and random coefficients; the log-sum itself where the division is `pooled`."""
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)[block.name]
 
     def one(known: Person, nodes: Nodes, person: Person) -> Array:
+        cells = shape.cells(theta, person)[block.name]
+
         def at(world: World) -> Array:
             sums = block.log_sums(cells, person, world)
             return sums if pooled else -sums / _costs(block, cells, cost, person, world)
@@ -39,9 +40,9 @@ def mean_worth(view: View, params: Params, cost: Marginal) -> Array:
     """The marginal utility of money, averaged over people, situations and tastes."""
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)[block.name]
 
     def one(known: Person, nodes: Nodes, person: Person) -> Array:
+        cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         return draws.expected(lambda world: -_costs(block, cells, cost, person, world), known.covariates)
 

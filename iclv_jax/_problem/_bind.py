@@ -12,7 +12,7 @@ from iclv_jax._integration._rule import check_count, check_room
 from iclv_jax._likelihood import Core
 from iclv_jax._likelihood import people as people_of
 from iclv_jax._panel import Panel, WeightsAre, read_panel, settled, weighted_as
-from iclv_jax._parameters import build_table
+from iclv_jax._parameters import build_table, in_every_group
 from iclv_jax._problem._memory import MEMORY, batch_size, parse_memory
 from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._problem import Problem, spread_nodes
@@ -50,6 +50,7 @@ def of_panel(
     spec: Spec, panel: Panel, integration: Rule | None, batch_people: int | None, bytes_allowed: float
 ) -> Problem:
     """A problem of data that have been checked for this model, or for one that reads the same columns."""
+    spec = in_every_group(spec, panel.levels)
     table = build_table(spec, panel.levels, panel.moments)
     seen = len(spec.felt) + len(spec.random)
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))

@@ -41,9 +41,10 @@ HessianMethod = Literal["exact", "autodiff", "numerical", "bhhh"]
 def centres(core: Core, params: Params) -> Centre:
     """Mode and curvature of every person's posterior; the core comes without nodes, so that any number of
     them shares what is compiled."""
-    cells = core.structure.map.dense(core.theta(params))
+    theta = core.theta(params)
 
     def one(person: Person, _: Nodes) -> Centre:
+        cells = core.structure.cells(theta, person)
         return find_centre(partial(log_density, core.structure, cells, person), core.structure.dimension)
 
     return core.people.each(one)
@@ -52,9 +53,10 @@ def centres(core: Core, params: Params) -> Centre:
 @compiled
 def moved_by_moments(core: Core, params: Params, centre: Centre, pilot: Array) -> Centre:
     """The same with the means and covariances of posteriors in place of modes and curvatures."""
-    cells = core.structure.map.dense(core.theta(params))
+    theta = core.theta(params)
 
     def one(person: Person, _: Nodes, mine: Centre) -> Centre:
+        cells = core.structure.cells(theta, person)
         return by_moments(partial(log_density, core.structure, cells, person), mine, pilot)
 
     return core.people.each(one, centre)
@@ -350,7 +352,7 @@ class Problem(eqx.Module):
             return
         shape, first = self.core.structure, jax.tree.map(lambda a: a[int(bad[0])], self.core.person)
         cause = (
-            not_finite(shape, shape.map.dense(self.core.theta(params)), first)
+            not_finite(shape, shape.cells(self.core.theta(params), first), first)
             or "the integral over the nodes"
         )
         people = ", ".join(repr(self.panel.people[i]) for i in bad[:5]) + (", ..." if len(bad) > 5 else "")
