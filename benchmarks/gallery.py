@@ -67,19 +67,23 @@ def write_table(rows):
     (RESULTS / "gallery.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
+def stored():
+    """Rows of earlier runs."""
+    path = RESULTS / "gallery.csv"
+    return pd.read_csv(path).to_dict("records") if path.exists() else []
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="pages, such as logit; all without any")
     parser.add_argument("--write", action="store_true", help="store what is printed in the pages")
     options = parser.parse_args()
     warnings.simplefilter("error")
-    stored = RESULTS / "gallery.csv"
-    rows = {r["page"]: r for r in pd.read_csv(stored).to_dict("records")} if stored.exists() else {}
     for path in sorted((NOTEBOOKS / "gallery").glob("*.md")):
         if FACTS.match(path.read_text(encoding="utf-8")) and path.stem in (options.names or [path.stem]):
-            rows[path.stem] = row_of(path, options.write)
-            write_table(list(rows.values()))
-            print(path.stem, f"{rows[path.stem]['difference']:+.6f}", f"{rows[path.stem]['seconds']:.0f} s", flush=True)
+            row = row_of(path, options.write)
+            write_table([*(other for other in stored() if other["page"] != path.stem), row])
+            print(path.stem, f"{row['difference']:+.6f}", f"{row['seconds']:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
