@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import AnyFrame, AnyFrames, Given
+from iclv_jax._families._from_text import from_text, to_text
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._optimise import Optimizer
@@ -32,7 +33,8 @@ class Model:
         situations told by `rows=` (a column of zeros and ones) or `table=` (the data are then a mapping of frames). A
         parameter name that stands in two utilities is one parameter. None: a CFA, SEM or MIMIC model.
     covariances
-        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other.
+        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other; and of
+        continuous items (their residuals), `y1 ~~ y5`.
     random
         Choice parameters that vary over people, with their distributions, constant over a person's
         situations: `{"price": Normal(), "time": LogNormal(sign=-1)}`.
@@ -75,6 +77,9 @@ class Model:
     free_across
         Plain names of parameters that are free all the same: `["x3 ~ 1"]` for partial invariance (Byrne, Shavelson and
         Muthén 1989).
+    derived
+        Functions of parameters that are only reported, with delta-method standard errors, written as those of `define`:
+        `{"indirect": lambda p: p["b ~ a"] * p["c ~ b"]}`; each may use those before it.
 
     Raises
     ------
@@ -99,6 +104,7 @@ class Model:
         group: Given[str | None] = None,
         equal_across: Given[Sequence[str]] = (),
         free_across: Given[Sequence[str]] = (),
+        derived: Given[Mapping[str, Callable[..., Any]] | None] = None,
     ) -> None:
         self._spec = build_spec(
             latent,
@@ -115,7 +121,10 @@ class Model:
             group,
             equal_across,
             free_across,
+            _mapping(derived),
         )
+
+    from_text, to_text = classmethod(from_text), to_text
 
     @property
     def spec(self) -> Spec:
@@ -124,7 +133,7 @@ class Model:
 
     def describe(
         self,
-        data: Given[pd.DataFrame | None] = None,
+        data: Given[AnyFrames | None] = None,
         *,
         person: Given[str | None] = None,
         people: Given[Any] = None,
@@ -134,10 +143,10 @@ class Model:
 
     def bind(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[AnyFrames],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -167,10 +176,10 @@ class Model:
 
     def fit(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[AnyFrames],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -189,8 +198,9 @@ class Model:
         Parameters
         ----------
         data
-            One row per choice situation, wide over alternatives. Items and covariates of latent
-            variables are constant within a person.
+            A frame of pandas, polars, pyarrow or any library that narwhals reads (lazy ones are computed), or a mapping of
+            several by name. One row per choice situation, wide over alternatives. Items and covariates of latent variables
+            are constant within a person.
         person
             Column that says whose row it is; None: every row is a person.
         people
@@ -223,8 +233,9 @@ class Model:
             list; where keys overlap the longest one holds, and None exempts. `fit.llf` stays the log-likelihood,
             `fit.penalty` stands beside it, and summary and covariances say that they are penalised.
         start
-            `"sequential"` (items and structure, then the choice, then everything), `"default"`, a
-            mapping of some names to values, or an earlier fit, also one of `fit_sequential` or one that was loaded.
+            `"sequential"` (items and structure, then the choice, then everything), `"default"`, a mapping of some names to
+            values, an earlier fit, also one of `fit_sequential` or one that was loaded, or the estimates of another program,
+            `iclv.read_start("model_estimates.csv")`.
         starts
             How often to start: log-likelihoods of mixtures, classes and random coefficients can have several maxima. The
             first is `start`, the others are random departures from the default, taken to their maxima in one compiled loop
@@ -271,10 +282,10 @@ class Model:
 
     def fit_sequential(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[AnyFrames],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -347,7 +358,7 @@ class Model:
     def simulate(
         self,
         params: Given[Mapping[str, float]],
-        frame: Given[pd.DataFrame],
+        frame: Given[AnyFrame],
         *,
         seed: Given[int] = 0,
         person: Given[str | None] = None,

@@ -19,7 +19,14 @@ AnyArray: TypeAlias = Any
 Meant = TypeVar("Meant")
 if TYPE_CHECKING:
     Given: TypeAlias = Annotated[Meant, "as a user gives it"]
+    from narwhals.typing import IntoFrame
+
+    AnyFrame: TypeAlias = IntoFrame
+    """A data frame of pandas, polars, pyarrow or another library that narwhals reads."""
+    AnyFrames: TypeAlias = IntoFrame | Mapping[str, IntoFrame]
+    """One, or several by name."""
 else:
+    AnyFrame = AnyFrames = Any
 
     class Given:
         """`Given[T]`: an argument as a user gives it. T is meant, and what editors and type checkers see; anything may
@@ -56,6 +63,8 @@ Named: TypeAlias = Mapping[str, float]
 __all__ = [
     "Alternative",
     "AnyArray",
+    "AnyFrame",
+    "AnyFrames",
     "Array",
     "Arrays",
     "Bool",

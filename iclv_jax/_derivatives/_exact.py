@@ -9,6 +9,7 @@ second derivatives and those by eta, and the system how eta moves with the struc
 rest. Then `H = J' H_theta J + sum_i g_i d2 theta_i`.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
 
-from iclv_jax._base._types import Array, Float, Params, Scalar, Theta
+from iclv_jax._base._types import Array, CellTree, Float, Params, Scalar, Theta
 from iclv_jax._density import Choice, Structure
 from iclv_jax._derivatives._basic import (
     Expansion,
@@ -44,7 +45,7 @@ def _layout_of(structure: Structure) -> Layout:
     return layout(structure.map, tuple(block.name for block in structure.blocks))
 
 
-def expand_exact(core: Core, params: Params) -> Expansion:
+def expand_by_blocks(core: Core, params: Params) -> Expansion:
     """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding, and that itself where items
     were integrated in closed form."""
     parts = _layout_of(core.structure)
@@ -58,11 +59,15 @@ def expand_exact(core: Core, params: Params) -> Expansion:
         curvature = _by_cells(core, theta, parts.live)
         return _by_parameters(core, params, parts, value, gradient[..., parts.live], curvature, items)
 
+    lead = theta.shape[:-1]
+
+    def cells(person: Person) -> CellTree:
+        return core.structure.cells(theta, person)
+
     def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, ...]:
-        return _batch(core.structure, parts, theta, person, nodes, weights)
+        return batch_expansion(core.structure, parts, cells, person, nodes, weights, lead[0] if lead else 0)
 
     none, live = jnp.zeros(()), len(parts.live)
-    lead = theta.shape[:-1]
     zero = none, none, jnp.zeros((*lead, live)), jnp.zeros((*lead, live, live))
     value, items, gradient, curvature = core.people.fold(batch, zero, few(core, AT_ONCE))
     return _by_parameters(core, params, parts, value, gradient, curvature, items)
@@ -110,11 +115,18 @@ class Parts(NamedTuple):
     own: list[Any]
 
 
-def _batch(
-    structure: Structure, parts: Layout, theta: Theta, person: Person, nodes: Nodes, weights: Array
+def batch_expansion(
+    structure: Structure,
+    parts: Layout,
+    cells: Callable[[Person], CellTree],
+    person: Person,
+    nodes: Nodes,
+    weights: Array,
+    groups: int = 0,
 ) -> tuple[Array, ...]:
-    """Value, that of the items alone, gradient and Hessian of a batch of people by the live entries of theta."""
-    each = jax.vmap(lambda one, at: _person(structure, parts, theta, one, at))(person, nodes)
+    """Value, that of the items alone, gradient and Hessian of a batch of people by the live entries of theta, by group where
+    there are groups; `cells` are the arrays of the density for a person."""
+    each = jax.vmap(lambda one, at: _person(structure, parts, cells(one), one, at))(person, nodes)
     covariates = jnp.concatenate([jnp.ones((weights.shape[0], 1)), person.covariates], axis=1)
     factors = covariates[:, parts.covariate]
     scores = jnp.concatenate(
@@ -129,7 +141,7 @@ def _batch(
     first = weights @ each.value, weights @ each.items
     if person.group is None:
         return *first, *total(weights)
-    return *first, *jax.lax.map(total, marks(weights, person.group, theta.shape[0]))
+    return *first, *jax.lax.map(total, marks(weights, person.group, groups))
 
 
 def _outer(scores: Array, node_weights: Array, mean_scores: Array, weights: Array) -> Array:
@@ -159,8 +171,7 @@ def _assembled(structure: Structure, parts: Layout, each: Parts, covariates: Arr
     return matrix
 
 
-def _person(structure: Structure, parts: Layout, theta: Theta, person: Person, nodes: Nodes) -> Parts:
-    cells = structure.cells(theta, person)
+def _person(structure: Structure, parts: Layout, cells: CellTree, person: Person, nodes: Nodes) -> Parts:
     system, sections = structure.system, [cells[block.name] for block in structure.blocks]
     blocks = list(zip(structure.blocks, parts.blocks, sections, strict=True))
     moved = system.moved if len(parts.structural) else 0

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,11 @@ from iclv_jax._parameters._penalties import Penalties, Terms, slope
 from iclv_jax._problem import Problem
 from iclv_jax._problem._memory import bytes_per_person
 from iclv_jax._tables import Report, Tabular, number, of_frame
+
+if TYPE_CHECKING:
+    from arviz import InferenceData  # pyright: ignore[reportMissingImports]
+else:
+    InferenceData = object  # arviz is optional.
 
 TOLERANCE = 1e-6
 """Newton decrement of a sample: a thousandth of a standard error."""
@@ -99,6 +104,18 @@ class Bootstrap(Tabular):
         columns = {"lower": ends[0], "upper": ends[1]}
         columns |= {"normal_lower": self.params - reach, "normal_upper": self.params + reach}
         return pd.DataFrame(columns, index=self.params.index)
+
+    def to_arviz(self) -> "InferenceData":
+        """The samples as an `arviz.InferenceData`, one chain, for the plots and tables of arviz. They are no draws of a
+        posterior, though where the prior says little they look alike. It needs the package `arviz`."""
+        try:
+            import arviz
+        except ImportError as error:
+            raise ImportError(
+                "to_arviz needs the package arviz, which is not installed: pip install arviz."
+            ) from error
+        draws = {str(name): self.samples[name].to_numpy()[None, :] for name in self.samples}
+        return arviz.from_dict(posterior=draws)
 
     @property
     def covariance(self) -> Covariance:

@@ -81,7 +81,8 @@ def _check_shared_thresholds(name: str, spec: Spec, constrained: set[str], thres
 
 def _check_unit(latent: str, spec: Spec) -> None:
     zero = {n for n, value in spec.fixed if value == 0.0}
-    if all(names.loading(latent, item.column) in zero for item in spec.indicators if latent in item.of):
+    items = [item for item in spec.indicators if latent in item.of]
+    if items and all(names.loading(latent, item.column) in zero for item in items):
         raise ValueError(
             f"Latent variable {latent!r} has scale='loading', but every loading of it is fixed at 0, which "
             "gives no unit. Fix one at another value, or use scale='variance'."

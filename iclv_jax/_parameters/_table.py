@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._parameters._declare import Levels, Stack, stacks
-from iclv_jax._parameters._define import defined_order, resolve_definitions
+from iclv_jax._parameters._define import defined_order, derived_parameters, resolve_definitions
 from iclv_jax._parameters._domain import RULES, check_values
 from iclv_jax._parameters._groups import declare_groups, merged
 from iclv_jax._parameters._identify import check_identified
@@ -110,8 +110,9 @@ def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> P
     groups = declare_groups(spec, levels)
     declared, domains = merged(groups)
     parameters = [*declared, *resolve_definitions(spec, declared)]
+    _check_names(spec, [p.name for p in parameters])
+    parameters += derived_parameters(spec, parameters)
     names = [p.name for p in parameters]
-    _check_names(spec, names)
     for at, group in enumerate(groups):
         # What a group shares with the first one is given to it.
         check_identified(group.view, group.plain, group.shared if at else frozenset())
@@ -121,7 +122,7 @@ def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> P
     representative = tuple(position[r.tied] if r.tied else i for i, r in enumerate(rows))
     definitions = tuple(
         Defined(position[d.name], tuple(representative[position[a]] for a in d.arguments), d.program)
-        for d in defined_order(spec)
+        for d in (*defined_order(spec), *spec.derived)
     )
     free = tuple(i for i, r in enumerate(rows) if r.status == "free")
     cells, terms = _cells([group.arrays for group in groups], position)
@@ -153,7 +154,7 @@ def _check_names(spec: Spec, names: Sequence[str]) -> None:
 
 
 def _rows(spec: Spec, parameters: Sequence[Parameter]) -> list[Row]:
-    fixed, defined = dict(spec.fixed), {d.name for d in spec.define}
+    fixed, defined = dict(spec.fixed), {d.name for d in (*spec.define, *spec.derived)}
     bounds = dict(spec.bounds)
     for name in fixed:
         if name in defined:
@@ -266,8 +267,8 @@ def _names(domain: Domain) -> tuple[str, ...]:
 def _covariance(domain: PositiveDefinite, rows, position, free, bounded) -> list[Transform]:
     lower = [row[:-1] for row in domain.entries]
     diagonal = [row[-1] for row in domain.entries]
-    off = [name for row in lower for name in row]
-    whole = all(name is not None and position[name] in free and not bounded(name) for name in off)
+    off = [name for row in lower for name in row if name is not None]
+    whole = all(position[name] in free and not bounded(name) for name in off)
     known = all(
         rows[position[n]].status == "fixed" or (position[n] in free and not bounded(n)) for n in diagonal
     )
@@ -277,5 +278,5 @@ def _covariance(domain: PositiveDefinite, rows, position, free, bounded) -> list
         Entry(free.get(position[n], position[n]), position[n] in free, spread)
         for n, spread in zip(diagonal, domain.spreads, strict=True)
     )
-    triangle = tuple(tuple(free[position[n]] for n in row) for row in lower)
+    triangle = tuple(tuple(None if n is None else free[position[n]] for n in row) for row in lower)
     return [Covariance(entries, triangle)]

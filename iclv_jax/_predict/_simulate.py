@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._arguments import check_seed
-from iclv_jax._base._types import Array, Given, Number
+from iclv_jax._base._types import AnyFrame, Array, Given, Number
 from iclv_jax._density import Structure, structure
 from iclv_jax._panel import Data, Person, grouped, read_panel
+from iclv_jax._panel._door import as_pandas
 from iclv_jax._parameters import ParameterTable, build_table, in_every_group
 from iclv_jax._parameters._declare import Levels
 from iclv_jax._parameters._domain import check_values
@@ -34,7 +35,7 @@ QUICK = {"xla_backend_optimization_level": 0}
 def simulate(
     spec: Given[Spec],
     params: Given[Mapping[str, Number]],
-    frame: Given[pd.DataFrame],
+    frame: Given[AnyFrame],
     seed: Given[int],
     person: Given[str | None],
 ) -> pd.DataFrame:
@@ -44,6 +45,7 @@ def simulate(
     thresholds in `params` imply.
     """
     check_seed(seed)
+    frame = as_pandas(frame, "frame")
     params = expand(spec.modules, params.items(), "params")
     spec = grouped(spec, frame, person)
     labels = spec.groups.labels if spec.groups is not None else ()
@@ -118,7 +120,7 @@ def _draw(shape: Structure, constants: Array, params: Array, people: Person, see
 
 
 def nominal_levels(
-    spec: Spec, frame: Given[pd.DataFrame], params: Mapping[str, Number]
+    spec: Spec, frame: pd.DataFrame, params: Mapping[str, Number]
 ) -> dict[str, tuple[Level, ...]] | None:
     """Levels of nominal covariates: those that are declared or have a parameter, and the one that has none.
 
@@ -138,11 +140,11 @@ def nominal_levels(
 
 
 def _levels_of(
-    predictor: Standardized, prefix: str, known: list[str], frame: Given[pd.DataFrame]
+    predictor: Standardized, prefix: str, known: list[str], frame: pd.DataFrame
 ) -> tuple[Level, ...]:
     column = predictor.column
     seen: list[Level] = []
-    if isinstance(frame, pd.DataFrame) and column in frame.columns:
+    if column in frame.columns:
         seen = frame[column].dropna().drop_duplicates().tolist()
     labels = {names.slope(prefix.split(" ~ ")[0], dummy(column, v)): v for v in seen}
     named = [labels.get(n, n[len(prefix) : -1]) for n in dict.fromkeys(known) if n.startswith(prefix)]

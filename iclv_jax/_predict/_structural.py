@@ -75,9 +75,9 @@ def standardized(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     Notes
     -----
     Variances are those that the model implies over the sample, the covariates' own (co)variances being taken as
-    given, each person once by weight; ordered items count by the response behind their levels. Disturbances' covariances
-    become their correlations. Names and conventions are lavaan's. Thresholds that items share are left out of
-    `std.all`.
+    given, each person once by weight; ordered items count by the response behind their levels. Covariances of disturbances,
+    and of residuals of items, become their correlations. Names and conventions are lavaan's. Thresholds that items share
+    are left out of `std.all`.
     """
     _needs_latents(fit.problem, "standardized")
     return _in_groups(fit, cov, lambda at: _standardized(fit, cov, at))
@@ -107,12 +107,13 @@ def reliability(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     """Composite reliability and average variance extracted, by latent variable.
 
     `omega = (sum |loading|)^2 V / ((sum |loading|)^2 V + sum of error variances)` with V the variance of the latent
-    variable (Joereskog 1971), so that items of reversed meaning count as turned round; `ave` is the mean R2 of the items
-    (Fornell and Larcker 1981). Only items that measure nothing else count (`items`). Where one of them is ordered, omega
-    is of the standardised responses behind the levels, else of the items in their own units. Delta-method standard
-    errors in `.se`. `scores` is how far `latent_scores` can be trusted to tell people apart: the variance over people
-    of the posterior means, by that and the mean posterior variance (as of EAP scores: Bock and Mislevy 1982). Items
-    without a response in which a variance is measured (counts, say) do not count; `.attrs["notes"]` names them.
+    variable (Joereskog 1971), so that items of reversed meaning count as turned round; covariances of residuals add to the
+    errors, with the signs of the loadings. `ave` is the mean R2 of the items (Fornell and Larcker 1981). Only items that
+    measure nothing else count (`items`). Where one of them is ordered, omega is of the standardised responses behind the
+    levels, else of the items in their own units. Delta-method standard errors in `.se`. `scores` is how far
+    `latent_scores` can be trusted to tell people apart: the variance over people of the posterior means, by that and the
+    mean posterior variance (as of EAP scores: Bock and Mislevy 1982). Items without a response in which a variance is
+    measured (counts, say) do not count; `.attrs["notes"]` names them.
     """
     _needs_latents(fit.problem, "reliability")
     return _in_groups(fit, cov, lambda at: _reliability(fit, cov, at))
@@ -216,9 +217,9 @@ def _powers(axes: Axes, parameter: Parameter) -> np.ndarray:
     NaN where it has no standardised value."""
     order, items, covariates = axes
     place = {n: i for i, n in enumerate((*order, *items, *covariates))}
-    found = np.zeros((2, len(place) + len(order)))
+    found = np.zeros((2, len(place) + len(order) + len(items)))
     role, left, right = parameter.role, parameter.owner, parameter.argument
-    if parameter.block == "choice":
+    if parameter.block == "choice" or role == "derived":
         found[:] = np.nan
     elif role == "loading":
         found[:, place[left]] = 1.0
@@ -233,6 +234,9 @@ def _powers(axes: Axes, parameter: Parameter) -> np.ndarray:
     elif role == "covariance" and {left, right} <= set(order):
         for one in (left, right):
             found[:, len(place) + order.index(one)] = -1.0
+    elif role == "covariance" and {left, right} <= set(items):
+        for one in (left, right):
+            found[1, len(place) + len(order) + items.index(one)] = -1.0
     elif role in ("variance", "scale") and left in place:
         found[:, place[left]] = -2.0 if left in order else np.array([0.0, -2.0])
     else:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from iclv_jax._base._types import Given
-from iclv_jax._density import conditionable, steady_columns, structure
+from iclv_jax._density import answered, conditionable, steady_columns, structure
 from iclv_jax._integration import Rule, choose_rule
 from iclv_jax._integration._rule import check_count, check_room
 from iclv_jax._likelihood import Core
@@ -56,7 +56,9 @@ def of_panel(
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
     steady = tuple(steady_columns(columns) for columns in panel.person.tables)
     masked = tuple(t.masked for t in panel.tables)
-    shape = structure(spec, table, rule.conditions, steady, masked)
+    stacks = panel.person.data[: len(panel.person.data) - len(panel.tables)]
+    patterns = answered(stacks) if rule.conditions else ()
+    shape = structure(spec, table, rule.conditions, steady, masked, patterns)
     check_room(rule, len(panel.people), shape.dimension, bytes_allowed)
     standard = rule.standard(len(panel.people), shape.dimension)
     points, logs = jax.device_put((standard.points, standard.log_weights))

@@ -45,8 +45,8 @@ def describe(spec: Given[Spec], data: Given[Any], person: Given[str | None], peo
     starts = dict(zip(table.names, default_start(spec, table, panel), strict=True))
     facts = [("People", f"{len(panel.people):,}"), *group_facts(spec, panel)]
     for choice in spec.choices:
-        facts += _shares(choice, panel, len(spec.choices) > 1)
-    facts += _items(spec, table, panel)
+        facts += shares_of(choice, panel, len(spec.choices) > 1)
+    facts += items_of(spec, table, panel)
     return _report(spec, table, starts, facts, list(panel.notes))
 
 
@@ -103,7 +103,8 @@ def _assumed_levels(spec: Spec) -> tuple[dict[str, tuple], list[str]]:
     return levels, unknown
 
 
-def _shares(choice: Kernel, panel: Panel, named: bool) -> list[tuple[str, str]]:
+def shares_of(choice: Kernel, panel: Panel, named: bool) -> list[tuple[str, str]]:
+    """How often the alternatives were chosen and available."""
     found = panel.situations_of(choice.name)
     title = f"Choice situations of {choice.name}" if named else "Choice situations"
     shares = [
@@ -116,7 +117,7 @@ def _shares(choice: Kernel, panel: Panel, named: bool) -> list[tuple[str, str]]:
     return [(title, f"{len(found.chosen):,}"), *shares]
 
 
-def _items(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str, str]]:
+def items_of(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str, str]]:
     facts = {}
     # The data of the choices follow those of the stacks.
     for stack, data in zip(table.stacks, panel.person.data, strict=False):

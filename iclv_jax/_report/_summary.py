@@ -1,10 +1,9 @@
 """The summary of a fit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 
 from iclv_jax._base._types import Given
 from iclv_jax._inference._criteria import aic, bic, penalty
@@ -14,12 +13,14 @@ from iclv_jax._inference._references import why_no_references
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._panel import Panel
 from iclv_jax._problem import Problem
+from iclv_jax._report._columns import Columns, Started
+from iclv_jax._report._details import details as details_of
+from iclv_jax._report._details import provenance, rho_squared
 from iclv_jax._report._integration import named
 from iclv_jax._report._modules import collapsed, flat_notes, free_parameters
-from iclv_jax._report._table import table
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._random import share_positive
-from iclv_jax._tables._format import fixed, loglike, number, probability
+from iclv_jax._tables._format import fixed, loglike, number
 from iclv_jax._tables._table import Report, Section
 
 HEADINGS = {
@@ -41,20 +42,43 @@ KINDS = {
 }
 
 
-def summary(fit: Maximum, cov: Given[str | None] = None) -> Report:
+def summary(
+    fit: Started,
+    cov: Given[str | None] = None,
+    *,
+    columns: Given[Sequence[str] | None] = None,
+    details: Given[bool] = False,
+) -> Report:
     """The table of results with a header; prints as text and shows as HTML in notebooks.
 
-    `cov` is the kind of covariance behind the standard errors.
+    Parameters
+    ----------
+    cov
+        The kind of covariance behind the standard errors.
+    columns
+        What stands beside the estimates, in this order: `"se"`, `"t"`, `"p"`, `"t_one"` (t against 1, where one would
+        ask), `"ci"` (the 95 % interval), `"start"`, and kinds of covariance, which bring a standard error and a t each:
+        `["hessian", "robust"]` has the classical and the robust ones side by side. None: the first four.
+    details
+        Whether the head has what journals ask for beside the usual: the log-likelihood where the joint stage began,
+        rho-squared against constants only, how often each alternative was chosen and available, nodes per person, and the
+        range of eigenvalues.
+
+    Estimates and standard errors have the same decimals, so many that the error has two significant digits at least.
+
+    Raises
+    ------
+    ValueError
+        For columns that do not exist, and kinds of covariance that these estimates do not have.
     """
     cov = cov or default_covariance(fit)
-    covariance = fit.covariance(cov)
+    covariance, shown = fit.covariance(cov), Columns(fit, cov, columns)
+    more = details_of(fit, fit.components) if details else []
     return Report(
         title="Integrated choice and latent variable model" if _is_hybrid(fit) else _plain_title(fit),
-        facts=tuple(_facts(fit, cov)),
-        columns=("", "estimate", "std. error", "t (0)", "p", "t (1)"),
-        sections=tuple(
-            _sections(table(fit, cov), {r.name: r.parameter.group for r in fit.problem.table.rows})
-        ),
+        facts=(*_facts(fit, cov), *more),
+        columns=shown.heads,
+        sections=tuple(_sections(shown, {r.name: r.parameter.group for r in fit.problem.table.rows})),
         notes=(*_notes(fit), *covariance.notes),
         alarm=_alarm(fit),
     )
@@ -116,7 +140,7 @@ def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
         else:
             facts.append(("  choices, equal shares", loglike(parts.equal_shares)))
             facts.append(("  choices, constants only", loglike(parts.constants)))
-            facts.append(("Rho-squared of the choices", fixed(parts.rho_squared, 4)))
+            facts += rho_squared(fit, parts)
     if fit.penalties is None:
         facts += [("AIC", fixed(aic(fit), 2)), ("BIC (people)", fixed(bic(fit), 2))]
     else:
@@ -129,7 +153,7 @@ def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
     facts.append(("Optimiser", f"{report.verdict.value}: {report.message}"))
     facts.append(("", _effort(report)))
     facts.append(("Standard errors", KINDS[cov] + ("" if fit.penalties is None else ", penalised")))
-    return facts
+    return facts + provenance(report)
 
 
 def group_facts(spec: Spec, panel: Panel) -> list[tuple[str, str]]:
@@ -184,34 +208,24 @@ def rule_in_words(problem: Problem) -> str:
     return problem.rule.describe(dimension)
 
 
-def _sections(frame: pd.DataFrame, groups: Mapping[str, str]) -> list[Section]:
+def _sections(shown: Columns, groups: Mapping[str, str]) -> list[Section]:
     """Block by block, what is shared by all groups before what is one group's own."""
-    sections = []
-    entry, of = frame["role"] == "weight", frame.index.map(groups)
+    sections, frame = [], shown.frame
+    entry, derived = frame["role"] == "weight", frame["role"] == "derived"
+    of = frame.index.map(groups)
     for block, heading in HEADINGS.items():
         for group in dict.fromkeys(["", *groups.values()]):
-            rows = frame[(frame["block"] == block) & ~entry & (of == group)]
+            rows = frame[(frame["block"] == block) & ~entry & ~derived & (of == group)]
             if len(rows):
                 title = f"{heading}, {group}" if group else heading
-                sections.append(Section(title, tuple(_row(str(name), row) for name, row in rows.iterrows())))
+                sections.append(Section(title, tuple(shown.cells(str(name)) for name in rows.index)))
+    if derived.any():
+        rows = tuple(shown.cells(str(name)) for name in frame.index[derived])
+        sections.append(Section("Functions of parameters", rows))
     if entry.any():
-        rows = tuple(_row(str(name), row) for name, row in frame[entry].iterrows())
+        rows = tuple(shown.cells(str(name)) for name in frame.index[entry])
         sections.append(Section("Modules", rows, shown=False))
     return sections
-
-
-def _row(name: str, row: pd.Series) -> tuple[str, ...]:
-    if np.isnan(row["se"]):
-        reason = {"fixed": "fixed", "free": "none", "equal": "none", "defined": "none"}[row["status"]]
-        return (name, number(row["estimate"]), reason, "", "", "")
-    return (
-        name,
-        number(row["estimate"]),
-        number(row["se"]),
-        fixed(row["t"], 2),
-        probability(row["p"]),
-        fixed(row["t_one"], 2),
-    )
 
 
 def _notes(fit: Maximum) -> list[str]:
@@ -220,7 +234,7 @@ def _notes(fit: Maximum) -> list[str]:
     notes = [note[0].upper() + note[1:] for note in problem.panel.notes] + weight_notes(problem.panel)
     rows = [row for row in problem.table.rows if row.name not in inside]
     notes += [f"{row.name} equals {row.tied}" for row in rows if row.status == "equal"]
-    defined = [row.name for row in rows if row.status == "defined"]
+    defined = [row.name for row in rows if row.status == "defined" and row.parameter.role != "derived"]
     if defined:
         notes.append(f"Defined by other parameters: {', '.join(defined)}")
     notes += [

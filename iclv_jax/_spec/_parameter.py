@@ -20,6 +20,7 @@ Role: TypeAlias = Literal[
     "weight",
     "logsum",
     "allocation",
+    "derived",
 ]
 
 Combination: TypeAlias = tuple[tuple[str, float], ...]
