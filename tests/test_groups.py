@@ -109,6 +109,8 @@ def test_a_plain_name_speaks_of_every_group(people):
             "green =~ y3": lambda p: p.ratio,
         },
         start={"y2 ~~ y2": 0.7},
+        derived={"share": lambda p: p["y2 ~~ y2"] / p["y3 ~~ y3"]},
+        covariances=[("y1", "y2")],
     )
     problem = model.bind(people)
     row = problem.table.row
@@ -119,6 +121,8 @@ def test_a_plain_name_speaks_of_every_group(people):
     values = problem.unpack(problem.start(), everything=True)
     for land in ("north", "south"):
         assert float(values[f"y3 ~~ y3 [{land}]"]) == pytest.approx(1.4)
+        assert float(values[f"share [{land}]"]) == pytest.approx(0.5)
+        assert row(f"y1 ~~ y2 [{land}]").status == "free"
         assert float(values[f"green =~ y3 [{land}]"]) == float(values[f"green ~ age [{land}]"])
 
 
