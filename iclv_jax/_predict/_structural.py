@@ -227,6 +227,12 @@ def _powers(axes: Axes, parameter: Parameter) -> np.ndarray:
     elif role in ("path", "slope"):
         found[:, place[left]] = -1.0
         found[:, place[right]] = 1.0 if role == "path" else np.array([0.0, 1.0])
+    elif role == "effect":
+        ends = [place.get(left), place.get(right)]
+        found[1, [at for at in ends if at is not None]] = np.array([-1.0, 1.0])[
+            [at is not None for at in ends]
+        ]
+        found[1] = found[1] if left in place else np.nan
     elif role in ("intercept", "threshold") and left in place:
         found[:, place[left]] = -1.0 if left in order else np.array([0.0, -1.0])
     elif role == "threshold":
