@@ -191,7 +191,9 @@ def test_the_likelihood_of_continuous_items_is_that_of_normal_groups(people):
     frame = people.copy()
     frame.loc[[3, 40], "y2"] = np.nan
     model = continuous(
-        equal_across=["loadings", "intercepts"], define={"y3 ~~ y3": lambda p: p["y1 ~~ y1"] * p["y2 ~~ y2"]}
+        equal_across=["loadings", "intercepts"],
+        covariances=[("y1", "y2")],
+        define={"y3 ~~ y3": lambda p: p["y1 ~~ y1"] * p["y2 ~~ y2"]},
     )
     problem, params = at(model.bind(frame))
     values = {n: float(v) for n, v in problem.unpack(params, everything=True).items()}
@@ -206,6 +208,7 @@ def test_the_likelihood_of_continuous_items_is_that_of_normal_groups(people):
         centre = np.array([of(f"y{k} ~ 1", row.land) for k in (1, 2, 3)]) + load * mean
         spread = np.outer(load, load) * of("green ~~ green", row.land)
         spread += np.diag([of(f"y{k} ~~ y{k}", row.land) for k in (1, 2, 3)])
+        spread[[0, 1], [1, 0]] += of("y1 ~~ y2", row.land)
         y = np.array([row.y1, row.y2, row.y3])
         seen = ~np.isnan(y)
         expected.append(stats.multivariate_normal.logpdf(y[seen], centre[seen], spread[np.ix_(seen, seen)]))
