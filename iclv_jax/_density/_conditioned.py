@@ -21,7 +21,7 @@ from iclv_jax._density._places import Places
 from iclv_jax._density._system import Bend, System, reduced_form, structural
 from iclv_jax._density._world import Expanded, World
 from iclv_jax._panel import Data, Person
-from iclv_jax._parameters import RESIDUAL
+from iclv_jax._parameters import EFFECTS, RESIDUAL
 
 Patterns = tuple[tuple[bool, ...], ...]
 MOST_PATTERNS = 8
@@ -121,12 +121,18 @@ class Conditioned(System):
         )
 
 
+def _level(cells: Arrays, covariates: Float[Array, " covariate"]) -> Float[Array, " item"]:
+    """Means of the items where the latent variables are zero."""
+    level = cells["intercept"]
+    return level + cells[EFFECTS] @ covariates if EFFECTS in cells else level
+
+
 def condition(
     mean: Float[Array, " moved"], factor: Float[Array, "moved moved"], items: list[tuple[Arrays, Data]]
 ) -> Conditional:
     """Eta given normal items, each stack as its cells and data."""
     size = mean.shape[0]
-    parts = [_information(c, d, mean, factor) for c, d in items]
+    parts = [_information(c, d, covariates, mean, factor) for c, d in items]
     inverse, log_determinant = precision(sum((part.of_shocks for part in parts), jnp.eye(size)))
     pull = sum((part.pull for part in parts), jnp.zeros(size))
     shock = inverse @ pull
@@ -147,10 +153,10 @@ class Information(NamedTuple):
     of_shocks: Float[Array, "moved moved"]
 
 
-def _information(cells: Arrays, data: Data, mean: Array, factor: Array) -> Information:
+def _information(cells: Arrays, data: Data, covariates: Array, mean: Array, factor: Array) -> Information:
     size, observed = mean.shape[0], data.occurs
     loadings = jnp.pad(cells["loadings"], ((0, 0), (0, size - cells["loadings"].shape[1])))
-    residual = jnp.where(observed, data.outcome - cells["intercept"] - loadings @ mean, 0.0)
+    residual = jnp.where(observed, data.outcome - _level(cells, covariates) - loadings @ mean, 0.0)
     design = loadings @ factor
     if RESIDUAL in cells:
         inverse, log_determinant = precision_of(cells, observed)

@@ -94,7 +94,10 @@ def few(core: Core, at_once: int = AT_ONCE) -> int:
     rows = max(people.lengths, key=lambda length: length.people).rows
     choices = zip(people.person.data[len(people.person.data) - len(rows) :], rows, strict=True)
     items = people.person.data[: len(people.person.data) - len(rows)]
-    entries = sum(d.occurs.shape[1] for d in items) + sum(d.offered.shape[2] * n for d, n in choices)
+    entries = sum(d.occurs.shape[1] for d in items) + sum(
+        d.offered.shape[2] * n * block.inner.count
+        for (d, n), block in zip(choices, core.structure.choices, strict=True)
+    )
     each = people.node_count * entries
     return min(people.batch, max(1, at_once // max(each, 1)))
 

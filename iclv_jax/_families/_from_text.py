@@ -24,6 +24,9 @@ def from_text(
     missing: Given[Sequence[Any]] = (),
     random: Given[Mapping[str, Mixing] | None] = None,
     modules: Given[Mapping[str, Any] | None] = None,
+    group: Given[str | None] = None,
+    equal_across: Given[Sequence[str]] = (),
+    free_across: Given[Sequence[str]] = (),
 ) -> Written:
     """A model written in the language of R's lavaan (Rosseel 2012).
 
@@ -42,6 +45,8 @@ def from_text(
         information, the likelihood is that of all answers; the response behind the levels has a residual variance of 1.
     choice, random, modules
         As of `Model`; the utilities use latent variables of the text.
+    group, equal_across, free_across
+        As of `Model`: the text says what every group has, so that a label ties parameters within each group.
     auto
         Whether what the text does not say is as lavaan's `sem` has it: first loadings are 1, exogenous latent
         variables covary, so do disturbances of outcomes that predict nothing, and items have intercepts. False: none
@@ -72,6 +77,9 @@ def from_text(
             start=parts.start,
             modules=modules,
             derived=parts.derived,
+            group=group,
+            equal_across=equal_across,
+            free_across=free_across,
         )
     except TextError:
         raise
@@ -87,8 +95,10 @@ def to_text(model: Any) -> str:
     ------
     ValueError
         For what the language has no words for: Python functions in `on=`, `define=` or `derived=`, shared thresholds,
-        standardised covariates, other families of items.
+        standardised covariates, other families of items; for groups.
     """
+    if model.spec.groups is not None:
+        raise ValueError("to_text: a text is that of one group. Write the model without group=.")
     return write(model.spec)
 
 

@@ -122,7 +122,9 @@ def reliability(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
 def _reliability(fit: Estimated, cov: str | None, at: int | None) -> pd.DataFrame:
     order, items, _ = _names_of_axes(fit)
     of = {i.column: tuple(i.of) for i in fit.problem.spec.indicators}
-    own = np.array([[float(of[q] == (name,)) for name in order] for q in items]).reshape(len(items), len(order))
+    own = np.array([[float(of[q] == (name,)) for name in order] for q in items]).reshape(
+        len(items), len(order)
+    )
     normal = np.array(
         [next(i for i in fit.problem.spec.indicators if i.column == q).normal for q in items], bool
     )
@@ -233,6 +235,12 @@ def _powers(axes: Axes, parameter: Parameter) -> np.ndarray:
     elif role in ("path", "slope"):
         found[:, place[left]] = -1.0
         found[:, place[right]] = 1.0 if role == "path" else np.array([0.0, 1.0])
+    elif role == "effect":
+        ends = [place.get(left), place.get(right)]
+        found[1, [at for at in ends if at is not None]] = np.array([-1.0, 1.0])[
+            [at is not None for at in ends]
+        ]
+        found[1] = found[1] if left in place else np.nan
     elif role in ("intercept", "threshold") and left in place:
         found[:, place[left]] = -1.0 if left in order else np.array([0.0, -1.0])
     elif role == "threshold":

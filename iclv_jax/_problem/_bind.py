@@ -52,7 +52,7 @@ def of_panel(
     """A problem of data that have been checked for this model, or for one that reads the same columns."""
     spec = in_every_group(spec, panel.levels)
     table = build_table(spec, panel.levels, panel.moments)
-    seen = len(spec.felt) + len(spec.random)
+    seen = len(spec.felt) + len(spec.drivers)
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
     if not rule.conditions:
         _check_exact(spec)

@@ -14,10 +14,13 @@ from iclv_jax._spec._module import Module, as_modules, check_used, expand
 from iclv_jax._spec._names import as_tuple, duplicates, nearest, slope
 from iclv_jax._spec._random import Mixing
 from iclv_jax._spec._residuals import residual_pairs
-from iclv_jax._spec._standardized import Predictor, Standardized
+from iclv_jax._spec._standardized import Covariate, Logarithm, Standardized, column_of
 from iclv_jax._spec._trace import Traced, check_arguments, record, trace
 from iclv_jax._spec._utility import Utility, trace_utility
 from iclv_jax._spec._values import finite
+
+MOST_WITHIN = 3
+"""Coefficients of a choice that may be drawn anew in every situation."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Spec:
     @property
     def drivers(self) -> dict[str, int]:
         """Places of the drivers of random coefficients, behind the latent variables."""
-        return {name: len(self.latents) + i for i, (name, _) in enumerate(self.random)}
+        between = (name for name, mixing in self.random if not mixing.within)
+        return {name: len(self.latents) + i for i, name in enumerate(between)}
 
     @property
     def spreads(self) -> dict[str, str]:
@@ -78,10 +82,18 @@ class Spec:
         return any(name in random for pair in self.covariances for name in pair)
 
     @property
-    def covariates(self) -> tuple[Predictor, ...]:
-        """Columns that predict latent variables, as they are or standardised, in order of first use."""
-        found = [p for latent in self.latents for p in latent.predictors if p not in self.order]
+    def covariates(self) -> tuple[Covariate, ...]:
+        """Columns that predict latent variables or act on items, as they are or standardised, in order of first use."""
+        found: list[Covariate] = [p for v in self.latents for p in v.predictors if p not in self.order]
+        for item in self.indicators:
+            found += [*item.on, *([Logarithm(item.exposure)] if item.exposure is not None else [])]
         return tuple(dict.fromkeys(found))
+
+    def users(self, covariate: Covariate) -> tuple[str, ...]:
+        """Latent variables and items that a covariate enters."""
+        latents = [v.name for v in self.latents if covariate in v.predictors]
+        items = [i.column for i in self.indicators if covariate in i.on]
+        return (*latents, *items)
 
     @property
     def nominal(self) -> tuple[Standardized, ...]:
@@ -96,7 +108,7 @@ class Spec:
     @property
     def dimension(self) -> int:
         """Number of disturbances and random-coefficient shocks that are integrated out."""
-        return len(self.latents) + len(self.random)
+        return len(self.latents) + len(self.drivers)
 
     @cached_property
     def module_of(self) -> dict[str, str]:
@@ -222,6 +234,15 @@ def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
                     f"Indicator {item.column!r} measures {name!r}, which is not a latent variable of the "
                     f"model. {nearest(name, latents)}"
                 )
+        wrong = [column_of(p) for p in item.on if column_of(p) in latents]
+        if wrong:
+            raise ValueError(
+                f"Item {item.column!r} has the latent variable {wrong[0]!r} in on=, which holds covariates. Name it in of=."
+            )
+        if item.column in (*map(column_of, item.on), item.exposure):
+            raise ValueError(
+                f"Item {item.column!r} cannot depend on itself. Take it out of on= (or exposure=)."
+            )
 
 
 def _trace_choice(choice: object, latents: list[str], modules: Sequence[Module]) -> Kernel:
@@ -295,7 +316,8 @@ def _check_latents_serve(
 
 
 def _check_standardized(latents: tuple[Latent, ...], items: tuple[Indicator, ...]) -> None:
-    used = dict.fromkeys(p for v in latents for p in v.predictors if isinstance(p, Standardized))
+    predictors = [p for part in (*(v.predictors for v in latents), *(i.on for i in items)) for p in part]
+    used = dict.fromkeys(p for p in predictors if isinstance(p, Standardized))
     for predictor in used:
         what = f"Standardized({predictor.column!r})"
         if any(predictor.column == v.name for v in latents):
@@ -331,6 +353,15 @@ def _check_random(
                 f"random[{name!r}] is a distribution such as iclv.Normal() or iclv.LogNormal(sign=-1), not "
                 f"{mixing!r}."
             )
+        if not isinstance(mixing.within, bool):
+            raise ValueError(f"random[{name!r}]: within is True or False, not {mixing.within!r}.")
+    for choice in choices:
+        anew = [n for n, m in random.items() if m.within and n in choice.utility.parameters]
+        if len(anew) > MOST_WITHIN:
+            raise ValueError(
+                f"random= draws {len(anew)} coefficients of a utility anew in every situation ({', '.join(anew)}); at most "
+                f"{MOST_WITHIN} can be: they are integrated by a product rule. Leave within=True to those that need it."
+            )
     return tuple(random.items())
 
 
@@ -339,6 +370,11 @@ def _check_covariances(
 ) -> tuple[tuple[str, str], ...]:
     found = check_pairs(as_tuple(pairs), latents, list(random))
     for name in (name for pair in found for name in pair):
+        if name in random and random[name].within:
+            raise ValueError(
+                f"covariances= names {name!r}, which is drawn anew in every situation (within=True) and covaries with "
+                "nothing. Leave one of them out."
+            )
         if name in random and random[name].spread is None:
             raise ValueError(
                 f"covariances= names {name!r}, whose distribution {type(random[name]).__name__} has no spread to give the "
