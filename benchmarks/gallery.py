@@ -20,9 +20,7 @@ import iclv_jax
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent / "notebooks"
 RESULTS = HERE / "results"
-FACTS = re.compile(
-    r"\A---\npublished: (?P<published>\S+)\nsource: (?P<source>[^\n]+)\n---\n\n# (?P<title>[^\n]+)\n"
-)
+FACTS = re.compile(r"\A---\npublished: (?P<published>\S+)\nsource: (?P<source>[^\n]+)\n---\n\n# (?P<title>[^\n]+)\n")
 
 sys.path.insert(0, str(NOTEBOOKS))
 import pages  # noqa: E402
@@ -76,9 +74,7 @@ def stored():
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="pages, such as logit; all without any")
     parser.add_argument("--write", action="store_true", help="store what is printed in the pages")
     options = parser.parse_args()
