@@ -108,13 +108,14 @@ def items_of(items: Mapping[str, Item], link: str, missing: Given[Sequence[Level
 
 
 def _item(item: Item, link: str, missing: Given[Sequence[Level]]) -> Indicator:
-    if item.on:
-        raise TextError(
-            f"The covariate {item.on[0]!r} acts on the item {item.column!r} directly: items with covariates of their own "
-            "are not in this version. Let it act on the latent variable."
-        )
     if item.ordered:
         return Ordered(
-            item.column, of=item.of, link=link, intercept=item.intercept, scale=item.scale, missing=missing
+            item.column,
+            of=item.of,
+            link=link,
+            intercept=item.intercept,
+            scale=item.scale,
+            missing=missing,
+            on=item.on,
         )
-    return Continuous(item.column, of=item.of, missing=missing)
+    return Continuous(item.column, of=item.of, missing=missing, on=item.on)

@@ -9,12 +9,13 @@ from iclv_jax._base._types import Given, PyTree
 from iclv_jax._spec._equation import Equation, trace_equation
 from iclv_jax._spec._family import Indicator, Kernel
 from iclv_jax._spec._groups import Groups, check_groups
+from iclv_jax._spec._item_checks import check_items, check_standardized
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._module import Module, as_modules, check_used, expand
 from iclv_jax._spec._names import as_tuple, duplicates, nearest, slope
 from iclv_jax._spec._random import Mixing
 from iclv_jax._spec._residuals import residual_pairs
-from iclv_jax._spec._standardized import Covariate, Logarithm, Standardized, column_of
+from iclv_jax._spec._standardized import Covariate, Logarithm, Standardized
 from iclv_jax._spec._trace import Traced, check_arguments, record, trace
 from iclv_jax._spec._utility import Utility, trace_utility
 from iclv_jax._spec._values import finite
@@ -143,7 +144,7 @@ def build_spec(
     items = _members(indicators, Indicator, "indicators")
     names = [v.name for v in latents]
     _refuse_duplicates(names, items, [i.shared for i in items if i.shared])
-    _check_items(items, names)
+    check_items(items, names)
     nets = as_modules(modules or {})
     choices = tuple(_trace_choice(c, names, nets) for c in as_tuple(choice))
     _check_choices(choices, names, items)
@@ -153,7 +154,7 @@ def build_spec(
     if not choices and not items:
         raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
     _check_latents_serve(latents, items, choices, fixed)
-    _check_standardized(latents, items)
+    check_standardized(latents, items)
     _check_exact(items, choices)
     pairs, residuals = residual_pairs(covariances, items)
     return Spec(
@@ -218,25 +219,6 @@ def _refuse_duplicates(latents: list[str], items: tuple[Indicator, ...], shared:
             f"Thresholds({taken[0]!r}) has the name of a latent variable or an indicator. Rename it: its "
             "name begins those of its parameters."
         )
-
-
-def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
-    for item in items:
-        for name in item.of:
-            if name not in latents:
-                raise ValueError(
-                    f"Indicator {item.column!r} measures {name!r}, which is not a latent variable of the "
-                    f"model. {nearest(name, latents)}"
-                )
-        wrong = [column_of(p) for p in item.on if column_of(p) in latents]
-        if wrong:
-            raise ValueError(
-                f"Item {item.column!r} has the latent variable {wrong[0]!r} in on=, which holds covariates. Name it in of=."
-            )
-        if item.column in (*map(column_of, item.on), item.exposure):
-            raise ValueError(
-                f"Item {item.column!r} cannot depend on itself. Take it out of on= (or exposure=)."
-            )
 
 
 def _trace_choice(choice: object, latents: list[str], modules: Sequence[Module]) -> Kernel:
@@ -307,26 +289,6 @@ def _check_latents_serve(
                 f"Latent variable {latent.name!r} has no indicator, so scale='loading' leaves its scale "
                 "unidentified. Use scale='variance', or fix a path from it."
             )
-
-
-def _check_standardized(latents: tuple[Latent, ...], items: tuple[Indicator, ...]) -> None:
-    predictors = [p for part in (*(v.predictors for v in latents), *(i.on for i in items)) for p in part]
-    used = dict.fromkeys(p for p in predictors if isinstance(p, Standardized))
-    for predictor in used:
-        what = f"Standardized({predictor.column!r})"
-        if any(predictor.column == v.name for v in latents):
-            raise ValueError(
-                f"{what} names a latent variable; only columns are standardised. Use its bare name."
-            )
-        if predictor.nominal and any(predictor.column == i.column for i in items):
-            raise ValueError(
-                f"{what} makes dummies of a column that is an indicator as well. Give it a copy under another name."
-            )
-    twice = duplicates(p.column for p in used if p.nominal)
-    if twice:
-        raise ValueError(
-            f"Standardized({twice[0]!r}) makes dummies in two different ways. Use one declaration everywhere."
-        )
 
 
 def _check_random(
