@@ -89,7 +89,8 @@ def _system(
     if conditioned:
         seen = dict.fromkeys(i for choice in choices for i in choice.latents)
         kept = (*seen, *spec.drivers.values())
-        return Conditioned(*sizes, tuple((s.name, s.at) for s in stacks), kept, patterns)
+        exact = any(s.family.exact for s in stacks)
+        return Conditioned(*sizes, tuple((s.name, s.at) for s in stacks), kept, patterns, exact)
     if not spec.nonlinear:
         return Linear(*sizes)
     functions = tuple(

@@ -61,7 +61,8 @@ def measured(point: Point) -> dict[str, float]:
     found = np.asarray(_information(problem.core, jnp.asarray(point.params)))
     shares = found / (1.0 + found)
     position = point.spec.positions
-    with_items = {name for item in point.spec.indicators for name in item.of}
+    with_items = {name for item in point.spec.indicators if not item.exact for name in item.of}
+    with_items -= {item.column for item in point.spec.indicators if item.exact}
     return {name: float(shares[position[name]]) for name in position if name in with_items}
 
 

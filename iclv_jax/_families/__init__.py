@@ -11,6 +11,7 @@ from iclv_jax._families._latent_classes import LatentClasses
 from iclv_jax._families._logit import Logit
 from iclv_jax._families._nested import NestedLogit
 from iclv_jax._families._nominal import Nominal
+from iclv_jax._families._observed import Observed
 from iclv_jax._families._ordered import Ordered
 from iclv_jax._families._ordered_choice import OrderedChoice
 from iclv_jax._families._partial_credit import PartialCredit
@@ -29,6 +30,7 @@ __all__ = [
     "Logit",
     "NestedLogit",
     "Nominal",
+    "Observed",
     "Ordered",
     "OrderedChoice",
     "PartialCredit",

@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeVar
 
 from iclv_jax._base._types import Given, Level
 from iclv_jax._families._continuous import Continuous
+from iclv_jax._families._observed import Observed
 from iclv_jax._families._ordered import Ordered
 from iclv_jax._spec import Indicator, Kernel, Mixing
 from iclv_jax._spec._text import Item, TextError, read, write
@@ -65,7 +66,7 @@ def from_text(
         parts = read(text, ordered, auto)
         return model(
             parts.latents,
-            items_of(parts.items, link, missing),
+            [*items_of(parts.items, link, missing), *(Observed(n, missing) for n in parts.observed)],
             choice,
             covariances=parts.covariances,
             random=random,

@@ -135,7 +135,7 @@ def _rescale(latent: Latent, spec: Spec, levels: Levels, values: dict[str, float
         if latent.name in item.of
         for index in item.indices(levels[item.column])
     }
-    if not items:
+    if not items or any(i.exact for i in items.values()):
         return
     open_ones = [n for n in items if n not in fixed]
     name = next((n for n in items if fixed.get(n)), (open_ones or list(items))[0])

@@ -58,6 +58,8 @@ class Indicator(abc.ABC):
     discrete: ClassVar[bool]
     normal: ClassVar[bool]
     """Whether an item is normal given its index, with cells `intercept`, `loadings` and `variance`."""
+    exact: ClassVar[bool] = False
+    """Whether an item is its latent variable itself, of the same name."""
 
     @property
     @abc.abstractmethod

@@ -142,7 +142,7 @@ def build_spec(
     latents = _members(latent, Latent, "latent")
     items = _members(indicators, Indicator, "indicators")
     names = [v.name for v in latents]
-    _refuse_duplicates(names, [i.column for i in items], [i.shared for i in items if i.shared])
+    _refuse_duplicates(names, items, [i.shared for i in items if i.shared])
     _check_items(items, names)
     nets = as_modules(modules or {})
     choices = tuple(_trace_choice(c, names, nets) for c in as_tuple(choice))
@@ -154,6 +154,7 @@ def build_spec(
         raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
     _check_latents_serve(latents, items, choices, fixed)
     _check_standardized(latents, items)
+    _check_exact(items, choices)
     pairs, residuals = residual_pairs(covariances, items)
     return Spec(
         latents=latents,
@@ -202,12 +203,13 @@ def _held(modules: Sequence[Module], fixed: object) -> list[tuple[str, object]]:
     return [*((n, v) for n, v in given if n not in draws), *draws.items()]
 
 
-def _refuse_duplicates(latents: list[str], columns: list[str], shared: list[str]) -> None:
+def _refuse_duplicates(latents: list[str], items: tuple[Indicator, ...], shared: list[str]) -> None:
+    columns, exact = [i.column for i in items], {i.column for i in items if i.exact}
     for what, names in (("latent variable", latents), ("indicator column", columns)):
         twice = duplicates(names)
         if twice:
             raise ValueError(f"The {what} {twice[0]!r} occurs twice. Names must be unique.")
-    both = [n for n in latents if n in columns]
+    both = [n for n in latents if n in columns and n not in exact]
     if both:
         raise ValueError(f"{both[0]!r} is the name of a latent variable and of an indicator. Rename one.")
     taken = [n for n in shared if n in (*latents, *columns)]
@@ -273,6 +275,16 @@ def _trace_latent(latent: Latent, latents: list[str], modules: Sequence[Module])
         return latent
     equation = trace_equation(latent.equation, latent.name, latents, modules)
     return replace(latent, on=(*equation.columns, *equation.latents), equation=equation)
+
+
+def _check_exact(items: tuple[Indicator, ...], choices: tuple[Kernel, ...]) -> None:
+    """Refuse observed outcomes as latent variables of utilities."""
+    for item in items:
+        for choice in choices:
+            if item.exact and item.column in choice.utility.latents:
+                raise ValueError(
+                    f"A utility uses lv[{item.column!r}], which is observed. Use the column, x[{item.column!r}]."
+                )
 
 
 def _check_latents_serve(

@@ -9,8 +9,10 @@ from iclv_jax._fit import Fit
 from iclv_jax._predict._item_curves import Curves, item_curves, measured_by
 from iclv_jax._spec._groups import chosen_group
 from iclv_jax._spec._names import as_tuple, nearest
-from iclv_jax.plot._style import BLUE, COLOURS, INK, Axes, canvas, check_fit, key
+from iclv_jax.plot._style import BLUE, COLOURS, INK, Axes, canvas, check_fit, key, word
 
+CLEAR = 0.08
+"""Probability between a label and the next curve that is far enough."""
 MOST_NAMED = 12
 """Items that are named one by one in a legend."""
 
@@ -71,15 +73,24 @@ def _levels(ax: Axes, found: Curves, levels: Sequence[object]) -> None:
 
     values = found.values
     shades = colormaps["cividis"](np.linspace(0.0, 0.75, len(levels)))
-    for level, curve, colour in zip(levels, found.levels.T, shades, strict=True):
-        ax.plot(values, curve, color=colour, linewidth=1.6, label=str(level))
-        top = int(np.argmax(curve))
-        side = {0: "left", len(values) - 1: "right"}.get(top, "center")
-        top = min(max(top, 2), len(values) - 3)
+    white = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
+    for i, (level, curve, colour) in enumerate(zip(levels, found.levels.T, shades, strict=True)):
+        ax.plot(values, curve, color=colour, linewidth=1.6, label=word(level))
+        at = _free(found.levels, i)
         ax.text(
-            values[top], curve[top] + 0.02, str(level), color=colour, ha=side, fontsize=8, parse_math=False
-        )
+            values[at], curve[at], word(level), color=colour, ha="center", va="center", fontsize=8, parse_math=False,
+            bbox=white, zorder=5, fontweight="bold",
+        )  # fmt: skip
     ax.set_ylim(0.0, max(1.0, float(found.levels.max()) + 0.06))
+
+
+def _free(chances: np.ndarray, level: int) -> int:
+    """Where a curve is best labelled: high, and away from all others."""
+    curve = chances[:, level]
+    others = np.abs(np.delete(chances, level, axis=1) - curve[:, None]).min(axis=1)
+    edge = len(curve) // 40
+    worth = np.minimum(others, CLEAR) + 0.3 * curve / curve.max()
+    return edge + int(np.argmax(worth[edge : len(curve) - edge]))
 
 
 def item_information(
