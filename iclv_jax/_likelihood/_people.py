@@ -96,11 +96,18 @@ class People(eqx.Module):
         back = jnp.argsort(self.order)
         return jax.tree.map(lambda *arrays: jnp.concatenate(arrays)[back], *found)
 
-    def fold(self, function: Callable[..., Any], zero: Any, batch: int | None = None) -> Any:
-        """The sum of `function(person, nodes, weights)` over batches of people, added to `zero`."""
+    def fold(
+        self,
+        function: Callable[..., Any],
+        zero: Any,
+        batch: int | None = None,
+        weights: Float[Array, "person ..."] | None = None,
+    ) -> Any:
+        """The sum of `function(person, nodes, weights)` over batches of people, added to `zero`; `weights` are other ones
+        than people have, or several for each."""
         batch, total = min(batch or self.batch, self.batch), zero
-        for part, _ in self._classes(()):
-            total = _added(function, total, batch, part.person, part.nodes, part.weights)
+        for part, (weights_here,) in self._classes((self.weights if weights is None else weights,)):
+            total = _added(function, total, batch, part.person, part.nodes, weights_here)
         return total
 
     def _classes(self, others: Sequence[Any]) -> list[tuple["_Part", Sequence[Any]]]:
@@ -216,7 +223,7 @@ def _added(function: Callable[..., Any], zero: Any, batch: int, *arrays: Any) ->
         # The last batch reaches back to people who have been counted; they have weight zero in it.
         start = jnp.minimum(first, size - width)
         person, nodes, weights = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, start, width), arrays)
-        new = (start + np.arange(width) >= first).astype(float)
+        new = (start + np.arange(width) >= first).astype(float).reshape(width, *[1] * (weights.ndim - 1))
         return jax.tree.map(jnp.add, total, function(person, nodes, weights * new)), None
 
     return jax.lax.scan(add, zero, jnp.arange(count) * width)[0]
