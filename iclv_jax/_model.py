@@ -8,6 +8,7 @@ import pandas as pd
 from iclv_jax._base._types import Given
 from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
+from iclv_jax._likelihood import Devices
 from iclv_jax._optimise import Optimizer
 from iclv_jax._panel import WeightsAre
 from iclv_jax._predict._simulate import simulate
@@ -122,6 +123,7 @@ class Model:
         levels: Given[Mapping[str, Any] | None] = None,
         batch_people: Given[int | None] = None,
         memory: Given[str | float] = "2GB",
+        devices: Given[Devices] = None,
     ) -> Problem:
         """Model, data and nodes as a pure function of the parameters; arguments as of `fit`.
 
@@ -140,6 +142,7 @@ class Model:
             levels=levels,
             batch_people=batch_people,
             memory=memory,
+            devices=devices,
         )
 
     def fit(
@@ -160,6 +163,7 @@ class Model:
         progress: Given[bool] = True,
         checkpoint: Given[Any] = None,
         memory: Given[str | float] = "2GB",
+        devices: Given[Devices] = None,
     ) -> Fit:
         """Estimate by simultaneous maximum likelihood.
 
@@ -214,6 +218,10 @@ class Model:
         memory
             What the arrays of a batch of people may take, as "500MB" or "2GB", or in bytes. Fewer people are
             evaluated at a time where memory is short; the answer is the same.
+        devices
+            Where people are: None, the usual device; `"all"`, a number, a list of `jax.devices()`, or a
+            `jax.sharding.Mesh`. People are cut into equal parts, one on each device, and only sums travel between them; the
+            answers are those of one device up to rounding. `memory` is that of a batch on each.
 
         Raises
         ------
@@ -244,6 +252,7 @@ class Model:
             progress=progress,
             checkpoint=checkpoint,
             memory=memory,
+            devices=devices,
         )
 
     def fit_sequential(
@@ -261,6 +270,7 @@ class Model:
         progress: Given[bool] = True,
         checkpoint: Given[Any] = None,
         memory: Given[str | float] = "2GB",
+        devices: Given[Devices] = None,
     ) -> SequentialFit:
         """Estimate in two steps: items and structure first, then the choice with those estimates held.
 
@@ -284,7 +294,7 @@ class Model:
         ----------
         start
             As of `fit`: `"sequential"` passes roughly through both steps before it takes each to its maximum.
-        data, person, people, weights, weights_are, cluster, integration, optimizer, progress, checkpoint, memory
+        data, person, people, weights, weights_are, cluster, integration, optimizer, progress, checkpoint, memory, devices
             As of `fit`.
 
         Returns
@@ -319,6 +329,7 @@ class Model:
             progress=progress,
             checkpoint=checkpoint,
             memory=memory,
+            devices=devices,
         )
 
     def simulate(

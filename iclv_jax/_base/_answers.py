@@ -26,7 +26,6 @@ class Answers:
     """Answers by the names of tasks; without a path they are kept in memory alone.
 
     Raises ValueError, before anything is done, for a place that cannot be written to, and for a file of something else.
-    `words` says in what two sets of facts differ.
     """
 
     def __init__(self, path: Given[File | None] = None, facts: Facts | None = None) -> None:
@@ -40,7 +39,7 @@ class Answers:
         check_place(self.path, self._name)
         if self.path.exists() and self.path.stat().st_size:
             self._read(self.path, facts or {})
-        else:
+        if not self.path.exists() or not self.path.stat().st_size:
             self._write({"kind": KIND, "facts": facts or {}})
 
     def add(self, name: str, answer: Answer) -> None:
@@ -57,6 +56,9 @@ class Answers:
     def _read(self, path: Path, facts: Facts) -> None:
         content = path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
+        if not whole and content.startswith(b'{"kind": "' + KIND.encode()):
+            path.write_bytes(b"")  # Not even the first line was written.
+            return
         try:
             first, *lines = map(json.loads, whole.splitlines())
             theirs = first["facts"] if first["kind"] == KIND else None

@@ -5,6 +5,7 @@ not run again in them, so that it needs no guard. One that dies takes its own ta
 replaced.
 """
 
+import contextlib
 import json
 import os
 import pickle
@@ -65,6 +66,11 @@ class Process:
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError, ValueError):
+                # What was to be sent is lost with the process.
+                assert pipe is not None
+                pipe.close()
 
 
 def _ending(code: int) -> str:

@@ -69,14 +69,15 @@ def do_all(
         content = packed((work, common), what)
         key = sha256(content).hexdigest()
         questions = {name: (key, content, packed(task, what)) for name, task in open_tasks.items()}
-        with _executor(workers) as executor:
+        with executor_of(workers) as executor:
+            assert executor is not None
             _gather(executor, questions, known)
     return {name: known.found[name] for name in tasks}
 
 
 @contextmanager
-def _executor(workers: Given[Workers]) -> "Iterator[Executor]":
-    """The user's own, which stays open, or one of processes, which ends with all that it does."""
+def executor_of(workers: Given[Workers]) -> "Iterator[Executor | None]":
+    """The user's own, which stays open, or one of processes, which ends with all that it does; None for none."""
     if isinstance(workers, (int, np.integer)):
         own = Processes(int(workers))
         try:

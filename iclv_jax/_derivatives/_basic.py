@@ -81,8 +81,9 @@ def few(core: Core, at_once: int = AT_ONCE) -> int:
     """People of a batch of derivatives, with arrays of so many entries."""
     people = core.people
     rows = max(people.lengths, key=lambda length: length.people).rows
-    choices = zip(people.person.data[len(people.person.data) - len(rows) :], rows, strict=True)
-    items = people.person.data[: len(people.person.data) - len(rows)]
+    data = people.held.person.data
+    choices = zip(data[len(data) - len(rows) :], rows, strict=True)
+    items = data[: len(data) - len(rows)]
     entries = sum(d.occurs.shape[1] for d in items) + sum(d.offered.shape[2] * n for d, n in choices)
     each = people.node_count * entries
     return min(people.batch, max(1, at_once // max(each, 1)))

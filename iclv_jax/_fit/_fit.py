@@ -17,6 +17,7 @@ from iclv_jax._fit._many_starts import check_starts, from_many
 from iclv_jax._fit._result import Fit
 from iclv_jax._inference._estimated import has
 from iclv_jax._integration import Rule
+from iclv_jax._likelihood import Devices
 from iclv_jax._optimise import (
     Checkpoint,
     Optimizer,
@@ -66,6 +67,7 @@ def fit(
     checkpoint: Given[Any] = None,
     memory: Given[str | float] = "2GB",
     weights_are: Given[WeightsAre] = "sampling",
+    devices: Given[Devices] = None,
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
     optimizer = checked_optimizer(optimizer)
@@ -80,6 +82,7 @@ def fit(
         integration=integration,
         memory=memory,
         weights_are=weights_are,
+        devices=devices,
     )
     applied = checked_penalties(problem, penalties, optimizer)
     check_starts(starts, optimizer, applied)

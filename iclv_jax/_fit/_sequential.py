@@ -10,6 +10,7 @@ from iclv_jax._base._types import Given
 from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start, checkpoint_of
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
+from iclv_jax._likelihood import Devices
 from iclv_jax._optimise import (
     Checkpoint,
     Optimizer,
@@ -50,6 +51,7 @@ def fit_sequential(
     checkpoint: Given[Any] = None,
     memory: Given[str | float] = "2GB",
     weights_are: Given[WeightsAre] = "sampling",
+    devices: Given[Devices] = None,
 ) -> SequentialFit:
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
     optimizer = _checked(spec, optimizer)
@@ -63,6 +65,7 @@ def fit_sequential(
         integration=integration,
         memory=memory,
         weights_are=weights_are,
+        devices=devices,
     )
     one, two = _steps(problem)
     first, staged = checked_start(problem, start)
