@@ -61,6 +61,7 @@ from iclv_jax._spec import (  # noqa: E402
 )
 from iclv_jax._spec._initialise import initialise  # noqa: E402
 from iclv_jax._spec._terms import boxcox, piecewise, regret  # noqa: E402
+from iclv_jax._stream import People, StreamedFit, StreamedProblem  # noqa: E402
 from iclv_jax._tables import to_latex  # noqa: E402
 from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
@@ -90,6 +91,7 @@ __all__ = [
     "Normal",
     "Ordered",
     "OrderedChoice",
+    "People",
     "Probit",
     "Problem",
     "Ranking",
@@ -97,6 +99,8 @@ __all__ = [
     "SequentialFit",
     "Standardized",
     "Stochastic",
+    "StreamedFit",
+    "StreamedProblem",
     "Thresholds",
     "Trapezoid",
     "Triangular",

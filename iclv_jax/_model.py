@@ -16,6 +16,7 @@ from iclv_jax._problem import Problem, bind
 from iclv_jax._report._describe import describe
 from iclv_jax._spec import Indicator, Kernel, Latent, Mixing
 from iclv_jax._spec._model import Spec, build_spec
+from iclv_jax._stream import People, bind_people, fit_people
 from iclv_jax._tables import Report
 
 
@@ -112,7 +113,7 @@ class Model:
 
     def bind(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[pd.DataFrame | People],
         *,
         person: Given[str | None] = None,
         people: Given[pd.DataFrame | None] = None,
@@ -128,26 +129,30 @@ class Model:
         """Model, data and nodes as a pure function of the parameters; arguments as of `fit`.
 
         `levels` are those of another data set, `problem.panel.levels`, for items whose levels are read
-        from the data. `batch_people` is how many people are evaluated at a time.
+        from the data. `batch_people` is how many people are evaluated at a time. Of `iclv.People.stream(...)` a
+        `StreamedProblem` is returned.
         """
-        return bind(
-            self._spec,
-            data,
-            person=person,
-            people=people,
-            weights=weights,
-            weights_are=weights_are,
-            cluster=cluster,
-            integration=integration,
-            levels=levels,
-            batch_people=batch_people,
-            memory=memory,
-            devices=devices,
+        keywords: dict[str, Any] = {
+            "person": person,
+            "people": people,
+            "weights": weights,
+            "weights_are": weights_are,
+            "cluster": cluster,
+            "integration": integration,
+            "levels": levels,
+            "batch_people": batch_people,
+            "memory": memory,
+            "devices": devices,
+        }
+        return (
+            bind_people(self._spec, data, keywords)
+            if isinstance(data, People)
+            else bind(self._spec, data, **keywords)
         )
 
     def fit(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[pd.DataFrame | People],
         *,
         person: Given[str | None] = None,
         people: Given[pd.DataFrame | None] = None,
@@ -171,7 +176,8 @@ class Model:
         ----------
         data
             One row per choice situation, wide over alternatives. Items and covariates of latent
-            variables are constant within a person.
+            variables are constant within a person. Or `iclv.People.stream(...)`, people who need not be in memory together;
+            then a `StreamedFit` is returned.
         person
             Column that says whose row it is; None: every row is a person.
         people
@@ -235,24 +241,27 @@ class Model:
             When draws from the prior (`MonteCarlo`) have an effective sample size below 10 for half of
             the people.
         """
-        return fit(
-            self._spec,
-            data,
-            person=person,
-            people=people,
-            weights=weights,
-            weights_are=weights_are,
-            cluster=cluster,
-            integration=integration,
-            accuracy=accuracy,
-            optimizer=optimizer,
-            penalties=penalties,
-            start=start,
-            starts=starts,
-            progress=progress,
-            checkpoint=checkpoint,
-            memory=memory,
-            devices=devices,
+        keywords: dict[str, Any] = {
+            "person": person,
+            "people": people,
+            "weights": weights,
+            "weights_are": weights_are,
+            "cluster": cluster,
+            "integration": integration,
+            "accuracy": accuracy,
+            "optimizer": optimizer,
+            "penalties": penalties,
+            "start": start,
+            "starts": starts,
+            "progress": progress,
+            "checkpoint": checkpoint,
+            "memory": memory,
+            "devices": devices,
+        }
+        return (
+            fit_people(self._spec, data, keywords)
+            if isinstance(data, People)
+            else fit(self._spec, data, **keywords)
         )
 
     def fit_sequential(

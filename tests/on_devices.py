@@ -52,6 +52,8 @@ def check_derivatives(one, two, params, everything=False):
         return
     same(one.hessian(params), two.hessian(params, "autodiff"))
     same(jax.jit(jax.grad(two.loglike))(params), one.score(params))
+    # Parameters that themselves come from the mesh.
+    same(two.loglike(params - 0.01 * two.score(params)), one.loglike(params - 0.01 * one.score(params)))
     points = jnp.stack([params, params + 0.1])
     same([one.loglike(p) for p in points], jax.vmap(two.loglike)(points))
     some = np.array([0, 3, 3, 8])

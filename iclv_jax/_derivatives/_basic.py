@@ -68,12 +68,14 @@ def slope(core: Core, params: Params) -> Slope:
         jax.value_and_grad(log_likelihoods, argnums=1, has_aux=True), in_axes=(None, None, 0, 0, None)
     )
 
-    def part(person: Person, nodes: Nodes, weights: Array) -> tuple[tuple[Scalar, Scalar], Theta]:
+    def part(
+        person: Person, nodes: Nodes, weights: Array, theta: Theta
+    ) -> tuple[tuple[Scalar, Scalar], Theta]:
         (values, items), scores = each(core.structure, theta, person, nodes, theta)
         return (weights @ values, weights @ items), weights @ scores
 
     zero = (jnp.zeros(()), jnp.zeros(())), jnp.zeros_like(theta)
-    (value, items), gradient = core.people.fold(part, zero, few(core))
+    (value, items), gradient = core.people.fold(part, zero, few(core), shared=(theta,))
     return Slope(value, pull(gradient)[0], items)
 
 
@@ -95,7 +97,7 @@ def person_scores(core: Core, params: Params) -> PersonScores:
     each = jax.value_and_grad(log_likelihoods, argnums=1, has_aux=True)
     people = core.people.in_batches_of(few(core))
     (values, items), scores = people.each(
-        lambda person, nodes: each(core.structure, theta, person, nodes, theta)
+        lambda person, nodes, theta: each(core.structure, theta, person, nodes, theta), shared=(theta,)
     )
     return PersonScores(values, scores @ jax.jacfwd(core.theta)(params), items)
 

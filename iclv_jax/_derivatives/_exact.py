@@ -46,12 +46,12 @@ def expand_exact(core: Core, params: Params) -> Expansion:
     mapping = core.structure.map
     cells = mapping.dense(core.theta(params))
 
-    def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, ...]:
+    def batch(person: Person, nodes: Nodes, weights: Array, cells: CellTree) -> tuple[Array, ...]:
         return _batch(core.structure, parts, cells, person, nodes, weights)
 
     none, live = jnp.zeros(()), len(parts.live)
     zero = none, none, jnp.zeros(live), jnp.zeros((live, live))
-    value, items, gradient, curvature = core.people.fold(batch, zero, few(core, AT_ONCE))
+    value, items, gradient, curvature = core.people.fold(batch, zero, few(core, AT_ONCE), shared=(cells,))
 
     def live_theta(p: Params) -> Array:
         return core.theta(p)[parts.live]

@@ -1,9 +1,4 @@
-"""Several devices: people cut along one axis of a mesh, everything else on each of them.
-
-What is done with a device's people is recorded outside of the mesh and run inside. So derivatives that it takes are those of
-its own people, and no rule of derivatives across devices comes in their way: a gradient by a parameter that is the same on
-all devices, taken inside, would be their sum already, and summed again.
-"""
+"""Several devices: people cut along one axis of a mesh, everything else on each of them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -11,7 +6,6 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from iclv_jax._base._types import Array, Given, PyTree
@@ -87,20 +81,18 @@ def spread(arrays: PyTree, mesh: Mesh | None) -> PyTree:
     return jax.tree.map(one, arrays)
 
 
-def over(mesh: Mesh, local: Callable[..., Any], arrays: PyTree, summed: bool) -> Any:
-    """`local(arrays)` on every device with its part of arrays over people: the sum over devices, or the parts together."""
-    shapes = jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct((a.shape[0] // mesh.size, *a.shape[1:]), a.dtype), arrays
-    )
-    recorded, shape = jax.make_jaxpr(local, return_shape=True)(shapes)
+def over(mesh: Mesh, local: Callable[..., Any], arrays: PyTree, shared: PyTree, summed: bool) -> Any:
+    """`local(arrays, shared)` on every device with its part of arrays over people and with all that is shared: the sum over
+    devices, or the parts together."""
 
-    def here(constants: list[Array], arrays: PyTree) -> Any:
-        # What the function closes over comes as arguments, the same on every device.
-        run = jaxpr_as_fun(ClosedJaxpr(recorded.jaxpr, constants))
-        found = jax.tree.unflatten(jax.tree.structure(shape), run(*jax.tree.leaves(arrays)))
+    def here(arrays: PyTree, shared: PyTree) -> Any:
+        found = local(arrays, shared)
         return jax.lax.psum(found, AXIS) if summed else found
 
-    cut, all_of_it = PartitionSpec(AXIS), PartitionSpec()
-    return jax.shard_map(
-        here, mesh=mesh, in_specs=(all_of_it, cut), out_specs=all_of_it if summed else cut, check_vma=False
-    )(list(recorded.consts), arrays)
+    cut, whole = PartitionSpec(AXIS), PartitionSpec()
+    # Unchecked, a derivative taken inside by what is shared is that of a device's own people. Checked, it would be the sum
+    # over devices already, and summed again: twice as large on two devices, with the right value.
+    run = jax.shard_map(
+        here, mesh=mesh, in_specs=(cut, whole), out_specs=whole if summed else cut, check_vma=False
+    )
+    return run(arrays, shared)

@@ -115,18 +115,20 @@ class People(eqx.Module):
         one = self.on_one()
         return People, (one.held, one.order, one.lengths, one.batch, one.size, None)
 
-    def each(self, function: Callable[..., Any], *others: Any) -> Any:
-        """`function(person, nodes, *others)` of everybody, in the order of the data; `others` are arrays over people.
+    def each(self, function: Callable[..., Any], *others: Any, shared: tuple[Any, ...] = ()) -> Any:
+        """`function(person, nodes, *others, *shared)` of everybody, in the order of the data; `others` are arrays over
+        people, `shared` is all else that the function computes with: it must close over no array.
 
         Within a derivative each batch is evaluated again rather than remembered, so that memory is that
         of one batch; a single batch is remembered.
         """
 
-        def local(arrays: tuple[Held, Sequence[Any]]) -> Any:
+        def local(arrays: tuple[Held, Sequence[Any]], shared: tuple[Any, ...]) -> Any:
             part, rest = arrays
-            return _mapped(function, self.batch, part.person, part.nodes, *rest)
+            given = (part.person, part.nodes, *rest)
+            return _mapped(lambda *mine: function(*mine, *shared), self.batch, *given)
 
-        found = [self._run(local, part, summed=False) for part in self._classes(others)]
+        found = [self._run(local, part, shared, summed=False) for part in self._classes(others)]
         if self.mesh is not None:
             sizes = [length.people for length in self.lengths]
             found = [jax.tree.map(lambda a, n=n: a[:n], f) for f, n in zip(found, sizes, strict=True)]
@@ -141,20 +143,22 @@ class People(eqx.Module):
         zero: Any,
         batch: int | None = None,
         weights: Float[Array, "person ..."] | None = None,
+        shared: tuple[Any, ...] = (),
     ) -> Any:
-        """The sum of `function(person, nodes, weights)` over batches of people, added to `zero`; `weights` are other ones
-        than people have, or several for each."""
+        """The sum of `function(person, nodes, weights, *shared)` over batches of people, added to `zero`; `weights` are
+        other ones than people have, or several for each, `shared` as in `each`."""
         batch = min(batch or self.batch, self.batch)
         mine = self.held.weights if weights is None else _padded(weights, self.mesh)
 
-        def local(arrays: tuple[Held, Sequence[Any]]) -> Any:
+        def local(arrays: tuple[Held, Sequence[Any]], shared: tuple[Any, ...]) -> Any:
             part, (here,) = arrays
-            nothing = jax.tree.map(jnp.zeros_like, zero)
-            return _added(function, nothing, batch, part.person, part.nodes, here)
+            nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), zero)
+            given = part.person, part.nodes, here
+            return _added(lambda *mine: function(*mine, *shared), nothing, batch, *given)
 
         total = zero
         for part in self._classes((mine,), weighted=True):
-            total = jax.tree.map(jnp.add, total, self._run(local, part, summed=True))
+            total = jax.tree.map(jnp.add, total, self._run(local, part, shared, summed=True))
         return total
 
     def _own(self, arrays: Any) -> Any:
@@ -164,8 +168,9 @@ class People(eqx.Module):
     def _with(self, **arrays: Any) -> "People":
         return replace(self, held=self.held._replace(**arrays))
 
-    def _run(self, local: Callable[..., Any], arrays: Any, summed: bool) -> Any:
-        return local(arrays) if self.mesh is None else over(self.mesh, local, arrays, summed)
+    def _run(self, local: Callable[..., Any], arrays: Any, shared: tuple[Any, ...], summed: bool) -> Any:
+        here = self.mesh is None
+        return local(arrays, shared) if here else over(self.mesh, local, arrays, shared, summed)
 
     def _classes(self, others: Sequence[Any], weighted: bool = False) -> list[tuple[Held, Sequence[Any]]]:
         """The classes of people, with arrays as long as their longest panel, and other arrays over people; those that are

@@ -19,12 +19,12 @@ def total_loss(core: Core, params: Params, loss: str) -> Scalar:
     """The weighted sum over people and situations, of a model in which nothing is integrated out."""
     cells = core.structure.map.dense(core.theta(params))
 
-    def one(person: Person, _: Nodes) -> Scalar:
+    def one(person: Person, _: Nodes, cells: CellTree) -> Scalar:
         world = World(jnp.zeros(0), person.covariates)
         found = [_of_choice(c, cells[c.name], person, world, loss) for c in core.structure.choices]
         return sum(found, start=jnp.zeros(()))
 
-    return jnp.dot(core.weights, core.people.each(one))
+    return jnp.dot(core.weights, core.people.each(one, shared=(cells,)))
 
 
 def _of_choice(choice: Choice, cells: CellTree, person: Person, world: World, loss: str) -> Scalar:

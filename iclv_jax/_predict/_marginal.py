@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Params
+from iclv_jax._base._types import Array, CellTree, Params, Theta
 from iclv_jax._density import Structure, World
 from iclv_jax._diagnose._utility import generic, situations
 from iclv_jax._integration import Nodes
@@ -226,7 +226,9 @@ def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) 
     cells = shape.map.dense(theta)[block.name]
     several = attribute.situational or cost.situational
 
-    def one(known: Person, nodes: Nodes, person: Person) -> tuple[Array, Array, Array]:
+    def one(
+        known: Person, nodes: Nodes, person: Person, theta: Theta, cells: CellTree
+    ) -> tuple[Array, Array, Array]:
         draws = worlds(shape, theta, view.seen, known, nodes)
         columns = person.tables[block.table]
 
@@ -239,7 +241,7 @@ def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) 
         each = jax.vmap(jax.vmap(both, in_axes=(None, 0)), in_axes=(0, None))
         return *each(columns if several else columns[:1], draws.eta), draws.weights
 
-    return core.people.each(one, view.person)
+    return core.people.each(one, view.person, shared=(theta, cells))
 
 
 @partial(compiled, static_argnames=("attribute", "cost"))

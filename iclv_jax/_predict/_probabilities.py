@@ -37,12 +37,12 @@ def in_situations(
     theta, shape = core.theta(params), core.structure
     cells = shape.map.dense(theta)[block.name]
 
-    def one(known: Person, nodes: Nodes, person: Person) -> Array:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta, cells: CellTree) -> Array:
         draws = worlds(shape, theta, view.seen, known, nodes)
         given = None if view.prior else known
         return draws.expected(lambda world: quantity(cells, person, world, given), known.covariates)
 
-    return core.people.each(one, view.person)
+    return core.people.each(one, view.person, shared=(theta, cells))
 
 
 # --- items ------------------------------------------------------------------------------------------------------
@@ -54,13 +54,14 @@ def expected_items(view: View, params: Params, place: int) -> Expected:
     core, shape = view.core, view.core.structure
     theta = core.theta(params)
     cells, block = shape.map.dense(theta), shape.items[place]
-    part = cells[block.name]
 
-    def moments(index: Array) -> Expected:
-        found = block.expected_at(part, index)
-        return found._replace(variance=found.variance + found.mean**2)
+    def one(known: Person, nodes: Nodes, theta: Theta, cells: CellTree) -> Expected:
+        part = cells[block.name]
 
-    def one(known: Person, nodes: Nodes) -> Expected:
+        def moments(index: Array) -> Expected:
+            found = block.expected_at(part, index)
+            return found._replace(variance=found.variance + found.mean**2)
+
         if view.prior and shape.system.linear:
             mean, factor = reduced_form(cells[LATENT], known.covariates)
             spread = jnp.sqrt(jnp.sum(block.index(part, factor.T) ** 2, axis=0))
@@ -69,7 +70,7 @@ def expected_items(view: View, params: Params, place: int) -> Expected:
             found = _at_nodes(view, theta, block, known, nodes, moments)
         return found._replace(variance=found.variance - found.mean**2)
 
-    return core.people.each(one)
+    return core.people.each(one, shared=(theta, cells))
 
 
 def item_columns(view: View, params: Params, place: int) -> Float[Array, "person indicator column"]:

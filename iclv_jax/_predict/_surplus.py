@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, CellTree, Float, Params
+from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
 from iclv_jax._density import Choice, World
 from iclv_jax._integration import Nodes
 from iclv_jax._panel import Person
@@ -24,14 +24,14 @@ def surplus(view: View, params: Params, cost: Marginal, pooled: bool) -> Float[A
     theta, shape = core.theta(params), core.structure
     cells = shape.map.dense(theta)[block.name]
 
-    def one(known: Person, nodes: Nodes, person: Person) -> Array:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta, cells: CellTree) -> Array:
         def at(world: World) -> Array:
             sums = block.log_sums(cells, person, world)
             return sums if pooled else -sums / _costs(block, cells, cost, person, world)
 
         return worlds(shape, theta, view.seen, known, nodes).expected(at, known.covariates)
 
-    return core.people.each(one, view.person)
+    return core.people.each(one, view.person, shared=(theta, cells))
 
 
 @partial(compiled, static_argnames="cost")
@@ -41,12 +41,12 @@ def mean_worth(view: View, params: Params, cost: Marginal) -> Array:
     theta, shape = core.theta(params), core.structure
     cells = shape.map.dense(theta)[block.name]
 
-    def one(known: Person, nodes: Nodes, person: Person) -> Array:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta, cells: CellTree) -> Array:
         draws = worlds(shape, theta, view.seen, known, nodes)
         return draws.expected(lambda world: -_costs(block, cells, cost, person, world), known.covariates)
 
     weights = situation_weights(view)
-    return jnp.sum(weights * core.people.each(one, view.person)) / weights.sum()
+    return jnp.sum(weights * core.people.each(one, view.person, shared=(theta, cells))) / weights.sum()
 
 
 def _costs(block: Choice, cells: CellTree, cost: Marginal, person: Person, world: World) -> Array:

@@ -55,13 +55,17 @@ def of_panel(
     batch_people: int | None,
     bytes_allowed: float,
     mesh: Mesh | None = None,
+    *,
+    steady: tuple[tuple[int, ...], ...] | None = None,
+    masked: tuple[bool, ...] | None = None,
 ) -> Problem:
-    """A problem of data that have been checked for this model, or for one that reads the same columns."""
+    """A problem of data that have been checked for this model, or for one that reads the same columns; `steady` columns and
+    `masked` utilities are those of these data, or of more than these."""
     table = build_table(spec, panel.levels, panel.moments)
     seen = len(spec.felt) + len(spec.random)
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
-    steady = tuple(steady_columns(columns) for columns in panel.person.tables)
-    masked = tuple(t.masked for t in panel.tables)
+    steady = tuple(map(steady_columns, panel.person.tables)) if steady is None else steady
+    masked = tuple(t.masked for t in panel.tables) if masked is None else masked
     shape = structure(spec, table, rule.conditions, steady, masked)
     check_room(rule, len(panel.people), shape.dimension, bytes_allowed)
     standard = rule.standard(len(panel.people), shape.dimension)
