@@ -1,7 +1,7 @@
 """`Model`: the user's handle on a specification, with its verbs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
@@ -16,8 +16,16 @@ from iclv_jax._problem import Problem, bind
 from iclv_jax._report._describe import describe
 from iclv_jax._spec import Indicator, Kernel, Latent, Mixing
 from iclv_jax._spec._model import Spec, build_spec
-from iclv_jax._stream import People, bind_people, fit_people
+from iclv_jax._stream import People, StreamedFit, StreamedProblem, bind_people, fit_people
 from iclv_jax._tables import Report
+
+if TYPE_CHECKING:
+    Fitted: TypeAlias = Fit
+    Bound: TypeAlias = Problem
+else:
+    # What streams of people give has some of the same methods, under the same names.
+    Fitted: TypeAlias = Fit | StreamedFit
+    Bound: TypeAlias = Problem | StreamedProblem
 
 
 class Model:
@@ -125,7 +133,7 @@ class Model:
         batch_people: Given[int | None] = None,
         memory: Given[str | float] = "2GB",
         devices: Given[Devices] = None,
-    ) -> Problem:
+    ) -> Bound:
         """Model, data and nodes as a pure function of the parameters; arguments as of `fit`.
 
         `levels` are those of another data set, `problem.panel.levels`, for items whose levels are read
@@ -169,7 +177,7 @@ class Model:
         checkpoint: Given[Any] = None,
         memory: Given[str | float] = "2GB",
         devices: Given[Devices] = None,
-    ) -> Fit:
+    ) -> Fitted:
         """Estimate by simultaneous maximum likelihood.
 
         Parameters
@@ -225,8 +233,8 @@ class Model:
             What the arrays of a batch of people may take, as "500MB" or "2GB", or in bytes. Fewer people are
             evaluated at a time where memory is short; the answer is the same.
         devices
-            Where people are: None, the usual device; `"all"`, a number, a list of `jax.devices()`, or a
-            `jax.sharding.Mesh`. People are cut into equal parts, one on each device, and only sums travel between them; the
+            Where people are: None, the usual device; `"all"`, a number, a list of
+            `jax.local_devices()`, or a `jax.sharding.Mesh`, all of this process. People are cut into equal parts, one on each device, and only sums travel between them; the
             answers are those of one device up to rounding. `memory` is that of a batch on each.
 
         Raises

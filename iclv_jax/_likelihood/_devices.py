@@ -21,7 +21,7 @@ def mesh_of(devices: Given[Devices]) -> Mesh | None:
     if isinstance(devices, Mesh):
         found = list(devices.devices.ravel())
     elif isinstance(devices, str):
-        found = jax.devices() if devices == "all" else _unknown(devices)
+        found = jax.local_devices() if devices == "all" else _unknown(devices)
     elif hasattr(devices, "__index__") and not isinstance(devices, bool):
         found = _first(int(devices))  # pyright: ignore[reportArgumentType]
     elif isinstance(devices, Sequence) and len(devices) and all(isinstance(d, jax.Device) for d in devices):
@@ -30,11 +30,16 @@ def mesh_of(devices: Given[Devices]) -> Mesh | None:
         found = _unknown(devices)
     if len(set(found)) < len(found):
         raise ValueError(f"devices= names a device twice: {_named(found)}. Name each once.")
+    if away := [d for d in found if d.process_index != jax.process_index()]:
+        raise ValueError(
+            f"devices= names {_named(away)} of another process. People are on the devices of one process: take some of "
+            "jax.local_devices()."
+        )
     return Mesh(np.array(found), (AXIS,))
 
 
 def _first(count: int) -> list[jax.Device]:
-    there = jax.devices()
+    there = jax.local_devices()
     if not 1 <= count <= len(there):
         more = ""
         if count > len(there) and there[0].platform == "cpu":
@@ -50,7 +55,7 @@ def _first(count: int) -> list[jax.Device]:
 
 def _unknown(devices: object) -> list[jax.Device]:
     raise ValueError(
-        f"devices= is 'all', a number of devices, a list of them from jax.devices(), or a Mesh, not {devices!r}."
+        f"devices= is 'all', a number of devices, a list of them from jax.local_devices(), or a Mesh, not {devices!r}."
     )
 
 
