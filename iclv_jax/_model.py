@@ -233,9 +233,9 @@ class Model:
             What the arrays of a batch of people may take, as "500MB" or "2GB", or in bytes. Fewer people are
             evaluated at a time where memory is short; the answer is the same.
         devices
-            Where people are: None, the usual device; `"all"`, a number, a list of
-            `jax.local_devices()`, or a `jax.sharding.Mesh`, all of this process. People are cut into equal parts, one on each device, and only sums travel between them; the
-            answers are those of one device up to rounding. `memory` is that of a batch on each.
+            Where people are: None, the usual device; `"all"`, a number, a list of `jax.local_devices()`, or a
+            `jax.sharding.Mesh`, all of this process. People are cut into equal parts, one on each device, and only sums
+            travel between them; the answers are those of one device up to rounding. `memory` is that of a batch on each.
 
         Raises
         ------
