@@ -1,31 +1,24 @@
 """`Model`: the user's handle on a specification, with its verbs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import pandas as pd
 
-from iclv_jax._base._types import Given
-from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
+from iclv_jax._base._types import AnyFrame, AnyFrames, Given
+from iclv_jax._families._from_text import from_text, to_text
+from iclv_jax._fit import SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._likelihood import Devices
 from iclv_jax._optimise import Optimizer
 from iclv_jax._panel import WeightsAre
 from iclv_jax._predict._simulate import simulate
-from iclv_jax._problem import Problem, bind
+from iclv_jax._problem import bind
 from iclv_jax._report._describe import describe
 from iclv_jax._spec import Indicator, Kernel, Latent, Mixing
 from iclv_jax._spec._model import Spec, build_spec
-from iclv_jax._stream import People, StreamedFit, StreamedProblem, bind_people, fit_people
+from iclv_jax._stream import Bound, Fitted, People, bind_people, fit_people
 from iclv_jax._tables import Report
-
-if TYPE_CHECKING:
-    Fitted: TypeAlias = Fit
-    Bound: TypeAlias = Problem
-else:
-    # What streams of people give has some of the same methods, under the same names.
-    Fitted: TypeAlias = Fit | StreamedFit
-    Bound: TypeAlias = Problem | StreamedProblem
 
 
 class Model:
@@ -42,7 +35,8 @@ class Model:
         situations told by `rows=` (a column of zeros and ones) or `table=` (the data are then a mapping of frames). A
         parameter name that stands in two utilities is one parameter. None: a CFA, SEM or MIMIC model.
     covariances
-        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other.
+        Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other; and of
+        continuous items (their residuals), `y1 ~~ y5`.
     random
         Choice parameters that vary over people, with their distributions, constant over a person's
         situations: `{"price": Normal(), "time": LogNormal(sign=-1)}`.
@@ -68,6 +62,26 @@ class Model:
         Dropout is off in every likelihood and on while `Stochastic` trains, where each batch of people drops units of
         its own; `eqx.nn.inference_mode(module)` keeps it off there too. Layers that remember, or look at a whole batch
         (BatchNorm), are refused: a person's likelihood would depend on the others.
+    group
+        A column, constant within a person, that tells groups of people apart; None: one group. Each group then has
+        parameters of its own, called after it, `visual =~ x2 [Pasteur]`, those of the choice among them; only entries of
+        modules are shared by all. Groups are those of the data in order of appearance (of an ordered categorical column
+        in its order); the first is the one that others are compared with. What `fixed`, `equal`, `define`, `bounds` and
+        `start` say of a plain name holds in every group, what they say of `name [group]` in that one.
+    equal_across
+        Kinds of parameters that are equal across groups, which then keep their plain names: `"loadings"`, `"intercepts"`
+        (of items), `"thresholds"`, `"residuals"` (variances and scales of items, and what else belongs to one item alone),
+        `"residual covariances"`, `"regressions"` (paths and slopes), `"means"` (of latent variables), `"latent variances"`,
+        `"covariances"`, `"choice"` (everything in the utilities). With equal loadings the variances of latent variables
+        that are 1 by convention (`scale="variance"`) are 1 in the first group and free in the others; with equal intercepts,
+        or thresholds, of the items as well, so are their means, 0 in the first group (Jöreskog 1971). Nothing, the
+        default, is the configural model.
+    free_across
+        Plain names of parameters that are free all the same: `["x3 ~ 1"]` for partial invariance (Byrne, Shavelson and
+        Muthén 1989).
+    derived
+        Functions of parameters that are only reported, with delta-method standard errors, written as those of `define`:
+        `{"indirect": lambda p: p["b ~ a"] * p["c ~ b"]}`; each may use those before it.
 
     Raises
     ------
@@ -89,6 +103,10 @@ class Model:
         bounds: Given[Mapping[str, tuple[float | None, float | None]] | None] = None,
         start: Given[Mapping[str, float] | None] = None,
         modules: Given[Mapping[str, Any] | None] = None,
+        group: Given[str | None] = None,
+        equal_across: Given[Sequence[str]] = (),
+        free_across: Given[Sequence[str]] = (),
+        derived: Given[Mapping[str, Callable[..., Any]] | None] = None,
     ) -> None:
         self._spec = build_spec(
             latent,
@@ -102,7 +120,13 @@ class Model:
             _mapping(bounds),
             _mapping(start),
             _mapping(modules),
+            group,
+            equal_across,
+            free_across,
+            _mapping(derived),
         )
+
+    from_text, to_text = classmethod(from_text), to_text
 
     @property
     def spec(self) -> Spec:
@@ -111,7 +135,7 @@ class Model:
 
     def describe(
         self,
-        data: Given[pd.DataFrame | None] = None,
+        data: Given[AnyFrames | None] = None,
         *,
         person: Given[str | None] = None,
         people: Given[Any] = None,
@@ -121,10 +145,10 @@ class Model:
 
     def bind(
         self,
-        data: Given[pd.DataFrame | People],
+        data: Given[AnyFrames | People],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -160,10 +184,10 @@ class Model:
 
     def fit(
         self,
-        data: Given[pd.DataFrame | People],
+        data: Given[AnyFrames | People],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -183,9 +207,10 @@ class Model:
         Parameters
         ----------
         data
-            One row per choice situation, wide over alternatives. Items and covariates of latent
-            variables are constant within a person. Or `iclv.People.stream(...)`, people who need not be in memory together;
-            then a `StreamedFit` is returned.
+            A frame of pandas, polars, pyarrow or any library that narwhals reads (lazy ones are computed), or a mapping of
+            several by name. One row per choice situation, wide over alternatives. Items and covariates of latent variables
+            are constant within a person. Or `iclv.People.stream(...)`, people who need not be in memory together; then a
+            `StreamedFit` is returned.
         person
             Column that says whose row it is; None: every row is a person.
         people
@@ -218,8 +243,9 @@ class Model:
             list; where keys overlap the longest one holds, and None exempts. `fit.llf` stays the log-likelihood,
             `fit.penalty` stands beside it, and summary and covariances say that they are penalised.
         start
-            `"sequential"` (items and structure, then the choice, then everything), `"default"`, a
-            mapping of some names to values, or an earlier fit, also one of `fit_sequential` or one that was loaded.
+            `"sequential"` (items and structure, then the choice, then everything), `"default"`, a mapping of some names to
+            values, an earlier fit, also one of `fit_sequential` or one that was loaded, or the estimates of another program,
+            `iclv.read_start("model_estimates.csv")`.
         starts
             How often to start: log-likelihoods of mixtures, classes and random coefficients can have several maxima. The
             first is `start`, the others are random departures from the default, taken to their maxima in one compiled loop
@@ -274,10 +300,10 @@ class Model:
 
     def fit_sequential(
         self,
-        data: Given[pd.DataFrame],
+        data: Given[AnyFrames],
         *,
         person: Given[str | None] = None,
-        people: Given[pd.DataFrame | None] = None,
+        people: Given[AnyFrame | None] = None,
         weights: Given[Any] = None,
         weights_are: Given[WeightsAre] = "sampling",
         cluster: Given[str | None] = None,
@@ -352,7 +378,7 @@ class Model:
     def simulate(
         self,
         params: Given[Mapping[str, float]],
-        frame: Given[pd.DataFrame],
+        frame: Given[AnyFrame],
         *,
         seed: Given[int] = 0,
         person: Given[str | None] = None,

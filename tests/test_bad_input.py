@@ -546,15 +546,18 @@ PEOPLE_AND_FRAMES = {
     ),
     "person-level frame is no frame": (
         lambda: bind_two(lambda people: people.to_dict()),
-        r"people is a pandas DataFrame, not dict",
+        r"people is a data frame of pandas, .* not dict",
     ),
     "person is several columns": (
         lambda: bind(options={"person": ["id", "region"]}),
         r"person= is the name of one column, not \['id', 'region'\]",
     ),
     "empty data": (lambda: bind(frame().iloc[:0]), r"data is empty: it has no rows"),
-    "data are no frame": (lambda: bind({"id": [1]}), r"The frame 'id': data is a pandas DataFrame, not list"),
-    "data are an array": (lambda: bind(np.zeros((3, 2))), r"data is a pandas DataFrame, not ndarray"),
+    "data are no frame": (
+        lambda: bind({"id": [1]}),
+        r"The frame 'id': data is a data frame of pandas, .* not list",
+    ),
+    "data are an array": (lambda: bind(np.zeros((3, 2))), r"data is a data frame of pandas, .* not ndarray"),
     "column twice": (
         lambda: bind(pd.concat([frame(), frame()[["age"]]], axis=1)),
         r"data has two columns called 'age'.*Rename or drop one",

@@ -58,3 +58,37 @@ def _effects_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, 
     # One product of three in place of the derivatives of every step above: a smaller program to compile.
     total = effects(*primals)
     return total, total @ tangents[0] @ total
+
+
+@jax.custom_jvp
+def precision(matrix: Float[AnyArray, "n n"]) -> tuple[Float[Array, "n n"], Array]:
+    """The inverse of a covariance matrix and the log of its determinant; NaN where it is not positive definite."""
+    places = np.arange(matrix.shape[0])
+
+    def sweep(k: Array, known: tuple[Array, Array]) -> tuple[Array, Array]:
+        # Sweeping every pivot once leaves minus the inverse (Beaton 1964); pivots multiply to the determinant.
+        matrix, log_determinant = known
+        here = places == k
+        line = jnp.sum(jnp.where(here[:, None], matrix, 0.0), axis=0)
+        pivot = jnp.sum(jnp.where(here, line, 0.0))
+        pivot = jnp.where(pivot > 0.0, pivot, jnp.nan)
+        over = jnp.where(here, -1.0, line) / pivot
+        cross, corner = here[:, None] | here[None, :], here[:, None] & here[None, :]
+        swept = jnp.where(
+            cross, jnp.where(here[:, None], over[None, :], over[:, None]), matrix - jnp.outer(over, line)
+        )
+        return jnp.where(corner, -1.0 / pivot, swept), log_determinant + jnp.log(pivot)
+
+    # A loop, so that the program does not grow with the matrix: it is never differentiated.
+    inverse, log_determinant = jax.lax.fori_loop(0, len(places), sweep, (jnp.asarray(matrix), jnp.zeros(())))
+    return -inverse, log_determinant
+
+
+@precision.defjvp
+def _precision_jvp(
+    primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    # Products of what is known: derivatives of the sweeps would be a program many times as long.
+    inverse, log_determinant = precision(*primals)
+    moved = inverse @ tangents[0]
+    return (inverse, log_determinant), (-moved @ inverse, jnp.trace(moved))

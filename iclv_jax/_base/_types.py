@@ -19,7 +19,14 @@ AnyArray: TypeAlias = Any
 Meant = TypeVar("Meant")
 if TYPE_CHECKING:
     Given: TypeAlias = Annotated[Meant, "as a user gives it"]
+    from narwhals.typing import IntoFrame
+
+    AnyFrame: TypeAlias = IntoFrame
+    """A data frame of pandas, polars, pyarrow or another library that narwhals reads."""
+    AnyFrames: TypeAlias = IntoFrame | Mapping[str, IntoFrame]
+    """One, or several by name."""
 else:
+    AnyFrame = AnyFrames = Any
 
     class Given:
         """`Given[T]`: an argument as a user gives it. T is meant, and what editors and type checkers see; anything may
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
 else:
     # Arrays of numpy on their way to JAX are taken as well.
     Params: TypeAlias = Float[Array | np.ndarray, " param"]
-Theta: TypeAlias = Float[Array, " cell"]
+Theta: TypeAlias = Float[Array, "*group cell"]
 Shocks: TypeAlias = Float[Array, " dimension"]
 Scores: TypeAlias = Float[Array, "person param"]
 Hessian: TypeAlias = Float[Array, "param param"]
@@ -56,6 +63,8 @@ Named: TypeAlias = Mapping[str, float]
 __all__ = [
     "Alternative",
     "AnyArray",
+    "AnyFrame",
+    "AnyFrames",
     "Array",
     "Arrays",
     "Bool",

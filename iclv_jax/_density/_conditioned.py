@@ -1,23 +1,30 @@
 """Exact conditioning: the normal distribution of the latent variables given normal items.
 
-With `y = c + Lambda eta + e`, `e ~ N(0, D)` and `eta = mean + F u`, both the marginal density of y and
-the distribution of eta given y are closed forms (Joereskog 1967; the posterior is that of Bayesian linear
-regression). Missing items have precision zero. All of it is done in the space of the shocks, whose
-precision `I + F' Lambda' D^-1 Lambda F` is never singular.
+With `y = c + Lambda eta + e`, `e ~ N(0, D)`, D diagonal but where residuals covary, and `eta = mean + F u`, both the
+marginal density of y and the distribution of eta given y are closed forms (Joereskog 1967; the posterior is that of Bayesian
+linear regression). Missing items have precision zero. All of it is done in the space of the shocks, whose precision
+`I + F' Lambda' D^-1 Lambda F` is never singular.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._linear import cholesky, solve_lower, solve_upper
+from iclv_jax._base._linear import cholesky, precision
 from iclv_jax._base._types import Array, Arrays, CellTree, Float, Scalar, Shocks
+from iclv_jax._density._correlated import precision_of
 from iclv_jax._density._places import Places
 from iclv_jax._density._system import Bend, System, reduced_form, structural
 from iclv_jax._density._world import Expanded, World
 from iclv_jax._panel import Data, Person
+from iclv_jax._parameters import RESIDUAL
+
+Patterns = tuple[tuple[bool, ...], ...]
+MOST_PATTERNS = 8
+"""Patterns of answers up to which second derivatives are taken pattern by pattern; beyond, by automatic differentiation."""
 
 
 class Conditional(NamedTuple):
@@ -28,11 +35,21 @@ class Conditional(NamedTuple):
     covariance: Float[Array, "moved moved"]
 
 
+def answered(data: Sequence[Data]) -> Patterns:
+    """Which items were answered, every way that these stacks of items of all people have; nothing where there are more than
+    `MOST_PATTERNS`."""
+    if not data:
+        return ()
+    found = np.unique(np.concatenate([np.asarray(d.occurs) for d in data], axis=1), axis=0)
+    return () if len(found) > MOST_PATTERNS else tuple(tuple(map(bool, row)) for row in found)
+
+
 @dataclass(frozen=True)
 class Conditioned(System):
     """Normal items integrated out; the shocks move `kept` entries of eta given them, the others follow by regression.
 
-    `stacks` are the sections of the items and the places of their data.
+    `stacks` are the sections of the items and the places of their data; `patterns` which items were answered, every way
+    that the data have, or nothing where there are many.
     """
 
     latents: int
@@ -40,6 +57,7 @@ class Conditioned(System):
     linked: bool
     stacks: tuple[tuple[str, int], ...]
     kept: tuple[int, ...]
+    patterns: Patterns = ()
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -54,7 +72,8 @@ class Conditioned(System):
         return True
 
     @property
-    def _moved_and_kept(self) -> tuple[int, ...]:
+    def drawn(self) -> tuple[int, ...]:
+        """The entries of eta given the items that shocks move; the further shocks are drivers of their own."""
         return tuple(i for i in self.kept if i < self.moved)
 
     def given(self, cells: CellTree, person: Person) -> Conditional:
@@ -63,7 +82,7 @@ class Conditioned(System):
         return condition(structural(cells), person.covariates, items)
 
     def world(self, cells: CellTree, person: Person, shocks: Shocks) -> tuple[World, Scalar]:
-        given, at = self.given(cells, person), np.array(self._moved_and_kept, int)
+        given, at = self.given(cells, person), np.array(self.drawn, int)
         eta = given.mean
         if len(at):
             seen = given.covariance[np.ix_(at, at)]
@@ -73,7 +92,7 @@ class Conditioned(System):
 
     def mean(self, cells: CellTree, person: Person, shocks: Shocks) -> Float[Array, " latent"]:
         # Entries that no shock moves follow those that are moved, by regression.
-        given, at = self.given(cells, person), np.array(self._moved_and_kept, int)
+        given, at = self.given(cells, person), np.array(self.drawn, int)
         eta = given.mean
         if len(at):
             seen = given.covariance[np.ix_(at, at)]
@@ -82,7 +101,7 @@ class Conditioned(System):
         return jnp.concatenate([eta, shocks[len(at) :]])
 
     def uncertain(self, cells: CellTree, person: Person) -> Float[Array, "latent latent"]:
-        given, at = self.given(cells, person), np.array(self._moved_and_kept, int)
+        given, at = self.given(cells, person), np.array(self.drawn, int)
         left = given.covariance
         if len(at):
             seen = left[np.ix_(at, at)]
@@ -105,23 +124,40 @@ def condition(
     """Eta given normal items, each stack as its cells and data."""
     mean, factor = reduced_form(cells, covariates)
     size = mean.shape[0]
-    loadings = jnp.concatenate([c["loadings"] for c, _ in items])
-    loadings = jnp.pad(loadings, ((0, 0), (0, size - loadings.shape[1])))
-    intercepts = jnp.concatenate([c["intercept"] for c, _ in items])
-    variances = jnp.concatenate([c["variance"] for c, _ in items])
-    values = jnp.concatenate([d.outcome for _, d in items])
-    observed = jnp.concatenate([d.occurs for _, d in items])
-    residual = jnp.where(observed, values - intercepts - loadings @ mean, 0.0)
-    weight = jnp.where(observed, 1.0 / variances, 0.0)
-    design = loadings @ factor
-    precision = jnp.eye(size) + (design.T * weight[None, :]) @ design
-    lower = cholesky(precision)
-    pull = design.T @ (weight * residual)
-    shock = solve_upper(lower.T, solve_lower(lower, pull))
-    log_determinant = 2.0 * jnp.sum(jnp.log(jnp.diagonal(lower)))
-    log_variances = jnp.sum(jnp.where(observed, jnp.log(2.0 * jnp.pi * variances), 0.0))
-    square = jnp.dot(weight, residual**2) - jnp.dot(pull, shock)
-    spread = solve_lower(lower, factor.T)
+    parts = [_information(c, d, mean, factor) for c, d in items]
+    inverse, log_determinant = precision(sum((part.of_shocks for part in parts), jnp.eye(size)))
+    pull = sum((part.pull for part in parts), jnp.zeros(size))
+    shock = inverse @ pull
+    alone = sum((part.log_density for part in parts), jnp.zeros(()))
     return Conditional(
-        -0.5 * (log_variances + log_determinant + square), mean + factor @ shock, spread.T @ spread
+        alone - 0.5 * (log_determinant - jnp.dot(pull, shock)),
+        mean + factor @ shock,
+        factor @ inverse @ factor.T,
     )
+
+
+class Information(NamedTuple):
+    """What a stack of items says of the shocks: their log density where all shocks are zero, its slope there, and minus its
+    second derivatives."""
+
+    log_density: Scalar
+    pull: Float[Array, " moved"]
+    of_shocks: Float[Array, "moved moved"]
+
+
+def _information(cells: Arrays, data: Data, mean: Array, factor: Array) -> Information:
+    size, observed = mean.shape[0], data.occurs
+    loadings = jnp.pad(cells["loadings"], ((0, 0), (0, size - cells["loadings"].shape[1])))
+    residual = jnp.where(observed, data.outcome - cells["intercept"] - loadings @ mean, 0.0)
+    design = loadings @ factor
+    if RESIDUAL in cells:
+        inverse, log_determinant = precision_of(cells, observed)
+        weighted = jnp.where(observed, inverse @ residual, 0.0)
+        by_shock = jnp.where(observed[:, None], inverse @ jnp.where(observed[:, None], design, 0.0), 0.0)
+        log_variances = log_determinant + jnp.sum(jnp.where(observed, jnp.log(2.0 * jnp.pi), 0.0))
+    else:
+        weight = jnp.where(observed, 1.0 / cells["variance"], 0.0)
+        weighted, by_shock = weight * residual, weight[:, None] * design
+        log_variances = jnp.sum(jnp.where(observed, jnp.log(2.0 * jnp.pi * cells["variance"]), 0.0))
+    alone = -0.5 * (log_variances + jnp.dot(residual, weighted))
+    return Information(alone, design.T @ weighted, design.T @ by_shock)

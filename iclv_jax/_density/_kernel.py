@@ -3,13 +3,13 @@
 Modes, likelihood, scores, Hessians and simulation checks are transformations of `log_density`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import AnyArray, CellTree, Float, Scalar, Shocks
+from iclv_jax._base._types import AnyArray, CellTree, Float, Scalar, Shocks, Theta
 from iclv_jax._density._block import Block
 from iclv_jax._density._choice import Choice
 from iclv_jax._density._items import Items
@@ -29,6 +29,16 @@ class Structure:
     map: ParameterMap
     system: System
     blocks: tuple[Block, ...]
+
+    def cells(self, theta: Theta, person: Person, still: Theta | None = None) -> CellTree:
+        """The arrays of the density for this person: those of the group; `still` as in `ParameterMap.dense`."""
+        if person.group is not None:
+            theta, still = theta[person.group], None if still is None else still[person.group]
+        return self.map.dense(theta, still)
+
+    def of_group(self, group: int) -> "Structure":
+        """The structure for the people of one group, as if there were no others."""
+        return replace(self, map=self.map.of(group))
 
     @property
     def dimension(self) -> int:

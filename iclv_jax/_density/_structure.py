@@ -4,7 +4,8 @@ from dataclasses import replace
 from itertools import count
 
 from iclv_jax._density._choice import Choice, Random
-from iclv_jax._density._conditioned import Conditioned
+from iclv_jax._density._conditioned import Conditioned, Patterns
+from iclv_jax._density._correlated import Correlated
 from iclv_jax._density._functions import Functions, Nonlinear
 from iclv_jax._density._items import Items
 from iclv_jax._density._kernel import Structure
@@ -24,11 +25,14 @@ def structure(
     conditioned: bool = False,
     steady: Steady = (),
     masked: tuple[bool, ...] = (),
+    patterns: Patterns = (),
 ) -> Structure:
     """The structure of a model; `steady` are the columns of each table of situations that do not vary within people,
-    `masked` says whether its utilities are cut off where they do not count."""
+    `masked` says whether its utilities are cut off where they do not count, `patterns` which items were answered."""
     stacks = tuple(
-        Items(s.name, at, s.family, s.items, len(spec.latents), _widths(table, s.name))
+        (Correlated if s.pairs else Items)(
+            s.name, at, s.family, s.items, len(spec.latents), _widths(table, s.name)
+        )
         for at, s in enumerate(table.stacks)
     )
     choices = tuple(
@@ -39,7 +43,9 @@ def structure(
         )
         for i, choice in enumerate(spec.choices)
     )
-    return Structure(table.map, _system(spec, table, stacks, choices, conditioned), (*stacks, *choices))
+    return Structure(
+        table.map, _system(spec, table, stacks, choices, conditioned, patterns), (*stacks, *choices)
+    )
 
 
 def conditionable(spec: Spec) -> bool:
@@ -73,12 +79,13 @@ def _system(
     stacks: tuple[Items, ...],
     choices: tuple[Choice, ...],
     conditioned: bool,
+    patterns: Patterns,
 ) -> System:
     sizes = len(spec.latents), len(spec.random), spec.linked
     if conditioned:
         seen = dict.fromkeys(i for choice in choices for i in choice.latents)
         kept = (*seen, *spec.drivers.values())
-        return Conditioned(*sizes, tuple((s.name, s.at) for s in stacks), kept)
+        return Conditioned(*sizes, tuple((s.name, s.at) for s in stacks), kept, patterns)
     if not spec.nonlinear:
         return Linear(*sizes)
     functions = tuple(

@@ -14,7 +14,7 @@ from iclv_jax._derivatives._basic import (
     slope,
     summed,
 )
-from iclv_jax._derivatives._exact import expand_exact
+from iclv_jax._derivatives._given import expand_exact
 
 __all__ = [
     "Difference",

@@ -1,5 +1,6 @@
 """Derivatives of the log-likelihood with respect to the free parameters, at frozen nodes."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Hessian, Params, Scalar, Scores, Theta
+from iclv_jax._derivatives._groups import by_parameters, own, summed_by_group
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core, log_likelihoods
 from iclv_jax._panel import Person
@@ -62,21 +64,30 @@ class Differences(NamedTuple):
 def slope(core: Core, params: Params) -> Slope:
     """Log-likelihood and gradient, that of every batch of people taken where its values are at hand."""
     theta, pull = jax.vjp(core.theta, params)
+    value, gradient, items = slope_by_theta(core, theta)
+    return Slope(value, pull(gradient)[0], items)
+
+
+def slope_by_theta(core: Core, theta: Theta) -> tuple[Scalar, Theta, Scalar]:
+    """Log-likelihood, its derivatives by theta, and the log-likelihood of the items."""
 
     # Person by person, then summed by one product: faster than sums over people and nodes at once.
+    row = None if core.person.group is None else 0
     each = jax.vmap(
-        jax.value_and_grad(log_likelihoods, argnums=1, has_aux=True), in_axes=(None, None, 0, 0, None)
+        jax.value_and_grad(log_likelihoods, argnums=1, has_aux=True), in_axes=(None, row, 0, 0, row)
     )
 
     def part(
         person: Person, nodes: Nodes, weights: Array, theta: Theta
     ) -> tuple[tuple[Scalar, Scalar], Theta]:
-        (values, items), scores = each(core.structure, theta, person, nodes, theta)
-        return (weights @ values, weights @ items), weights @ scores
+        group = person.group
+        mine, person = own(theta, group), person._replace(group=None)
+        (values, items), scores = each(core.structure, mine, person, nodes, mine)
+        return (weights @ values, weights @ items), summed_by_group(weights, scores, group, theta)
 
     zero = (jnp.zeros(()), jnp.zeros(())), jnp.zeros_like(theta)
     (value, items), gradient = core.people.fold(part, zero, few(core), shared=(theta,))
-    return Slope(value, pull(gradient)[0], items)
+    return value, gradient, items
 
 
 def few(core: Core, at_once: int = AT_ONCE) -> int:
@@ -96,10 +107,15 @@ def person_scores(core: Core, params: Params) -> PersonScores:
     theta = core.theta(params)
     each = jax.value_and_grad(log_likelihoods, argnums=1, has_aux=True)
     people = core.people.in_batches_of(few(core))
-    (values, items), scores = people.each(
-        lambda person, nodes, theta: each(core.structure, theta, person, nodes, theta), shared=(theta,)
+
+    def one(person: Person, nodes: Nodes, theta: Theta) -> tuple[tuple[Scalar, Scalar], Array]:
+        mine = own(theta, person.group)
+        return each(core.structure, mine, person._replace(group=None), nodes, mine)
+
+    (values, items), scores = people.each(one, shared=(theta,))
+    return PersonScores(
+        values, by_parameters(scores, core.person.group, jax.jacfwd(core.theta)(params)), items
     )
-    return PersonScores(values, scores @ jax.jacfwd(core.theta)(params), items)
 
 
 def hessian_autodiff(core: Core, params: Params) -> Hessian:
@@ -117,11 +133,16 @@ def hessian_products(
     def product(direction: Params) -> Params:
         return jax.jvp(lambda p: slope(core, p).gradient, (params,), (direction,))[1]
 
+    return few_at_a_time(product, directions)
+
+
+def few_at_a_time(product: Callable[[Array], Array], directions: Float[Array, "row entry"]) -> Array:
+    """Products with rows, `COLUMNS` at a time."""
     count = directions.shape[0]
     # Zero directions fill the last chunk: a remainder of its own would be compiled a second time.
     width = min(COLUMNS, count)
     rest = -count % width
-    filled = jnp.concatenate([directions, jnp.zeros((rest, params.shape[0]))])
+    filled = jnp.concatenate([directions, jnp.zeros((rest, directions.shape[1]))])
     return jax.lax.map(product, filled, batch_size=width)[:count]
 
 

@@ -9,16 +9,26 @@ second derivatives and those by eta, and the system how eta moves with the struc
 rest. Then `H = J' H_theta J + sum_i g_i d2 theta_i`.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import logsumexp
 
-from iclv_jax._base._types import Array, CellTree, Params
+from iclv_jax._base._types import Array, CellTree, Float, Params, Scalar, Theta
 from iclv_jax._density import Choice, Structure
-from iclv_jax._derivatives._basic import Expansion, few, hessian_autodiff, slope
+from iclv_jax._derivatives._basic import (
+    Expansion,
+    few,
+    few_at_a_time,
+    hessian_autodiff,
+    slope,
+    slope_by_theta,
+)
+from iclv_jax._derivatives._groups import marks
 from iclv_jax._derivatives._layout import Layout, layout
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core
@@ -35,33 +45,58 @@ def _layout_of(structure: Structure) -> Layout:
     return layout(structure.map, tuple(block.name for block in structure.blocks))
 
 
-def expand_exact(core: Core, params: Params) -> Expansion:
+def expand_by_blocks(core: Core, params: Params) -> Expansion:
     """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding, and that itself where items
     were integrated in closed form."""
-    if core.structure.system.absorbed:
+    parts = _layout_of(core.structure)
+    theta = core.theta(params)
+    if core.structure.system.absorbed and core.person.group is None:
         # Items meet through the posterior mean, so they cannot be taken one by one.
         found = slope(core, params)
         return Expansion(found.value, found.gradient, hessian_autodiff(core, params), found.items)
-    parts = _layout_of(core.structure)
-    mapping = core.structure.map
-    cells = mapping.dense(core.theta(params))
+    if core.structure.system.absorbed:
+        value, gradient, items = slope_by_theta(core, theta)
+        curvature = _by_cells(core, theta, parts.live)
+        return _by_parameters(core, params, parts, value, gradient[..., parts.live], curvature, items)
 
-    def batch(person: Person, nodes: Nodes, weights: Array, cells: CellTree) -> tuple[Array, ...]:
-        return _batch(core.structure, parts, cells, person, nodes, weights)
+    lead = theta.shape[:-1]
+
+    def batch(person: Person, nodes: Nodes, weights: Array, theta: Theta) -> tuple[Array, ...]:
+        cells = partial(core.structure.cells, theta)
+        return batch_expansion(core.structure, parts, cells, person, nodes, weights, lead[0] if lead else 0)
 
     none, live = jnp.zeros(()), len(parts.live)
-    zero = none, none, jnp.zeros(live), jnp.zeros((live, live))
-    value, items, gradient, curvature = core.people.fold(batch, zero, few(core, AT_ONCE), shared=(cells,))
+    zero = none, none, jnp.zeros((*lead, live)), jnp.zeros((*lead, live, live))
+    value, items, gradient, curvature = core.people.fold(batch, zero, few(core, AT_ONCE), shared=(theta,))
+    return _by_parameters(core, params, parts, value, gradient, curvature, items)
+
+
+def _by_cells(core: Core, theta: Theta, live: np.ndarray) -> Float[Array, "group live live"]:
+    """Second derivatives by the live entries of theta, group by group: one direction serves all groups."""
+
+    def product(direction: Array) -> Array:
+        along = jnp.broadcast_to(direction, theta.shape)
+        return jax.jvp(lambda t: slope_by_theta(core, t)[1], (theta,), (along,))[1][..., live]
+
+    columns = few_at_a_time(product, jnp.eye(theta.shape[-1])[live])
+    return jnp.moveaxis(columns, 0, -1)
+
+
+def _by_parameters(
+    core: Core, params: Params, parts: Layout, value: Scalar, gradient: Array, curvature: Array, items: Scalar
+) -> Expansion:
+    """Derivatives by the live entries of theta as derivatives by the parameters."""
 
     def live_theta(p: Params) -> Array:
-        return core.theta(p)[parts.live]
+        return core.theta(p)[..., parts.live]
 
     jacobian = jax.jacfwd(live_theta)(params)
-    matrix = jacobian.T @ curvature @ jacobian
-    if mapping.definitions:
+    matrix = jnp.einsum("...cp,...cd,...dq->...pq", jacobian, curvature, jacobian)
+    matrix = matrix.reshape(-1, *matrix.shape[-2:]).sum(axis=0)
+    if core.structure.map.definitions:
         # theta is linear in the parameters but where define= is used.
-        matrix = matrix + jax.hessian(lambda p: jnp.dot(gradient, live_theta(p)))(params)
-    return Expansion(value, jacobian.T @ gradient, 0.5 * (matrix + matrix.T), items)
+        matrix = matrix + jax.hessian(lambda p: jnp.sum(gradient * live_theta(p)))(params)
+    return Expansion(value, jnp.einsum("...cp,...c->p", jacobian, gradient), 0.5 * (matrix + matrix.T), items)
 
 
 class Parts(NamedTuple):
@@ -78,20 +113,33 @@ class Parts(NamedTuple):
     own: list[Any]
 
 
-def _batch(
-    structure: Structure, parts: Layout, cells: CellTree, person: Person, nodes: Nodes, weights: Array
+def batch_expansion(
+    structure: Structure,
+    parts: Layout,
+    cells: Callable[[Person], CellTree],
+    person: Person,
+    nodes: Nodes,
+    weights: Array,
+    groups: int = 0,
 ) -> tuple[Array, ...]:
-    """Value, that of the items alone, gradient and Hessian of a batch of people by the live entries of theta."""
-    each = jax.vmap(lambda one, at: _person(structure, parts, cells, one, at))(person, nodes)
+    """Value, that of the items alone, gradient and Hessian of a batch of people by the live entries of theta, by group where
+    there are groups; `cells` are the arrays of the density for a person."""
+    each = jax.vmap(lambda one, at: _person(structure, parts, cells(one), one, at))(person, nodes)
     covariates = jnp.concatenate([jnp.ones((weights.shape[0], 1)), person.covariates], axis=1)
     factors = covariates[:, parts.covariate]
     scores = jnp.concatenate(
         [each.structural_scores[:, :, parts.place] * factors[:, None, :], *each.scores], axis=2
     )
     mean_scores = jnp.einsum("nr,nrc->nc", each.shares, scores)
-    matrix = _outer(scores, each.shares * weights[:, None], mean_scores, weights)
-    matrix = matrix + _assembled(structure, parts, each, covariates, weights)
-    return weights @ each.value, weights @ each.items, weights @ mean_scores, matrix
+
+    def total(weights: Array) -> tuple[Array, Array]:
+        matrix = _outer(scores, each.shares * weights[:, None], mean_scores, weights)
+        return weights @ mean_scores, matrix + _assembled(structure, parts, each, covariates, weights)
+
+    first = weights @ each.value, weights @ each.items
+    if person.group is None:
+        return *first, *total(weights)
+    return *first, *jax.lax.map(total, marks(weights, person.group, groups))
 
 
 def _outer(scores: Array, node_weights: Array, mean_scores: Array, weights: Array) -> Array:

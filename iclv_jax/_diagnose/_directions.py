@@ -168,4 +168,4 @@ def unit_power(parameter: Parameter, latent: str, effects: tuple[str, ...]) -> f
         return 1.0
     measures = own and parameter.role == "loading"
     follows = parameter.role == "path" and parameter.argument == latent
-    return -1.0 if measures or follows or parameter.name in effects else 0.0
+    return -1.0 if measures or follows or parameter.base in effects else 0.0

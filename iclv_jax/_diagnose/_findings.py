@@ -8,6 +8,7 @@ import numpy as np
 from iclv_jax._base._types import AnyArray, Given
 from iclv_jax._diagnose._blocks import Block, block_names, gradient_blocks
 from iclv_jax._diagnose._columns import Column, columns
+from iclv_jax._diagnose._count import uncounted
 from iclv_jax._diagnose._directions import Direction, directions
 from iclv_jax._diagnose._latents import measured, measurement_sentences, sign_notes
 from iclv_jax._diagnose._point import Point
@@ -59,6 +60,7 @@ def find(problem: Problem, params: Given[AnyArray], previous: Given[AnyArray | N
     flat, unidentified = directions(point)
     sentences = [
         *_below_shares(point), *_wide(point, table), *score_sentences(point), *unidentified, *measurement_sentences(point),
+        *(found.sentence for found in uncounted(problem)),
         *unbalanced, *uneven,
     ]  # fmt: skip
     return Findings(

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, CellTree, Params
+from iclv_jax._base._types import Array, Float, Params
 from iclv_jax._density import Items, reduced_form
 from iclv_jax._diagnose._point import Point, quoted
 from iclv_jax._likelihood import Core
-from iclv_jax._panel import Data
+from iclv_jax._panel import Person
 from iclv_jax._parameters import LATENT
 from iclv_jax._spec import _names as names
 
@@ -43,7 +43,7 @@ def _sign_is_free(point: Point, latent: str) -> bool:
     for row in point.table.rows:
         what = row.parameter
         mine = what.concerns(latent) and what.role in ("intercept", "path", "slope", "loading")
-        if not (mine or row.name in effects):
+        if not (mine or what.base in effects):
             continue
         held = row.status == "fixed" and row.value != 0.0
         if row.name in bound or held or row.lower >= 0.0 or row.upper <= 0.0:
@@ -67,23 +67,29 @@ def measured(point: Point) -> dict[str, float]:
 
 @compiled
 def _information(core: Core, params: Params) -> Array:
-    structure, people = core.structure, core.person
-    cells, size = structure.map.dense(core.theta(params)), core.structure.system.latents
-    means, factors = jax.vmap(lambda x: reduced_form(cells[LATENT], x))(people.covariates)
-    means, factor = means[:, :size], factors[0, :size]
-    variances = jnp.sum(factor**2, axis=1) + jnp.var(means, axis=0)
+    structure, people, theta = core.structure, core.person, core.theta(params)
+    size = structure.system.latents
+
+    def moments(person: Person) -> tuple[Array, Array]:
+        mean, factor = reduced_form(structure.cells(theta, person)[LATENT], person.covariates)
+        return mean[:size], jnp.sum(factor[:size] ** 2, axis=1)
+
+    means, spreads = jax.vmap(moments)(people)
+    variances = spreads.mean(axis=0) + jnp.var(means, axis=0)
     total = jnp.zeros(size)
     for block in structure.items:
-        own, data = cells[block.name], people.data[block.at]
 
-        def slopes(one: Data, eta: Array, block: Items = block, own: CellTree = own) -> Array:
+        def squares(person: Person, eta: Array, block: Items = block) -> Float[Array, "item latent"]:
+            own, data = structure.cells(theta, person)[block.name], person.data[block.at]
             index = block.index(own, eta)
             # Items do not meet, so one product gives every item's own derivative.
-            return jax.jvp(lambda i: block.each_at(own, one, i), (index,), (jnp.ones_like(index),))[1]
+            slopes = jax.jvp(lambda i: block.each_at(own, data, i), (index,), (jnp.ones_like(index),))[1]
+            return own["loadings"] ** 2 * jnp.where(data.occurs, slopes**2, 0.0)[:, None]
 
-        squares = jnp.where(data.occurs, jax.vmap(slopes)(data, means) ** 2, 0.0)
-        information = squares.sum(axis=0) / jnp.maximum(data.occurs.astype(float).sum(axis=0), 1.0)
-        total = total + variances * jnp.sum(own["loadings"] ** 2 * information[:, None], axis=0)
+        seen = jnp.maximum(people.data[block.at].occurs.astype(float).sum(axis=0), 1.0)
+        total = total + variances * jnp.sum(
+            jax.vmap(squares)(people, means).sum(axis=0) / seen[:, None], axis=0
+        )
     return total
 
 

@@ -115,7 +115,8 @@ class Point:
 
     @property
     def reach_theta(self) -> np.ndarray:
-        return self._maps[1]
+        """(cells of all groups, free parameters)."""
+        return self._maps[1].reshape(-1, len(self.params))
 
     @cached_property
     def stretch(self) -> np.ndarray:

@@ -1,6 +1,8 @@
 """From data to estimates in a straight line."""
 
+import datetime
 import sys
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,14 +15,17 @@ import pandas as pd
 
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
+from iclv_jax._base._version import __version__
 from iclv_jax._fit._many_starts import check_starts, from_many
 from iclv_jax._fit._result import Fit
+from iclv_jax._fit._start_files import Start
 from iclv_jax._inference._estimated import has
 from iclv_jax._integration import Rule
 from iclv_jax._likelihood import Devices
 from iclv_jax._optimise import (
     Checkpoint,
     Optimizer,
+    OptimizerReport,
     Outcome,
     Stochastic,
     TrustRegion,
@@ -70,6 +75,7 @@ def fit(
     devices: Given[Devices] = None,
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
+    begin = time.perf_counter()
     optimizer = checked_optimizer(optimizer)
     check_accuracy(accuracy)
     problem = bind(
@@ -94,7 +100,14 @@ def fit(
     problem, params, known = outcome.objective.problem, outcome.params, outcome.objective.known
     precision = checked_accuracy(problem, params, outcome.precision, accuracy)
     known = known.get(params.tobytes())
-    return Fit(problem, params, outcome.report, np.asarray(first), precision, steps, known, applied)
+    report = timed(outcome.report, begin)
+    return Fit(problem, params, report, np.asarray(first), precision, steps, known, applied)
+
+
+def timed(report: OptimizerReport, begin: float) -> OptimizerReport:
+    """The report with how long the fit took, and when it ended."""
+    now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    return replace(report, waited=time.perf_counter() - begin, finished=now, version=__version__)
 
 
 def checkpoint_of(
@@ -186,12 +199,16 @@ def checked_accuracy(
     """The accuracy of the integral at the estimates, with a warning where it is too low for use."""
     precision = replace(known or accuracy_at(problem, jnp.asarray(params)), target=target)
     if few := precision.warning():
-        # At the line of the user: past those of the package, and of what wraps them.
-        frame, level = sys._getframe(), 1
-        while frame.f_back is not None and _inside(frame):
-            frame, level = frame.f_back, level + 1
-        warnings.warn(few, UserWarning, stacklevel=level)
+        warnings.warn(few, UserWarning, stacklevel=_users_line())
     return precision
+
+
+def _users_line() -> int:
+    """How far up the line of the user is: past those of the package, and of what wraps them."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and _inside(frame):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _check_nodes(problem: Problem) -> None:
@@ -209,7 +226,7 @@ def _check_nodes(problem: Problem) -> None:
 def start_values(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
     """Start values, and whether the stages of a sequential start are to follow.
 
-    `start` is `"sequential"`, `"default"`, a mapping of some or all names, or an earlier fit.
+    `start` is `"sequential"`, `"default"`, a mapping of some or all names, an earlier fit, or what `read_start` has read.
     """
     if not problem.names:
         raise ValueError(
@@ -229,6 +246,11 @@ def _chosen_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
                 f"start= is 'sequential', 'default', a mapping of names to values, or a fit, not {start!r}."
             )
         return default, start == "sequential"
+    if isinstance(start, Start):
+        values, said = start.for_names(problem.names)
+        if said:
+            warnings.warn(said, UserWarning, stacklevel=_users_line())
+        return _named_start(problem, values, default), False
     if has(start, "covariance") and has(start, "params"):
         known = dict(start.params)
         return np.array([known.get(n, d) for n, d in zip(problem.names, default, strict=True)]), False

@@ -20,6 +20,8 @@ from iclv_jax._inference._bootstrap import Bootstrap, bootstrap
 from iclv_jax._inference._compare_covariances import compare_covariances
 from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._cross_validation import cross_validate
+from iclv_jax._inference._dependence import correlations, eigenvalues
+from iclv_jax._inference._equality import equality_tests
 from iclv_jax._inference._functions import delta
 from iclv_jax._inference._modification import lm_test, modification_indices
 from iclv_jax._inference._profile import profile
@@ -28,10 +30,11 @@ from iclv_jax._inference._wald import t_test, wald_test
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict._classes import class_probabilities
+from iclv_jax._predict._consistency import check_consistency
 from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._fit_measures import fit_measures
 from iclv_jax._predict._goodness import goodness_of_fit
-from iclv_jax._predict._latent_scores import latent_covariances, latent_scores
+from iclv_jax._predict._latent_scores import individual_parameters, latent_covariances, latent_scores
 from iclv_jax._predict._predictions import predict, predict_items
 from iclv_jax._predict._scenario import scenario
 from iclv_jax._predict._shares import choice_fit, hit_rate, shares
@@ -40,7 +43,9 @@ from iclv_jax._predict._willingness_to_pay import willingness_to_pay
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy, Finer
 from iclv_jax._problem._components import Components
+from iclv_jax._report._exports import to_csv, to_dict, to_excel, to_latex
 from iclv_jax._report._integration import finer, integration_report
+from iclv_jax._report._page import report
 from iclv_jax._report._summary import summary
 from iclv_jax._report._table import table
 
@@ -140,6 +145,7 @@ class Fit:
     default_covariance = property(kinds.default_covariance)
     covariance, cov_params = kinds.covariance, kinds.cov_params
     standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
+    correlations, eigenvalues = correlations, eigenvalues
     bse, tvalues, pvalues = (
         property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
     )
@@ -149,11 +155,14 @@ class Fit:
 
     delta, wald_test, t_test, lr_test, lm_test = delta, wald_test, t_test, lr_test, lm_test
     modification_indices, profile, sensitivity = modification_indices, profile, sensitivity
+    equality_tests = equality_tests
     cross_validate, goodness_of_fit, fit_measures = cross_validate, goodness_of_fit, fit_measures
+    check_consistency = check_consistency
 
     # --- people, their choices and their answers ------------------------------------------------------------------
 
     latent_scores, latent_covariances = latent_scores, latent_covariances
+    individual_parameters = individual_parameters
     predict, predict_items, class_probabilities = predict, predict_items, class_probabilities
     shares, hit_rate, choice_fit = shares, hit_rate, choice_fit
     elasticities, marginal_effects = elasticities, marginal_effects
@@ -163,7 +172,8 @@ class Fit:
     # --- reports --------------------------------------------------------------------------------------------------
 
     summary, table, integration_report = summary, table, integration_report
-    save = write
+    report, save = report, write
+    to_latex, to_csv, to_excel, to_dict = to_latex, to_csv, to_excel, to_dict
 
     @kept
     def _finer(self) -> Finer | None:

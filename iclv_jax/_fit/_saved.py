@@ -14,10 +14,13 @@ from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_erro
 from iclv_jax._inference import _estimated as estimated
 from iclv_jax._inference import _intervals as intervals
 from iclv_jax._inference._criteria import aic, bic, penalty
+from iclv_jax._inference._dependence import correlations, eigenvalues
 from iclv_jax._inference._penalised import from_data
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict import Posterior
 from iclv_jax._predict._latent_scores import scores_frame
+from iclv_jax._report._exports import to_csv, to_dict, to_excel, to_latex
+from iclv_jax._report._page import report
 
 
 @final
@@ -43,6 +46,7 @@ class SavedFit:
 
     penalty, aic, bic = property(penalty), property(aic), property(bic)
     standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
+    correlations, eigenvalues = correlations, eigenvalues
     bse, tvalues, pvalues = (
         property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
     )
@@ -142,6 +146,9 @@ class SavedFit:
     def summary(self) -> str:
         """The summary as it was printed when the fit was saved."""
         return self.about["summary"]
+
+    report = report
+    to_latex, to_csv, to_excel, to_dict = to_latex, to_csv, to_excel, to_dict
 
     def __str__(self) -> str:
         return self.summary()

@@ -1,5 +1,6 @@
 """Estimation in two steps: items and structure, then the choice with those estimates held."""
 
+import time
 from typing import Any
 
 import jax.numpy as jnp
@@ -7,7 +8,7 @@ import numpy as np
 
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
-from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start, checkpoint_of
+from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start, checkpoint_of, timed
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
 from iclv_jax._likelihood import Devices
@@ -54,7 +55,7 @@ def fit_sequential(
     devices: Given[Devices] = None,
 ) -> SequentialFit:
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
-    optimizer = _checked(spec, optimizer)
+    begin, optimizer = time.perf_counter(), _checked(spec, optimizer)
     problem = bind(
         spec,
         data,
@@ -78,7 +79,7 @@ def fit_sequential(
         problem=joint,
         items=items.objective.problem,
         estimates=choice.params,
-        reports=(items.report, choice.report),
+        reports=(items.report, timed(choice.report, begin)),
         moved=two.free,
         start=np.asarray(first),
         accuracy=checked_accuracy(joint, choice.params),

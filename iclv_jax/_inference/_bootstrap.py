@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,11 @@ from iclv_jax._inference._resample import Resampled, resample
 from iclv_jax._inference._resumed import answers_of
 from iclv_jax._integration._rule import check_count
 from iclv_jax._tables import Report, Tabular, number, of_frame
+
+if TYPE_CHECKING:
+    from arviz import InferenceData  # pyright: ignore[reportMissingImports]
+else:
+    InferenceData = object  # arviz is optional.
 
 FEWEST = 0.9
 """Share of samples that have to converge before what is left out goes without a warning."""
@@ -64,6 +70,18 @@ class Bootstrap(Tabular):
         columns = {"lower": ends[0], "upper": ends[1]}
         columns |= {"normal_lower": self.params - reach, "normal_upper": self.params + reach}
         return pd.DataFrame(columns, index=self.params.index)
+
+    def to_arviz(self) -> "InferenceData":
+        """The samples as an `arviz.InferenceData`, one chain, for the plots and tables of arviz. They are no draws of a
+        posterior, though where the prior says little they look alike. It needs the package `arviz`."""
+        try:
+            import arviz
+        except ImportError as error:
+            raise ImportError(
+                "to_arviz needs the package arviz, which is not installed: pip install arviz."
+            ) from error
+        draws = {str(name): self.samples[name].to_numpy()[None, :] for name in self.samples}
+        return arviz.from_dict(posterior=draws)
 
     @property
     def covariance(self) -> Covariance:

@@ -153,14 +153,14 @@ def lm_test(
         fixed = fixed_values(fit.problem, freed_names)
         params, names = jnp.asarray(np.concatenate([fit.estimates, fixed])), [*fit.names, *freed_names]
         words = [f"{n} = {v:g}" for n, v in zip(freed_names, fixed, strict=True)]
-    found = _expansion(core, params, kind)
+    found = expansion_by(core, params, kind)
     held = np.array([n in fit.optimizer_report.active for n in names])
     joint = joint_score(np.asarray(found.gradient), -np.asarray(found.hessian), names, held)
     df = len(names) - len(fit.names)
     return chi_squared("Score (Lagrange multiplier) test", words, joint.statistic, df, joint.reasons)
 
 
-def _expansion(core: Core, params: Array, kind: str) -> Expansion:
+def expansion_by(core: Core, params: Array, kind: str) -> Expansion:
     if kind == "bhhh":
         return outer_products(core.weights, *person_scores(core, params))
     return expand_exact(core, params)

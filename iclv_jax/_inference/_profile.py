@@ -15,7 +15,7 @@ from iclv_jax._base._facts import Fact, fact
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import File, Given
 from iclv_jax._base._workers import Workers, check_workers, do_all
-from iclv_jax._density import structure
+from iclv_jax._density import Conditioned, structure
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._intervals import standard_errors
 from iclv_jax._inference._penalised import refuse_penalised
@@ -319,7 +319,9 @@ def fixed_problem(problem: Problem, name: str, value: float) -> Problem:
     old = problem.core
     choices = old.structure.choices
     steady, masked = tuple(c.steady for c in choices), tuple(c.masked for c in choices)
-    shape = structure(spec, table, problem.rule.conditions, steady, masked)
+    system = old.structure.system
+    patterns = system.patterns if isinstance(system, Conditioned) else ()
+    shape = structure(spec, table, problem.rule.conditions, steady, masked, patterns)
     core = Core(shape, jnp.asarray(table.constants), old.people)
     rest = problem.points, problem.log_weights, problem.from_prior
     return Problem(

@@ -15,8 +15,8 @@ def why_no_references(problem: Problem, params: Params) -> str:
     They are log-likelihoods of one chosen alternative among those that are available. A kernel may be something else: a
     density of its own that is written as a choice.
     """
-    shape = problem.core.structure
-    sections = shape.map.dense(problem.core.theta(params))
+    shape = problem.core.structure.of_group(0)
+    sections = shape.map.dense(shape.map.theta(problem.core.constants, params))
     for block in shape.choices:
         found = problem.panel.situations_of(block.name)
         chosen = found.chosen

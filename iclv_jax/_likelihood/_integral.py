@@ -53,7 +53,7 @@ def _log_terms(
     structure: Structure, theta: Theta, person: Person, nodes: Nodes, still: Theta | None = None
 ) -> tuple[Array, Array]:
     """Those of the items, weighted, and those of the choices."""
-    cells = structure.map.dense(theta, still)
+    cells = structure.cells(theta, person, still)
     items, choices = jax.vmap(lambda shocks: parts(structure, cells, person, shocks))(nodes.shocks)
     return items + nodes.log_weights, choices
 

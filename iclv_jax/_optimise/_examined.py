@@ -7,6 +7,7 @@ from functools import partial
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._diagnose._count import uncounted
 from iclv_jax._optimise._checkpoint import Checkpoint
 from iclv_jax._optimise._dead import dead_networks
 from iclv_jax._optimise._endings import endings, told
@@ -57,7 +58,18 @@ def maximise(
         return run(optimizer, outcome.objective.problem, free, jnp.asarray(params), watching, None)
 
     examined = without_limits(outcome)
-    return (examined if examined.report.limits else without_spreads(outcome, again)), rows
+    if not examined.report.limits:
+        examined = without_spreads(outcome, again)
+    return determined(examined), rows
+
+
+def determined(outcome: Outcome) -> Outcome:
+    """No success where the items cannot determine all parameters, however curved the log-likelihood looks at its nodes."""
+    found, report = uncounted(outcome.objective.problem), outcome.report
+    if not found or report.verdict not in LOOKED_AT:
+        return outcome
+    message = " ".join(f.sentence for f in found)
+    return replace(outcome, report=replace(report, verdict=Verdict.SINGULAR, message=message))
 
 
 def without_limits(outcome: Outcome) -> Outcome:

@@ -70,7 +70,8 @@ def plain_spec(spec: Spec) -> Spec | None:
 
 def plain_start(problem: Problem, start: np.ndarray, watch: Callable[[str, Row], None]) -> Plain | None:
     """None where there are no random coefficients, or they cannot be taken away."""
-    spec = plain_spec(problem.spec) if problem.spec.random else None
+    # What groups call their parameters the model without random coefficients does not know.
+    spec = plain_spec(problem.spec) if problem.spec.random and problem.spec.groups is None else None
     if spec is None:
         return None
     plain = of_panel(

@@ -315,8 +315,10 @@ def positive_spreads(problem: Problem, params: np.ndarray) -> np.ndarray:
 
     The likelihood does not know the sign of a standard deviation that no constraint or covariance uses.
     """
-    spreads = set(problem.spec.spreads.values())
-    linked = {problem.spec.spreads.get(name) for pair in problem.spec.covariances for name in pair}
+    named = set(problem.spec.spreads.values())
+    spreads = {r.name for r in problem.table.rows if r.parameter.base in named}
+    covarying = {problem.spec.spreads.get(name) for pair in problem.spec.covariances for name in pair}
+    linked = {r.name for r in problem.table.rows if r.parameter.base in covarying}
     linked |= {n for group in problem.spec.equal for n in group}
     linked |= {a for d in problem.spec.define for a in d.arguments}
     lower, upper = problem.bounds

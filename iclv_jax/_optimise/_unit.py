@@ -62,7 +62,8 @@ def in_units(problem: Problem) -> Units | None:
     spec, rows = problem.spec, problem.table.rows
     bound = {n for n, _ in spec.bounds} | {n for group in spec.equal for n in group}
     bound |= {d.name for d in spec.define} | {a for d in spec.define for a in d.arguments}
-    if all(item.scale != "loading" for item in spec.latents):
+    # Where groups share loadings no group's unit moves by itself.
+    if spec.groups is not None or all(item.scale != "loading" for item in spec.latents):
         return None
     effects, markers = multiplied(problem, "latents"), {}
     for latent in (item for item in spec.latents if item.scale == "loading"):

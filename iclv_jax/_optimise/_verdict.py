@@ -1,6 +1,7 @@
 """How an optimisation ended, and what to do about it."""
 
 import enum
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -95,7 +96,10 @@ class OptimizerReport:
     flat
         Directions in which the log-likelihood is flat, as weights by parameter name.
     seconds
-        Wall time, compilation included.
+        Wall time of the optimiser, compilation included.
+    waited, finished, version
+        Wall time of the whole fit in this process, from the data to the verdict, when it ended (ISO 8601, with the time
+        zone), and the version of the package; NaN and empty for what is no fit of its own.
     previous
         Parameters before the last step that was taken; empty where there was none.
     trained
@@ -124,6 +128,9 @@ class OptimizerReport:
     limits: Mapping[str, str] = field(default_factory=dict)
     zero: Sequence[str] = ()
     remarks: Sequence[str] = ()
+    waited: float = math.nan
+    finished: str = ""
+    version: str = ""
 
     @property
     def undetermined(self) -> tuple[str, ...]:

@@ -2,6 +2,6 @@
 
 from iclv_jax._panel._person import Data, Person
 from iclv_jax._panel._read import Panel, WeightsAre, read_panel, weighted_as
-from iclv_jax._panel._settle import settled
+from iclv_jax._panel._settle import grouped, settled
 
-__all__ = ["Data", "Panel", "Person", "WeightsAre", "read_panel", "settled", "weighted_as"]
+__all__ = ["Data", "Panel", "Person", "WeightsAre", "grouped", "read_panel", "settled", "weighted_as"]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._types import Given
+from iclv_jax._panel._door import as_pandas
 from iclv_jax._panel._numbers import counted
 from iclv_jax._spec._names import duplicates, nearest
 
@@ -111,7 +112,7 @@ class Frame:
 
 def read_frame(data: Any, person: Given[str | None], people: Any) -> Frame:
     """Assign rows to people; ValueError for frames that cannot be read."""
-    check_frame(data, "data")
+    data = checked_frame(data, "data")
     data = data.copy()  # What the user does to the frame afterwards must not reach the problem.
     if person is None:
         if people is not None:
@@ -171,15 +172,15 @@ def _named(name: str, data: Any, person: Given[str], people: Any) -> Frame:
         raise ValueError(f"The frame {name!r}: {error}") from None
 
 
-def check_frame(frame: Any, argument: str) -> None:
-    """Refuse what is no data frame, is empty, or has two columns of one name."""
-    if not isinstance(frame, pd.DataFrame):
-        raise ValueError(f"{argument} is a pandas DataFrame, not {type(frame).__name__}.")
+def checked_frame(frame: Any, argument: str) -> pd.DataFrame:
+    """A frame of any library as pandas'; ValueError for what is no data frame, is empty, or has two columns of one name."""
+    frame = as_pandas(frame, argument)
     if len(frame) == 0:
         raise ValueError(f"{argument} is empty: it has no rows.")
     twice = duplicates(str(c) for c in frame.columns)
     if twice:
         raise ValueError(f"{argument} has two columns called {twice[0]!r}. Rename or drop one.")
+    return frame
 
 
 def check_name(name: Any, what: str) -> None:
@@ -189,7 +190,7 @@ def check_name(name: Any, what: str) -> None:
 
 
 def _read_people(people: Any, person: str, data: pd.DataFrame) -> pd.DataFrame:
-    check_frame(people, "people")
+    people = checked_frame(people, "people")
     if person in people.columns:
         people = people.set_index(person)
     elif people.index.name != person:

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Given
-from iclv_jax._panel._frame import check_frame, check_ids
+from iclv_jax._base._types import AnyFrame, Given
+from iclv_jax._panel._frame import check_ids, checked_frame
 from iclv_jax._panel._numbers import numbers, zeros_and_ones
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 
 
 def from_long(
-    data: Given[pd.DataFrame],
+    data: Given[AnyFrame],
     *,
     situation: Given[str],
     alternative: Given[str],
@@ -30,8 +30,8 @@ def from_long(
     Parameters
     ----------
     data
-        One row per alternative of every choice situation. An alternative that was not offered has no
-        row, or a row with `available` 0.
+        A frame of pandas or any library that narwhals reads, with one row per alternative of every choice situation. An
+        alternative that was not offered has no row, or a row with `available` 0.
     situation
         Column that says which choice situation a row belongs to. With `person` its numbers may begin
         anew for every person.
@@ -91,7 +91,7 @@ def from_long(
 
     A model then takes `chosen="taken"` and `available={a: f"av_{a}" for a in ("car", "bus", "walk")}`.
     """
-    check_frame(data, "data")
+    data = checked_frame(data, "data")
     given = {
         "person": person,
         "situation": situation,

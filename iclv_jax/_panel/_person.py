@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from iclv_jax._base._types import AnyArray, Bool, Float
+from iclv_jax._base._types import AnyArray, Bool, Float, Int
 
 
 class Data(NamedTuple):
@@ -25,12 +25,14 @@ class Person(NamedTuple):
     """One person's data; arrays over people have a first axis more.
 
     `tables` are the columns of the tables of situations, padded to the longest panel; `data` the outcomes, one entry
-    for each block: stacks of items in their order, then the choices.
+    for each block: stacks of items in their order, then the choices. `group` is the position of the person's group, None
+    where the model has no groups.
     """
 
     covariates: Float[AnyArray, " covariate"]
     tables: tuple[Float[AnyArray, "row column"], ...]
     data: tuple[Data, ...]
+    group: Int[AnyArray, ""] | None = None
 
 
 def first_outcome(outcome: AnyArray, offered: AnyArray) -> AnyArray:

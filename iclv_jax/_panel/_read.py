@@ -12,6 +12,7 @@ from iclv_jax._base._types import Given
 from iclv_jax._panel._choices import Choices, read_choices
 from iclv_jax._panel._covariates import Moments, read_covariates
 from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frames
+from iclv_jax._panel._groups import check_groups, read_groups
 from iclv_jax._panel._items import read_items
 from iclv_jax._panel._numbers import complete, counted, numbers
 from iclv_jax._panel._person import Data, Person, first_outcome
@@ -167,6 +168,7 @@ def read_panel(
     """
     frames = read_frames(data, person, people)
     frame = frames[None]
+    group = read_groups(spec.groups, frame) if spec.groups is not None and spec.groups.names else None
     covariates, nominal, moments = read_covariates(spec, frame, levels, estimating)
     items = spec.indicators if "items" in outcomes else ()
     of_items = None if levels is None else {n: v for n, v in levels.items() if n not in nominal}
@@ -175,12 +177,15 @@ def read_panel(
     values |= {
         i.column: np.full(len(frame.people), np.nan) for i in spec.indicators if i.column not in values
     }
+    if group is not None and "items" in outcomes and levels is None:
+        named = dict(zip(all_terms(spec.covariates, nominal), covariates.T, strict=True))
+        check_groups(spec, frame, group, found, values, named)
     choices = [read_choices(c, _frame_of(c, frames), "choices" in outcomes, estimating) for c in spec.choices]
     tables = tuple(
         Table(kernel.name, read.frame, _situations(read), read.masked)
         for kernel, read in zip(spec.choices, choices, strict=True)
     )
-    arrays = _arrange(stacks(spec), covariates, values, choices, tables)
+    arrays = _arrange(stacks(spec), covariates, values, choices, tables)._replace(group=group)
     if outcomes and estimating:
         _check_everyone_counts(frame, arrays)
     return Panel(

@@ -3,6 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from iclv_jax._parameters._residuals import (
+    connected,
+    residual_cells,
+    residual_domains,
+    residual_parameters,
+    triangle,
+)
 from iclv_jax._spec import (
     Block,
     Cell,
@@ -17,7 +24,6 @@ from iclv_jax._spec import (
     Mixing,
     Parameter,
     Positive,
-    PositiveDefinite,
     Utility,
     one,
 )
@@ -35,20 +41,28 @@ Levels = Mapping[str, tuple[Level, ...]]
 
 @dataclass(frozen=True)
 class Stack:
-    """Items that are evaluated together: the name of their section, one of them that speaks for all, and their order."""
+    """Items that are evaluated together: the name of their section, one of them that speaks for all, their order, and the
+    pairs of them whose residuals covary."""
 
     name: str
     family: Indicator
     items: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 def stacks(spec: Spec) -> tuple[Stack, ...]:
-    found: dict[tuple[type, object], list[Indicator]] = {}
+    found: dict[tuple[type, object, bool], list[Indicator]] = {}
+    linked = {name for pair in spec.residuals for name in pair}
     for item in spec.indicators:
-        found.setdefault((type(item), item.stack), []).append(item)
+        found.setdefault((type(item), item.stack, item.column in linked), []).append(item)
     return tuple(
-        Stack(f"{family.__name__}.{key}", items[0], tuple(i.column for i in items))
-        for (family, key), items in found.items()
+        Stack(
+            f"{family.__name__}.{key}{'.covarying' if covarying else ''}",
+            items[0],
+            tuple(i.column for i in items),
+            spec.residuals if covarying else (),
+        )
+        for (family, key, covarying), items in found.items()
     )
 
 
@@ -60,6 +74,7 @@ def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], 
     for parameter in (
         *_structural_parameters(spec, levels),
         *(p for declared in items.values() for p in declared.parameters),
+        *residual_parameters(spec.residuals),
         *(p for declared in choices.values() for p in declared.parameters),
         *_random_covariances(spec),
     ):
@@ -67,13 +82,14 @@ def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], 
         _check_one(parameters.setdefault(parameter.name, parameter), parameter)
     domains = [
         *_variance_domains(spec),
-        *(d for declared in items.values() for d in declared.domains),
+        *residual_domains(spec.residuals, [d for declared in items.values() for d in declared.domains]),
         *(d for declared in choices.values() for d in declared.domains),
     ]
     arrays = {LATENT: list(_structural_cells(spec, levels))}
     arrays |= {name: list(declared.cells) for name, declared in choices.items()}
     for stack in stacks(spec):
-        arrays[stack.name] = _stacked([items[name] for name in stack.items])
+        covariances = [residual_cells(stack.items, stack.pairs)] if stack.pairs else []
+        arrays[stack.name] = [*_stacked([items[name] for name in stack.items]), *covariances]
     return [_conventional(spec, p) for p in parameters.values()], list(dict.fromkeys(domains)), arrays
 
 
@@ -208,35 +224,15 @@ def _matrix(spec: Spec, members: tuple[str, ...], diagonal: tuple[Cell, ...]) ->
 
 def _variance_domains(spec: Spec) -> Iterable[Domain]:
     """One covariance matrix for every connected set of disturbances and drivers, or one variance for a lone disturbance."""
-    remaining = [*spec.order, *spec.drivers]
-    linked: dict[str, set[str]] = {m: set() for m in remaining}
-    for first, second in spec.covariances:
-        linked[first].add(second)
-        linked[second].add(first)
-    while remaining:
-        group, frontier = [], [remaining[0]]
-        while frontier:
-            member = frontier.pop(0)
-            if member not in group:
-                group.append(member)
-                frontier.extend(sorted(linked[member]))
-        remaining = [m for m in remaining if m not in group]
+    for group in connected([*spec.order, *spec.drivers], spec.covariances):
         spreads = tuple(member in spec.drivers for member in group)
         diagonal = [
             spec.spreads.get(m) if s else names.variance(m) for m, s in zip(group, spreads, strict=True)
         ]
         if len(group) > 1:
-            rows = tuple((*(_pair(spec, a, b) for b in group[:i]), diagonal[i]) for i, a in enumerate(group))
-            yield PositiveDefinite(rows, spreads)
+            yield replace(triangle(group, diagonal, spec.covariances), spreads=spreads)
         elif not spreads[0]:
             yield Positive(names.variance(group[0]))
-
-
-def _pair(spec: Spec, first: str, second: str) -> str | None:
-    for a, b in spec.covariances:
-        if {a, b} == {first, second}:
-            return names.covariance(a, b)
-    return None
 
 
 def _declare_choice(spec: Spec, choice: Kernel) -> Declared:

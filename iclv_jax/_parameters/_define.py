@@ -32,6 +32,27 @@ def defined_order(spec: Spec) -> list[Definition]:
     return order
 
 
+def derived_parameters(spec: Spec, known: Sequence[Parameter]) -> list[Parameter]:
+    """What is only reported; ValueError for a name that is taken, and for one that it uses and nothing has."""
+    block: dict[str, Block] = {p.name: p.block for p in known}
+    found: list[Parameter] = []
+    for derived in spec.derived:
+        if derived.name in block:
+            raise ValueError(
+                f"derived= names {derived.name!r}, which is a parameter already. Give it another name."
+            )
+        for name in derived.arguments:
+            if name not in block:
+                raise ValueError(
+                    f"derived[{derived.name!r}] uses the parameter {name!r}, which the model does not have. "
+                    f"{nearest(name, block)}"
+                )
+        home = block[derived.arguments[0]] if derived.arguments else "structural"
+        found.append(Parameter(derived.name, home, "derived", 0.0, "function of other parameters"))
+        block[derived.name] = home
+    return found
+
+
 def resolve_definitions(spec: Spec, declared: Sequence[Parameter]) -> list[Parameter]:
     """Parameters that exist only because define= uses them: new free ones, and links of chains."""
     block: dict[str, Block] = {p.name: p.block for p in declared}

@@ -7,9 +7,10 @@ from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
 
 
-def check_identified(spec: Spec, declared: Sequence[Parameter]) -> None:
-    """Raise ValueError for a location or scale that the model leaves open, with what to fix."""
-    constrained = {n for n, _ in spec.fixed} | {d.name for d in spec.define}
+def check_identified(spec: Spec, declared: Sequence[Parameter], given: frozenset[str] = frozenset()) -> None:
+    """Raise ValueError for a location or scale that the model leaves open, with what to fix; `given` are parameters whose
+    values come from elsewhere."""
+    constrained = set(given) | {n for n, _ in spec.fixed} | {d.name for d in spec.define}
     constrained |= {n for group in spec.equal for n in group}
     constrained |= {p.name for p in declared if p.fixed is not None}
     for item in spec.indicators:
@@ -80,7 +81,8 @@ def _check_shared_thresholds(name: str, spec: Spec, constrained: set[str], thres
 
 def _check_unit(latent: str, spec: Spec) -> None:
     zero = {n for n, value in spec.fixed if value == 0.0}
-    if all(names.loading(latent, item.column) in zero for item in spec.indicators if latent in item.of):
+    items = [item for item in spec.indicators if latent in item.of]
+    if items and all(names.loading(latent, item.column) in zero for item in items):
         raise ValueError(
             f"Latent variable {latent!r} has scale='loading', but every loading of it is fixed at 0, which "
             "gives no unit. Fix one at another value, or use scale='variance'."

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 
 import jax.numpy as jnp
@@ -54,7 +54,9 @@ class ParameterMap:
     definitions
         Defined parameters, each after those that it uses.
     rows, columns, weights
-        theta[rows] += weights * full[columns].
+        theta[rows] += weights * full[columns], the cells of one group after those of another.
+    groups
+        How many groups of people there are, each with cells of its own in the same arrays.
     """
 
     free: tuple[int, ...]
@@ -65,6 +67,7 @@ class ParameterMap:
     weights: tuple[float, ...]
     arrays: tuple[ArrayCells, ...]
     transforms: tuple[Transform, ...]
+    groups: int = 1
 
     def full(self, constants: Float[Array, " constant"], params: Params) -> Float[Array, " full"]:
         """Values of all parameters of the table; `constants` holds the fixed ones, then what transforms need."""
@@ -81,12 +84,28 @@ class ParameterMap:
         return values
 
     def theta(self, constants: Float[Array, " constant"], params: Params) -> Theta:
-        """The expanded vector: one entry per cell of the density's arrays that is not constant."""
+        """The expanded vector: one entry per cell of the density's arrays that is not constant. With several groups
+        one such vector each, (group, cell)."""
         columns = np.array(self.representative, int)[np.array(self.columns, int)]
         terms = self._values(constants, params)[columns] * np.array(self.weights)
-        if self.rows == tuple(range(self.cells)):
-            return terms
-        return jnp.zeros(self.cells).at[np.array(self.rows, int)].add(terms)
+        size = self.groups * self.cells
+        if self.rows != tuple(range(size)):
+            terms = jnp.zeros(size).at[np.array(self.rows, int)].add(terms)
+        return terms if self.groups == 1 else terms.reshape(self.groups, self.cells)
+
+    def of(self, group: int) -> "ParameterMap":
+        """The map of one group: theta is then a single vector."""
+        if self.groups == 1:
+            return self
+        first = group * self.cells
+        mine = [i for i, row in enumerate(self.rows) if first <= row < first + self.cells]
+        return replace(
+            self,
+            rows=tuple(self.rows[i] - first for i in mine),
+            columns=tuple(self.columns[i] for i in mine),
+            weights=tuple(self.weights[i] for i in mine),
+            groups=1,
+        )
 
     def dense(self, theta: Theta, still: Theta | None = None) -> CellTree:
         """The arrays of the density by path. With `still`, the same theta, those that no free parameter enters
@@ -125,16 +144,16 @@ class ParameterMap:
 
     @cached_property
     def cells(self) -> int:
-        """Length of theta."""
+        """Length of theta, of one group."""
         return sum(len(a.positions) for a in self.arrays)
 
     @cached_property
     def live(self) -> tuple[bool, ...]:
-        """For every cell of theta whether it depends on a free parameter."""
+        """For every cell of theta whether it depends on a free parameter, in any group."""
         moving = set(self.free) | {d.position for d in self.definitions}
         found = [False] * self.cells
         for row, column in zip(self.rows, self.columns, strict=True):
-            found[row] |= self.representative[column] in moving
+            found[row % self.cells] |= self.representative[column] in moving
         return tuple(found)
 
     @cached_property
@@ -156,7 +175,7 @@ class ParameterMap:
                 found[position].add(section)
 
         for row, column in zip(self.rows, self.columns, strict=True):
-            reach(self.representative[column], homes[row])
+            reach(self.representative[column], homes[row % self.cells])
         return tuple(frozenset(found[position]) for position in self.free)
 
     @cached_property
@@ -170,6 +189,7 @@ class ParameterMap:
                 self.columns,
                 self.weights,
                 self.arrays,
+                self.groups,
             )
         )
 

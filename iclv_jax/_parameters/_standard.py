@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from iclv_jax._parameters._row import Row
@@ -26,8 +27,18 @@ def standard_units(
         for i, r in enumerate(r for r in rows if r.status == "free")
         if not (math.isfinite(r.lower) or math.isfinite(r.upper))
     }
-    found = [_equation(latent, place, movable) for latent in spec.latents]
-    return tuple(t for t in found if t is not None), tuple(v for pair in moments.values() for v in pair)
+    plain = {(r.parameter.base, r.parameter.group): r.name for r in rows}
+    labels = spec.groups.labels if spec.groups is not None and spec.groups.names else ("",)
+    found: list[Standard] = []
+    for latent in spec.latents:
+        for label in labels:
+            named = {base: name for (base, group), name in plain.items() if group in ("", label)}
+            mine = {base: movable[name] for base, name in named.items() if name in movable}
+            equation = _equation(latent, place, mine)
+            if equation is not None and equation not in found:
+                before = {slope for other in found for slope in other.slopes}
+                found.append(replace(equation, before=tuple(s for s in equation.slopes if s in before)))
+    return tuple(found), tuple(v for pair in moments.values() for v in pair)
 
 
 def _equation(

@@ -1,6 +1,7 @@
 """The parameter table: what is free, fixed, tied or defined, and the map built from it."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._parameters._declare import Levels, Stack, declare, stacks
-from iclv_jax._parameters._define import defined_order, resolve_definitions
+from iclv_jax._parameters._declare import Levels, Stack, stacks
+from iclv_jax._parameters._define import defined_order, derived_parameters, resolve_definitions
 from iclv_jax._parameters._domain import RULES, check_values
+from iclv_jax._parameters._groups import declare_groups, merged
 from iclv_jax._parameters._identify import check_identified
 from iclv_jax._parameters._map import ArrayCells, Defined, ParameterMap, unconstrained
 from iclv_jax._parameters._row import Row
@@ -105,24 +107,29 @@ def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> P
     `levels` are those of the items and of nominal covariates, `moments` the centre and unit of each
     standardised covariate (none before data are seen).
     """
-    declared, domains, arrays = declare(spec, levels)
+    groups = declare_groups(spec, levels)
+    declared, domains = merged(groups)
     parameters = [*declared, *resolve_definitions(spec, declared)]
+    _check_names(spec, [p.name for p in parameters])
+    parameters += derived_parameters(spec, parameters)
     names = [p.name for p in parameters]
-    _check_names(spec, names)
-    check_identified(spec, declared)
+    for at, group in enumerate(groups):
+        # What a group shares with the first one is given to it.
+        check_identified(group.view, group.plain, group.shared if at else frozenset())
     rows = _rows(spec, parameters)
     check_values(domains, {r.name: r.value for r in rows if r.status == "fixed"}, "fixed")
     position = {name: i for i, name in enumerate(names)}
     representative = tuple(position[r.tied] if r.tied else i for i, r in enumerate(rows))
     definitions = tuple(
         Defined(position[d.name], tuple(representative[position[a]] for a in d.arguments), d.program)
-        for d in defined_order(spec)
+        for d in (*defined_order(spec), *spec.derived)
     )
     free = tuple(i for i, r in enumerate(rows) if r.status == "free")
-    cells, terms = _cells(arrays, position)
+    cells, terms = _cells([group.arrays for group in groups], position)
     transforms = _transforms(domains, rows, position, {p: i for i, p in enumerate(free)})
     standard, numbers = standard_units(spec, moments or {}, rows)
-    mapping = ParameterMap(free, representative, definitions, *terms, cells, (*transforms, *standard))
+    scales = (*transforms, *standard)
+    mapping = ParameterMap(free, representative, definitions, *terms, cells, scales, len(groups))
     covariates = all_terms(spec.covariates, levels)
     table = ParameterTable(tuple(rows), mapping, stacks(spec), numbers, covariates)
     for name, value in spec.start:
@@ -147,7 +154,7 @@ def _check_names(spec: Spec, names: Sequence[str]) -> None:
 
 
 def _rows(spec: Spec, parameters: Sequence[Parameter]) -> list[Row]:
-    fixed, defined = dict(spec.fixed), {d.name for d in spec.define}
+    fixed, defined = dict(spec.fixed), {d.name for d in (*spec.define, *spec.derived)}
     bounds = dict(spec.bounds)
     for name in fixed:
         if name in defined:
@@ -190,21 +197,24 @@ def _ties(spec: Spec, fixed: Mapping[str, float], defined: set[str]) -> dict[str
     return ties
 
 
+Terms = tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...]]
+
+
 def _cells(
-    arrays: Mapping[str, list[Cells]], position: Mapping[str, int]
-) -> tuple[tuple[ArrayCells, ...], tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...]]]:
-    """Arrays with their places in theta, and theta as weighted sums of parameters."""
+    groups: Sequence[Mapping[str, list[Cells]]], position: Mapping[str, int]
+) -> tuple[tuple[ArrayCells, ...], Terms]:
+    """Arrays with their places in theta, and theta as weighted sums of parameters, group after group."""
     found: list[ArrayCells] = []
     rows: list[int] = []
     columns: list[int] = []
     weights: list[float] = []
     offset = 0
-    for section, members in arrays.items():
-        for cells in members:
+    for at, arrays in enumerate(groups):
+        for path, cells in (((section, c.key), c) for section, part in arrays.items() for c in part):
             varying = [i for i, cell in enumerate(cells.entries) if isinstance(cell, tuple) and cell]
             background = tuple(float(c) if isinstance(c, (int, float)) else 0.0 for c in cells.entries)
-            path = (section, cells.key)
-            found.append(ArrayCells(path, cells.shape, background, tuple(varying), offset))
+            if not at:
+                found.append(ArrayCells(path, cells.shape, background, tuple(varying), offset))
             for row, i in enumerate(varying):
                 for name, weight in cells.entries[i]:  # pyright: ignore[reportGeneralTypeIssues]
                     rows.append(offset + row)
@@ -230,7 +240,11 @@ def _transforms(
     positive = [place(d.name) for d in domains if isinstance(d, Positive)]
     blocks: list[Transform] = [Exponential(tuple(p for p in positive if p is not None))]
     increasing: dict[int, list[tuple[int, ...]]] = {}
+    # Parameters that stand in several blocks (some thresholds equal across groups, others not) cannot follow two of them.
+    often = Counter(n for d in domains if not isinstance(d, Positive) for n in set(_names(d)))
     for domain in domains:
+        if any(often[n] > 1 for n in _names(domain)):
+            continue
         if isinstance(domain, Increasing):
             places = [place(n) for n in domain.names]
             if None not in places and not any(map(bounded, domain.names)):
@@ -241,11 +255,20 @@ def _transforms(
     return tuple(b for b in blocks if not isinstance(b, Exponential) or b.positions)
 
 
+def _names(domain: Domain) -> tuple[str, ...]:
+    """Parameters of a block."""
+    if isinstance(domain, Positive):
+        return (domain.name,)
+    if isinstance(domain, Increasing):
+        return domain.names
+    return tuple(n for row in domain.entries for n in row if n is not None)
+
+
 def _covariance(domain: PositiveDefinite, rows, position, free, bounded) -> list[Transform]:
     lower = [row[:-1] for row in domain.entries]
     diagonal = [row[-1] for row in domain.entries]
-    off = [name for row in lower for name in row]
-    whole = all(name is not None and position[name] in free and not bounded(name) for name in off)
+    off = [name for row in lower for name in row if name is not None]
+    whole = all(position[name] in free and not bounded(name) for name in off)
     known = all(
         rows[position[n]].status == "fixed" or (position[n] in free and not bounded(n)) for n in diagonal
     )
@@ -255,5 +278,5 @@ def _covariance(domain: PositiveDefinite, rows, position, free, bounded) -> list
         Entry(free.get(position[n], position[n]), position[n] in free, spread)
         for n, spread in zip(diagonal, domain.spreads, strict=True)
     )
-    triangle = tuple(tuple(free[position[n]] for n in row) for row in lower)
+    triangle = tuple(tuple(None if n is None else free[position[n]] for n in row) for row in lower)
     return [Covariance(entries, triangle)]

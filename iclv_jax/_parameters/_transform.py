@@ -8,6 +8,7 @@ its domain makes the log-likelihood NaN, and the optimiser then shortens its ste
 import abc
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -73,12 +74,14 @@ class Cumulative(Transform):
 @dataclass(frozen=True)
 class Standard(Transform):
     """Slopes of one equation on covariates in standard units: `z = slope * unit`; its intercept, if it has a free
-    one, where the covariates are at their centres. `units` and `centres` are places in `constants`."""
+    one, where the covariates are at their centres. `units` and `centres` are places in `constants`; `before` are slopes that
+    an equation before this one has as well (of groups that share them)."""
 
     slopes: tuple[int, ...]
     units: tuple[int, ...]
     centres: tuple[int, ...]
     intercept: int | None
+    before: tuple[int, ...] = ()
 
     def forward(self, z: Array, params: Array, constants: Array) -> Array:
         at = np.array(self.slopes)
@@ -98,7 +101,8 @@ class Standard(Transform):
         return z.at[self.intercept].set(params[self.intercept] + shift)
 
     def log_volume(self, z: Array, constants: Array) -> Array:
-        return -jnp.sum(jnp.log(constants[np.array(self.units)]))
+        units = [u for u, slope in zip(self.units, self.slopes, strict=True) if slope not in self.before]
+        return -jnp.sum(jnp.log(constants[np.array(units, int)]))
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,13 @@ class Entry:
 @dataclass(frozen=True)
 class Covariance(Transform):
     """A covariance matrix: logs of the standard deviations, and rows `(z, 1) / norm` as the Cholesky
-    factor of the correlation matrix (Lewandowski, Kurowicka and Joe 2009 use the same triangle)."""
+    factor of the correlation matrix (Lewandowski, Kurowicka and Joe 2009 use the same triangle).
+
+    None in `lower` is a covariance of zero: the entry of the row is then the one that makes it so.
+    """
 
     diagonal: tuple[Entry, ...]
-    lower: tuple[tuple[int, ...], ...]
+    lower: tuple[tuple[int | None, ...], ...]
 
     def forward(self, z: Array, params: Array, constants: Array) -> Array:
         deviations = []
@@ -135,12 +142,25 @@ class Covariance(Transform):
             deviations.append(deviation)
         rows = []
         for i, positions in enumerate(self.lower):
-            row = jnp.concatenate([z[np.array(positions, int)], jnp.ones(1)])
+            row = jnp.stack([*self._row(z, positions, rows), jnp.ones(())])
             rows.append(row / jnp.sqrt(jnp.sum(row**2)))
             for j, position in enumerate(positions):
-                correlation = jnp.dot(rows[i][: j + 1], rows[j])
-                params = params.at[position].set(correlation * deviations[i] * deviations[j])
+                if position is not None:
+                    correlation = jnp.dot(rows[i][: j + 1], rows[j])
+                    params = params.at[position].set(correlation * deviations[i] * deviations[j])
         return params
+
+    @staticmethod
+    def _row(z: Array, positions: tuple[int | None, ...], rows: list[Array]) -> list[Array]:
+        """The entries of a row before the last."""
+        row: list[Array] = []
+        for j, position in enumerate(positions):
+            if position is not None:
+                row.append(z[position])
+            else:
+                before = jnp.dot(jnp.stack(row), rows[j][:j]) if row else jnp.zeros(())
+                row.append(-before / rows[j][j])
+        return row
 
     def inverse(self, params: Array, z: Array, constants: Array) -> Array:
         deviations = []
@@ -153,17 +173,23 @@ class Covariance(Transform):
         correlation = jnp.eye(size)
         for i, positions in enumerate(self.lower):
             for j, position in enumerate(positions):
+                if position is None:
+                    continue
                 value = params[position] / (deviations[i] * deviations[j])
                 correlation = correlation.at[i, j].set(value).at[j, i].set(value)
         factor = jnp.linalg.cholesky(correlation)
         for i, positions in enumerate(self.lower):
             for j, position in enumerate(positions):
-                z = z.at[position].set(factor[i, j] / factor[i, i])
+                if position is not None:
+                    z = z.at[position].set(factor[i, j] / factor[i, i])
         return z
 
     def log_volume(self, z: Array, constants: Array) -> Array:
         """A row `(z, 1) / norm` of the factor has the determinant `norm^-(i+1)` by the i - 1 entries of z, the correlations
-        by the factor `prod L_ii^(K-i)` with `L_ii = 1 / norm`, a covariance by its correlation `d_i d_j`."""
+        by the factor `prod L_ii^(K-i)` with `L_ii = 1 / norm`, a covariance by its correlation `d_i d_j`. Covariances
+        of zero leave no such form."""
+        if any(position is None for row in self.lower for position in row):
+            return self._log_determinant(z, constants)
         size, total = len(self.diagonal), jnp.zeros(())
         for entry, positions in zip(self.diagonal, self.lower, strict=True):
             deviation = (
@@ -174,3 +200,9 @@ class Covariance(Transform):
                 total += deviation if entry.spread else jnp.log(2.0) + 2.0 * deviation
             total -= 0.5 * (size + 1) * jnp.log1p(jnp.sum(z[np.array(positions, int)] ** 2))
         return total
+
+    def _log_determinant(self, z: Array, constants: Array) -> Array:
+        own = [entry.position for entry in self.diagonal if entry.free]
+        at = np.array([*own, *(p for row in self.lower for p in row if p is not None)], int)
+        slopes = jax.jacfwd(lambda part: self.forward(z.at[at].set(part), z, constants)[at])(z[at])
+        return jnp.linalg.slogdet(slopes)[1]

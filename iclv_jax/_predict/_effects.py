@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.linalg import block_diag
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, CellTree, Float, Params
 from iclv_jax._density import Items, Structure, check_linear
-from iclv_jax._parameters import LATENT
+from iclv_jax._parameters import LATENT, RESIDUAL
 
 
 class Matrices(NamedTuple):
@@ -25,6 +26,8 @@ class Matrices(NamedTuple):
     disturbance: Float[Array, "latent latent"]
     loadings: Float[Array, "indicator latent"]
     errors: Float[Array, " indicator"]
+    residuals: Float[Array, "indicator indicator"]
+    """Covariances of the residuals, with an empty diagonal."""
 
 
 class Moments(NamedTuple):
@@ -48,6 +51,7 @@ def matrices(structure: Structure, constants: Array, params: Params) -> Matrices
         psi[:size, :size] if psi.ndim == 2 else jnp.diag(psi),
         jnp.concatenate([*loadings, jnp.zeros((0, size))]),
         jnp.concatenate([*(_errors(block, part) for block, part in parts), jnp.zeros(0)]),
+        block_diag(jnp.zeros((0, 0)), *(_residuals(block, part) for block, part in parts)),
     )
 
 
@@ -55,6 +59,11 @@ def _errors(block: Items, part: CellTree) -> Array:
     """Variances of the responses behind items about their indices; NaN for a family that has no such response."""
     found = block.family.response_variance(part)
     return jnp.full(len(block.items), jnp.nan) if found is None else found
+
+
+def _residuals(block: Items, part: CellTree) -> Array:
+    size = len(block.items)
+    return part.get(RESIDUAL, jnp.zeros((size, size)))
 
 
 def _total(paths: Array) -> Array:
@@ -80,16 +89,16 @@ def implied(m: Matrices, covariates: Float[Array, "covariate covariate"]) -> Mom
     """Moments that the model implies at a covariance of the covariates."""
     total = _total(m.paths)
     latent = total @ (m.slopes @ covariates @ m.slopes.T + m.disturbance) @ total.T
-    items = m.loadings @ latent @ m.loadings.T + jnp.diag(m.errors)
+    items = m.loadings @ latent @ m.loadings.T + jnp.diag(m.errors) + m.residuals
     return Moments(latent, items, m.loadings @ total @ m.slopes @ covariates)
 
 
 def units(structure: Structure, constants: Array, covariates: Array, params: Params) -> Array:
-    """Standard deviations in one vector: of latent variables, items, covariates and disturbances."""
+    """Standard deviations in one vector: of latent variables, items, covariates, disturbances and residuals of items."""
     m = matrices(structure, constants, params)
     moments = implied(m, covariates)
     variances = [jnp.diagonal(a) for a in (moments.latent, moments.items, covariates, m.disturbance)]
-    return jnp.sqrt(jnp.concatenate(variances))
+    return jnp.sqrt(jnp.concatenate([*variances, m.errors]))
 
 
 def standardised(
@@ -121,7 +130,9 @@ def reliabilities(
     spread = jnp.sqrt(jnp.diagonal(moments.items))[:, None]
     scale = jnp.where(raw[None, :], 1.0, 1.0 / spread)
     common = jnp.sum(own * jnp.abs(m.loadings) * scale, axis=0) ** 2 * variance
-    omega = common / (common + jnp.sum(own * m.errors[:, None] * scale**2, axis=0))
+    signed = own * jnp.sign(m.loadings) * scale
+    beside = jnp.einsum("kl,km,ml->l", signed, m.residuals, signed)
+    omega = common / (common + jnp.sum(own * m.errors[:, None] * scale**2, axis=0) + beside)
     shared = jnp.sum(own * (m.loadings / spread) ** 2, axis=0) * variance
     return jnp.stack([omega, shared / jnp.sum(own, axis=0)])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import AnyFrames, Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._predict._new_data import Sight, alternatives_of, choice_of, directions, situations_of
@@ -68,7 +68,7 @@ def elasticities(
     alternative: Given[Hashable | None] = None,
     *,
     given: Given[Information] = "nothing",
-    data: Given[pd.DataFrame | None] = None,
+    data: Given[AnyFrames | None] = None,
     cov: Given[str | None] = None,
     choice: Given[str | None] = None,
 ) -> Responses:
@@ -122,7 +122,7 @@ def marginal_effects(
     alternative: Given[Hashable | None] = None,
     *,
     given: Given[Information] = "nothing",
-    data: Given[pd.DataFrame | None] = None,
+    data: Given[AnyFrames | None] = None,
     cov: Given[str | None] = None,
     choice: Given[str | None] = None,
 ) -> Responses:
@@ -145,7 +145,7 @@ def marginal_effects(
 
 
 def _responding(
-    fit: Estimated, column: str, data: pd.DataFrame | None, given: Given[Information], choice: str | None
+    fit: Estimated, column: str, data: Given[AnyFrames | None], given: Given[Information], choice: str | None
 ) -> tuple[Sight, Place]:
     kernel = choice_of(fit.problem, "elasticities", choice)
     place = _place(fit.problem, kernel, column)

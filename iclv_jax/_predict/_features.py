@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.linalg import block_diag
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, CellTree, Float, Params
@@ -17,6 +18,7 @@ from iclv_jax._density._linear import Linear
 from iclv_jax._integration import MonteCarlo
 from iclv_jax._likelihood import Core
 from iclv_jax._panel import Person
+from iclv_jax._parameters import RESIDUAL
 from iclv_jax._problem import Problem
 
 DRAWS = 128
@@ -95,7 +97,7 @@ def counted(core: Core, person: Person, owner: Array) -> tuple[Array, Array]:
 def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tuple[Array, Array]:
     """What the model expects of `observed_sums`, for the people who answered, before they did."""
     shape = core.structure
-    cells, system = shape.map.dense(core.theta(params)), shape.system
+    theta, system = core.theta(params), shape.system
     before = Linear(system.latents, 0, False) if system.absorbed else system
     seen = _answered(core, core.person, owner)
 
@@ -103,6 +105,7 @@ def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tu
         total: tuple[Array, Array], one: tuple[Person, Array, Array, Array]
     ) -> tuple[tuple[Array, Array], None]:
         person, u, weight, mask = one
+        cells = shape.cells(theta, person)
 
         def features(shocks: Array) -> Array:
             return _given(shape, cells, before.world(cells, person, shocks)[0].eta)
@@ -113,11 +116,27 @@ def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tu
 
     size = len(owner)
     start = jnp.zeros(size), jnp.zeros((size, size))
-    return jax.lax.scan(add, start, (core.person, shocks, core.weights, seen))[0]
+    first, second = jax.lax.scan(add, start, (core.person, shocks, core.weights, seen))[0]
+    both = (seen.T * core.weights[None, :]) @ seen
+    return first, second + both * _residuals(core, cells)
+
+
+def _residuals(core: Core, cells: CellTree) -> Float[Array, "feature feature"]:
+    """Covariances of the residuals of continuous answers, by pair of features."""
+    blocks = [jnp.zeros((0, 0))]
+    for block in core.structure.items:
+        part, count = cells[block.name], len(block.items)
+        width = _levels(core, block) if block.family.discrete else 2
+        answer = np.zeros((width, width))
+        answer[0, 0] = 1.0
+        own = part.get(RESIDUAL)
+        blocks.append(jnp.zeros((count * width,) * 2) if own is None else jnp.kron(own, jnp.asarray(answer)))
+    return block_diag(*blocks)
 
 
 def _given(shape: Structure, cells: CellTree, eta: Array) -> Float[Array, " feature"]:
-    """Expected features given the latent variables; those of different items are then independent."""
+    """Expected features given the latent variables; those of different items are then independent but for residuals that
+    covary."""
     found = [jnp.zeros(0)]
     for block in shape.items:
         part = cells[block.name]

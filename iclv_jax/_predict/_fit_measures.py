@@ -1,17 +1,20 @@
 """Fit of a covariance structure: the saturated and the independence model, and indices from them."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from scipy import special
 
 from iclv_jax._base._distributions import chi2_tail
+from iclv_jax._density import reduced_form
 from iclv_jax._inference._estimated import Estimated
+from iclv_jax._parameters import LATENT
 from iclv_jax._predict._effects import implied, matrices
 from iclv_jax._problem import Problem
 
+NONE = np.zeros(0)
 EM_STEPS = 5000
 EM_TOLERANCE = 1e-10
 SPAN = 0.90
@@ -28,7 +31,8 @@ def fit_measures(fit: Estimated) -> dict[str, float]:
         covariances and regressions on the covariates); `baseline_chi2` and `baseline_df` of the model of independent
         items; `cfi`, `tli`; `rmsea` with its 90 % interval (`rmsea_lower`, `rmsea_upper`); `srmr`, over the covariances
         of items and covariates, without means. Definitions are lavaan's. Missing answers are taken as missing at
-        random in all three models.
+        random in all three models. With groups everything is a sum over them; the RMSEA is multiplied by the root of their
+        number, and the SRMR, their mean weighted by people, counts means too.
 
     Raises
     ------
@@ -37,39 +41,71 @@ def fit_measures(fit: Estimated) -> dict[str, float]:
         the joint estimates is no maximum), and for weighted samples.
     """
     _check_measurable(fit.problem)
-    items = [q for stack in fit.problem.table.stacks for q in stack.items]
+    group = fit.problem.panel.person.group
+    if group is None:
+        parts = [_sample(fit, 0, np.arange(len(fit.problem.panel.people)), False)]
+    else:
+        parts = [_sample(fit, at, np.flatnonzero(group == at), True) for at in range(int(group.max()) + 1)]
+    loglike, size = sum(p.saturated for p in parts), parts[0].items
+    outside = len(fit.problem.panel.covariates)
+    everything = size + size * (size + 1) // 2 + size * outside
+    found = indices(
+        2.0 * (loglike - fit.llf),
+        len(parts) * everything - len(fit.names),
+        2.0 * (loglike - sum(p.independent for p in parts)),
+        len(parts) * (size * (size - 1) // 2 + size * outside),
+        fit.nobs,
+        len(parts),
+    )
+    residual = sum(p.people * p.srmr for p in parts) / sum(p.people for p in parts)
+    return found | {"srmr": residual, "loglike": fit.llf, "saturated_loglike": loglike}
+
+
+class _Sample(NamedTuple):
+    """Of one group: people, items, log-likelihoods of the saturated and the independence model, and SRMR."""
+
+    people: int
+    items: int
+    saturated: float
+    independent: float
+    srmr: float
+
+
+def _sample(fit: Estimated, at: int, people: np.ndarray, means: bool) -> _Sample:
     person = fit.problem.panel.person
-    answers = np.concatenate([np.where(d.occurs, d.outcome, np.nan) for d in person.data], axis=1)
-    both = np.concatenate([answers, np.asarray(person.covariates)], axis=1)
+    answers = np.concatenate([np.where(d.occurs, d.outcome, np.nan)[people] for d in person.data], axis=1)
+    both = np.concatenate([answers, np.asarray(person.covariates)[people]], axis=1)
     mean, covariance = saturated(both)
-    size, outside = len(items), len(fit.problem.panel.covariates)
+    size = answers.shape[1]
     loglike = normal_loglike(both, mean, covariance)
-    if outside:
+    if both.shape[1] > size:
         x = both[:, size:]
         loglike -= normal_loglike(x, x.mean(axis=0), covariance[size:, size:])
     alone = sum(
         normal_loglike(answers[:, [k]], *(np.atleast_1d(m) for m in saturated(answers[:, [k]])))
         for k in range(size)
     )
-    everything = size + size * (size + 1) // 2 + size * outside
-    found = indices(
-        2.0 * (loglike - fit.llf),
-        everything - len(fit.names),
-        2.0 * (loglike - alone),
-        size * (size - 1) // 2 + size * outside,
-        fit.nobs,
-    )
-    model = _implied(fit, covariance[size:, size:])
-    return found | {"srmr": srmr(covariance, model), "loglike": fit.llf, "saturated_loglike": loglike}
+    model, expected = _implied(fit, at, mean[size:], covariance[size:, size:])
+    away = np.zeros(0)
+    if means:
+        away = (mean[:size] - expected) / np.sqrt(np.diag(covariance)[:size])
+    return _Sample(len(people), size, loglike, alone, srmr(covariance, model, away))
 
 
-def _implied(fit: Estimated, covariates: np.ndarray) -> np.ndarray:
-    """Covariance of items and covariates that the model implies."""
-    core = fit.problem.core
-    m = matrices(core.structure, core.constants, jnp.asarray(fit.estimates))
+def _implied(
+    fit: Estimated, at: int, centre: np.ndarray, covariates: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance of items and covariates that the model of a group implies, and means of the items."""
+    core, params = fit.problem.core, jnp.asarray(fit.estimates)
+    structure = core.structure.of_group(at)
+    m = matrices(structure, core.constants, params)
     moments = implied(m, jnp.asarray(covariates))
     crossed = np.asarray(moments.crossed)
-    return np.block([[np.asarray(moments.items), crossed], [crossed.T, covariates]])
+    cells = structure.map.dense(structure.map.theta(core.constants, params))
+    eta = reduced_form(cells[LATENT], jnp.asarray(centre))[0]
+    intercepts = np.concatenate([np.asarray(cells[block.name]["intercept"]) for block in structure.items])
+    expected = intercepts + np.asarray(m.loadings) @ np.asarray(eta)
+    return np.block([[np.asarray(moments.items), crossed], [crossed.T, covariates]]), expected
 
 
 def _check_measurable(problem: Problem) -> None:
@@ -140,13 +176,16 @@ def _patterns(values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield seen, values[owner.reshape(-1) == i]
 
 
-def indices(chi2: float, df: int, base_chi2: float, base_df: int, people: int) -> dict[str, float]:
-    """CFI, TLI (Bentler 1990) and RMSEA with its interval (Steiger 1990; Browne and Cudeck 1993)."""
+def indices(
+    chi2: float, df: int, base_chi2: float, base_df: int, people: int, groups: int = 1
+) -> dict[str, float]:
+    """CFI, TLI (Bentler 1990) and RMSEA with its interval (Steiger 1990; Browne and Cudeck 1993; of several groups Steiger
+    1998)."""
     excess, base = max(chi2 - df, 0.0), max(base_chi2 - base_df, chi2 - df, 0.0)
     nan = float("nan")
     ratio = base_chi2 / base_df if base_df else nan
     lower, upper = _noncentrality(chi2, df)
-    scale = people * df if df else nan
+    scale = people * df / groups if df else nan
     return {
         "chi2": chi2,
         "df": df,
@@ -178,8 +217,10 @@ def _noncentrality(chi2: float, df: int) -> tuple[float, float]:
     return at(1.0 - tail), at(tail)
 
 
-def srmr(sample: np.ndarray, model: np.ndarray) -> float:
-    """Root mean squared residual in units of the sample's standard deviations (Bentler 1995), without means."""
+def srmr(sample: np.ndarray, model: np.ndarray, means: np.ndarray = NONE) -> float:
+    """Root mean squared residual in units of the sample's standard deviations (Bentler 1995); `means` are standardised
+    residuals of means that count as well."""
     spread = np.sqrt(np.diag(sample))
     residual = (sample - model) / np.outer(spread, spread)
-    return float(np.sqrt(np.mean(residual[np.tril_indices(len(sample))] ** 2)))
+    every = np.concatenate([residual[np.tril_indices(len(sample))], means])
+    return float(np.sqrt(np.mean(every**2)))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, CellTree, Params, Theta
+from iclv_jax._base._types import Array, Params, Theta
 from iclv_jax._density import Structure, World
 from iclv_jax._diagnose._utility import generic, situations
 from iclv_jax._integration import Nodes
@@ -201,10 +201,14 @@ def _along_both(utility: Utility, unit: Array, batches: Array, coefficients: Arr
 def fixed_marginal(view: View, params: Params, marginal: Marginal) -> Array:
     """A marginal utility that depends on neither latent variables nor random coefficients, (person, situation)."""
     shape, block = view.core.structure, view.block
-    coefficients = shape.map.dense(view.core.theta(params))[block.name]["coefficients"]
-    latents = jnp.zeros(len(block.utility.latents))
-    each = jax.vmap(jax.vmap(lambda row: marginal.at(block.utility, coefficients, row, latents)))
-    return each(view.columns)
+    theta, latents = view.core.theta(params), jnp.zeros(len(block.utility.latents))
+
+    def one(person: Person) -> Array:
+        coefficients = shape.cells(theta, person)[block.name]["coefficients"]
+        each = jax.vmap(lambda row: marginal.at(block.utility, coefficients, row, latents))
+        return each(person.tables[block.table])
+
+    return jax.vmap(one)(view.person)
 
 
 @partial(compiled, static_argnums=(0, 1, 3, 4))
@@ -223,12 +227,10 @@ def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) 
     nodes (person, node). One situation stands for all where neither depends on columns."""
     core, shape, block = view.core, view.core.structure, view.block
     theta, utility = core.theta(params), block.utility
-    cells = shape.map.dense(theta)[block.name]
     several = attribute.situational or cost.situational
 
-    def one(
-        known: Person, nodes: Nodes, person: Person, theta: Theta, cells: CellTree
-    ) -> tuple[Array, Array, Array]:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> tuple[Array, Array, Array]:
+        cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         columns = person.tables[block.table]
 
@@ -241,7 +243,7 @@ def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) 
         each = jax.vmap(jax.vmap(both, in_axes=(None, 0)), in_axes=(0, None))
         return *each(columns if several else columns[:1], draws.eta), draws.weights
 
-    return core.people.each(one, view.person, shared=(theta, cells))
+    return core.people.each(one, view.person, shared=(theta,))
 
 
 @partial(compiled, static_argnames=("attribute", "cost"))

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Array, Given, Params
+from iclv_jax._base._types import AnyFrame, AnyFrames, Array, Given, Params
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._panel import Panel, read_panel
+from iclv_jax._panel._door import as_pandas_frames
 from iclv_jax._panel._frame import Frame, identifiers
 from iclv_jax._panel._read import Table
 from iclv_jax._parameters import LATENT
@@ -67,8 +68,8 @@ class Sight:
 def sight(
     problem: Problem,
     params: Params,
-    data: pd.DataFrame | None,
-    people: pd.DataFrame | None,
+    data: Given[AnyFrames | None],
+    people: Given[AnyFrame | None],
     given: Given[Information],
     choice: str | None = None,
     draws: int | None = None,
@@ -87,6 +88,7 @@ def sight(
         if given == "nothing":
             return Sight(prior_view(problem, choice, draws), problem.panel)
         return Sight(posterior_view(problem, problem.core.person, params, given, choice), problem.panel)
+    data, people = as_pandas_frames(data), as_pandas_frames(people, "people")
     panel = read_new(problem, data, people, ())
     asked = on(problem, panel)
     if given == "nothing":
@@ -96,7 +98,7 @@ def sight(
 
 
 def read_new(
-    problem: Problem, data: pd.DataFrame, people: pd.DataFrame | None, outcomes: tuple[str, ...]
+    problem: Problem, data: Given[AnyFrames], people: pd.DataFrame | None, outcomes: tuple[str, ...]
 ) -> Panel:
     """Other data, checked as those of the fit were, with the levels of the fit.
 
@@ -163,8 +165,8 @@ def choice_of(problem: Problem, what: str, name: str | None = None) -> Kernel:
 def situations_of(
     fit: Estimated,
     choice: Kernel,
-    data: pd.DataFrame | None = None,
-    people: pd.DataFrame | None = None,
+    data: Given[AnyFrames | None] = None,
+    people: Given[AnyFrame | None] = None,
     given: Given[Information] = "nothing",
 ) -> Sight:
     """The situations of a choice at the estimates."""

@@ -25,9 +25,10 @@ class Posterior(NamedTuple):
 def posterior(core: Core, params: Params) -> Posterior:
     """Weighted moments over the nodes of the likelihood; latent variables come in causal order."""
     theta, shape = core.theta(params), core.structure
-    cells, latents = shape.map.dense(theta), shape.system.latents
+    latents = shape.system.latents
 
-    def one(person: Person, nodes: Nodes, theta: Theta, cells: CellTree) -> Posterior:
+    def one(person: Person, nodes: Nodes, theta: Theta) -> Posterior:
+        cells = shape.cells(theta, person)
         shares = jax.nn.softmax(log_terms(shape, theta, person, nodes))
 
         def quantities(shocks: Array) -> Array:
@@ -43,7 +44,7 @@ def posterior(core: Core, params: Params) -> Posterior:
         rest = shape.system.uncertain(cells, person)[:latents, :latents]
         return Posterior(mean, spread.at[:latents, :latents].add(rest))
 
-    return core.people.each(one, shared=(theta, cells))
+    return core.people.each(one, shared=(theta,))
 
 
 def random_values(shape: Structure, cells: CellTree, world: World) -> Float[Array, " random"]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Array, Given
+from iclv_jax._base._types import AnyFrame, AnyFrames, Array, Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._panel._frame import identifiers
@@ -22,12 +22,12 @@ Columns = dict[tuple[str, Hashable], np.ndarray]
 
 def predict(
     fit: Estimated,
-    data: Given[pd.DataFrame | None] = None,
+    data: Given[AnyFrames | None] = None,
     *,
     given: Given[Information] = "nothing",
     errors: Given[bool] = False,
     cov: Given[str | None] = None,
-    people: Given[pd.DataFrame | None] = None,
+    people: Given[AnyFrame | None] = None,
     choice: Given[str | None] = None,
 ) -> pd.DataFrame:
     """Choice probabilities, expected over latent variables and random coefficients.
@@ -89,12 +89,12 @@ def predict(
 @one_thread
 def predict_items(
     fit: Estimated,
-    data: Given[pd.DataFrame | None] = None,
+    data: Given[AnyFrames | None] = None,
     *,
     given: Given[Information] = "nothing",
     errors: Given[bool] = False,
     cov: Given[str | None] = None,
-    people: Given[pd.DataFrame | None] = None,
+    people: Given[AnyFrame | None] = None,
 ) -> pd.DataFrame:
     """What each person is expected to answer: probabilities of the levels of ordered items, means and
     standard deviations of continuous ones.

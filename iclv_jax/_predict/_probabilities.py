@@ -35,14 +35,14 @@ def in_situations(
     """The expectation of `quantity(cells, person, world, given)` in every situation, over what the view does not know."""
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)[block.name]
 
-    def one(known: Person, nodes: Nodes, person: Person, theta: Theta, cells: CellTree) -> Array:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> Array:
+        cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         given = None if view.prior else known
         return draws.expected(lambda world: quantity(cells, person, world, given), known.covariates)
 
-    return core.people.each(one, view.person, shared=(theta, cells))
+    return core.people.each(one, view.person, shared=(theta,))
 
 
 # --- items ------------------------------------------------------------------------------------------------------
@@ -52,10 +52,10 @@ def in_situations(
 def expected_items(view: View, params: Params, place: int) -> Expected:
     """What is expected of the items of the stack at this place, arrays over people."""
     core, shape = view.core, view.core.structure
-    theta = core.theta(params)
-    cells, block = shape.map.dense(theta), shape.items[place]
+    theta, block = core.theta(params), shape.items[place]
 
-    def one(known: Person, nodes: Nodes, theta: Theta, cells: CellTree) -> Expected:
+    def one(known: Person, nodes: Nodes, theta: Theta) -> Expected:
+        cells = shape.cells(theta, known)
         part = cells[block.name]
 
         def moments(index: Array) -> Expected:
@@ -70,7 +70,7 @@ def expected_items(view: View, params: Params, place: int) -> Expected:
             found = _at_nodes(view, theta, block, known, nodes, moments)
         return found._replace(variance=found.variance - found.mean**2)
 
-    return core.people.each(one, shared=(theta, cells))
+    return core.people.each(one, shared=(theta,))
 
 
 def item_columns(view: View, params: Params, place: int) -> Float[Array, "person indicator column"]:
@@ -86,7 +86,7 @@ def _at_nodes(
 ) -> Expected:
     """The expectation over a person's nodes, and over what they leave uncertain."""
     shape = view.core.structure
-    cells, system = shape.map.dense(theta), shape.system
+    cells, system = shape.cells(theta, known), shape.system
     part = cells[block.name]
     logs = nodes.log_weights if view.prior else log_terms(shape, theta, known, nodes)
     if system.absorbed:

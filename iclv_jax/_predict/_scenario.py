@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import AnyFrame, Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
+from iclv_jax._panel._door import as_pandas
 from iclv_jax._predict._marginal import Marginal, find_marginal, fixed_marginal
 from iclv_jax._predict._new_data import Sight, alternatives_of, choice_of, directions, situations_of
 from iclv_jax._predict._responses import jacobian
@@ -72,13 +73,13 @@ class Scenario(Tabular):
 @one_thread
 def scenario(
     fit: Estimated,
-    first: Given[pd.DataFrame],
-    second: Given[pd.DataFrame],
+    first: Given[AnyFrame],
+    second: Given[AnyFrame],
     cost: Given[str | None] = None,
     *,
     given: Given[Information] = "nothing",
     cov: Given[str | None] = None,
-    people: Given[pd.DataFrame | None] = None,
+    people: Given[AnyFrame | None] = None,
     choice: Given[str | None] = None,
 ) -> Scenario:
     """Shares and consumer surplus in two states of the world.
@@ -105,9 +106,7 @@ def scenario(
         positive, on average or for everyone alike.
     """
     kernel = choice_of(fit.problem, "scenario", choice)
-    for frame in (first, second):
-        if not isinstance(frame, pd.DataFrame):
-            raise ValueError(f"scenario compares two DataFrames, not {type(frame).__name__}.")
+    first, second = as_pandas(first, "scenario: first"), as_pandas(second, "scenario: second")
     if not first.index.equals(second.index):
         raise ValueError("The frames of a scenario have different rows. Give the same situations twice.")
     if cost is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from itertools import chain, count
 
 import jax
@@ -11,16 +11,19 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._arguments import check_seed
-from iclv_jax._base._types import Array, Given, Number
+from iclv_jax._base._types import AnyFrame, Array, Given, Number
 from iclv_jax._density import Structure, structure
-from iclv_jax._panel import Data, Person, read_panel
-from iclv_jax._parameters import ParameterTable, build_table
-from iclv_jax._parameters._declare import Levels, declare
+from iclv_jax._panel import Data, Person, grouped, read_panel
+from iclv_jax._panel._door import as_pandas
+from iclv_jax._parameters import ParameterTable, build_table, in_every_group
+from iclv_jax._parameters._declare import Levels
 from iclv_jax._parameters._domain import check_values
+from iclv_jax._parameters._groups import declare_groups, merged
 from iclv_jax._parameters._map import full
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel, Level, Standardized, Thresholds, expand
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._groups import called, plain
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._standardized import dummy
 from iclv_jax._spec._values import finite
@@ -32,7 +35,7 @@ QUICK = {"xla_backend_optimization_level": 0}
 def simulate(
     spec: Given[Spec],
     params: Given[Mapping[str, Number]],
-    frame: Given[pd.DataFrame],
+    frame: Given[AnyFrame],
     seed: Given[int],
     person: Given[str | None],
 ) -> pd.DataFrame:
@@ -42,11 +45,15 @@ def simulate(
     thresholds in `params` imply.
     """
     check_seed(seed)
+    frame = as_pandas(frame, "frame")
     params = expand(spec.modules, params.items(), "params")
-    spec = replace(spec, choices=tuple(_settled(choice, params) for choice in spec.choices))
+    spec = grouped(spec, frame, person)
+    labels = spec.groups.labels if spec.groups is not None else ()
+    spec = replace(spec, choices=tuple(_settled(choice, params, labels) for choice in spec.choices))
     nominal = nominal_levels(spec, frame, params)
     panel = read_panel(spec, frame, person=person, levels=nominal, outcomes=(), estimating=False)
-    levels = _levels(spec, params) | dict(panel.levels)
+    levels = _levels(spec, params, labels) | dict(panel.levels)
+    spec = in_every_group(spec, levels)
     table = build_table(spec, levels)
     shape, vector = structure(spec, table), _vector(table, params)
     _check_values(spec, table, levels, vector)
@@ -55,7 +62,7 @@ def simulate(
     codes = pd.factorize(frame[person])[0] if person is not None else np.arange(len(frame))
     for block in shape.items:
         for i, name in enumerate(block.items):
-            result[name] = _labels(spec, name, np.asarray(answers[block.at])[:, i], params)[codes]
+            result[name] = _labels(levels[name], np.asarray(answers[block.at])[:, i])[codes]
     for block, rows in zip(shape.choices, panel.tables, strict=True):
         kernel, drawn = block.kernel, np.asarray(answers[block.at])
         for name, each in zip(kernel.columns, np.moveaxis(np.atleast_3d(drawn), 2, 0), strict=True):
@@ -89,10 +96,11 @@ def _as_complete(data: Data, drawn: Array) -> Array:
 @partial(jax.jit, static_argnums=0, compiler_options=QUICK)
 def _draw(shape: Structure, constants: Array, params: Array, people: Person, seed: Array) -> list[Array]:
     # All in one: on their own, the maps to theta and to arrays would be some 80 programs to compile.
-    cells = shape.map.dense(shape.map.theta(constants, params))
+    theta = shape.map.theta(constants, params)
     keys = jax.random.split(jax.random.key(seed), people.covariates.shape[0])
 
     def one(person: Person, key: Array) -> list[Array]:
+        cells = shape.cells(theta, person)
         shock_key, item_key, choice_key = jax.random.split(key, 3)
         shocks = jax.random.normal(shock_key, (shape.dimension,))
         world, _ = shape.system.world(cells, person, shocks)
@@ -112,7 +120,7 @@ def _draw(shape: Structure, constants: Array, params: Array, people: Person, see
 
 
 def nominal_levels(
-    spec: Spec, frame: Given[pd.DataFrame], params: Mapping[str, Number]
+    spec: Spec, frame: pd.DataFrame, params: Mapping[str, Number]
 ) -> dict[str, tuple[Level, ...]] | None:
     """Levels of nominal covariates: those that are declared or have a parameter, and the one that has none.
 
@@ -120,6 +128,8 @@ def nominal_levels(
     """
     found: dict[str, tuple[Level, ...]] = {}
     known = [*params, *(n for n, _ in spec.fixed), *(d.name for d in spec.define), *chain(*spec.equal)]
+    if spec.groups is not None:
+        known = [reduce(plain, spec.groups.labels, name) for name in known]
     for latent in spec.latents:
         for p in latent.predictors:
             if isinstance(p, Standardized) and p.nominal:
@@ -130,11 +140,11 @@ def nominal_levels(
 
 
 def _levels_of(
-    predictor: Standardized, prefix: str, known: list[str], frame: Given[pd.DataFrame]
+    predictor: Standardized, prefix: str, known: list[str], frame: pd.DataFrame
 ) -> tuple[Level, ...]:
     column = predictor.column
     seen: list[Level] = []
-    if isinstance(frame, pd.DataFrame) and column in frame.columns:
+    if column in frame.columns:
         seen = frame[column].dropna().drop_duplicates().tolist()
     labels = {names.slope(prefix.split(" ~ ")[0], dummy(column, v)): v for v in seen}
     named = [labels.get(n, n[len(prefix) : -1]) for n in dict.fromkeys(known) if n.startswith(prefix)]
@@ -149,7 +159,9 @@ def _levels_of(
     return (*(others or [f"neither of {len(named)}"]), *named)
 
 
-def _levels(spec: Spec, params: Mapping[str, Number]) -> dict[str, tuple[Level, ...]]:
+def _levels(
+    spec: Spec, params: Mapping[str, Number], labels: tuple[str, ...]
+) -> dict[str, tuple[Level, ...]]:
     found: dict[str, tuple[Level, ...]] = {}
     for item in spec.indicators:
         declared = getattr(item, "levels", None)
@@ -158,28 +170,32 @@ def _levels(spec: Spec, params: Mapping[str, Number]) -> dict[str, tuple[Level, 
         elif declared is not None:
             found[item.column] = tuple(declared)
         else:
-            found[item.column] = tuple(range(1, _count(item.shared or item.column, params) + 1))
+            found[item.column] = tuple(range(1, _count(item.shared or item.column, params, labels) + 1))
     return found
 
 
-def _settled(choice: Kernel, params: Mapping[str, Number]) -> Kernel:
+def _settled(choice: Kernel, params: Mapping[str, Number], labels: tuple[str, ...]) -> Kernel:
     """A choice with as many levels as its thresholds in `params` imply, where it does not say."""
     if not choice.unsettled:
         return choice
-    found = _given(params, lambda k: names.threshold(choice.name, k))
+    found = _given(params, labels, lambda k: names.threshold(choice.name, k))
     return choice.settled(range(1, found + 2), None)
 
 
-def _given(params: Mapping[str, Number], name: Callable[[int], str]) -> int:
-    """How many of the parameters with these names, from the first, have a value."""
-    return next(k for k in count() if name(k + 1) not in params)
+def _given(params: Mapping[str, Number], labels: tuple[str, ...], name: Callable[[int], str]) -> int:
+    """How many of the parameters with these names, from the first, have a value, be it that of one group."""
+
+    def known(name: str) -> bool:
+        return name in params or any(called(name, label) in params for label in labels)
+
+    return next(k for k in count() if not known(name(k + 1)))
 
 
-def _count(owner: str, params: Mapping[str, Number]) -> int:
+def _count(owner: str, params: Mapping[str, Number], labels: tuple[str, ...]) -> int:
     """Number of levels that the thresholds in `params` imply."""
     symmetric = Thresholds(owner, symmetric=True)
-    numbered = _given(params, lambda k: names.threshold(owner, k))
-    increments = _given(params, lambda k: symmetric.names(2 * k + 1)[-1])
+    numbered = _given(params, labels, lambda k: names.threshold(owner, k))
+    increments = _given(params, labels, lambda k: symmetric.names(2 * k + 1)[-1])
     if numbered:
         return numbered + 1
     if increments:
@@ -202,16 +218,14 @@ def _vector(table: ParameterTable, params: Mapping[str, Number]) -> np.ndarray:
 def _check_values(spec: Spec, table: ParameterTable, levels: Levels, vector: np.ndarray) -> None:
     """Refuse values that no parameters of their kind may have: variances below zero, thresholds out of order."""
     values = np.asarray(full(table.map, table.constants, vector))
-    domains = declare(spec, levels)[1]
+    domains = merged(declare_groups(spec, levels))[1]
     check_values(domains, dict(zip([r.name for r in table.rows], values.tolist(), strict=True)), "params")
 
 
-def _labels(spec: Spec, name: str, values: np.ndarray, params: Mapping[str, Number]) -> np.ndarray:
-    levels = _levels(spec, params)[name]
+def _labels(levels: tuple[Level, ...], values: np.ndarray) -> np.ndarray:
     if not levels:
         return values
-    plain = np.array(levels)
-    return plain[values.astype(int)]
+    return np.array(levels)[values.astype(int)]
 
 
 def _chosen(kernel: Kernel, chosen: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:

@@ -22,16 +22,17 @@ def surplus(view: View, params: Params, cost: Marginal, pooled: bool) -> Float[A
     variables and random coefficients; the log-sum itself where the division is `pooled`."""
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)[block.name]
 
-    def one(known: Person, nodes: Nodes, person: Person, theta: Theta, cells: CellTree) -> Array:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> Array:
+        cells = shape.cells(theta, person)[block.name]
+
         def at(world: World) -> Array:
             sums = block.log_sums(cells, person, world)
             return sums if pooled else -sums / _costs(block, cells, cost, person, world)
 
         return worlds(shape, theta, view.seen, known, nodes).expected(at, known.covariates)
 
-    return core.people.each(one, view.person, shared=(theta, cells))
+    return core.people.each(one, view.person, shared=(theta,))
 
 
 @partial(compiled, static_argnames="cost")
@@ -39,14 +40,14 @@ def mean_worth(view: View, params: Params, cost: Marginal) -> Array:
     """The marginal utility of money, averaged over people, situations and tastes."""
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
-    cells = shape.map.dense(theta)[block.name]
 
-    def one(known: Person, nodes: Nodes, person: Person, theta: Theta, cells: CellTree) -> Array:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> Array:
+        cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         return draws.expected(lambda world: -_costs(block, cells, cost, person, world), known.covariates)
 
     weights = situation_weights(view)
-    return jnp.sum(weights * core.people.each(one, view.person, shared=(theta, cells))) / weights.sum()
+    return jnp.sum(weights * core.people.each(one, view.person, shared=(theta,))) / weights.sum()
 
 
 def _costs(block: Choice, cells: CellTree, cost: Marginal, person: Person, world: World) -> Array:

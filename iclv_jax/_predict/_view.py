@@ -157,9 +157,13 @@ def moving(core: Core, params: Params, sections: tuple[str, ...] | None) -> Arra
 
 @partial(compiled, static_argnames="sections")
 def _cell_slopes(core: Core, params: Params, sections: tuple[str, ...]) -> Array:
-    def cells(p: Params) -> Array:
-        dense = core.structure.map.dense(core.theta(p))
+    def cells(theta: Array) -> Array:
+        dense = core.structure.map.dense(theta)
         parts = [v.reshape(-1) for name in sections for v in dense.get(name, {}).values()]
         return jnp.concatenate([*parts, jnp.zeros(0)])
 
-    return jax.jacfwd(cells)(params)
+    def of_all_groups(p: Params) -> Array:
+        theta = core.theta(p)
+        return jax.vmap(cells)(theta.reshape(-1, theta.shape[-1])).reshape(-1)
+
+    return jax.jacfwd(of_all_groups)(params)

@@ -146,7 +146,9 @@ def willingness_to_pay(
         raise ValueError(f"level= is a coverage between 0 and 1, not {level!r}.")
     attribute = find_marginal(fit.problem, kernel, name, alternative, "willingness_to_pay")
     money = find_marginal(fit.problem, kernel, cost, alternative, "cost=")
-    if all(m.plain and not m.random for m in (attribute, money)):
+    # Where coefficients differ by group there is a ratio in each, and so a distribution over people.
+    apart = any(r.parameter.group and r.parameter.block == "choice" for r in fit.problem.table.rows)
+    if not apart and all(m.plain and not m.random for m in (attribute, money)):
         return _plain_trade_off(fit, kernel, name, cost, attribute, money, level, draws, seed, cov)
     return _varying_trade_off(fit, kernel, name, cost, attribute, money, level, cov)
 
@@ -164,7 +166,7 @@ def _plain_trade_off(
     cov: str | None,
 ) -> TradeOff:
     params, core = jnp.asarray(fit.estimates), fit.problem.core
-    both = partial(coefficients_of, core.structure, choice.name, core.constants, attribute, money)
+    both = partial(coefficients_of, core.structure.of_group(0), choice.name, core.constants, attribute, money)
     values, slopes = np.asarray(both(params)), np.asarray(jax.jit(jax.jacfwd(both))(params))
     matrix = fit.covariance(cov).of_functions
     ratio = -values[0] / values[1]

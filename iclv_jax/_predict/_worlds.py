@@ -35,7 +35,7 @@ def worlds(
 ) -> Worlds:
     """Before any answers, with the entries of eta that are `seen` moved by the nodes; or with None given the items and
     choices of `person` that are marked as observed, at the nodes of the likelihood."""
-    cells = structure.map.dense(theta)
+    cells = structure.cells(theta, person)
     if seen is None:
         weights = jax.nn.softmax(log_terms(structure, theta, person, nodes))
         return Worlds(weights, _moved(structure, cells, person, nodes.shocks))

@@ -7,13 +7,13 @@ import jax
 from jax.sharding import Mesh
 
 from iclv_jax._base._types import Given
-from iclv_jax._density import conditionable, steady_columns, structure
+from iclv_jax._density import answered, conditionable, steady_columns, structure
 from iclv_jax._integration import Rule, choose_rule
 from iclv_jax._integration._rule import check_count, check_room
 from iclv_jax._likelihood import Core, Devices, mesh_of
 from iclv_jax._likelihood import people as people_of
 from iclv_jax._panel import Panel, WeightsAre, read_panel, settled, weighted_as
-from iclv_jax._parameters import build_table
+from iclv_jax._parameters import build_table, in_every_group
 from iclv_jax._problem._memory import MEMORY, batch_size, parse_memory
 from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._problem import Problem, spread_nodes
@@ -58,15 +58,19 @@ def of_panel(
     *,
     steady: tuple[tuple[int, ...], ...] | None = None,
     masked: tuple[bool, ...] | None = None,
+    patterns: tuple[tuple[bool, ...], ...] | None = None,
 ) -> Problem:
-    """A problem of data that have been checked for this model, or for one that reads the same columns; `steady` columns and
-    `masked` utilities are those of these data, or of more than these."""
+    """A problem of data that have been checked for this model, or for one that reads the same columns; `steady` columns,
+    `masked` utilities and `patterns` of answers are those of these data, or of more than these (no patterns: any)."""
+    spec = in_every_group(spec, panel.levels)
     table = build_table(spec, panel.levels, panel.moments)
     seen = len(spec.felt) + len(spec.random)
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
     steady = tuple(map(steady_columns, panel.person.tables)) if steady is None else steady
     masked = tuple(t.masked for t in panel.tables) if masked is None else masked
-    shape = structure(spec, table, rule.conditions, steady, masked)
+    stacks = panel.person.data[: len(panel.person.data) - len(panel.tables)]
+    patterns = answered(stacks) if rule.conditions and patterns is None else patterns or ()
+    shape = structure(spec, table, rule.conditions, steady, masked, patterns)
     check_room(rule, len(panel.people), shape.dimension, bytes_allowed)
     standard = rule.standard(len(panel.people), shape.dimension)
     points, logs = jax.device_put((standard.points, standard.log_weights))

@@ -49,7 +49,7 @@ def of_data(problem: Problem) -> Facts:
         "covariates": _columns(panel.covariates, panel.person.covariates),
         "items": dict_of(_answers(problem)),
         "choices": {choice.name: _choices(problem, choice) for choice in problem.spec.choices},
-    }
+    } | ({} if panel.person.group is None else {"groups": digest(np.asarray(panel.person.group))})
 
 
 def _columns(names: Iterable[str], values: np.ndarray) -> Facts:

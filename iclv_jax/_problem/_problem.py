@@ -13,7 +13,7 @@ from jax.core import Tracer
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import AnyArray, Array, CellTree, Float, Given, Hessian, Params, Scalar, Scores
+from iclv_jax._base._types import AnyArray, Array, Float, Given, Hessian, Params, Scalar, Scores, Theta
 from iclv_jax._density import log_density, not_finite
 from iclv_jax._integration import Centre, Nodes, Rule, by_moments, find_centre, pilot_points, place
 from iclv_jax._likelihood import Core, People
@@ -41,23 +41,25 @@ HessianMethod = Literal["exact", "autodiff", "numerical", "bhhh"]
 def centres(core: Core, params: Params) -> Centre:
     """Mode and curvature of every person's posterior; the core comes without nodes, so that any number of
     them shares what is compiled."""
-    cells = core.structure.map.dense(core.theta(params))
+    theta = core.theta(params)
 
-    def one(person: Person, _: Nodes, cells: CellTree) -> Centre:
+    def one(person: Person, _: Nodes, theta: Theta) -> Centre:
+        cells = core.structure.cells(theta, person)
         return find_centre(partial(log_density, core.structure, cells, person), core.structure.dimension)
 
-    return core.people.each(one, shared=(cells,))
+    return core.people.each(one, shared=(theta,))
 
 
 @compiled
 def moved_by_moments(core: Core, params: Params, centre: Centre, pilot: Array) -> Centre:
     """The same with the means and covariances of posteriors in place of modes and curvatures."""
-    cells = core.structure.map.dense(core.theta(params))
+    theta = core.theta(params)
 
-    def one(person: Person, _: Nodes, mine: Centre, cells: CellTree, pilot: Array) -> Centre:
+    def one(person: Person, _: Nodes, mine: Centre, theta: Theta, pilot: Array) -> Centre:
+        cells = core.structure.cells(theta, person)
         return by_moments(partial(log_density, core.structure, cells, person), mine, pilot)
 
-    return core.people.each(one, centre, shared=(cells, pilot))
+    return core.people.each(one, centre, shared=(theta, pilot))
 
 
 @partial(compiled, static_argnames="from_prior")
@@ -354,7 +356,7 @@ class Problem(eqx.Module):
             return
         shape, first = self.core.structure, jax.tree.map(lambda a: a[int(bad[0])], self.core.person)
         cause = (
-            not_finite(shape, shape.map.dense(self.core.theta(params)), first)
+            not_finite(shape, shape.cells(self.core.theta(params), first), first)
             or "the integral over the nodes"
         )
         people = ", ".join(repr(self.panel.people[i]) for i in bad[:5]) + (", ..." if len(bad) > 5 else "")

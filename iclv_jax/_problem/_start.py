@@ -9,6 +9,7 @@ from iclv_jax._panel import Panel
 from iclv_jax._parameters import ParameterTable
 from iclv_jax._parameters._declare import stacks
 from iclv_jax._parameters._define import DEFINITIONS
+from iclv_jax._parameters._groups import declare_groups
 from iclv_jax._spec import Indicator, Latent
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
@@ -26,16 +27,39 @@ def default_start(spec: Spec, table: ParameterTable, panel: Panel) -> np.ndarray
     `start=` replace these.
     """
     values = {row.name: row.parameter.start for row in table.rows}
-    values |= _item_starts(spec, panel)
+    values |= (
+        _by_group(spec, table, panel) if panel.person.group is not None else _starts(spec, panel, values)
+    )
+    values |= {row.name: row.value for row in table.rows if row.status == "fixed"}
+    values = _definition_starts(spec, table, values)
+    values |= dict(spec.start)
+    return _inside(table, np.array([values[name] for name in table.names], float))
+
+
+def _starts(spec: Spec, panel: Panel, before: Mapping[str, float]) -> dict[str, float]:
+    """Values of a model without groups; `before` are those of everything else."""
+    values = {**before, **_item_starts(spec, panel)}
     for choice in spec.choices:
         seen = panel.situations_of(choice.name)
         values |= choice.starts(seen.outcome, seen.columns, seen.offered)
     for latent in spec.latents:
         _rescale(latent, spec, values)
-    values |= {row.name: row.value for row in table.rows if row.status == "fixed"}
-    values = _definition_starts(spec, table, values)
-    values |= dict(spec.start)
-    return _inside(table, np.array([values[name] for name in table.names], float))
+    return values
+
+
+def _by_group(spec: Spec, table: ParameterTable, panel: Panel) -> dict[str, float]:
+    """What each group's people say of its parameters; of those that groups share the mean over people."""
+    total: dict[str, float] = {}
+    count: dict[str, int] = {}
+    group = np.asarray(panel.person.group)
+    for at, declared in enumerate(declare_groups(spec, panel.levels)):
+        people = np.flatnonzero(group == at)
+        before = {p.name: p.start for p in declared.plain}
+        found = _starts(declared.view, panel.take(people), before)
+        for plain, own in zip(declared.plain, declared.parameters, strict=True):
+            total[own.name] = total.get(own.name, 0.0) + len(people) * found[plain.name]
+            count[own.name] = count.get(own.name, 0) + len(people)
+    return {name: value / count[name] for name, value in total.items()}
 
 
 def _item_starts(spec: Spec, panel: Panel) -> dict[str, float]:

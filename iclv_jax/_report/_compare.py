@@ -12,7 +12,7 @@ from iclv_jax._inference._estimated import has, needs
 from iclv_jax._problem._fingerprint import outcomes
 from iclv_jax._report._summary import HEADINGS
 from iclv_jax._tables import Report, Tabular
-from iclv_jax._tables._format import fixed, loglike, number
+from iclv_jax._tables._format import estimated, fixed, loglike
 from iclv_jax._tables._table import Section
 
 
@@ -102,8 +102,10 @@ def _row(params: pd.DataFrame, name: str, fits: list[str], show: str) -> tuple[s
     cells = []
     for fit in fits:
         estimate, bracket = (float(params.loc[name, (fit, c)]) for c in ("estimate", show))  # pyright: ignore[reportArgumentType]
-        inside = "" if np.isnan(bracket) else f" ({number(bracket) if show == 'se' else fixed(bracket, 2)})"
-        cells.append(number(estimate) + inside)
+        error = float(params.loc[name, (fit, "se")])  # pyright: ignore[reportArgumentType]
+        first, second = estimated(estimate, error)
+        inside = "" if np.isnan(bracket) else f" ({second if show == 'se' else fixed(bracket, 2)})"
+        cells.append(first + inside)
     return (name, *cells)
 
 

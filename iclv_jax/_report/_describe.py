@@ -8,10 +8,10 @@ import numpy as np
 
 from iclv_jax._base._types import Given
 from iclv_jax._panel import Panel, read_panel, settled
-from iclv_jax._parameters import ParameterTable, Row, build_table
+from iclv_jax._parameters import ParameterTable, Row, build_table, in_every_group
 from iclv_jax._problem._start import default_start
 from iclv_jax._report._modules import free_parameters
-from iclv_jax._report._summary import HEADINGS
+from iclv_jax._report._summary import HEADINGS, group_facts
 from iclv_jax._spec import Kernel
 from iclv_jax._spec._model import Spec
 from iclv_jax._tables._format import number
@@ -33,15 +33,20 @@ def describe(spec: Given[Spec], data: Given[Any], person: Given[str | None], peo
             notes.append(
                 f"Levels of {', '.join(unknown)} are read from the data; {ASSUMED} are assumed here."
             )
+        if spec.groups is not None:
+            notes.append(
+                f"Groups are read from the column {spec.groups.column!r} of the data; this is what each of them has."
+            )
         return _report(spec, table, {}, [], notes)
     spec = settled(spec, data, person, people)
     panel = read_panel(spec, data, person, people)
+    spec = in_every_group(spec, panel.levels)
     table = build_table(spec, panel.levels, panel.moments)
     starts = dict(zip(table.names, default_start(spec, table, panel), strict=True))
-    facts = [("People", f"{len(panel.people):,}")]
+    facts = [("People", f"{len(panel.people):,}"), *group_facts(spec, panel)]
     for choice in spec.choices:
-        facts += _shares(choice, panel, len(spec.choices) > 1)
-    facts += _items(spec, table, panel)
+        facts += shares_of(choice, panel, len(spec.choices) > 1)
+    facts += items_of(spec, table, panel)
     return _report(spec, table, starts, facts, list(panel.notes))
 
 
@@ -98,7 +103,8 @@ def _assumed_levels(spec: Spec) -> tuple[dict[str, tuple], list[str]]:
     return levels, unknown
 
 
-def _shares(choice: Kernel, panel: Panel, named: bool) -> list[tuple[str, str]]:
+def shares_of(choice: Kernel, panel: Panel, named: bool) -> list[tuple[str, str]]:
+    """How often the alternatives were chosen and available."""
     found = panel.situations_of(choice.name)
     title = f"Choice situations of {choice.name}" if named else "Choice situations"
     shares = [
@@ -111,7 +117,7 @@ def _shares(choice: Kernel, panel: Panel, named: bool) -> list[tuple[str, str]]:
     return [(title, f"{len(found.chosen):,}"), *shares]
 
 
-def _items(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str, str]]:
+def items_of(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str, str]]:
     facts = {}
     # The data of the choices follow those of the stacks.
     for stack, data in zip(table.stacks, panel.person.data, strict=False):

@@ -1,8 +1,9 @@
 """The summary of a fit."""
 
+from collections.abc import Mapping, Sequence
+
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 
 from iclv_jax._base._types import Given
 from iclv_jax._inference._criteria import aic, bic, penalty
@@ -12,11 +13,14 @@ from iclv_jax._inference._references import why_no_references
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._panel import Panel
 from iclv_jax._problem import Problem
+from iclv_jax._report._columns import Columns, Started
+from iclv_jax._report._details import details as details_of
+from iclv_jax._report._details import provenance, rho_squared
 from iclv_jax._report._integration import named
 from iclv_jax._report._modules import collapsed, flat_notes, free_parameters
-from iclv_jax._report._table import table
+from iclv_jax._spec._model import Spec
 from iclv_jax._spec._random import share_positive
-from iclv_jax._tables._format import fixed, loglike, number, probability
+from iclv_jax._tables._format import fixed, loglike, number
 from iclv_jax._tables._table import Report, Section
 
 HEADINGS = {
@@ -38,18 +42,43 @@ KINDS = {
 }
 
 
-def summary(fit: Maximum, cov: Given[str | None] = None) -> Report:
+def summary(
+    fit: Started,
+    cov: Given[str | None] = None,
+    *,
+    columns: Given[Sequence[str] | None] = None,
+    details: Given[bool] = False,
+) -> Report:
     """The table of results with a header; prints as text and shows as HTML in notebooks.
 
-    `cov` is the kind of covariance behind the standard errors.
+    Parameters
+    ----------
+    cov
+        The kind of covariance behind the standard errors.
+    columns
+        What stands beside the estimates, in this order: `"se"`, `"t"`, `"p"`, `"t_one"` (t against 1, where one would
+        ask), `"ci"` (the 95 % interval), `"start"`, and kinds of covariance, which bring a standard error and a t each:
+        `["hessian", "robust"]` has the classical and the robust ones side by side. None: the first four.
+    details
+        Whether the head has what journals ask for beside the usual: the log-likelihood where the joint stage began,
+        rho-squared against constants only, how often each alternative was chosen and available, nodes per person, and the
+        range of eigenvalues.
+
+    Estimates and standard errors have the same decimals, so many that the error has two significant digits at least.
+
+    Raises
+    ------
+    ValueError
+        For columns that do not exist, and kinds of covariance that these estimates do not have.
     """
     cov = cov or default_covariance(fit)
-    covariance = fit.covariance(cov)
+    covariance, shown = fit.covariance(cov), Columns(fit, cov, columns)
+    more = details_of(fit, fit.components) if details else []
     return Report(
         title="Integrated choice and latent variable model" if _is_hybrid(fit) else _plain_title(fit),
-        facts=tuple(_facts(fit, cov)),
-        columns=("", "estimate", "std. error", "t (0)", "p", "t (1)"),
-        sections=tuple(_sections(table(fit, cov))),
+        facts=(*_facts(fit, cov), *more),
+        columns=shown.heads,
+        sections=tuple(_sections(shown, {r.name: r.parameter.group for r in fit.problem.table.rows})),
         notes=(*_notes(fit), *covariance.notes),
         alarm=_alarm(fit),
     )
@@ -82,7 +111,11 @@ def _plain_title(fit: Maximum) -> str:
 
 def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
     problem, report, parts = fit.problem, fit.optimizer_report, fit.components
-    facts = [("People", f"{fit.nobs:,}"), *weight_facts(problem.panel)]
+    facts = [
+        ("People", f"{fit.nobs:,}"),
+        *group_facts(problem.spec, problem.panel),
+        *weight_facts(problem.panel),
+    ]
     if problem.spec.choices:
         facts.append(("Choice situations", f"{problem.panel.situations:,}"))
     if len(problem.spec.choices) > 1:
@@ -107,7 +140,7 @@ def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
         else:
             facts.append(("  choices, equal shares", loglike(parts.equal_shares)))
             facts.append(("  choices, constants only", loglike(parts.constants)))
-            facts.append(("Rho-squared of the choices", fixed(parts.rho_squared, 4)))
+            facts += rho_squared(fit, parts)
     if fit.penalties is None:
         facts += [("AIC", fixed(aic(fit), 2)), ("BIC (people)", fixed(bic(fit), 2))]
     else:
@@ -120,7 +153,21 @@ def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
     facts.append(("Optimiser", f"{report.verdict.value}: {report.message}"))
     facts.append(("", _effort(report)))
     facts.append(("Standard errors", KINDS[cov] + ("" if fit.penalties is None else ", penalised")))
-    return facts
+    return facts + provenance(report)
+
+
+def group_facts(spec: Spec, panel: Panel) -> list[tuple[str, str]]:
+    """How many people each group has, and what is equal across them; nothing where there are none."""
+    groups = spec.groups
+    if groups is None:
+        return []
+    counts = np.bincount(np.asarray(panel.person.group), minlength=len(groups.names))
+    sizes = ", ".join(f"{label} {n:,}" for label, n in zip(groups.labels, counts, strict=True))
+    but = f"; free all the same: {', '.join(groups.free)}" if groups.free else ""
+    return [
+        (f"Groups by {groups.column}", sizes),
+        ("  equal across them", (", ".join(groups.equal) or "nothing") + but),
+    ]
 
 
 def weight_facts(panel: Panel) -> list[tuple[str, str]]:
@@ -161,31 +208,24 @@ def rule_in_words(problem: Problem) -> str:
     return problem.rule.describe(dimension)
 
 
-def _sections(frame: pd.DataFrame) -> list[Section]:
-    sections = []
-    entry = frame["role"] == "weight"
+def _sections(shown: Columns, groups: Mapping[str, str]) -> list[Section]:
+    """Block by block, what is shared by all groups before what is one group's own."""
+    sections, frame = [], shown.frame
+    entry, derived = frame["role"] == "weight", frame["role"] == "derived"
+    of = frame.index.map(groups)
     for block, heading in HEADINGS.items():
-        rows = frame[(frame["block"] == block) & ~entry]
-        if len(rows):
-            sections.append(Section(heading, tuple(_row(str(name), row) for name, row in rows.iterrows())))
+        for group in dict.fromkeys(["", *groups.values()]):
+            rows = frame[(frame["block"] == block) & ~entry & ~derived & (of == group)]
+            if len(rows):
+                title = f"{heading}, {group}" if group else heading
+                sections.append(Section(title, tuple(shown.cells(str(name)) for name in rows.index)))
+    if derived.any():
+        rows = tuple(shown.cells(str(name)) for name in frame.index[derived])
+        sections.append(Section("Functions of parameters", rows))
     if entry.any():
-        rows = tuple(_row(str(name), row) for name, row in frame[entry].iterrows())
+        rows = tuple(shown.cells(str(name)) for name in frame.index[entry])
         sections.append(Section("Modules", rows, shown=False))
     return sections
-
-
-def _row(name: str, row: pd.Series) -> tuple[str, ...]:
-    if np.isnan(row["se"]):
-        reason = {"fixed": "fixed", "free": "none", "equal": "none", "defined": "none"}[row["status"]]
-        return (name, number(row["estimate"]), reason, "", "", "")
-    return (
-        name,
-        number(row["estimate"]),
-        number(row["se"]),
-        fixed(row["t"], 2),
-        probability(row["p"]),
-        fixed(row["t_one"], 2),
-    )
 
 
 def _notes(fit: Maximum) -> list[str]:
@@ -194,7 +234,7 @@ def _notes(fit: Maximum) -> list[str]:
     notes = [note[0].upper() + note[1:] for note in problem.panel.notes] + weight_notes(problem.panel)
     rows = [row for row in problem.table.rows if row.name not in inside]
     notes += [f"{row.name} equals {row.tied}" for row in rows if row.status == "equal"]
-    defined = [row.name for row in rows if row.status == "defined"]
+    defined = [row.name for row in rows if row.status == "defined" and row.parameter.role != "derived"]
     if defined:
         notes.append(f"Defined by other parameters: {', '.join(defined)}")
     notes += [
@@ -215,10 +255,16 @@ def _notes(fit: Maximum) -> list[str]:
 def _signs(fit: Maximum) -> list[str]:
     """On which side of zero random coefficients lie, where they lie on both."""
     notes = []
+    groups = fit.problem.spec.groups
     for name, mixing in fit.problem.spec.random:
-        share = share_positive(mixing, {k: fit.all_params[n] for k, n in mixing.named(name).items()})
-        if 0.0 < share < 1.0:
-            notes.append(
-                f"{name} is negative for {1.0 - share:.1%} and positive for {share:.1%} of its distribution"
-            )
-    return notes
+        for label in groups.labels if groups is not None else ("",):
+            mine = {
+                r.parameter.base: r.name for r in fit.problem.table.rows if r.parameter.group in ("", label)
+            }
+            values = {k: fit.all_params[mine[n]] for k, n in mixing.named(name).items()}
+            share = share_positive(mixing, values)
+            if 0.0 < share < 1.0:
+                notes.append(
+                    f"{mine[name]} is negative for {1.0 - share:.1%} and positive for {share:.1%} of its distribution"
+                )
+    return list(dict.fromkeys(notes))

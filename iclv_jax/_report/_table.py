@@ -5,11 +5,12 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._distributions import two_sided
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import Given, Level
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._inference._frame import all_values, full_jacobian
 from iclv_jax._problem import Problem
+from iclv_jax._spec._groups import chosen_group
 
 
 def table(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
@@ -45,6 +46,16 @@ def with_tests(frame: pd.DataFrame, errors: np.ndarray) -> pd.DataFrame:
     """The frame with t, the estimate over its standard error, and p from the normal distribution."""
     t = frame["estimate"] / errors
     return frame.assign(t=t, p=two_sided(t))
+
+
+def of_group(problem: Problem, frame: pd.DataFrame, group: Level | None, what: str) -> pd.DataFrame:
+    """The rows of one group by their plain names; the frame itself for a model without groups."""
+    at = chosen_group(problem.spec.groups, group, what)
+    if at is None or problem.spec.groups is None:
+        return frame
+    mine = ("", problem.spec.groups.labels[at])
+    plain = {r.name: r.parameter.base for r in problem.table.rows if r.parameter.group in mine}
+    return frame.loc[[name for name in frame.index if name in plain]].rename(index=plain)
 
 
 def _unit_loadings(fit: Estimated) -> list[str]:

@@ -7,9 +7,10 @@ from typing_extensions import Protocol, runtime_checkable
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._optimise import OptimizerReport
+from iclv_jax._report._details import provenance
 from iclv_jax._report._summary import HEADINGS, rule_in_words, weight_facts, weight_notes
 from iclv_jax._report._table import all_errors, parameter_frame, with_tests
-from iclv_jax._tables._format import fixed, loglike, number, probability
+from iclv_jax._tables._format import estimated, fixed, loglike, probability
 from iclv_jax._tables._table import Report, Section
 
 DEFAULT = "murphy-topel"
@@ -126,7 +127,7 @@ def _facts(fit: TwoSteps, cov: str) -> list[tuple[str, str]]:
     for number_, report in enumerate(fit.reports, start=1):
         facts.append((f"Optimiser, step {number_}", f"{report.verdict.value}: {report.message}"))
     facts += [(f"Standard errors, {LABELS[kind]}", MEANINGS[kind]) for kind in fit.kinds]
-    return [*facts, ("t and p from", LABELS[cov])]
+    return [*facts, ("t and p from", LABELS[cov]), *provenance(fit.reports[1])]
 
 
 def _sections(frame: pd.DataFrame, kinds: tuple[str, ...]) -> list[Section]:
@@ -140,10 +141,10 @@ def _sections(frame: pd.DataFrame, kinds: tuple[str, ...]) -> list[Section]:
 
 
 def _row(name: str, row: pd.Series, kinds: tuple[str, ...]) -> tuple[str, ...]:
-    errors = [number(row[kind]) for kind in kinds]
+    first, *errors = estimated(float(row["estimate"]), *(float(row[kind]) for kind in kinds))
     if all(np.isnan(row[kind]) for kind in kinds):
         errors[0] = "fixed" if row["status"] == "fixed" else "none"
-    return (name, number(row["estimate"]), *errors, fixed(row["t"], 2), probability(row["p"]))
+    return (name, first, *errors, fixed(row["t"], 2), probability(row["p"]))
 
 
 def _notes(fit: TwoSteps) -> list[str]:

@@ -10,9 +10,10 @@ import pandas as pd
 from iclv_jax._base._answers import Answers
 from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._facts import dict_of
-from iclv_jax._base._types import File, Given
+from iclv_jax._base._types import AnyFrame, AnyFrames, File, Given
 from iclv_jax._base._workers import Workers, check_workers, executor_of
 from iclv_jax._integration._rule import check_count
+from iclv_jax._panel._door import as_pandas_frames
 from iclv_jax._search._held_out import Measure, Task, evaluate
 from iclv_jax._search._methods import CoarseToFine, Grid, Method, Random, best_of, combinations
 from iclv_jax._search._optuna import Optuna
@@ -29,10 +30,10 @@ USUAL = 20
 def search(
     build: Given[Callable[[Settings], object]],
     space: Given[Mapping[str, object]],
-    data: Given[pd.DataFrame],
+    data: Given[AnyFrames],
     *,
     person: Given[str | None] = None,
-    people: Given[pd.DataFrame | None] = None,
+    people: Given[AnyFrame | None] = None,
     weights: Given[str | Sequence[float] | np.ndarray | pd.Series | None] = None,
     cluster: Given[str | None] = None,
     method: Given[Any] = "random",
@@ -117,6 +118,7 @@ def search(
         raise ValueError(f"measure= is one of {', '.join(map(repr, known))}, not {measure!r}.")
     for name, value in (("points", points), ("folds", folds)):
         check_count(value, name)
+    data, people = as_pandas_frames(data), as_pandas_frames(people, "people")
     most = _most(trials, method, dimensions, points)
     proposer = _method(method, dimensions, points, seed)
     who = {"person": person, "people": people, "weights": weights, "cluster": cluster}

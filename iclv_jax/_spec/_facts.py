@@ -20,15 +20,18 @@ def facts_of(spec: Spec) -> Facts:
         "items": {i.column: _item(i) for i in spec.indicators},
         "choices": {choice.name: _choice(choice) for choice in spec.choices},
         "random": {name: fact(mixing) for name, mixing in spec.random},
-        "covariances": fact(spec.covariances),
+        "covariances": fact([*spec.covariances, *spec.residuals]),
         "fixed": dict_of(dict(spec.fixed)),
         "equal": fact(spec.equal),
         "define": {
             d.name: {"arguments": fact(d.arguments), "computes": d.program.computes} for d in spec.define
         },
+        "derived": {
+            d.name: {"arguments": fact(d.arguments), "computes": d.program.computes} for d in spec.derived
+        },
         "bounds": dict_of(dict(spec.bounds)),
         "modules": {m.name: _module(m) for m in spec.modules},
-    }
+    } | ({} if spec.groups is None else {"groups": fields(spec.groups)})
 
 
 def _latent(latent: Latent) -> Facts:

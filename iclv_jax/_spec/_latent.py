@@ -122,8 +122,8 @@ def check_pairs(
         for name in names:
             if name not in known:
                 raise ValueError(
-                    f"covariances names {name!r}, which is neither a latent variable nor a random "
-                    f"coefficient. {nearest(name, known)}"
+                    f"covariances names {name!r}, which is neither a latent variable, a continuous item nor a "
+                    f"random coefficient. {nearest(name, known)}"
                 )
         first, second = sorted(names, key=known.index)
         ordered.append((first, second))

@@ -8,10 +8,12 @@ from functools import cached_property
 from iclv_jax._base._types import Given, PyTree
 from iclv_jax._spec._equation import Equation, trace_equation
 from iclv_jax._spec._family import Indicator, Kernel
+from iclv_jax._spec._groups import Groups, check_groups
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._module import Module, as_modules, check_used, expand
-from iclv_jax._spec._names import as_tuple, duplicates, nearest
+from iclv_jax._spec._names import as_tuple, duplicates, nearest, slope
 from iclv_jax._spec._random import Mixing
+from iclv_jax._spec._residuals import residual_pairs
 from iclv_jax._spec._standardized import Predictor, Standardized
 from iclv_jax._spec._trace import Traced, check_arguments, record, trace
 from iclv_jax._spec._utility import Utility, trace_utility
@@ -43,6 +45,11 @@ class Spec:
     bounds: tuple[tuple[str, tuple[float, float]], ...]
     start: tuple[tuple[str, float], ...]
     modules: tuple[Module, ...] = ()
+    groups: Groups | None = None
+    residuals: tuple[tuple[str, str], ...] = ()
+    """Pairs of items whose residuals covary."""
+    derived: tuple[Definition, ...] = ()
+    """Functions of parameters that are reported and enter nothing; each may use those before it."""
 
     @property
     def utilities(self) -> tuple[Utility, ...]:
@@ -114,6 +121,10 @@ def build_spec(
     bounds: Given[Mapping[str, tuple[float | None, float | None]]],
     start: Given[Mapping[str, float]],
     modules: Given[Mapping[str, PyTree] | None] = None,
+    group: Given[str | None] = None,
+    equal_across: Given[Sequence[str]] = (),
+    free_across: Given[Sequence[str]] = (),
+    derived: Given[Mapping[str, Callable[..., object]] | None] = None,
 ) -> Spec:
     """Check the parts of a model against each other and record its functions."""
     latents = _members(latent, Latent, "latent")
@@ -129,21 +140,25 @@ def build_spec(
     check_used(nets, [m.name for caller in callers for m in caller.modules])
     if not choices and not items:
         raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
-    _check_latents_serve(latents, items, choices)
+    _check_latents_serve(latents, items, choices, fixed)
     _check_standardized(latents, items)
+    pairs, residuals = residual_pairs(covariances, items)
     return Spec(
         latents=latents,
         order=causal_order(latents),
         indicators=items,
         choices=choices,
         random=_check_random(random, choices, names),
-        covariances=_check_covariances(covariances, names, random),
+        covariances=_check_covariances(pairs, names, random),
+        residuals=residuals,
+        derived=tuple(_trace_definition(n, f, "derived") for n, f in _items(derived or {}, "derived")),
         fixed=tuple((n, finite(n, v, "fixed")) for n, v in _held(nets, fixed)),
         equal=_check_equal(equal),
         define=tuple(_trace_definition(n, f) for n, f in _items(define, "define")),
         bounds=tuple((n, _check_bounds(n, b)) for n, b in _expanded(nets, bounds, "bounds")),
         start=tuple((n, finite(n, v, "start")) for n, v in _expanded(nets, start, "start")),
         modules=nets,
+        groups=check_groups(group, equal_across, free_across),
     )
 
 
@@ -240,12 +255,15 @@ def _trace_latent(latent: Latent, latents: list[str], modules: Sequence[Module])
 
 
 def _check_latents_serve(
-    latents: tuple[Latent, ...], items: tuple[Indicator, ...], choices: tuple[Kernel, ...]
+    latents: tuple[Latent, ...], items: tuple[Indicator, ...], choices: tuple[Kernel, ...], fixed: object
 ) -> None:
     used = {name for item in items for name in item.of} | {p for v in latents for p in v.predictors}
     used |= {name for choice in choices for name in choice.utility.latents}
     for latent in latents:
-        measured = any(latent.name in item.of for item in items)
+        # The unit of a higher-order factor is that of a latent variable on which its path is fixed.
+        paths = {slope(v.name, latent.name) for v in latents}
+        unit = any(n in paths and value for n, value in _items(fixed, "fixed"))
+        measured = unit or any(latent.name in item.of for item in items)
         if latent.name not in used:
             raise ValueError(
                 f"Latent variable {latent.name!r} has no indicator, enters no utility and predicts nothing. "
@@ -254,7 +272,7 @@ def _check_latents_serve(
         if latent.scale == "loading" and not measured:
             raise ValueError(
                 f"Latent variable {latent.name!r} has no indicator, so scale='loading' leaves its scale "
-                "unidentified. Use scale='variance'."
+                "unidentified. Use scale='variance', or fix a path from it."
             )
 
 
@@ -343,8 +361,8 @@ def _check_bounds(name: str, bounds: object) -> tuple[float, float]:
     return lower, upper
 
 
-def _trace_definition(name: str, function: object) -> Definition:
-    what = f"define[{name!r}]"
+def _trace_definition(name: str, function: object, argument: str = "define") -> Definition:
+    what = f"{argument}[{name!r}]"
     if not callable(function):
         raise ValueError(
             f"{what} is a function of the other parameters, such as lambda p: 2 * p.a, not {function!r}. "

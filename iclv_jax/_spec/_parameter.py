@@ -20,6 +20,7 @@ Role: TypeAlias = Literal[
     "weight",
     "logsum",
     "allocation",
+    "derived",
 ]
 
 Combination: TypeAlias = tuple[tuple[str, float], ...]
@@ -38,7 +39,8 @@ class Parameter:
     `meaning` says in words what it enters. `owner` and `argument` are what its name is made of, where it has
     them: the latent variable or item of an equation, and what stands in it. A path, a slope and a loading
     have both, a covariance both of its members, an entry of a module that and its array; a variance, an intercept,
-    a threshold and a spread have an owner alone.
+    a threshold and a spread have an owner alone. Of a parameter that differs by group `group` is the group's name, and
+    `plain` its own name without that.
     """
 
     name: str
@@ -50,6 +52,13 @@ class Parameter:
     owner: str = ""
     argument: str = ""
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    group: str = ""
+    plain: str = ""
+
+    @property
+    def base(self) -> str:
+        """Its name without that of its group."""
+        return self.plain or self.name
 
     def concerns(self, name: str) -> bool:
         """Whether it belongs to a latent variable or an item of this name; what belongs to a coefficient or a module does

@@ -2,7 +2,7 @@
 
 from iclv_jax._stream._fit import bind_people, fit_people
 from iclv_jax._stream._problem import StreamedProblem
-from iclv_jax._stream._result import StreamedFit
+from iclv_jax._stream._result import Bound, Fitted, StreamedFit
 from iclv_jax._stream._source import People
 
-__all__ = ["People", "StreamedFit", "StreamedProblem", "bind_people", "fit_people"]
+__all__ = ["Bound", "Fitted", "People", "StreamedFit", "StreamedProblem", "bind_people", "fit_people"]

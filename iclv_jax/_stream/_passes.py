@@ -10,8 +10,8 @@ import pandas as pd
 
 from iclv_jax._density import steady_columns
 from iclv_jax._integration import Rule
-from iclv_jax._panel import Data, Panel, Person, WeightsAre, read_panel, settled, weighted_as
-from iclv_jax._panel._frame import check_frame, read_frame
+from iclv_jax._panel import Data, Panel, WeightsAre, read_panel, settled, weighted_as
+from iclv_jax._panel._frame import checked_frame, read_frame
 from iclv_jax._panel._items import read_items
 from iclv_jax._problem import Problem
 from iclv_jax._problem._bind import of_panel
@@ -52,10 +52,10 @@ def chunks_of(people: People) -> Iterator[Chunk]:
     for chunk in people.chunks():
         none = False
         try:
-            check_frame(chunk.frame, "it")
+            frame = checked_frame(chunk.frame, "it")
         except ValueError as error:
             raise ValueError(f"{chunk.name}: {error}") from None
-        yield chunk
+        yield chunk._replace(frame=frame)
     if none:
         raise ValueError("The stream of people has nothing in it.")
 
@@ -68,6 +68,10 @@ def first_pass(spec: Spec, people: People) -> Known:
         raise ValueError(
             f"iclv.Standardized({name!r}) needs the mean over all people first, which a stream does not have. "
             "Standardize the column beforehand."
+        )
+    if spec.groups is not None:
+        raise ValueError(
+            "Parameters by group (group=) need people in memory, where every group is seen at once."
         )
     if any(choice.table is not None for choice in spec.choices):
         raise ValueError(
@@ -138,7 +142,7 @@ def second_pass(
         panels.add(chunk, panel, people.cluster)
     assert first is not None
     problem = of_panel(
-        known.spec, first, integration, None, memory, steady=panels.steady, masked=panels.masked
+        known.spec, first, integration, None, memory, steady=panels.steady, masked=panels.masked, patterns=()
     )
     most = max(panels.sizes)
     for k in range(len(panels.sizes)):
@@ -219,7 +223,7 @@ def _filled(stored: Stored, people: int, rows: tuple[int, ...]) -> Stored:
     first = len(person.data) - len(rows)
     tables = tuple(_longer(t, n) for t, n in zip(person.tables, rows, strict=True))
     data = (*person.data[:first], *map(_longer_data, person.data[first:], rows))
-    whole = Person(person.covariates, tables, data)
+    whole = person._replace(tables=tables, data=data)
     whole = jax.tree.map(lambda a: np.concatenate([a, np.repeat(a[-1:], short, axis=0)]), whole)
     return stored._replace(person=whole, weights=np.concatenate([stored.weights, np.zeros(short)]))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, final, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +21,7 @@ from iclv_jax._inference._estimated import introduced, labelled
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._predict._predictions import predict
 from iclv_jax._predict._view import Information
+from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._report._table import all_errors, parameter_frame, with_tests
 from iclv_jax._stream._passes import chunks_of
@@ -222,3 +223,12 @@ class StreamedFit:
         problem = self.problem.first.recentre(jnp.asarray(self.estimates))
         unknown = Accuracy(problem.core.people.node_count, None, None)
         return Fit(problem, self.estimates, self.optimizer_report, self.estimates, unknown, ())
+
+
+if TYPE_CHECKING:
+    Fitted: TypeAlias = Fit
+    Bound: TypeAlias = Problem
+else:
+    # What streams of people give has some of the same methods, under the same names.
+    Fitted: TypeAlias = Fit | StreamedFit
+    Bound: TypeAlias = Problem | StreamedProblem

@@ -8,18 +8,18 @@ from typing import Any, NamedTuple, TypeAlias, final
 
 import pandas as pd
 
-from iclv_jax._base._types import File, Given
+from iclv_jax._base._types import AnyFrame, File, Given
 from iclv_jax._integration._rule import check_count
 
-Source: TypeAlias = File | Sequence[File] | Iterable[pd.DataFrame] | Callable[[], Iterable[pd.DataFrame]]
+Source: TypeAlias = File | Sequence[File] | Iterable[AnyFrame] | Callable[[], Iterable[AnyFrame]]
 KINDS = (".parquet", ".feather", ".csv")
 
 
 class Chunk(NamedTuple):
-    """People with a name for messages: where they were read from."""
+    """People with a name for messages: where they were read from. Frames are as they come."""
 
     name: str
-    frame: pd.DataFrame
+    frame: Any
 
 
 @final
@@ -78,7 +78,7 @@ class People:
             return
         frames = self.source() if callable(self.source) else self.source
         for k, frame in enumerate(frames):
-            yield Chunk(f"frame {k + 1}", _frame(frame, k))
+            yield Chunk(f"frame {k + 1}", frame)
 
 
 def _checked(source: Given[Source]) -> Any:
@@ -110,12 +110,6 @@ def _file(path: File) -> Path:
     if found.suffix not in KINDS:
         raise ValueError(f"The file {str(path)!r} is none of {', '.join(KINDS)}. Convert it, or give frames.")
     return found
-
-
-def _frame(frame: object, k: int) -> pd.DataFrame:
-    if not isinstance(frame, pd.DataFrame):
-        raise ValueError(f"Frame {k + 1} of the stream is a {type(frame).__name__}, not a pandas DataFrame.")
-    return frame
 
 
 def _read(path: Path, rows: int) -> Iterator[pd.DataFrame]:

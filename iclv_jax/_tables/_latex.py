@@ -22,6 +22,35 @@ def escape(text: str) -> str:
     return indent + re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", inner)
 
 
+PAGE = 42
+"""Lines of a table, in a document of 11 or 12 points, that fit on a page; longer ones break."""
+
+
+def tables(
+    title: str,
+    facts: Facts,
+    grid: Grid,
+    notes: Sequence[str],
+    alarm: str | None,
+    label: str | None,
+    long: bool | None,
+) -> str:
+    """A table for every section, under its heading; facts, notes and the alarm stand with the last one."""
+    columns, sections, words = grid
+    parts = []
+    for i, section in enumerate(sections, start=1):
+        last = i == len(sections)
+        named = f"{title}: {section.heading}" if section.heading else title
+        only = (columns, (Section("", section.rows),), words)
+        own = f"{label}-{i}" if label else None
+        parts.append(
+            table(
+                named, facts if last else (), only, notes if last else (), alarm if last else None, own, long
+            )
+        )
+    return "\n".join(parts)
+
+
 def table(
     title: str,
     facts: Facts,
@@ -29,9 +58,12 @@ def table(
     notes: Sequence[str],
     alarm: str | None,
     label: str | None,
-    long: bool,
+    long: bool | None,
 ) -> str:
-    """A floating `table`, or a `longtable` that breaks over pages; without a grid the facts are the table."""
+    """A floating `table`, or a `longtable` that breaks over pages (None: where it has to); without a grid the facts are the
+    table."""
+    if long is None:
+        long = _lines(facts, grid, notes) > PAGE
     named = rf"\label{{{label}}}" if label else ""
     caption = (rf"\caption{{{escape(title)}}}" if title else "") + named
     if grid is None:
@@ -53,6 +85,12 @@ def table(
         lines = [r"\begin{table}", r"\centering", *above, rf"\begin{{tabular}}{{{spec}}}", r"\toprule"]
         lines += [*head, *body, r"\bottomrule", r"\end{tabular}", *below, r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def _lines(facts: Facts, grid: Grid | None, notes: Sequence[str]) -> int:
+    """Lines that a table takes, with its headings and what stands below it."""
+    body = sum(len(section.rows) + 2 * bool(section.heading) for section in grid[1]) if grid else 0
+    return body + len(facts) + len(notes) + 4
 
 
 def _line(cells: Sequence[str]) -> str:

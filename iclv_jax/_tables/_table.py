@@ -10,9 +10,9 @@ from typing import final
 import pandas as pd
 
 from iclv_jax._base._types import File, Given
-from iclv_jax._tables._latex import table
+from iclv_jax._tables._latex import table, tables
 from iclv_jax._tables._section import Section
-from iclv_jax._tables._tidy import as_grid, tidy
+from iclv_jax._tables._tidy import as_grid, tidy, workbook
 
 TABLE = "border-collapse:collapse;font-variant-numeric:tabular-nums;margin:0.4em 0"
 CELL = "text-align:{};padding:0.1em 0.7em;border:none;white-space:{}"
@@ -71,7 +71,8 @@ class Report:
         *,
         caption: str | None = None,
         label: str | None = None,
-        long: bool = False,
+        long: bool | None = None,
+        blocks: bool = False,
     ) -> str | None:
         r"""The table in LaTeX, for a document that uses the package `booktabs`.
 
@@ -85,10 +86,16 @@ class Report:
         caption, label
             Of the table, plain text; the caption is the title when None.
         long
-            A `longtable` (package of that name), which breaks over pages, for many parameters.
+            A `longtable` (package of that name), which breaks over pages; None: where the table has more lines than a page.
+        blocks
+            A table of its own for every section, with captions and labels (`label-1`, ...) to match; facts and notes stand
+            in the last one.
         """
-        grid = self._shown() if self.sections else None
-        text = table(caption or self.title, self.facts, grid, self.notes, self.alarm, label, long)
+        title, shown = caption or self.title, self._shown() if self.sections else None
+        if shown is None or not blocks or len(shown[1]) < 2:
+            text = table(title, self.facts, shown, self.notes, self.alarm, label, long)
+        else:
+            text = tables(title, self.facts, shown, self.notes, self.alarm, label, long)
         if path is None:
             return text
         Path(path).write_text(text, encoding="utf-8")
@@ -103,6 +110,25 @@ class Report:
     def to_csv(self, path: File | None = None) -> str | None:
         """`to_frame()` as CSV: written to `path`, or returned as text when None."""
         return self.to_frame().to_csv(path, index=False)
+
+    def to_dict(self) -> dict[str, object]:
+        """Title, facts, rows and notes as plain data, for JSON or YAML: `facts` are pairs, `rows` are mappings of columns to
+        the text that is printed."""
+        rows = self.to_frame().to_dict("records") if self.sections else []
+        facts = [list(pair) for pair in self.facts]
+        return {
+            "title": self.title,
+            "alarm": self.alarm,
+            "facts": facts,
+            "rows": rows,
+            "notes": list(self.notes),
+        }
+
+    def to_excel(self, path: File) -> None:
+        """A workbook with the rows on one sheet and facts and notes on another. It needs the package `openpyxl`."""
+        facts = [*self.facts, *(("note", note) for note in self.notes)]
+        about = pd.DataFrame([("", self.title), *facts], columns=["name", "value"], dtype=str)
+        workbook(path, {"table": self.to_frame(), "about": about})
 
     def _shown(self) -> tuple[tuple[str, ...], tuple[Section, ...], tuple[int, ...]]:
         """Columns, sections and `words` without the columns that have no entry."""
@@ -130,11 +156,13 @@ class Tabular(ABC):
         *,
         caption: str | None = None,
         label: str | None = None,
-        long: bool = False,
+        long: bool | None = None,
+        blocks: bool = False,
     ) -> str | None:
         """The table in LaTeX: written to `path`, or returned as text when None. The document needs the package
-        `booktabs`, and `longtable` for a table that breaks over pages (`long`). `caption` is the title when None."""
-        return self.as_report().to_latex(path, caption=caption, label=label, long=long)
+        `booktabs`, and `longtable` for a table that breaks over pages (`long`; None: where it must). With `blocks` every
+        section is a table of its own. `caption` is the title when None."""
+        return self.as_report().to_latex(path, caption=caption, label=label, long=long, blocks=blocks)
 
     def to_frame(self) -> pd.DataFrame:
         """The rows of the table as a DataFrame of text, as they are printed."""
@@ -143,6 +171,14 @@ class Tabular(ABC):
     def to_csv(self, path: File | None = None) -> str | None:
         """`to_frame()` as CSV: written to `path`, or returned as text when None."""
         return self.as_report().to_csv(path)
+
+    def to_dict(self) -> dict[str, object]:
+        """Title, facts, rows and notes as plain data."""
+        return self.as_report().to_dict()
+
+    def to_excel(self, path: File) -> None:
+        """A workbook with the rows on one sheet and facts and notes on another. It needs the package `openpyxl`."""
+        self.as_report().to_excel(path)
 
     def _repr_html_(self) -> str:
         return self.as_report()._repr_html_()
@@ -165,7 +201,8 @@ def to_latex(
     *,
     caption: str | None = None,
     label: str | None = None,
-    long: bool = False,
+    long: bool | None = None,
+    blocks: bool = False,
 ) -> str | None:
     """A table in LaTeX: a DataFrame or Series (what most methods of a fit return), or any result with a table of its own.
 
@@ -176,7 +213,7 @@ def to_latex(
     ----------
     table
         What to show.
-    path, caption, label, long
+    path, caption, label, long, blocks
         As of `fit.summary().to_latex`.
 
     Raises
@@ -185,12 +222,12 @@ def to_latex(
         For what is no table.
     """
     if isinstance(table, (Report, Tabular)):
-        return table.to_latex(path, caption=caption, label=label, long=long)
+        return table.to_latex(path, caption=caption, label=label, long=long, blocks=blocks)
     if not isinstance(table, (pd.DataFrame, pd.Series)):
         raise ValueError(
             f"to_latex takes a DataFrame, a Series or a result with a table, not {type(table).__name__}."
         )
-    return of_frame(table, caption or "").to_latex(path, label=label, long=long)
+    return of_frame(table, caption or "").to_latex(path, label=label, long=long, blocks=blocks)
 
 
 def _pairs(facts: Sequence[tuple[str, str]]) -> str:

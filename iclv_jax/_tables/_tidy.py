@@ -1,10 +1,11 @@
 """Tables as data frames and as CSV, and data frames as tables."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import File
 from iclv_jax._tables._format import number, probability
 from iclv_jax._tables._section import Section
 
@@ -19,6 +20,19 @@ def tidy(
     headed = any(s.heading for s in sections)
     rows = [([s.heading] if headed else []) + list(row) for s in sections for row in s.rows]
     return pd.DataFrame(rows, columns=(["section"] if headed else []) + named, dtype=str)
+
+
+def workbook(path: File, sheets: Mapping[str, pd.DataFrame]) -> None:
+    """Frames as the sheets of a workbook; ImportError with the way out where openpyxl is not installed."""
+    try:
+        import openpyxl  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            'Workbooks are written with openpyxl, which is not installed: pip install "iclv-jax[excel]".'
+        ) from error
+    with pd.ExcelWriter(path, engine="openpyxl") as writer:
+        for name, frame in sheets.items():
+            frame.to_excel(writer, sheet_name=name, index=not isinstance(frame.index, pd.RangeIndex))
 
 
 def as_grid(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import Protocol, runtime_checkable
 
+from iclv_jax._base._types import AnyFrame, AnyFrames, Given
 from iclv_jax._integration import Rule
 from iclv_jax._problem import Problem
 
@@ -16,10 +17,10 @@ class Binds(Protocol):
 
     def bind(
         self,
-        data: pd.DataFrame,
+        data: Given[AnyFrames],
         *,
         person: str | None = None,
-        people: pd.DataFrame | None = None,
+        people: Given[AnyFrame | None] = None,
         weights: str | Sequence[float] | np.ndarray | pd.Series | None = None,
         integration: Rule | None = None,
         memory: str | float = "2GB",

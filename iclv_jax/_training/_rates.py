@@ -11,7 +11,7 @@ import pandas as pd
 from jax.typing import ArrayLike
 
 from iclv_jax._base._arguments import check_seed
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import AnyFrame, AnyFrames, Given
 from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import Stochastic
@@ -59,7 +59,7 @@ class LearningRates(Tabular):
 
 def learning_rate_test(
     model: Given[Binds],
-    data: Given[pd.DataFrame],
+    data: Given[AnyFrames],
     transformation: Given[Callable[[optax.ScalarOrSchedule], optax.GradientTransformation]] = optax.adam,
     *,
     lowest: Given[float] = 1e-5,
@@ -70,7 +70,7 @@ def learning_rate_test(
     start: Given[Mapping[str, float] | pd.Series | None] = None,
     seed: Given[int] = 0,
     person: Given[str | None] = None,
-    people: Given[pd.DataFrame | None] = None,
+    people: Given[AnyFrame | None] = None,
     weights: Given[str | Sequence[float] | np.ndarray | pd.Series | None] = None,
     integration: Given[Rule | None] = None,
     memory: Given[str | float] = "2GB",

@@ -10,7 +10,7 @@ import optax
 import pandas as pd
 
 from iclv_jax._base._arguments import check_seed
-from iclv_jax._base._types import AnyArray, Given, Params
+from iclv_jax._base._types import AnyArray, AnyFrame, AnyFrames, Given, Params
 from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import Stochastic
@@ -67,14 +67,14 @@ class SanityChecks(Tabular):
 
 def sanity_checks(
     model: Given[Binds],
-    data: Given[pd.DataFrame],
+    data: Given[AnyFrames],
     *,
     start: Given[Mapping[str, float] | pd.Series | None] = None,
     epochs: Given[int] = 200,
     learning_rate: Given[float] = 0.05,
     seed: Given[int] = 0,
     person: Given[str | None] = None,
-    people: Given[pd.DataFrame | None] = None,
+    people: Given[AnyFrame | None] = None,
     weights: Given[str | Sequence[float] | np.ndarray | pd.Series | None] = None,
     integration: Given[Rule | None] = None,
     memory: Given[str | float] = "2GB",

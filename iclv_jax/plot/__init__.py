@@ -5,6 +5,7 @@ size. It returns the Axes, so that titles, limits and files are the user's: `plo
 """
 
 from iclv_jax.plot._coefficients import coefficients
+from iclv_jax.plot._for_pages import register as _register
 from iclv_jax.plot._gradients import gradients
 from iclv_jax.plot._item_response import item_response
 from iclv_jax.plot._latent_scores import latent_scores
@@ -17,6 +18,8 @@ from iclv_jax.plot._sizes import effective_sizes
 from iclv_jax.plot._standard_errors import standard_errors
 from iclv_jax.plot._trace import trace
 from iclv_jax.plot._willingness_to_pay import willingness_to_pay
+
+_register()
 
 __all__ = [
     "coefficients",

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import Given, Level
 from iclv_jax._density import reduced_form
 from iclv_jax._fit import Fit
 from iclv_jax._parameters import LATENT, Stack
+from iclv_jax._spec._groups import chosen_group
 from iclv_jax._spec._names import nearest
 from iclv_jax.plot._style import Axes, canvas, check_fit
 
@@ -19,7 +20,11 @@ REACH = 3.0
 
 
 def item_response(
-    fit: Given[Fit], item: Given[str], latent: Given[str | None] = None, ax: Given[Axes | None] = None
+    fit: Given[Fit],
+    item: Given[str],
+    latent: Given[str | None] = None,
+    ax: Given[Axes | None] = None,
+    group: Given[Level | None] = None,
 ) -> Axes:
     """Probabilities of an ordered item's levels by the latent variable that it measures.
 
@@ -36,17 +41,20 @@ def item_response(
         Of several latent variables that it measures, the one on the axis; the first by default.
     ax
         Axes to draw on.
+    group
+        Of a model with groups, the one whose answers are drawn.
 
     Raises
     ------
     ValueError
-        For a name that is no ordered item, and a latent variable that it does not measure.
+        For a name that is no ordered item, a latent variable that it does not measure, and a group that is none.
     """
     stack, of = _place(check_fit(fit, "item_response", "problem"), item)
     latent = of[0] if latent is None else latent
     if latent not in of:
         raise ValueError(f"Item {item!r} does not measure {latent!r}. {nearest(latent, of)}")
-    values, chances = _curves(fit, stack, item, latent)
+    at = chosen_group(fit.problem.spec.groups, group, "plot.item_response")
+    values, chances = _curves(fit, stack, item, latent, at)
     ax = canvas(ax, 5.6, 3.4)
     from matplotlib import colormaps
 
@@ -75,12 +83,16 @@ def _place(fit: Given[Fit], item: str) -> tuple[Stack, Sequence[str]]:
     return stack, discrete[item].of
 
 
-def _curves(fit: Given[Fit], stack: Stack, item: str, latent: str) -> tuple[np.ndarray, np.ndarray]:
+def _curves(
+    fit: Given[Fit], stack: Stack, item: str, latent: str, at: int | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Values of the latent variable, and the probabilities of the levels at them, (value, level)."""
     core = fit.problem.core
-    block = core.structure.items[fit.problem.table.stacks.index(stack)]
-    cells = core.structure.map.dense(core.theta(jnp.asarray(fit.estimates)))
-    size, covariates = core.structure.system.latents, jnp.asarray(core.person.covariates)
+    structure = core.structure.of_group(at or 0)
+    block = structure.items[fit.problem.table.stacks.index(stack)]
+    cells = structure.map.dense(structure.map.theta(core.constants, jnp.asarray(fit.estimates)))
+    people = slice(None) if at is None else np.flatnonzero(np.asarray(core.person.group) == at)
+    size, covariates = structure.system.latents, jnp.asarray(core.person.covariates)[people]
     means, factors = jax.vmap(lambda x: reduced_form(cells[LATENT], x))(covariates)
     means, factors = means[:, :size], factors[:, :size]
     which = fit.problem.spec.positions[latent]

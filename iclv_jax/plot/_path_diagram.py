@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import Given, Level
+from iclv_jax._report._table import of_group
 from iclv_jax._spec import _names as names
 from iclv_jax.plot._layout import LETTER, Layout, Node, alternatives, covariate_terms, layout
 from iclv_jax.plot._style import BLUE, GREY, INK, ORANGE, PALE, canvas, check_fit
@@ -20,7 +21,11 @@ FOOT = "* p < 0.10   ** p < 0.05   *** p < 0.01"
 
 
 def path_diagram(
-    fit: Given[Any], ax: Given[Any] = None, items: Given[bool] = True, cov: Given[str | None] = None
+    fit: Given[Any],
+    ax: Given[Any] = None,
+    items: Given[bool] = True,
+    cov: Given[str | None] = None,
+    group: Given[Level | None] = None,
 ) -> Any:
     """Latent variables (ellipses), covariates and items (boxes) and the choice, with arrows and estimates.
 
@@ -40,18 +45,20 @@ def path_diagram(
         Whether to draw items and loadings.
     cov
         Kind of covariance behind the stars, as of `fit.cov_params`.
+    group
+        Of a model with groups, the one to draw.
 
     Raises
     ------
     ValueError
-        For a model without latent variables.
+        For a model without latent variables, and for a group that it does not have.
     """
     spec, levels = check_fit(fit, "path_diagram", "problem", "table").problem.spec, fit.problem.panel.levels
     if not spec.order:
         raise ValueError(
             "plot.path_diagram: the model has no latent variables. plot.coefficients shows the rest."
         )
-    table = fit.table(cov)
+    table = of_group(fit.problem, fit.table(cov), group, "plot.path_diagram")
     plan = layout(fit.problem, table, items)
     ax = canvas(ax, plan.size[0] + 0.3, plan.size[1] + 0.8)
     drawing = Drawing(ax, table, plan)

@@ -1,0 +1,239 @@
+"""The exact Hessian where normal items were integrated in closed form.
+
+Items meet through the posterior mean of the latent variables, so that they cannot be taken one by one. But among people who
+answered the same items two things hold. What is left of eta is affine in what is known of a person,
+`eta = a + G z + C u` with z = (covariates, answers): the choices have their exact Hessian in a, G and C as in any model.
+And the log marginal density of the items is quadratic in z, so that its sum over people is that over the few points that
+have the same mean and covariance of z. The chain rule then goes through functions without people in them:
+
+    H = sum_p J_p' H_p J_p + d2 sum_p [ g_p' (a, G, C)_p + sum_k v_pk log f(z_pk) ]    over patterns of answers p.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._base._linear import cholesky
+from iclv_jax._base._types import Array, CellTree, Float, Hessian, Params, Scalar
+from iclv_jax._density import Affine, Conditioned, Places, Structure
+from iclv_jax._density._affine import FACTOR, INDEX, SLOPES
+from iclv_jax._density._conditioned import Conditional
+from iclv_jax._derivatives._basic import Expansion, few, few_at_a_time
+from iclv_jax._derivatives._exact import AT_ONCE, batch_expansion, expand_by_blocks
+from iclv_jax._derivatives._layout import Layout, layout
+from iclv_jax._integration import Nodes
+from iclv_jax._likelihood import Core
+from iclv_jax._panel import Data, Person
+from iclv_jax._parameters import LATENT
+
+LITTLE = 20_000
+"""People times parameters up to which automatic differentiation through all people takes less time, most of it to compile:
+nine items of 301 people compiled in half the time."""
+
+
+def expand_exact(core: Core, params: Params) -> Expansion:
+    """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding."""
+    system = core.structure.system
+    much = core.people.size * params.shape[0] > LITTLE
+    if isinstance(system, Conditioned) and system.patterns and much and core.person.group is None:
+        return _expanded(core, _Left(core.structure, system, core.person.covariates.shape[1]), params)
+    return expand_by_blocks(core, params)
+
+
+class _Sums(NamedTuple):
+    """Over the people of one pattern: the choices' log-likelihood with its derivatives by `_Left.values`, and number and
+    covariance (times the number) of what is known."""
+
+    value: Scalar
+    gradient: Float[Array, " live"]
+    curvature: Float[Array, "live live"]
+    square: Float[Array, "known known"]
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What is left of eta given the answers: its parameters a, G and C by pattern, as functions of theta's arrays."""
+
+    structure: Structure
+    system: Conditioned
+    covariates: int
+
+    @cached_property
+    def inner(self) -> Structure:
+        """The model of the choices given the answers."""
+        system = self.system
+        left = Affine(system.latents, system.drivers, system.linked, system.drawn)
+        return Structure(self.structure.map, left, self.structure.choices)
+
+    @property
+    def known(self) -> int:
+        """How many covariates and items there are."""
+        return self.covariates + len(self.system.patterns[0])
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Live entries: of every drawn entry of eta its intercept and slopes, the lower triangle of C, then the choices'."""
+        drawn = self.system.drawn
+        lower = [i * len(drawn) + j for i in range(len(drawn)) for j in range(i + 1)]
+        places = Places(((INDEX,),) * len(drawn) + ((FACTOR,),) * len(lower), (*drawn, *lower))
+        whole = layout(self.structure.map, tuple(block.name for block in self.structure.blocks))
+        choices, width = whole.blocks[len(self.system.stacks) :], self.known + 1
+        return Layout(
+            live=whole.live[len(whole.live) - sum(map(len, choices)) :],
+            structural=places,
+            place=np.concatenate(
+                [np.repeat(np.arange(len(drawn)), width), len(drawn) + np.arange(len(lower))]
+            ),
+            covariate=np.concatenate([np.tile(np.arange(width), len(drawn)), np.zeros(len(lower), int)]),
+            blocks=choices,
+        )
+
+    def given(self, cells: CellTree, known: Array, pattern: tuple[bool, ...]) -> Conditional:
+        """Eta given what is known of a person who answered these items."""
+        first, data = self.covariates, []
+        for section, _ in self.system.stacks:
+            count = cells[section]["intercept"].shape[0]
+            at = slice(first - self.covariates, first - self.covariates + count)
+            occurs = jnp.asarray(np.array(pattern)[at])
+            data.append(Data(known[first : first + count], jnp.zeros((count, 0), bool), occurs))
+            first += count
+        return self.system.given(cells, Person(known[: self.covariates], (), tuple(data)))
+
+    def cells(self, cells: CellTree, pattern: tuple[bool, ...]) -> CellTree:
+        """The arrays of `inner`, as arrays of the model."""
+        drawn, none = np.array(self.system.drawn, int), jnp.zeros(self.known)
+        here = self.given(cells, none, pattern)
+        slopes = jax.jacfwd(lambda known: self.given(cells, known, pattern).mean)(none)
+        seen = here.covariance[np.ix_(drawn, drawn)]
+        factor = cholesky(seen) if len(drawn) else seen
+        return {**cells, LATENT: {INDEX: here.mean, SLOPES: slopes, FACTOR: factor}}
+
+    def values(self, theta: Array, pattern: tuple[bool, ...]) -> Float[Array, " live"]:
+        """The live entries of `layout`."""
+        left = self.cells(self.structure.map.dense(theta), pattern)[LATENT]
+        drawn = np.array(self.system.drawn, int)
+        index = jnp.concatenate([left[INDEX][:, None], left[SLOPES]], axis=1)[drawn]
+        lower = left[FACTOR][np.tril_indices(len(drawn))]
+        return jnp.concatenate([index.reshape(-1), lower, theta[self.layout.live]])
+
+
+def _expanded(core: Core, left: _Left, params: Params) -> Expansion:
+    patterns = left.system.patterns
+    count, mean = _first_moments(core, left)
+    sums = _sums(core, left, params, mean)
+    points = [_points(n, m, s.square) for n, m, s in zip(count, mean, sums, strict=True)]
+
+    def items(p: Params) -> Scalar:
+        cells, total = core.structure.map.dense(core.theta(p)), jnp.zeros(())
+        for pattern, (at, weight) in zip(patterns, points, strict=True):
+            logs = jax.vmap(lambda known, k=pattern: left.given(cells, known, k).log_marginal)(at)
+            total = total + weight * logs.sum()
+        return total
+
+    chosen = list(zip(patterns, sums, strict=True)) if left.inner.choices else []
+
+    def along(p: Params) -> Scalar:
+        theta, total = core.theta(p), items(p)
+        for pattern, s in chosen:
+            total = total + jnp.dot(s.gradient, left.values(theta, pattern))
+        return total
+
+    of_items, gradient = items(params), jax.grad(along)(params)
+    matrix = _hessian(along, params)
+    for pattern, s in chosen:
+        jacobian = jax.jacfwd(lambda p, k=pattern: left.values(core.theta(p), k))(params)
+        matrix = matrix + jacobian.T @ s.curvature @ jacobian
+    value = of_items + sum((s.value for s in sums), jnp.zeros(()))
+    return Expansion(value, gradient, 0.5 * (matrix + matrix.T), of_items)
+
+
+def _hessian(function: Callable[[Params], Scalar], params: Params) -> Hessian:
+    def product(direction: Params) -> Params:
+        return jax.jvp(jax.grad(function), (params,), (direction,))[1]
+
+    return few_at_a_time(product, jnp.eye(params.shape[0]))
+
+
+def _known(person: Person, stacks: int) -> Float[Array, "person known"]:
+    """Covariates and answers of people, zero where missing."""
+    answers = [jnp.where(d.occurs, d.outcome, 0.0) for d in person.data[:stacks]]
+    return jnp.concatenate([person.covariates, *answers], axis=1)
+
+
+def _of_pattern(left: _Left, person: Person, weights: Array) -> list[Array]:
+    """The weights of people pattern by pattern, zero for those of the others."""
+    patterns = left.system.patterns
+    if len(patterns) == 1:
+        return [weights]
+    occurs = jnp.concatenate([d.occurs for d in person.data[: len(left.system.stacks)]], axis=1)
+    return [jnp.where((occurs == np.array(pattern)).all(axis=1), weights, 0.0) for pattern in patterns]
+
+
+def _first_moments(core: Core, left: _Left) -> tuple[list[Scalar], list[Array]]:
+    """Weight and mean of what is known, by pattern."""
+
+    def batch(person: Person, nodes: Nodes, weights: Array) -> list[tuple[Scalar, Array]]:
+        known = _known(person, len(left.system.stacks))
+        return [(w.sum(), w @ known) for w in _of_pattern(left, person, weights)]
+
+    zero = [(jnp.zeros(()), jnp.zeros(left.known)) for _ in left.system.patterns]
+    found = core.people.fold(batch, zero, few(core, AT_ONCE))
+    return [n for n, _ in found], [total / jnp.where(n > 0.0, n, 1.0) for n, total in found]
+
+
+def _sums(core: Core, left: _Left, params: Params, mean: list[Array]) -> list[_Sums]:
+    cells = core.structure.map.dense(core.theta(params))
+    choices = bool(left.inner.choices)
+    here = [left.cells(cells, pattern) if choices else {} for pattern in left.system.patterns]
+    live = len(left.layout.place) + len(left.layout.live)
+
+    def one(known: Array, about: Array, at: CellTree, person: Person, nodes: Nodes, weights: Array) -> _Sums:
+        apart = known - about
+        square = (apart * weights[:, None]).T @ apart
+        if not choices:
+            return _Sums(jnp.zeros(()), jnp.zeros(live), jnp.zeros((live, live)), square)
+        person = person._replace(covariates=known)
+        value, _, gradient, matrix = batch_expansion(
+            left.inner, left.layout, lambda _: at, person, nodes, weights
+        )
+        return _Sums(value, gradient, matrix, square)
+
+    def batch(
+        person: Person, nodes: Nodes, weights: Array, mean: list[Array], here: list[CellTree]
+    ) -> list[_Sums]:
+        known = _known(person, len(left.system.stacks))
+        each = zip(mean, here, _of_pattern(left, person, weights), strict=True)
+        return [one(known, about, at, person, nodes, w) for about, at, w in each]
+
+    size = left.known
+    zero = _Sums(jnp.zeros(()), jnp.zeros(live), jnp.zeros((live, live)), jnp.zeros((size, size)))
+    return core.people.fold(batch, [zero] * len(mean), few(core, AT_ONCE), shared=(mean, here))
+
+
+def _points(
+    count: Scalar, mean: Array, square: Float[Array, "known known"]
+) -> tuple[Float[Array, "point known"], Scalar]:
+    """Points that have this mean, and with this weight each this sum of squares about it: corners of a simplex, stretched.
+
+    By eigenvectors of the correlations, since a column may be constant or a sum of others.
+    """
+    size = mean.shape[0]
+    spread = jnp.sqrt(jnp.diagonal(square))
+    spread = jnp.where(spread > 0.0, spread, 1.0)
+    lengths, axes = jnp.linalg.eigh(square / jnp.outer(spread, spread))
+    # Of a matrix of products: what is below zero is rounding.
+    arms = spread[:, None] * axes * jnp.sqrt(jnp.maximum(lengths, 0.0))
+    weight = count / (size + 1)
+    scale = jnp.sqrt(jnp.where(weight > 0.0, weight, 1.0))
+    return mean + (_simplex(size) @ arms.T) / scale, weight
+
+
+def _simplex(size: int) -> np.ndarray:
+    """(size + 1, size): columns orthonormal, each with sum zero."""
+    against = np.concatenate([np.ones((size + 1, 1)), np.eye(size + 1)[:, :size]], axis=1)
+    return np.linalg.qr(against)[0][:, 1:]

@@ -1,0 +1,109 @@
+"""Models written as text, with items of the families that the language knows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from iclv_jax._base._types import Given, Level
+from iclv_jax._families._continuous import Continuous
+from iclv_jax._families._ordered import Ordered
+from iclv_jax._spec import Indicator, Kernel, Mixing
+from iclv_jax._spec._text import Item, TextError, read, write
+
+Written = TypeVar("Written")
+
+
+def from_text(
+    model: Callable[..., Written],
+    text: Given[str],
+    *,
+    ordered: Given[Sequence[str] | bool] = (),
+    choice: Given[Kernel | Sequence[Kernel] | None] = None,
+    auto: Given[bool] = True,
+    link: Given[Literal["probit", "logit"]] = "probit",
+    missing: Given[Sequence[Any]] = (),
+    random: Given[Mapping[str, Mixing] | None] = None,
+    modules: Given[Mapping[str, Any] | None] = None,
+) -> Written:
+    """A model written in the language of R's lavaan (Rosseel 2012).
+
+    Parameters
+    ----------
+    text
+        Statements by line or between semicolons; `#` and `!` begin comments. `visual =~ x1 + x2` measures (a latent
+        variable on the right makes a higher-order factor), `visual ~ age + textual` regresses, `a ~~ b` covaries (latent
+        variables, or residuals of continuous items), `x1 ~ 1` is an intercept, `u1 | t1 + t2` are thresholds,
+        `ab := a*b` reports a function of labelled parameters with its standard error, and `a == b`, `a == 2*b`, `a > 0`,
+        `a < 1` constrain them. In front of a term stand `0.5*` (fixed), `NA*` (free), `a*` (a label: equal labels are
+        equal parameters), `equal("f=~x1")*`, `start(0.8)*`, `lower(0)*`, `upper(1)*`. Names that are no words stand
+        between backquotes.
+    ordered
+        Items that are ordered, or True for all; those with thresholds in the text are anyway. Unlike lavaan's limited
+        information, the likelihood is that of all answers; the response behind the levels has a residual variance of 1.
+    choice, random, modules
+        As of `Model`; the utilities use latent variables of the text.
+    auto
+        Whether what the text does not say is as lavaan's `sem` has it: first loadings are 1, exogenous latent
+        variables covary, so do disturbances of outcomes that predict nothing, and items have intercepts. False: none
+        of that, and every latent variable needs a fixed loading or variance. Residual variances are free in any case.
+    link, missing
+        Of the ordered items, and of all items.
+
+    Covariates are conditioned on (`fixed.x`): log-likelihoods compare with lavaan's without the covariates' own part.
+    Parameters have the names of `Model`: a loading on a higher-order factor is `visual ~ g`.
+
+    Raises
+    ------
+    ValueError
+        `iclv.TextError`, with `line` and `column`, for whatever cannot be read or does not fit together.
+    """
+    try:
+        parts = read(text, ordered, auto)
+        return model(
+            parts.latents,
+            items_of(parts.items, link, missing),
+            choice,
+            covariances=parts.covariances,
+            random=random,
+            define=parts.define,
+            fixed=parts.fixed,
+            equal=parts.equal,
+            bounds=parts.bounds,
+            start=parts.start,
+            modules=modules,
+            derived=parts.derived,
+        )
+    except TextError:
+        raise
+    except ValueError as error:
+        raise TextError(str(error)) from error
+
+
+def to_text(model: Any) -> str:
+    """The latent variables and items in the language that `from_text` reads, every parameter said in full; choices and
+    random coefficients have no place in it.
+
+    Raises
+    ------
+    ValueError
+        For what the language has no words for: Python functions in `on=`, `define=` or `derived=`, shared thresholds,
+        standardised covariates, other families of items.
+    """
+    return write(model.spec)
+
+
+def items_of(items: Mapping[str, Item], link: str, missing: Given[Sequence[Level]]) -> list[Indicator]:
+    """Continuous items, and ordered ones with thresholds of their own."""
+    return [_item(item, link, missing) for item in items.values()]
+
+
+def _item(item: Item, link: str, missing: Given[Sequence[Level]]) -> Indicator:
+    if item.on:
+        raise TextError(
+            f"The covariate {item.on[0]!r} acts on the item {item.column!r} directly: items with covariates of their own "
+            "are not in this version. Let it act on the latent variable."
+        )
+    if item.ordered:
+        return Ordered(
+            item.column, of=item.of, link=link, intercept=item.intercept, scale=item.scale, missing=missing
+        )
+    return Continuous(item.column, of=item.of, missing=missing)

@@ -1,0 +1,181 @@
+"""What a text says as the parts of a model, and which of lavaan's defaults it gets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from iclv_jax._spec import _names as names
+from iclv_jax._spec._latent import Latent
+from iclv_jax._spec._names import nearest
+from iclv_jax._spec._text._formula import Formula
+from iclv_jax._spec._text._statements import ONE, Statements, Term, statements
+from iclv_jax._spec._text._tokens import TextError
+
+RANK = {"=~": 0, "~": 1, "~~": 2, "|": 3}
+
+
+@dataclass
+class Item:
+    """An item as a text has it; `on` are covariates that act on it directly."""
+
+    column: str
+    of: list[str] = field(default_factory=list)
+    on: list[str] = field(default_factory=list)
+    ordered: bool = False
+    intercept: bool = False
+    scale: bool = False
+
+
+@dataclass
+class Parts:
+    """The arguments of a model."""
+
+    latents: list[Latent] = field(default_factory=list)
+    items: dict[str, Item] = field(default_factory=dict)
+    covariances: list[tuple[str, str]] = field(default_factory=list)
+    fixed: dict[str, float] = field(default_factory=dict)
+    equal: list[list[str]] = field(default_factory=list)
+    define: dict[str, Formula] = field(default_factory=dict)
+    derived: dict[str, Formula] = field(default_factory=dict)
+    bounds: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    start: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Named:
+    """A term with the name and the kind of its parameter."""
+
+    name: str
+    kind: str
+    term: Term
+
+
+class Reading:
+    """The terms of a text in the order of the model, and the variables that they speak of."""
+
+    def __init__(self, text: str, ordered: Sequence[str] | bool, auto: bool) -> None:
+        self.said: Statements = statements(text)
+        self.auto = auto
+        self.terms = sorted(self.said.terms.values(), key=lambda t: (RANK[t.operator], t.right == ONE))
+        measured = [t for t in self.terms if t.operator == "=~"]
+        self.latents = list(dict.fromkeys(t.left for t in measured))
+        self.parts = Parts()
+        self.on: dict[str, list[str]] = {v: [] for v in self.latents}
+        for term in measured:
+            if term.right in self.on:
+                self.on[term.right].append(term.left)
+            else:
+                self._item(term.right).of.append(term.left)
+        self._mark_ordered(ordered)
+        self.named = [self._named(term) for term in self.terms]
+
+    def _item(self, column: str) -> Item:
+        return self.parts.items.setdefault(column, Item(column))
+
+    def _mark_ordered(self, ordered: Sequence[str] | bool) -> None:
+        items = self.parts.items
+        for term in self.said.of("|"):
+            if term.left not in items:
+                raise term.place.error(
+                    f"{term.left!r} has thresholds, but is no item. {nearest(term.left, items)}"
+                )
+            items[term.left].ordered = True
+        for name in items if ordered is True else names.as_tuple(ordered or ()):
+            if name not in items:
+                raise TextError(
+                    f"ordered= names {name!r}, which is no item of the text. {nearest(name, items)}"
+                )
+            items[name].ordered = True
+
+    # --- what a term is called ------------------------------------------------------------------------------------
+
+    def _named(self, term: Term) -> Named:
+        left, right = term.left, term.right
+        if term.operator == "=~":
+            if right in self.on:
+                return Named(names.slope(right, left), "loading", term)
+            return Named(names.loading(left, right), "loading", term)
+        if term.operator == "|":
+            return Named(self._threshold(term), "threshold", term)
+        if term.operator == "~~":
+            return self._covariance(term)
+        return self._intercept(term) if right == ONE else self._regression(term)
+
+    def _threshold(self, term: Term) -> str:
+        digits = term.right[1:]
+        if term.right[:1] != "t" or not (digits.isascii() and digits.isdigit()) or int(digits) < 1:
+            raise term.place.error(f"Thresholds are called t1, t2, ..., not {term.right!r}.")
+        return names.threshold(term.left, int(digits))
+
+    def _covariance(self, term: Term) -> Named:
+        left, right, items = term.left, term.right, self.parts.items
+        known = [*self.latents, *items]
+        for name in (left, right):
+            if name not in known:
+                raise term.place.error(
+                    f"{name!r} has a (co)variance, but is neither a latent variable nor an item. Covariates are taken as "
+                    f"given: leave their variances out. {nearest(name, known)}"
+                )
+        if left == right:
+            if left in items and items[left].ordered:
+                items[left].scale = not (term.fixed == 1.0 and term.label is None)
+            return Named(names.variance(left), "variance", term)
+        if (left in items) != (right in items):
+            raise term.place.error(
+                f"{left!r} and {right!r} are a latent variable and an item: they cannot covary here."
+            )
+        first, second = sorted((left, right), key=known.index)
+        if term.fixed != 0.0 or term.label is not None:
+            self.parts.covariances.append((first, second))
+        return Named(names.covariance(first, second), "covariance", term)
+
+    def _intercept(self, term: Term) -> Named:
+        if term.left not in self.on and term.left not in self.parts.items:
+            raise self._nobody(term)
+        if term.left in self.parts.items:
+            self.parts.items[term.left].intercept = True
+        return Named(names.intercept(term.left), "intercept", term)
+
+    def _regression(self, term: Term) -> Named:
+        left, right = term.left, term.right
+        if right in self.parts.items and left in self.on:
+            raise term.place.error(
+                f"{right!r} is an item and predicts {left!r}. Items measure; use a copy of the column."
+            )
+        if left in self.on:
+            if right not in self.on[left]:
+                self.on[left].append(right)
+            return Named(names.slope(left, right), "regression", term)
+        if left not in self.parts.items:
+            raise self._nobody(term)
+        item = self.parts.items[left]
+        if right in self.on:
+            if right in item.of:
+                raise term.place.error(f"{left!r} measures {right!r} already by '=~'. Keep one of them.")
+            item.of.append(right)
+            return Named(names.loading(right, left), "regression", term)
+        if right in self.parts.items:
+            raise term.place.error(
+                f"The item {right!r} predicts the item {left!r}: use a copy of the column."
+            )
+        item.on.append(right)
+        return Named(names.slope(left, right), "regression", term)
+
+    def _nobody(self, term: Term) -> TextError:
+        known = [*self.latents, *self.parts.items]
+        return term.place.error(
+            f"{term.left!r} has an equation, but is neither a latent variable nor an item of one. An observed outcome is an "
+            f"item of a latent variable with a fixed error variance. {nearest(term.left, known)}"
+        )
+
+    # --- defaults --------------------------------------------------------------------------------------------------
+
+    def automatic_pairs(self) -> list[tuple[str, str]]:
+        """Latent variables that covary unless the text says otherwise: exogenous ones, and outcomes that predict nothing."""
+        effects = [t for t in self.terms if t.operator == "~" and t.right != ONE]
+        outcomes = {t.left for t in effects}
+        predictors = {t.right for t in effects}
+        lower = {t.right for t in self.terms if t.operator == "=~"}
+        exogenous = [v for v in self.latents if v not in outcomes and v not in lower]
+        last = [v for v in self.latents if v in outcomes and v not in predictors]
+        return [*combinations(exogenous, 2), *combinations(last, 2)]
