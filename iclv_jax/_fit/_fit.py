@@ -78,13 +78,11 @@ def fit(
     begin = time.perf_counter()
     optimizer = checked_optimizer(optimizer)
     check_accuracy(accuracy)
+    who: dict[str, Any] = {"person": person, "people": people, "weights": weights, "cluster": cluster}
     problem = bind(
         spec,
         data,
-        person=person,
-        people=people,
-        weights=weights,
-        cluster=cluster,
+        **who,
         integration=integration,
         memory=memory,
         weights_are=weights_are,

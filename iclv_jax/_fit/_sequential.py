@@ -56,13 +56,11 @@ def fit_sequential(
 ) -> SequentialFit:
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
     begin, optimizer = time.perf_counter(), _checked(spec, optimizer)
+    who: dict[str, Any] = {"person": person, "people": people, "weights": weights, "cluster": cluster}
     problem = bind(
         spec,
         data,
-        person=person,
-        people=people,
-        weights=weights,
-        cluster=cluster,
+        **who,
         integration=integration,
         memory=memory,
         weights_are=weights_are,

@@ -202,7 +202,7 @@ def profile(
     walks = {f"the {side} end": (sign, bounds[side], wanted, unit) for side, sign in SIDES.items()}
     found = list(do_all(to_end, setup, walks, workers, known).values())
     ends = [float(answer["end"]) for answer in found]
-    notes = [f"{side} end: {a['note']}" for side, a in zip(SIDES, found, strict=True) if a["note"]]
+    notes = [f"{side} end: {a['note']}" for side, a in zip(SIDES, found, strict=True) if str(a["note"])]
     values = _grid(points, *ends)
     sides = zip(SIDES, (values < estimate, values >= estimate), found, strict=True)
     further = {
