@@ -36,7 +36,7 @@ def test_an_accurate_integral(model, data):
 
 
 def test_too_few_draws_from_the_prior(model, data):
-    with pytest.warns(UserWarning, match="accura"):
+    with pytest.warns(UserWarning, match="carry weight"):
         fit = model.fit(
             data, person="id", progress=False, integration=iclv.MonteCarlo(4, seed=2), accuracy=None
         )

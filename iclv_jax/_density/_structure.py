@@ -64,13 +64,15 @@ def _choice(spec: Spec, choice: Kernel, at: int, table: int) -> Choice:
     utility, drivers = choice.utility, spec.drivers
     names = utility.parameters
     random: list[Random] = []
+    within: list[Random] = []
     place = count()
     for name, mixing in spec.random:
         if name in names:
             cells = tuple((key, next(place)) for key in mixing.starts if key != MEAN)
-            random.append(Random(names.index(name), mixing, drivers[name], cells))
+            driver = drivers.get(name, len(within))
+            (random if name in drivers else within).append(Random(names.index(name), mixing, driver, cells))
     latents = tuple(spec.positions[name] for name in utility.latents)
-    return Choice(choice.name, at, table, choice, latents, tuple(random))
+    return Choice(choice.name, at, table, choice, latents, tuple(random), within=tuple(within))
 
 
 def _system(
@@ -81,7 +83,7 @@ def _system(
     conditioned: bool,
     patterns: Patterns,
 ) -> System:
-    sizes = len(spec.latents), len(spec.random), spec.linked
+    sizes = len(spec.latents), len(spec.drivers), spec.linked
     if conditioned:
         seen = dict.fromkeys(i for choice in choices for i in choice.latents)
         kept = (*seen, *spec.drivers.values())

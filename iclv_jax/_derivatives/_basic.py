@@ -97,7 +97,10 @@ def few(core: Core, at_once: int = AT_ONCE) -> int:
     data = people.held.person.data
     choices = zip(data[len(data) - len(rows) :], rows, strict=True)
     items = data[: len(data) - len(rows)]
-    entries = sum(d.occurs.shape[1] for d in items) + sum(d.offered.shape[2] * n for d, n in choices)
+    entries = sum(d.occurs.shape[1] for d in items) + sum(
+        d.offered.shape[2] * n * block.inner.count
+        for (d, n), block in zip(choices, core.structure.choices, strict=True)
+    )
     each = people.node_count * entries
     return min(people.batch, max(1, at_once // max(each, 1)))
 

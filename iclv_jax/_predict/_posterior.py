@@ -51,7 +51,9 @@ def random_values(shape: Structure, cells: CellTree, world: World) -> Float[Arra
     """The random coefficients at a draw, in the order of their drivers."""
     found: dict[int, Array] = {}
     for choice in shape.choices:
-        coefficients = choice.coefficients(cells[choice.name], world)
+        # Those that are drawn anew in every row are not the person's.
+        here = world._replace(inner=jnp.zeros(len(choice.within))) if choice.within else world
+        coefficients = choice.coefficients(cells[choice.name], here)
         for random in choice.random:
             found.setdefault(random.driver, coefficients[random.coefficient])
     return jnp.stack([found[i] for i in sorted(found)]) if found else jnp.zeros(0)

@@ -52,8 +52,12 @@ def mean_worth(view: View, params: Params, cost: Marginal) -> Array:
 
 def _costs(block: Choice, cells: CellTree, cost: Marginal, person: Person, world: World) -> Array:
     """Marginal utilities of cost in every situation."""
-    b, lv = block.coefficients(cells, world), block.felt(world)
-    return jax.vmap(lambda row: cost.at(block.utility, b, row, lv))(person.tables[block.table])
+
+    def rows(world: World) -> Array:
+        b, lv = block.coefficients(cells, world), block.felt(world)
+        return jax.vmap(lambda row: cost.at(block.utility, b, row, lv))(person.tables[block.table])
+
+    return block.inner.mean(rows, world)
 
 
 @partial(compiled, static_argnames=("cost", "pooled"))

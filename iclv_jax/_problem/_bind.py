@@ -64,7 +64,7 @@ def of_panel(
     `masked` utilities and `patterns` of answers are those of these data, or of more than these (no patterns: any)."""
     spec = in_every_group(spec, panel.levels)
     table = build_table(spec, panel.levels, panel.moments)
-    seen = len(spec.felt) + len(spec.random)
+    seen = len(spec.felt) + len(spec.drivers)
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
     steady = tuple(map(steady_columns, panel.person.tables)) if steady is None else steady
     masked = tuple(t.masked for t in panel.tables) if masked is None else masked

@@ -19,6 +19,9 @@ from iclv_jax._spec._trace import Traced, check_arguments, record, trace
 from iclv_jax._spec._utility import Utility, trace_utility
 from iclv_jax._spec._values import finite
 
+MOST_WITHIN = 3
+"""Coefficients of a choice that may be drawn anew in every situation."""
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -64,7 +67,8 @@ class Spec:
     @property
     def drivers(self) -> dict[str, int]:
         """Places of the drivers of random coefficients, behind the latent variables."""
-        return {name: len(self.latents) + i for i, (name, _) in enumerate(self.random)}
+        between = (name for name, mixing in self.random if not mixing.within)
+        return {name: len(self.latents) + i for i, name in enumerate(between)}
 
     @property
     def spreads(self) -> dict[str, str]:
@@ -96,7 +100,7 @@ class Spec:
     @property
     def dimension(self) -> int:
         """Number of disturbances and random-coefficient shocks that are integrated out."""
-        return len(self.latents) + len(self.random)
+        return len(self.latents) + len(self.drivers)
 
     @cached_property
     def module_of(self) -> dict[str, str]:
@@ -313,6 +317,15 @@ def _check_random(
                 f"random[{name!r}] is a distribution such as iclv.Normal() or iclv.LogNormal(sign=-1), not "
                 f"{mixing!r}."
             )
+        if not isinstance(mixing.within, bool):
+            raise ValueError(f"random[{name!r}]: within is True or False, not {mixing.within!r}.")
+    for choice in choices:
+        anew = [n for n, m in random.items() if m.within and n in choice.utility.parameters]
+        if len(anew) > MOST_WITHIN:
+            raise ValueError(
+                f"random= draws {len(anew)} coefficients of a utility anew in every situation ({', '.join(anew)}); at most "
+                f"{MOST_WITHIN} can be: they are integrated by a product rule. Leave within=True to those that need it."
+            )
     return tuple(random.items())
 
 
@@ -321,6 +334,11 @@ def _check_covariances(
 ) -> tuple[tuple[str, str], ...]:
     found = check_pairs(as_tuple(pairs), latents, list(random))
     for name in (name for pair in found for name in pair):
+        if name in random and random[name].within:
+            raise ValueError(
+                f"covariances= names {name!r}, which is drawn anew in every situation (within=True) and covaries with "
+                "nothing. Leave one of them out."
+            )
         if name in random and random[name].spread is None:
             raise ValueError(
                 f"covariances= names {name!r}, whose distribution {type(random[name]).__name__} has no spread to give the "
