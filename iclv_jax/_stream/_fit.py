@@ -113,14 +113,17 @@ def _begun(
     given."""
     first = problem.first
     begun, staged = start_values(first, start)
+    default = begun
     if not isinstance(start, str):
         return begun, first.rule.stages()[-1]
     if staged:
         begun, _, ended = sequential_start(first, jnp.asarray(begun), bar, None, None)
         if ended is not None:
-            return np.asarray(begun), first.rule.stages()[-1]
+            return default, first.rule.stages()[-1]
     # Errors of a rule add up over chunks, so that the first may have its share of them.
     share = problem.passed.first.panel.weights.sum() / problem.passed.weight
     aim = None if target is None else float(target * share)
     outcome, _ = maximise(joint_stage(first), np.asarray(begun), optimizer, bar, None, None, aim)
-    return outcome.params, outcome.objective.problem.rule
+    found = outcome.report.verdict.success
+    # So few people may have no maximum, and estimates that run away are no place to begin.
+    return outcome.params if found else default, outcome.objective.problem.rule
