@@ -195,6 +195,36 @@ class Same:
     reference: Callable[[], object]
 
 
+VALUES = [0.1, 0.7, 1.1, 0.2, 0.8, 1.2, 0.3, 0.9, 1.3]
+
+
+def items(**options):
+    names = ("q1", "q2", "q3")
+    return iclv.Model(
+        latent=[iclv.Latent("z")], indicators=[iclv.Continuous(q, of="z") for q in names], **options
+    )
+
+
+def ordered(**options):
+    frame = data().assign(o=np.digitize(data()["q1"], [-1.0, 0.0, 1.0]))
+    item = iclv.Ordered("o", of="z")
+    return iclv.Model(latent=[iclv.Latent("z")], indicators=[item], **options).bind(frame)
+
+
+def second(**options):
+    """The items of `items`, one of them measuring a latent variable that is nothing but `z`."""
+    of = {"q1": "z", "q2": "w", "q3": "z"}
+    latent = [iclv.Latent("z"), iclv.Latent("w", on=["z"])]
+    model = iclv.Model(latent=latent, indicators=[iclv.Continuous(q, of=v) for q, v in of.items()], **options)
+    problem = model.bind(data(), integration=iclv.GaussHermite(7))
+    names = [n.replace("w =~", "z =~") for n in problem.names]
+    reference = items().bind(data()).names
+    params = jnp.asarray([VALUES[reference.index(n)] for n in names])
+    assert np.isfinite(np.asarray(problem.score(params))).all()
+    assert np.isfinite(np.asarray(problem.hessian(params))).all()
+    return problem.loglike(params)
+
+
 REFUSED = {
     "seed below zero": Refused(
         "arguments", lambda: iclv.MonteCarlo(10, seed=-1), "seed is a whole number from 0"
@@ -328,9 +358,30 @@ REFUSED = {
     "NaN that reaches a utility": Refused(
         "values", lambda: guarded(plain, filled=False), "'t1' is missing .* although the alternative 1"
     ),
+    "an item too large to be squared": Refused(
+        "values", lambda: mimic().bind(data().assign(q1=1e150 * data().q1)), "'q1' holds .* too large"
+    ),
+    "a covariate too large to be squared": Refused(
+        "values", lambda: mimic().bind(data().assign(age=-1e200)), "'age' holds -1e\\+200 .* too large"
+    ),
+    "bounds that leave a variance nothing": Refused(
+        "arguments",
+        lambda: items(bounds={"q1 ~~ q1": (-2.0, 0.0)}).bind(data()),
+        "bounds\\['q1 ~~ q1'\\] end at 0, which leaves no",
+    ),
+    "bounds that leave a threshold nothing": Refused(
+        "arguments",
+        lambda: ordered(fixed={"o | 1": 1.0}, bounds={"o | 2": (None, 0.5)}),
+        "leave 'o \\| 1' nothing below 1 and 'o \\| 2' nothing above 0.5",
+    ),
 }
 
 SAME = {
+    "a disturbance of zero": Same(
+        "values",
+        lambda: second(fixed={"w ~~ w": 0.0, "w ~ z": 1.0}),
+        lambda: items().bind(data(), integration=iclv.GaussHermite(7)).loglike(jnp.asarray(VALUES)),
+    ),
     "NaN where not available": Same("values", lambda: at_gaps(NAN), lambda: at_gaps(30.0)),
     "logarithm of zero where not available": Same("values", lambda: at_gaps(0.0), lambda: at_gaps(30.0)),
     "logarithm of -1 where not available": Same("values", lambda: at_gaps(-1.0), lambda: at_gaps(30.0)),

@@ -92,6 +92,7 @@ PICTURES = {
     "standard_errors": lambda fit, ax: plot.standard_errors(fit, ax=ax),
     "shares": lambda fit, ax: plot.shares(fit, ax=ax),
     "item_response": lambda fit, ax: plot.item_response(fit, "q1", ax=ax),
+    "item_information": lambda fit, ax: plot.item_information(fit, "concern", ax=ax),
 }
 
 
@@ -283,10 +284,25 @@ def test_item_response(fit):
     assert not touching(ax)
     expected = norm.cdf(fit.params["q1 | 1"] - fit.params["concern =~ q1"] * lines[0].get_xdata())
     np.testing.assert_allclose(lines[0].get_ydata(), expected, rtol=1e-6)
-    with pytest.raises(ValueError, match="no ordered item"):
-        plot.item_response(fit, "k1")
+    (mean,) = plot.item_response(fit, "k1").get_lines()
+    slope = np.diff(mean.get_ydata()) / np.diff(mean.get_xdata())
+    np.testing.assert_allclose(slope, fit.params["benefit =~ k1"], rtol=1e-6)
+    with pytest.raises(ValueError, match="no item that measures a latent variable"):
+        plot.item_response(fit, "q9")
     with pytest.raises(ValueError, match="does not measure"):
         plot.item_response(fit, "q1", latent="benefit")
+
+
+def test_item_information(fit):
+    lines = {line.get_label(): line for line in plot.item_information(fit, "benefit").get_lines()}
+    continuous = fit.params["benefit =~ k1"] ** 2 / fit.params["k1 ~~ k1"]
+    np.testing.assert_allclose(lines["k1"].get_ydata(), continuous, rtol=1e-6)
+    own = [line.get_ydata() for name, line in lines.items() if name != "together"]
+    np.testing.assert_allclose(lines["together"].get_ydata(), sum(own))
+    with pytest.raises(ValueError, match="several latent variables: name one"):
+        plot.item_information(fit)
+    with pytest.raises(ValueError, match="does not measure"):
+        plot.item_information(fit, "benefit", ["q1"])
 
 
 # --- the path diagram --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 from iclv_jax._base._types import Array, CellTree, Float, Scalar
 from iclv_jax._density._block import Block
 from iclv_jax._density._cut_off import cut_off
+from iclv_jax._density._inner import Inner
 from iclv_jax._density._world import World
 from iclv_jax._panel import Person
 from iclv_jax._spec import Kernel, Mixing, Utility
@@ -17,25 +18,26 @@ from iclv_jax._spec._random import MEAN
 
 @dataclass(frozen=True)
 class Random:
-    """A random coefficient: its place among the coefficients, its distribution, the place of its driver in eta, and where
-    its parameters but the mean stand in the array `mixing`, by key."""
+    """A random coefficient: its place among the coefficients, its distribution, the place of its driver (in eta, or among
+    the inner draws), and where its parameters but the mean stand in the array `mixing`, by key."""
 
     coefficient: int
     mixing: Mixing
     driver: int
     cells: tuple[tuple[str, int], ...]
 
-    def value(self, means: Array, others: Array, eta: Array) -> Array:
+    def value(self, means: Array, others: Array, drivers: Array) -> Array:
         """The coefficient at a draw."""
         cells = {MEAN: means[self.coefficient]} | {key: others[i] for key, i in self.cells}
-        return self.mixing.coefficient(cells, eta[self.driver])
+        return self.mixing.coefficient(cells, drivers[self.driver])
 
 
 @dataclass(frozen=True)
 class Choice(Block):
     """`latents` are the places in eta of the utilities' latent variables, `random` the random coefficients; `steady` the
     places of the columns that are the same in all of a person's situations: what depends on them alone is computed once
-    per person. `masked`: utilities that do not count are cut off, and so are their derivatives."""
+    per person. `masked`: utilities that do not count are cut off, and so are their derivatives. `within` are the random
+    coefficients that are drawn anew in every row."""
 
     name: str
     at: int
@@ -45,6 +47,12 @@ class Choice(Block):
     random: tuple[Random, ...]
     steady: tuple[int, ...] = ()
     masked: bool = False
+    within: tuple[Random, ...] = ()
+
+    @property
+    def inner(self) -> Inner:
+        """The rule for what is drawn anew in every row."""
+        return Inner(len(self.within))
 
     @property
     def utility(self) -> Utility:
@@ -56,8 +64,13 @@ class Choice(Block):
         return (*self.latents, *(r.driver for r in self.random))
 
     def each(self, cells: CellTree, person: Person, world: World) -> Float[Array, " row"]:
-        data, v = person.data[self.at], self.utilities(cells, person, world)
-        return jax.vmap(lambda *row: self.kernel.log_density(cells, *row))(v, data.outcome, data.offered)
+        data = person.data[self.at]
+
+        def rows(world: World) -> Array:
+            v = self.utilities(cells, person, world)
+            return jax.vmap(lambda *row: self.kernel.log_density(cells, *row))(v, data.outcome, data.offered)
+
+        return self.inner.log_mean(rows, world)
 
     def log_density(self, cells: CellTree, person: Person, world: World) -> Scalar:
         if not self.mixed:
@@ -75,27 +88,43 @@ class Choice(Block):
         self, cells: CellTree, person: Person, world: World, known: Person | None
     ) -> Float[Array, " class"]:
         """Log of membership times the density of what is `known` of the person's choices, by class of people."""
-        prior = self.kernel.log_membership(cells, self.utilities(cells, person, world)[0])
+        prior = self.log_membership(cells, person, world)
         if known is None:
             return prior
-        data, v = known.data[self.at], self.utilities(cells, known, world)
-        logs = jax.vmap(lambda *row: self.kernel.log_classes(cells, *row))(v, data.outcome, data.offered)
+        data = known.data[self.at]
+
+        def rows(world: World) -> Array:
+            v = self.utilities(cells, known, world)
+            return jax.vmap(lambda *row: self.kernel.log_classes(cells, *row))(v, data.outcome, data.offered)
+
+        logs = self.inner.log_mean(rows, world)
         return prior + jnp.sum(jnp.where(data.occurs[:, None], logs, 0.0), axis=0)
+
+    def log_membership(self, cells: CellTree, person: Person, world: World) -> Float[Array, " class"]:
+        """Log shares of the classes of a person, before any choice."""
+        return self.inner.log_mean(
+            lambda w: self.kernel.log_membership(cells, self.utilities(cells, person, w)[0]), world
+        )
 
     def classes(
         self, cells: CellTree, person: Person, world: World, known: Person | None
     ) -> Float[Array, "row class"]:
         """Probabilities of latent classes in every situation, given what is `known` of the choices."""
-        v, kernel = self.utilities(cells, person, world), self.kernel
+        kernel, count = self.kernel, person.tables[self.table].shape[0]
         if self.mixed:
             shares = jax.nn.softmax(self.log_classes(cells, person, world, known))
-            return jnp.broadcast_to(shares[None, :], (v.shape[0], len(shares)))
-        logs = jax.vmap(lambda row: kernel.log_membership(cells, row))(v)
-        if known is not None:
+            return jnp.broadcast_to(shares[None, :], (count, len(shares)))
+
+        def rows(world: World) -> Array:
+            v = self.utilities(cells, person, world)
+            logs = jax.vmap(lambda row: kernel.log_membership(cells, row))(v)
+            if known is None:
+                return logs
             data = known.data[self.at]
             each = jax.vmap(lambda *row: kernel.log_classes(cells, *row))(v, data.outcome, data.offered)
-            logs = logs + jnp.where(data.occurs[:, None], each, 0.0)
-        return jax.nn.softmax(logs, axis=1)
+            return logs + jnp.where(data.occurs[:, None], each, 0.0)
+
+        return jax.nn.softmax(self.inner.log_mean(rows, world), axis=1)
 
     def utilities(self, cells: CellTree, person: Person, world: World) -> Float[Array, "row alternative"]:
         """Of every alternative in every situation, padding included; 0 for what is not offered where they are masked."""
@@ -128,10 +157,13 @@ class Choice(Block):
     def coefficients(self, cells: CellTree, world: World) -> Float[Array, " coefficient"]:
         """All coefficients of the utilities, the random ones at this draw."""
         means = cells["coefficients"]
-        if not self.random:
+        if not (self.random or self.within):
             return means
-        at = np.array([r.coefficient for r in self.random])
+        at = np.array([r.coefficient for r in (*self.random, *self.within)])
         values = [r.value(means, cells["mixing"], world.eta) for r in self.random]
+        if self.within:
+            assert world.inner is not None, "These coefficients are drawn row by row."
+            values += [r.value(means, cells["mixing"], world.inner) for r in self.within]
         return means.at[at].set(jnp.stack(values))
 
     def felt(self, world: World) -> Float[Array, " latent"]:
@@ -143,29 +175,52 @@ class Choice(Block):
     ) -> Float[Array, "row alternative"]:
         """Probabilities of the alternatives in every situation, padding included; zero for what is not offered. `known` are
         the choices that say to which class a person belongs, beside the world."""
-        v = self.utilities(cells, person, world)
+        offered, of_row = person.data[self.at].offered, self.kernel.expected
         if self.mixed:
-            each = jax.vmap(lambda *row: self.kernel.expected_classes(cells, *row))
-            return jnp.einsum(
-                "tc,tcj->tj", self.classes(cells, person, world, known), each(v, person.data[self.at].offered)
-            )
-        return jax.vmap(lambda *row: self.kernel.expected(cells, *row))(v, person.data[self.at].offered)
+            of_row = self.kernel.expected_classes
+
+        def rows(world: World) -> Array:
+            v = self.utilities(cells, person, world)
+            return jax.vmap(lambda *row: of_row(cells, *row))(v, offered)
+
+        each = self.inner.mean(rows, world)
+        return (
+            jnp.einsum("tc,tcj->tj", self.classes(cells, person, world, known), each) if self.mixed else each
+        )
 
     def log_sums(self, cells: CellTree, person: Person, world: World) -> Float[Array, " row"]:
         """Expected maximum utility in every situation, of a kernel that has it in closed form."""
         log_sum = self.kernel.log_sum
         assert log_sum is not None
-        v = self.utilities(cells, person, world)
-        return jax.vmap(lambda *row: log_sum(cells, *row))(v, person.data[self.at].offered)
+        offered = person.data[self.at].offered
+
+        def rows(world: World) -> Array:
+            v = self.utilities(cells, person, world)
+            return jax.vmap(lambda *row: log_sum(cells, *row))(v, offered)
+
+        return self.inner.mean(rows, world)
 
     def sample(self, cells: CellTree, person: Person, world: World, key: Array) -> Array:
         """Choices in all situations at one draw."""
-        v = self.utilities(cells, person, world)
+        if self.within:
+            key, inner = jax.random.split(key)
+            v = self._drawn(cells, person, world, inner)
+        else:
+            v = self.utilities(cells, person, world)
         if self.mixed:
             which, key = jax.random.split(key)
-            member = jax.random.categorical(which, self.kernel.log_membership(cells, v[0]))
+            member = jax.random.categorical(which, self.log_membership(cells, person, world))
             keys = jax.random.split(key, v.shape[0])
             draw = jax.vmap(lambda *row: self.kernel.sample_classes(cells, *row)[member])
             return draw(v, person.data[self.at].offered, keys)
         keys = jax.random.split(key, v.shape[0])
         return jax.vmap(lambda *row: self.kernel.sample(cells, *row))(v, person.data[self.at].offered, keys)
+
+    def _drawn(
+        self, cells: CellTree, person: Person, world: World, key: Array
+    ) -> Float[Array, "row alternative"]:
+        """Utilities with what is drawn anew in every row."""
+        rows = person.tables[self.table].shape[0]
+        draws = jax.random.normal(key, (rows, len(self.within)))
+        each = jax.vmap(lambda at, row: self.utilities(cells, person, world._replace(inner=at))[row])
+        return each(draws, jnp.arange(rows))

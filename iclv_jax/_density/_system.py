@@ -118,7 +118,8 @@ def disturbance_factor(cells: Arrays) -> Float[Array, "moved moved"]:
     """
     psi = cells["disturbance"]
     if psi.ndim == 1:
-        return jnp.diag(jnp.sqrt(psi))
+        # One that is fixed at zero stays there; the slope of the root there is infinite.
+        return jnp.diag(jnp.where(psi == 0.0, 0.0, jnp.sqrt(jnp.where(psi == 0.0, 1.0, psi))))
     if "spreads" not in cells:
         return cholesky(psi)
     drivers = cells["spreads"].shape[0]

@@ -9,11 +9,13 @@ class World(NamedTuple):
     """One draw of one person.
 
     `eta` holds the latent variables in causal order and behind them the drivers of random coefficients: one normal
-    vector, of which the system is the only maker.
+    vector, of which the system is the only maker. `inner` is a draw of the coefficients that are drawn anew in every row,
+    while a choice goes through them.
     """
 
     eta: Float[Array, " latent"]
     covariates: Float[Array, " covariate"]
+    inner: Float[Array, " within"] | None = None
 
 
 class First(NamedTuple):

@@ -10,6 +10,8 @@ from iclv_jax._spec._values import is_number
 
 PLACES = {"row": "in row", "person": "for person"}
 """Where an entry stands, by the unit of the column."""
+LARGEST = 1e100
+"""Beyond it moments of a column overflow."""
 
 
 def counted(count: int, unit: str) -> str:
@@ -24,12 +26,16 @@ def numbers(values: pd.Series, name: str, what: str, labels: Sequence[Any], unit
     `labels` name the entries, which are of a `unit` (row or person).
     """
     array = _floats(values)
-    bad = np.isinf(array) | (np.isnan(array) & values.notna().to_numpy())
+    bad = (np.abs(array) > LARGEST) | (np.isnan(array) & values.notna().to_numpy())
     if bad.any():
         at = int(np.argmax(bad))
         found = f"{what}: column {name!r} holds {values.tolist()[at]!r} {PLACES[unit]} {labels[at]!r}"
         if np.isinf(array[at]):
             raise ValueError(f"{found}, which is not finite. Correct it, or drop the {unit}.")
+        if abs(array[at]) > LARGEST:
+            raise ValueError(
+                f"{found}, which is too large to be squared and summed. Correct it, or count in larger units."
+            )
         kind = "text and no number" if isinstance(values.tolist()[at], str) else "no number"
         raise ValueError(f"{found}, which is {kind}. Code the column as numbers first.")
     return array

@@ -1,7 +1,7 @@
 """Where parameters may lie: variances are positive, thresholds increase, covariance matrices are positive
 definite. Values given by the user are held against that before anything is computed with them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -13,26 +13,72 @@ RULES = {
     "scale": "a squared scale is positive",
     "spread": "the start of a standard deviation that covaries is positive",
     "logsum": "a logsum coefficient is positive",
+    "dispersion": "a dispersion is positive",
+    "shape": "a shape is positive",
     "threshold": "thresholds increase",
     "covariance": "a covariance matrix is positive definite",
 }
 
 
-def check_values(domains: Sequence[Domain], values: Mapping[str, float], argument: str) -> None:
-    """Raise ValueError for values, given in an argument, that no parameters of their kind may have."""
+def check_values(
+    domains: Sequence[Domain], values: Mapping[str, float], argument: str, zero: Collection[str] = ()
+) -> None:
+    """Raise ValueError for values, given in an argument, that no parameters of their kind may have; those named in `zero`
+    may be that."""
     for domain in domains:
         if isinstance(domain, Positive):
-            _check_positive(domain.name, values, argument)
+            if not (domain.name in zero and values.get(domain.name) == 0.0):
+                _check_positive(domain.name, values, argument)
         elif isinstance(domain, Increasing):
             _check_increasing(domain, values, argument)
         else:
             _check_definite(domain, values, argument)
 
 
+def check_reach(
+    domains: Sequence[Domain], reach: Mapping[str, tuple[float, float]], zero: Collection[str] = ()
+) -> None:
+    """Raise ValueError where `fixed=` and `bounds=` together leave parameters no value that those of their kind may have;
+    `reach` is how far each may go, a fixed one nowhere."""
+    for domain in domains:
+        if isinstance(domain, Increasing):
+            _check_room(domain, reach)
+        elif isinstance(domain, Positive):
+            if not (domain.name in zero and reach[domain.name] == (0.0, 0.0)):
+                _check_reaches_above_zero(domain.name, reach)
+        else:
+            for row, spread in zip(domain.entries, domain.spreads, strict=True):
+                if not spread:
+                    _check_reaches_above_zero(str(row[-1]), reach)
+
+
+def _check_reaches_above_zero(name: str, reach: Mapping[str, tuple[float, float]]) -> None:
+    upper = reach.get(name, (0.0, np.inf))[1]
+    if not upper > 0.0:
+        raise ValueError(
+            f"bounds[{name!r}] end at {upper:g}, which leaves no value: it is a variance, an increment or a scale, and "
+            "positive. Raise the bound, or leave it out."
+        )
+
+
+def _check_room(domain: Increasing, reach: Mapping[str, tuple[float, float]]) -> None:
+    below, at = -np.inf, ""
+    for name in domain.names:
+        lower, upper = reach.get(name, (-np.inf, np.inf))
+        if np.isfinite(below) and not upper > below:
+            raise ValueError(
+                f"Thresholds increase, but fixed= and bounds= leave {at!r} nothing below {below:g} and {name!r} nothing "
+                f"above {upper:g}. Move one of them."
+            )
+        if lower >= below:
+            below, at = lower, name
+
+
 def _check_positive(name: str, values: Mapping[str, float], argument: str) -> None:
     if not values.get(name, 1.0) > 0.0:
         raise ValueError(
-            f"{argument}[{name!r}] = {values[name]:g} must be positive: it is a variance, an increment or a scale."
+            f"{argument}[{name!r}] = {values[name]:g} must be positive: it is a variance, an increment, a scale, a "
+            "dispersion or a shape."
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from iclv_jax._parameters._declare import Levels, Stack, stacks
 from iclv_jax._parameters._define import defined_order, derived_parameters, resolve_definitions
-from iclv_jax._parameters._domain import RULES, check_values
+from iclv_jax._parameters._domain import RULES, check_reach, check_values
 from iclv_jax._parameters._groups import declare_groups, merged
 from iclv_jax._parameters._identify import check_identified
 from iclv_jax._parameters._map import ArrayCells, Defined, ParameterMap, unconstrained
@@ -89,7 +89,8 @@ class ParameterTable:
         for i in np.flatnonzero(~np.isfinite(z))[:1]:
             rule = RULES.get(free[i].parameter.role, "it is outside its domain")
             raise ValueError(
-                f"The start value {params[i]:g} of {free[i].name!r} cannot be: {rule}. Change start=."
+                f"The start value {params[i]:g} of {free[i].name!r} cannot be: {rule}. It is one that start= gives, or the "
+                "usual one, moved inside the bounds. Give others in start=, or change bounds= and fixed=."
             )
 
     def row(self, name: str) -> Row:
@@ -117,7 +118,10 @@ def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> P
         # What a group shares with the first one is given to it.
         check_identified(group.view, group.plain, group.shared if at else frozenset())
     rows = _rows(spec, parameters)
-    check_values(domains, {r.name: r.value for r in rows if r.status == "fixed"}, "fixed")
+    # A latent variable without a disturbance is a sum of others.
+    zero = {p.name for p in parameters if p.role == "variance" and p.block == "structural"}
+    check_values(domains, {r.name: r.value for r in rows if r.status == "fixed"}, "fixed", zero)
+    check_reach(domains, {r.name: _reach(r) for r in rows}, zero)
     position = {name: i for i, name in enumerate(names)}
     representative = tuple(position[r.tied] if r.tied else i for i, r in enumerate(rows))
     definitions = tuple(
@@ -135,6 +139,10 @@ def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> P
     for name, value in spec.start:
         table.check_start(name, value)
     return table
+
+
+def _reach(row: Row) -> tuple[float, float]:
+    return (row.value, row.value) if row.status == "fixed" else (row.lower, row.upper)
 
 
 def _check_names(spec: Spec, names: Sequence[str]) -> None:

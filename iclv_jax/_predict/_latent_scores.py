@@ -42,7 +42,7 @@ def individual_parameters(fit: Estimated, names: Given[Sequence[str] | None] = N
         For a model without either, and names of neither.
     """
     scores, order = latent_scores(fit), quantities(fit.problem.spec)
-    random = [name for name, _ in fit.problem.spec.random]
+    random = list(fit.problem.spec.drivers)
     known = [*random, *(name for name in order if name not in random)]
     if not known:
         raise ValueError(
@@ -70,7 +70,7 @@ def latent_posterior(fit: Estimated) -> Posterior:
 
 def quantities(spec: Spec) -> list[str]:
     """Latent variables in causal order, then random coefficients."""
-    return [*spec.order, *(name for name, _ in spec.random)]
+    return [*spec.order, *spec.drivers]
 
 
 def scores_frame(moments: Posterior, names: list[str], people: pd.Index) -> pd.DataFrame:

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Params
-from iclv_jax._density import Structure, World
+from iclv_jax._base._types import Array, Params, Theta
+from iclv_jax._density import Choice, Structure, World
 from iclv_jax._diagnose._utility import generic, situations
 from iclv_jax._integration import Nodes
 from iclv_jax._panel import Person
@@ -229,21 +229,36 @@ def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) 
     theta, utility = core.theta(params), block.utility
     several = attribute.situational or cost.situational
 
-    def one(known: Person, nodes: Nodes, person: Person) -> tuple[Array, Array, Array]:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> tuple[Array, Array, Array]:
         cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         columns = person.tables[block.table]
 
-        def both(row: Array, eta: Array) -> tuple[Array, Array]:
-            world = World(eta, known.covariates)
+        eta, inner, weights = _with_inner(block, draws.eta, draws.weights)
+
+        def both(row: Array, eta: Array, at: Array) -> tuple[Array, Array]:
+            world = World(eta, known.covariates, at)
             b, lv = block.coefficients(cells, world), block.felt(world)
             per_cost = cost.at(utility, b, row, lv)
             return -attribute.at(utility, b, row, lv) / per_cost, per_cost
 
-        each = jax.vmap(jax.vmap(both, in_axes=(None, 0)), in_axes=(0, None))
-        return *each(columns if several else columns[:1], draws.eta), draws.weights
+        each = jax.vmap(jax.vmap(both, in_axes=(None, 0, 0)), in_axes=(0, None, None))
+        return *each(columns if several else columns[:1], eta, inner), weights
 
-    return core.people.each(one, view.person)
+    return core.people.each(one, view.person, shared=(theta,))
+
+
+def _with_inner(block: Choice, eta: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Draws of eta with those of what is drawn anew in every row, and the weights of both."""
+    if not block.within:
+        return eta, jnp.zeros((eta.shape[0], 0)), weights
+    points, inner = block.inner.nodes
+    draws, count = eta.shape[0], len(inner)
+    return (
+        jnp.repeat(eta, count, axis=0),
+        jnp.tile(jnp.asarray(points), (draws, 1)),
+        jnp.repeat(weights, count) * jnp.tile(jnp.asarray(inner), draws),
+    )
 
 
 @partial(compiled, static_argnames=("attribute", "cost"))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, CellTree, Float, Params
+from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
 from iclv_jax._density import Structure, World
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core, log_terms
@@ -27,7 +27,7 @@ def posterior(core: Core, params: Params) -> Posterior:
     theta, shape = core.theta(params), core.structure
     latents = shape.system.latents
 
-    def one(person: Person, nodes: Nodes) -> Posterior:
+    def one(person: Person, nodes: Nodes, theta: Theta) -> Posterior:
         cells = shape.cells(theta, person)
         shares = jax.nn.softmax(log_terms(shape, theta, person, nodes))
 
@@ -44,14 +44,16 @@ def posterior(core: Core, params: Params) -> Posterior:
         rest = shape.system.uncertain(cells, person)[:latents, :latents]
         return Posterior(mean, spread.at[:latents, :latents].add(rest))
 
-    return core.people.each(one)
+    return core.people.each(one, shared=(theta,))
 
 
 def random_values(shape: Structure, cells: CellTree, world: World) -> Float[Array, " random"]:
     """The random coefficients at a draw, in the order of their drivers."""
     found: dict[int, Array] = {}
     for choice in shape.choices:
-        coefficients = choice.coefficients(cells[choice.name], world)
+        # Those that are drawn anew in every row are not the person's.
+        here = world._replace(inner=jnp.zeros(len(choice.within))) if choice.within else world
+        coefficients = choice.coefficients(cells[choice.name], here)
         for random in choice.random:
             found.setdefault(random.driver, coefficients[random.coefficient])
     return jnp.stack([found[i] for i in sorted(found)]) if found else jnp.zeros(0)

@@ -66,7 +66,7 @@ def path_diagram(
     ax = canvas(ax, plan.size[0] + 0.3, plan.size[1] + 0.8)
     drawing = Drawing(ax, table, plan)
     drawing.nodes()
-    drawing.loadings(spec)
+    drawing.loadings(spec, levels)
     if spec.choices:
         drawing.choice(alternatives(spec))
     drawing.paths(spec, levels)
@@ -141,12 +141,13 @@ class Drawing:
             )
         )
 
-    def loadings(self, spec: Any) -> None:
+    def loadings(self, spec: Any, levels: Any) -> None:
         """Fans to the items, with loadings in a column before them."""
         crossed = any(len(i.of) > 1 for i in spec.indicators)
-        for item in spec.indicators if self.plan.items else ():
+        for item in (i for i in spec.indicators if i.column in self.plan.items):
             to = self.plan.items[item.column]
-            texts = [self.estimate(names.loading(n, item.column)) for n in item.of]
+            indices = item.indices(levels[item.column])
+            texts = [" / ".join(self.estimate(names.loading(n, index)) for index in indices) for n in item.of]
             if crossed and len(item.of) > 1:
                 texts = [f"{t} ({n})" for t, n in zip(texts, item.of, strict=True)]
             text = ", ".join(texts)

@@ -1,0 +1,119 @@
+"""Coefficients that are drawn anew in every situation, against sums by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit, roots_hermitenorm
+
+import iclv_jax as iclv
+
+PEOPLE, ROWS = 25, 3
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(11)
+    count = PEOPLE * ROWS
+    frame = pd.DataFrame({"id": np.repeat(np.arange(PEOPLE), ROWS)})
+    frame["t"], frame["c"] = rng.normal(size=count), rng.normal(size=count)
+    taste = rng.normal(-0.4, 0.7, count) + np.repeat(rng.normal(0.0, 0.5, PEOPLE), ROWS)
+    frame["y"] = np.where(rng.logistic(size=count) < 0.2 + taste * frame.t - 0.5 * frame.c, "a", "b")
+    return frame
+
+
+def utility(b, x, lv):
+    return {"a": b.asc + b.t * x.t + b.c * x.c, "b": 0.0}
+
+
+def model(**random):
+    return iclv.Model(choice=iclv.Logit(utility, "y"), random=random)
+
+
+VALUES = {"asc": 0.2, "t": -0.4, "t.sd": 0.7, "c": -0.5, "c.sd": 0.6}
+
+
+def by_hand(data, between, within, count=40):
+    """Person by person, a sum over nodes of the person's coefficient and, in every row, over nodes of the row's."""
+    points, weights = roots_hermitenorm(count)
+    weights = weights / weights.sum()
+    at = {"t": VALUES["t"], "c": VALUES["c"]}
+    total = 0.0
+    for _, rows in data.groupby("id"):
+        logs = np.zeros(count)
+        for r in rows.itertuples():
+            sign = 1.0 if r.y == "a" else -1.0
+            outer = at[between] + VALUES[f"{between}.sd"] * points[:, None] if between else 0.0
+            inner = at[within] + VALUES[f"{within}.sd"] * points[None, :]
+            base = VALUES["asc"] + inner * getattr(r, within)
+            base = base + (outer * getattr(r, between) if between else at["c"] * r.c)
+            logs = logs + np.log(expit(sign * base) @ weights)
+        total += np.log(np.exp(logs) @ weights)
+    return total
+
+
+def test_one_in_every_row_is_a_sum_over_rows(data):
+    problem = model(t=iclv.Normal(within=True)).bind(data, person="id")
+    params = problem.vector({n: VALUES[n] for n in problem.names})
+    assert float(problem.loglike(params)) == pytest.approx(by_hand(data, "", "t"), abs=2e-5)
+    # Rows share nothing, so that it does not matter whose they are.
+    alone = model(t=iclv.Normal()).bind(data, integration=iclv.GaussHermite(40, adaptive=False))
+    assert float(alone.loglike(params)) == pytest.approx(by_hand(data, "", "t"), abs=1e-8)
+
+
+def test_beside_one_of_the_person(data):
+    problem = model(t=iclv.Normal(within=True), c=iclv.Normal()).bind(
+        data, person="id", integration=iclv.GaussHermite(20)
+    )
+    params = problem.vector({n: VALUES[n] for n in problem.names})
+    problem = problem.recentre(params)
+    assert float(problem.loglike(params)) == pytest.approx(by_hand(data, "c", "t"), abs=2e-5)
+    exact = problem.hessian(params, method="exact")
+    np.testing.assert_allclose(exact, problem.hessian(params, method="autodiff"), rtol=1e-9, atol=1e-9)
+    step = 1e-5 * jnp.eye(len(params))
+    slopes = jax.vmap(lambda d: problem.loglike(params + d) - problem.loglike(params - d))(step) / 2e-5
+    np.testing.assert_allclose(problem.score(params), slopes, rtol=1e-6, atol=1e-7)
+
+
+def test_after_the_fit(data):
+    fit = model(t=iclv.Normal(within=True)).fit(data, person="id", progress=False)
+    assert fit.converged and "t.sd" in fit.names
+    chances = fit.predict()
+    values = fit.params
+    points, weights = roots_hermitenorm(15)
+    slopes = values["t"] + values["t.sd"] * points
+    v = (
+        values["asc"]
+        + slopes[None, :] * data.t.to_numpy()[:, None]
+        + values["c"] * data.c.to_numpy()[:, None]
+    )
+    np.testing.assert_allclose(chances["a"], expit(v) @ (weights / weights.sum()), rtol=1e-8)
+    worth = fit.willingness_to_pay("t", cost="c")
+    assert np.isfinite(
+        np.asarray(worth.table if hasattr(worth, "table") else worth, dtype=object)[:, 0].astype(float)
+    ).all()
+    drawn = fit.problem and model(t=iclv.Normal(within=True)).simulate(
+        {"asc": 0.0, "t": 0.0, "t.sd": 5.0, "c": 0.0}, data.assign(t=1.0, c=0.0), seed=3, person="id"
+    )
+    # Within a person the rows go their own ways.
+    assert drawn.groupby("id")["y"].nunique().eq(2).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("build", "sentence"),
+    [
+        (lambda: model(t=iclv.Normal(within=1)), "within is True or False"),
+        (
+            lambda: iclv.Model(
+                choice=iclv.Logit(utility, "y"),
+                random={"t": iclv.Normal(within=True), "c": iclv.Normal()},
+                covariances=[("t", "c")],
+            ),
+            "'t', which is drawn anew in every situation",
+        ),
+    ],
+)
+def test_what_cannot_be(build, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        build()
