@@ -66,6 +66,8 @@ def of_panel(
     table = build_table(spec, panel.levels, panel.moments)
     seen = len(spec.felt) + len(spec.drivers)
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
+    if not rule.conditions:
+        _check_exact(spec)
     steady = tuple(map(steady_columns, panel.person.tables)) if steady is None else steady
     masked = tuple(t.masked for t in panel.tables) if masked is None else masked
     stacks = panel.person.data[: len(panel.person.data) - len(panel.tables)]
@@ -83,3 +85,14 @@ def of_panel(
     portion = Portion(points.shape[1], core.people.batch)
     new = core, points, logs, standard.from_prior
     return Problem(*new, spec, table, panel, rule, reason, bytes_allowed, portion)
+
+
+def _check_exact(spec: Spec) -> None:
+    """Refuse to integrate over what is observed."""
+    for item in spec.indicators:
+        if item.exact:
+            raise ValueError(
+                f"The observed outcome {item.column!r} is conditioned on in closed form: all items must then be "
+                "continuous, structural equations linear, and integration= not given. Otherwise make it an item of "
+                "a latent variable."
+            )

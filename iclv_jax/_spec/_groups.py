@@ -13,6 +13,7 @@ MEASUREMENT = {
     "intercept": "intercepts",
     "threshold": "thresholds",
     "slope": "regressions",
+    "effect": "regressions",
     "covariance": "residual covariances",
 }
 KINDS = (
