@@ -225,8 +225,8 @@ def test_trials_do_not_depend_on_who_fits_their_folds(pool, tmp_path):
     space, keywords = {"time": [0.0, 0.4, 5.0]}, {"method": "grid", "folds": 3, "progress": False}
     alone = iclv.search(build, space, small.data(), **keywords)
     shared = iclv.search(build, space, small.data(), **keywords, workers=pool, resume=tmp_path / "trials")
-    steady = [c for c in alone.table.columns if c != "seconds"]
-    pd.testing.assert_frame_equal(alone.table[steady], shared.table[steady], rtol=1e-10)
+    steady = [c for c in alone.trials.columns if c != "seconds"]
+    pd.testing.assert_frame_equal(alone.trials[steady], shared.trials[steady], rtol=1e-10)
     again = iclv.search(build, space, small.data(), **keywords, resume=tmp_path / "trials")
     pd.testing.assert_frame_equal(again.folds, shared.folds, check_exact=True)
 
