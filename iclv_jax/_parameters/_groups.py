@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from iclv_jax._parameters._declare import Levels, declare
 from iclv_jax._parameters._define import defined_order
 from iclv_jax._spec import Cell, Cells, Domain, Increasing, Parameter, Positive
+from iclv_jax._spec._constraints import Definition
 from iclv_jax._spec._groups import Groups, called, kind_of, plain
-from iclv_jax._spec._model import Definition, Spec
+from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 
 
