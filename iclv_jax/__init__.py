@@ -70,6 +70,7 @@ from iclv_jax._spec import (  # noqa: E402
 from iclv_jax._spec._initialise import initialise  # noqa: E402
 from iclv_jax._spec._terms import boxcox, piecewise, regret  # noqa: E402
 from iclv_jax._spec._text import TextError  # noqa: E402
+from iclv_jax._stream import People, StreamedFit, StreamedProblem  # noqa: E402
 from iclv_jax._tables import to_latex  # noqa: E402
 from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
@@ -106,6 +107,7 @@ __all__ = [
     "Ordered",
     "OrderedChoice",
     "PartialCredit",
+    "People",
     "Probit",
     "Problem",
     "Ranking",
@@ -113,6 +115,8 @@ __all__ = [
     "SequentialFit",
     "Standardized",
     "Stochastic",
+    "StreamedFit",
+    "StreamedProblem",
     "TextError",
     "Thresholds",
     "Trapezoid",

@@ -39,6 +39,7 @@ TEXTS = [
     "i =~ 1*t1 + 1*t2 + 1*t3\ns =~ 0*t1 + 1*t2 + 2*t3\nt1 + t2 + t3 ~ 0*1\ni + s ~ 1 + x\nt1 ~~ v*t1\nt2 ~~ v*t2",
     "Y ~ c*X\nM ~ a*X\nY ~ b*M\nab := a*b\ntotal := c + ab",
     "y1 + y2 ~ x1 + x2",
+    THREE + "visual ~ age\nx3 ~ sex + d*age\nx5 ~ d*age",
     "y ~ x\ny ~ 0*1",
     "y ~ f + x\nf =~ x1 + x2 + x3",
     "f ~ y\ny ~ x\nf =~ x1 + x2 + x3",

@@ -204,14 +204,16 @@ def _sums(core: Core, left: _Left, params: Params, mean: list[Array]) -> list[_S
         )
         return _Sums(value, gradient, matrix, square)
 
-    def batch(person: Person, nodes: Nodes, weights: Array) -> list[_Sums]:
+    def batch(
+        person: Person, nodes: Nodes, weights: Array, mean: list[Array], here: list[CellTree]
+    ) -> list[_Sums]:
         known = _known(person, len(left.system.stacks))
         each = zip(mean, here, _of_pattern(left, person, weights), strict=True)
         return [one(known, about, at, person, nodes, w) for about, at, w in each]
 
     size = left.known
     zero = _Sums(jnp.zeros(()), jnp.zeros(live), jnp.zeros((live, live)), jnp.zeros((size, size)))
-    return core.people.fold(batch, [zero] * len(mean), few(core, AT_ONCE))
+    return core.people.fold(batch, [zero] * len(mean), few(core, AT_ONCE), shared=(mean, here))
 
 
 def _points(

@@ -36,13 +36,13 @@ def in_situations(
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
 
-    def one(known: Person, nodes: Nodes, person: Person) -> Array:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> Array:
         cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         given = None if view.prior else known
         return draws.expected(lambda world: quantity(cells, person, world, given), known.covariates)
 
-    return core.people.each(one, view.person)
+    return core.people.each(one, view.person, shared=(theta,))
 
 
 # --- items ------------------------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def expected_items(view: View, params: Params, place: int) -> Expected:
     core, shape = view.core, view.core.structure
     theta, block = core.theta(params), shape.items[place]
 
-    def one(known: Person, nodes: Nodes) -> Expected:
+    def one(known: Person, nodes: Nodes, theta: Theta) -> Expected:
         cells = shape.cells(theta, known)
         part = cells[block.name]
 
@@ -69,7 +69,7 @@ def expected_items(view: View, params: Params, place: int) -> Expected:
             found = _at_nodes(view, theta, block, known, nodes, moments)
         return found._replace(variance=found.variance - found.mean**2)
 
-    return core.people.each(one)
+    return core.people.each(one, shared=(theta,))
 
 
 def _before_answers(

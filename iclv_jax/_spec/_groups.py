@@ -14,6 +14,7 @@ MEASUREMENT = {
     "threshold": "thresholds",
     "slope": "regressions",
     "effect": "regressions",
+    "effect": "regressions",
     "covariance": "residual covariances",
 }
 KINDS = (
