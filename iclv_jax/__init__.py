@@ -19,13 +19,20 @@ from iclv_jax._base._version import __version__  # noqa: E402
 from iclv_jax._diagnose import diagnose  # noqa: E402
 from iclv_jax._families import (  # noqa: E402
     BestWorst,
+    Binary,
+    Censored,
     Continuous,
+    Count,
     CrossNestedLogit,
+    Duration,
     LatentClasses,
     Logit,
     NestedLogit,
+    Nominal,
+    Observed,
     Ordered,
     OrderedChoice,
+    PartialCredit,
     Probit,
     Ranking,
 )
@@ -63,6 +70,7 @@ from iclv_jax._spec import (  # noqa: E402
 from iclv_jax._spec._initialise import initialise  # noqa: E402
 from iclv_jax._spec._terms import boxcox, piecewise, regret  # noqa: E402
 from iclv_jax._spec._text import TextError  # noqa: E402
+from iclv_jax._stream import People, StreamedFit, StreamedProblem  # noqa: E402
 from iclv_jax._tables import to_latex  # noqa: E402
 from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 
@@ -73,9 +81,13 @@ __all__ = [
     "LBFGSB",
     "Adaptive",
     "BestWorst",
+    "Binary",
+    "Censored",
     "Conditioned",
     "Continuous",
+    "Count",
     "CrossNestedLogit",
+    "Duration",
     "Fit",
     "GaussHermite",
     "Gaussian",
@@ -89,9 +101,13 @@ __all__ = [
     "Model",
     "MonteCarlo",
     "NestedLogit",
+    "Nominal",
     "Normal",
+    "Observed",
     "Ordered",
     "OrderedChoice",
+    "PartialCredit",
+    "People",
     "Probit",
     "Problem",
     "Ranking",
@@ -99,6 +115,8 @@ __all__ = [
     "SequentialFit",
     "Standardized",
     "Stochastic",
+    "StreamedFit",
+    "StreamedProblem",
     "TextError",
     "Thresholds",
     "Trapezoid",

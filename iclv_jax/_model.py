@@ -7,15 +7,17 @@ import pandas as pd
 
 from iclv_jax._base._types import AnyFrame, AnyFrames, Given
 from iclv_jax._families._from_text import from_text, to_text
-from iclv_jax._fit import Fit, SequentialFit, fit, fit_sequential
+from iclv_jax._fit import SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
+from iclv_jax._likelihood import Devices
 from iclv_jax._optimise import Optimizer
 from iclv_jax._panel import WeightsAre
 from iclv_jax._predict._simulate import simulate
-from iclv_jax._problem import Problem, bind
+from iclv_jax._problem import bind
 from iclv_jax._report._describe import describe
 from iclv_jax._spec import Indicator, Kernel, Latent, Mixing
 from iclv_jax._spec._model import Spec, build_spec
+from iclv_jax._stream import Bound, Fitted, People, bind_people, fit_people
 from iclv_jax._tables import Report
 
 
@@ -143,7 +145,7 @@ class Model:
 
     def bind(
         self,
-        data: Given[AnyFrames],
+        data: Given[AnyFrames | People],
         *,
         person: Given[str | None] = None,
         people: Given[AnyFrame | None] = None,
@@ -154,29 +156,35 @@ class Model:
         levels: Given[Mapping[str, Any] | None] = None,
         batch_people: Given[int | None] = None,
         memory: Given[str | float] = "2GB",
-    ) -> Problem:
+        devices: Given[Devices] = None,
+    ) -> Bound:
         """Model, data and nodes as a pure function of the parameters; arguments as of `fit`.
 
         `levels` are those of another data set, `problem.panel.levels`, for items whose levels are read
-        from the data. `batch_people` is how many people are evaluated at a time.
+        from the data. `batch_people` is how many people are evaluated at a time. Of `iclv.People.stream(...)` a
+        `StreamedProblem` is returned.
         """
-        return bind(
-            self._spec,
-            data,
-            person=person,
-            people=people,
-            weights=weights,
-            weights_are=weights_are,
-            cluster=cluster,
-            integration=integration,
-            levels=levels,
-            batch_people=batch_people,
-            memory=memory,
+        keywords: dict[str, Any] = {
+            "person": person,
+            "people": people,
+            "weights": weights,
+            "weights_are": weights_are,
+            "cluster": cluster,
+            "integration": integration,
+            "levels": levels,
+            "batch_people": batch_people,
+            "memory": memory,
+            "devices": devices,
+        }
+        return (
+            bind_people(self._spec, data, keywords)
+            if isinstance(data, People)
+            else bind(self._spec, data, **keywords)
         )
 
     def fit(
         self,
-        data: Given[AnyFrames],
+        data: Given[AnyFrames | People],
         *,
         person: Given[str | None] = None,
         people: Given[AnyFrame | None] = None,
@@ -192,7 +200,8 @@ class Model:
         progress: Given[bool] = True,
         checkpoint: Given[Any] = None,
         memory: Given[str | float] = "2GB",
-    ) -> Fit:
+        devices: Given[Devices] = None,
+    ) -> Fitted:
         """Estimate by simultaneous maximum likelihood.
 
         Parameters
@@ -200,7 +209,8 @@ class Model:
         data
             A frame of pandas, polars, pyarrow or any library that narwhals reads (lazy ones are computed), or a mapping of
             several by name. One row per choice situation, wide over alternatives. Items and covariates of latent variables
-            are constant within a person.
+            are constant within a person. Or `iclv.People.stream(...)`, people who need not be in memory together; then a
+            `StreamedFit` is returned.
         person
             Column that says whose row it is; None: every row is a person.
         people
@@ -248,6 +258,10 @@ class Model:
         memory
             What the arrays of a batch of people may take, as "500MB" or "2GB", or in bytes. Fewer people are
             evaluated at a time where memory is short; the answer is the same.
+        devices
+            Where people are: None, the usual device; `"all"`, a number, a list of `jax.local_devices()`, or a
+            `jax.sharding.Mesh`, all of this process. People are cut into equal parts, one on each device, and only sums
+            travel between them; the answers are those of one device up to rounding. `memory` is that of a batch on each.
 
         Raises
         ------
@@ -261,23 +275,27 @@ class Model:
             When draws from the prior (`MonteCarlo`) have an effective sample size below 10 for half of
             the people.
         """
-        return fit(
-            self._spec,
-            data,
-            person=person,
-            people=people,
-            weights=weights,
-            weights_are=weights_are,
-            cluster=cluster,
-            integration=integration,
-            accuracy=accuracy,
-            optimizer=optimizer,
-            penalties=penalties,
-            start=start,
-            starts=starts,
-            progress=progress,
-            checkpoint=checkpoint,
-            memory=memory,
+        keywords: dict[str, Any] = {
+            "person": person,
+            "people": people,
+            "weights": weights,
+            "weights_are": weights_are,
+            "cluster": cluster,
+            "integration": integration,
+            "accuracy": accuracy,
+            "optimizer": optimizer,
+            "penalties": penalties,
+            "start": start,
+            "starts": starts,
+            "progress": progress,
+            "checkpoint": checkpoint,
+            "memory": memory,
+            "devices": devices,
+        }
+        return (
+            fit_people(self._spec, data, keywords)
+            if isinstance(data, People)
+            else fit(self._spec, data, **keywords)
         )
 
     def fit_sequential(
@@ -295,6 +313,7 @@ class Model:
         progress: Given[bool] = True,
         checkpoint: Given[Any] = None,
         memory: Given[str | float] = "2GB",
+        devices: Given[Devices] = None,
     ) -> SequentialFit:
         """Estimate in two steps: items and structure first, then the choice with those estimates held.
 
@@ -318,7 +337,7 @@ class Model:
         ----------
         start
             As of `fit`: `"sequential"` passes roughly through both steps before it takes each to its maximum.
-        data, person, people, weights, weights_are, cluster, integration, optimizer, progress, checkpoint, memory
+        data, person, people, weights, weights_are, cluster, integration, optimizer, progress, checkpoint, memory, devices
             As of `fit`.
 
         Returns
@@ -353,6 +372,7 @@ class Model:
             progress=progress,
             checkpoint=checkpoint,
             memory=memory,
+            devices=devices,
         )
 
     def simulate(

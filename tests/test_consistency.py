@@ -6,14 +6,14 @@ import pytest
 
 import iclv_jax as iclv
 
-PEOPLE, ROWS = 60, 6
+PEOPLE, ROWS = 80, 8
 
 
 @pytest.fixture(scope="module")
 def data():
     rng = np.random.default_rng(5)
     frame = pd.DataFrame({"id": np.repeat(np.arange(PEOPLE), ROWS), "x": rng.normal(size=PEOPLE * ROWS)})
-    taste = np.repeat(rng.normal(0.5, 1.5, PEOPLE), ROWS)
+    taste = np.repeat(rng.normal(0.5, 3.0, PEOPLE), ROWS)
     frame["y"] = np.where(rng.logistic(size=len(frame)) < taste * frame.x, "a", "b")
     return frame
 
@@ -41,7 +41,7 @@ def test_too_few_draws_from_the_prior(model, data):
             data, person="id", progress=False, integration=iclv.MonteCarlo(4, seed=2), accuracy=None
         )
     found = fit.check_consistency(samples=10, seed=1)
-    assert found.p < 1e-6
+    assert found.p < 1e-4
     assert any("not zero" in note for note in found.notes)
 
 

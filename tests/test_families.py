@@ -45,10 +45,31 @@ LIKERT = [1, 3, 2, 4, 5, 3, 2, 3, 4, 1, 5]
             None,
         ),
         (Count("n", of="trust"), [0.0, 2.0, 1.0, 5.0], np.arange(200.0)),
+        (iclv.Binary("b", of="trust"), [0, 1, 1, 0, 1], None),
+        (iclv.Binary("b", of="trust", guessing=True, slipping=True), [0, 1, 1, 0, 1], None),
+        (iclv.PartialCredit("q", of="trust"), LIKERT, None),
+        (iclv.Nominal("m", of=["trust", "mood"]), ["a", "b", "c", "c"], None),
+        (iclv.Count("n", of="trust"), [0.0, 2.0, 1.0, 5.0], np.arange(200.0)),
+        (iclv.Count("n", of="trust", dispersion=True), [0.0, 2.0, 1.0, 9.0, 0.0], np.arange(1000.0)),
+        (iclv.Duration("d", of="trust"), [0.5, 1.2, 3.0, 0.7, 9.0], np.linspace(0.0, 18.0, 10_001)[1:] ** 2),
     ],
 )
 def test_every_family_passes(item, answers, support):
     families.check_indicator(item, answers, support)
+
+
+@pytest.mark.parametrize(
+    ("limits", "support", "atoms"),
+    [
+        ({"lower": 0.0}, np.linspace(1e-9, 40.0, 10_001), [0.0]),
+        ({"lower": 0.0, "upper": 2.0}, np.linspace(1e-9, 2.0 - 1e-9, 4001), [0.0, 2.0]),
+    ],
+)
+def test_censored_items_pass(limits, support, atoms):
+    """A density between the limits, and probabilities at them."""
+    families.check_indicator(
+        iclv.Censored("y", of="trust", **limits), [0.0, 0.0, 1.0, 2.0, 1.2], support, atoms
+    )
 
 
 @pytest.mark.parametrize(("kernel", "alternatives"), [(Logit, 4), (Probit, 2), (ScaledLogit, 3)])

@@ -19,7 +19,8 @@ from iclv_jax._inference import (
     module_covariance,
     module_covariance_by_products,
 )
-from iclv_jax._inference._bootstrap import Resampled, collected
+from iclv_jax._inference._bootstrap import collected
+from iclv_jax._inference._resample import Resampled
 from iclv_jax._optimise._subproblem import Model as Quadratic
 from iclv_jax._optimise._turns import only_within
 from iclv_jax._problem._fingerprint import of_model

@@ -359,14 +359,14 @@ REFUSED = {
         "values", lambda: guarded(plain, filled=False), "'t1' is missing .* although the alternative 1"
     ),
     "an item too large to be squared": Refused(
-        "values", lambda: mimic().bind(data().assign(q1=1e308)), "'q1' holds 1e\\+308 .* too large"
+        "values", lambda: mimic().bind(data().assign(q1=1e150 * data().q1)), "'q1' has the value .* too large"
     ),
     "a covariate too large to be squared": Refused(
         "values", lambda: mimic().bind(data().assign(age=-1e200)), "'age' holds -1e\\+200 .* too large"
     ),
     "bounds that leave a variance nothing": Refused(
         "arguments",
-        lambda: items(bounds={"q1 ~~ q1": (-2.0, 0.0)}),
+        lambda: items(bounds={"q1 ~~ q1": (-2.0, 0.0)}).bind(data()),
         "bounds\\['q1 ~~ q1'\\] end at 0, which leaves no",
     ),
     "bounds that leave a threshold nothing": Refused(

@@ -7,9 +7,9 @@ import small
 from scipy import optimize
 
 import iclv_jax as iclv
-from iclv_jax._inference._bootstrap import draw_weights
 from iclv_jax._inference._penalised import penalised_hessian
 from iclv_jax._inference._refits import refit
+from iclv_jax._inference._resample import draw_weights
 from iclv_jax._optimise import Likelihood
 from iclv_jax._parameters._penalties import resolve
 

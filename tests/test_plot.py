@@ -92,6 +92,7 @@ PICTURES = {
     "standard_errors": lambda fit, ax: plot.standard_errors(fit, ax=ax),
     "shares": lambda fit, ax: plot.shares(fit, ax=ax),
     "item_response": lambda fit, ax: plot.item_response(fit, "q1", ax=ax),
+    "item_information": lambda fit, ax: plot.item_information(fit, "concern", ax=ax),
 }
 
 
@@ -142,9 +143,27 @@ def test_coefficients(fit):
     assert names_of_rows(plot.coefficients(fit, block="choice")) == list(blocks.index[blocks == "choice"])
 
 
+def test_coefficients_without_some_and_in_other_units(fit):
+    ax = plot.coefficients(fit, block="choice", without=["price"], scale={"taste": -10.0})
+    shown = names_of_rows(ax)
+    assert "taste (x -10)" in shown and "price" not in shown
+    at = shown.index("taste (x -10)")
+    assert ax.get_lines()[0].get_xdata()[at] == pytest.approx(-10.0 * fit.params["taste"])
+    ends = ax.collections[0].get_segments()[at][:, 0]
+    np.testing.assert_allclose(sorted(ends), sorted(-10.0 * fit.conf_int().loc["taste"]))
+    even = plot.coefficients(fit, names=["price", "taste"], scale="errors")
+    np.testing.assert_allclose(even.get_lines()[0].get_xdata(), fit.tvalues[["price", "taste"]])
+    widths = [np.ptp(segment[:, 0]) for segment in even.collections[0].get_segments()]
+    np.testing.assert_allclose(widths, 2 * 1.959964, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
+        ({"names": ["price"], "without": ["price"]}, "leaves no parameter"),
+        ({"without": ["pirce"]}, "Did you mean 'price'"),
+        ({"scale": {"pirce": 2}}, "Did you mean 'price'"),
+        ({"scale": 3}, "'errors' or a mapping"),
         ({"names": ["pirce"]}, "Did you mean 'price'"),
         ({"names": []}, "empty"),
         ({"block": "prices"}, "'choice', not 'prices'"),
@@ -159,8 +178,13 @@ def test_coefficients_refuse(fit, keywords, message):
 def test_trace(fit):
     gap, decrement, *_ = plot.trace(fit).get_lines()
     np.testing.assert_allclose(gap.get_ydata(), [9.5, 0.5, np.nan, 10.1, 0.1, np.nan])
-    np.testing.assert_allclose(decrement.get_ydata(), [9.0, 0.4, 1e-9, 5.0, 0.1, np.nan])
+    # Half the decrement is the gain that a Newton step promises, in the same points.
+    np.testing.assert_allclose(decrement.get_ydata(), [4.5, 0.2, 5e-10, 2.5, 0.05, np.nan])
     assert texts(plot.trace(fit), "stage") == ["items", "joint"]
+    assert plot.trace(fit).get_ylabel() == "Log-likelihood points"
+    long = plot.trace(replace(fit, _rows=tuple({**row, "stage": row["stage"] * 12} for row in ROWS)))
+    assert texts(long, "stage") == ["1", "2"]
+    assert long.get_xlabel() == f"Step\n1 {'items' * 12}\n2 {'joint' * 12}"
     with pytest.raises(ValueError, match="no trace"):
         plot.trace(after.at("chain"))
 
@@ -189,6 +213,12 @@ def test_latent_scores(fit):
         assert names_of_rows(ax) == [*(f"{g}  (n = {len(s)})" for g, s in enumerate(shown)), "concern"]
         np.testing.assert_allclose([p.get_x() for p in ax.patches], [s.quantile(0.25) for s in shown])
     assert len(plot.latent_scores(fit, by="age").patches) == 4 * 3
+    years = pd.Series(np.arange(fit.nobs) + 20.0, index=scores.index, name="years").mask(
+        np.arange(fit.nobs) < 5, -1
+    )
+    ax = plot.latent_scores(fit, by=years, names=["concern"], missing=[-1])
+    assert names_of_rows(ax)[0].startswith("25 to ") and "5 people without it are left out" in ax.get_xlabel()
+    assert sum(int(n.partition("n = ")[2].strip(")") or 0) for n in names_of_rows(ax)) == fit.nobs - 5
     assert len(plot.latent_scores(fit).patches) == 3
 
 
@@ -197,6 +227,7 @@ def test_latent_scores(fit):
     [
         ({"by": "femal"}, "Did you mean 'female'"),
         ({"by": pd.Series([1.0], index=[-1])}, "no value for"),
+        ({"by": "female", "missing": [0, 1]}, "missing for everyone"),
         ({"by": [1, 2]}, "Series indexed by person"),
         ({"names": ["concer"]}, "Did you mean 'concern'"),
     ],
@@ -213,7 +244,9 @@ def test_willingness_to_pay(fit):
     np.testing.assert_allclose(
         ax.collections[0].get_segments()[0][:, 0], found.intervals.iloc[0, :2].astype(float)
     )
-    varying = plot.willingness_to_pay(fit, "label", cost="price", alternative="free")
+    assert ax.get_xlabel() == "Willingness to pay for asc_free (units of price per unit of asc_free)"
+    varying = plot.willingness_to_pay(fit, "label", cost="price", alternative="free", unit="EUR")
+    assert varying.get_xlabel() == "Willingness to pay for label (EUR)"
     assert texts(varying) == ["5 %", "median", "95 %"]
 
 
@@ -243,12 +276,33 @@ def test_item_response(fit):
     np.testing.assert_allclose(sum(line.get_ydata() for line in lines), 1.0)
     from scipy.stats import norm
 
+    # Every label stands on its own curve, and no two touch.
+    ax = plot.item_response(fit, "q1")
+    for text, line in zip(ax.texts, ax.get_lines(), strict=True):
+        x, y = text.get_position()
+        assert y == line.get_ydata()[list(line.get_xdata()).index(x)]
+    assert not touching(ax)
     expected = norm.cdf(fit.params["q1 | 1"] - fit.params["concern =~ q1"] * lines[0].get_xdata())
     np.testing.assert_allclose(lines[0].get_ydata(), expected, rtol=1e-6)
-    with pytest.raises(ValueError, match="no ordered item"):
-        plot.item_response(fit, "k1")
+    (mean,) = plot.item_response(fit, "k1").get_lines()
+    slope = np.diff(mean.get_ydata()) / np.diff(mean.get_xdata())
+    np.testing.assert_allclose(slope, fit.params["benefit =~ k1"], rtol=1e-6)
+    with pytest.raises(ValueError, match="no item that measures a latent variable"):
+        plot.item_response(fit, "q9")
     with pytest.raises(ValueError, match="does not measure"):
         plot.item_response(fit, "q1", latent="benefit")
+
+
+def test_item_information(fit):
+    lines = {line.get_label(): line for line in plot.item_information(fit, "benefit").get_lines()}
+    continuous = fit.params["benefit =~ k1"] ** 2 / fit.params["k1 ~~ k1"]
+    np.testing.assert_allclose(lines["k1"].get_ydata(), continuous, rtol=1e-6)
+    own = [line.get_ydata() for name, line in lines.items() if name != "together"]
+    np.testing.assert_allclose(lines["together"].get_ydata(), sum(own))
+    with pytest.raises(ValueError, match="several latent variables: name one"):
+        plot.item_information(fit)
+    with pytest.raises(ValueError, match="does not measure"):
+        plot.item_information(fit, "benefit", ["q1"])
 
 
 # --- the path diagram --------------------------------------------------------------------------------------------
@@ -280,7 +334,19 @@ def test_the_diagram_shows_estimates_with_stars(fit):
     table = fit.table()
     row = table.loc["intention ~ benefit"]
     stars = "***" if row["p"] < 0.01 else "**" if row["p"] < 0.05 else "*" if row["p"] < 0.1 else ""
-    assert f"{row['estimate']:.2f}{stars}" in texts(ax, "path")
+    assert f"{row['estimate']:.2f}{stars}".replace("-", "\N{MINUS SIGN}") in texts(ax, "path")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.5, "0.50"), (-0.0021, "\N{MINUS SIGN}0.0021"), (0.099, "0.099"), (0.00004, "4.0e\N{MINUS SIGN}05"), (0.0, "0.00")],
+)  # fmt: skip
+def test_a_small_estimate_keeps_its_digits(value, shown):
+    from iclv_jax.plot._path_diagram import Drawing
+
+    drawing = object.__new__(Drawing)
+    drawing.table = pd.DataFrame({"estimate": [value], "p": [0.02]}, index=["a"])
+    assert drawing.estimate("a") == f"{shown}**"
 
 
 def test_the_diagram_needs_latent_variables():

@@ -8,8 +8,8 @@ import pytest
 import statsmodels.api as sm
 
 import iclv_jax as iclv
-from iclv_jax._inference._bootstrap import draw_weights, resample
 from iclv_jax._inference._people import person_hessians
+from iclv_jax._inference._resample import draw_weights, resample
 from iclv_jax._inference._signs import turns
 
 

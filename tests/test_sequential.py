@@ -326,6 +326,24 @@ def test_the_summary_prints_as_text_and_as_html(found):
     assert {"items and structure", "choice given items"} <= set(found.trace["stage"])
 
 
+def test_both_steps_on_a_page_and_as_plain_data(found):
+    page = found.report()
+    for words in (
+        "s.e. (murphy-topel)",
+        "s.e. (robust)",
+        "Verdict, step 2",
+        "Correlations of estimates",
+        "Path diagram",
+    ):
+        assert words in page
+    assert "Not shown" not in page
+    values = np.linalg.eigvalsh(found.correlations().to_numpy())
+    np.testing.assert_allclose(found.eigenvalues()["correlation"], values)
+    assert found.to_dict()["covariance"] == "murphy-topel"
+    assert found.to_latex(blocks=True).count(r"\caption") == 3
+    assert found.reports[1].finished and "by iclv_jax" in dict(found.summary().facts)["Fitted"]
+
+
 def test_a_step_that_did_not_converge_is_said_first(data):
     short = iclv.TrustRegion(max_iterations=1)
     found = iclv.Model(**parts()).fit_sequential(data, **BIND, start="default", optimizer=short)

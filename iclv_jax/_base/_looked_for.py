@@ -15,6 +15,11 @@ ELSEWHERE = {
     "constants comes close: iclv.Logit and random={'asc_car': iclv.Normal(), ...}.",
     "MaxDiff": "Best-worst choices are iclv.BestWorst(utility, best=..., worst=..., kind='maxdiff').",
     "RankOrderedLogit": "Rankings are iclv.Ranking(utility, ranks=[...]).",
+    "Poisson": "Counts are iclv.Count(column, of=...), with dispersion=True negative binomial.",
+    "NegativeBinomial": "Counts are iclv.Count(column, of=..., dispersion=True).",
+    "Tobit": "A tobit is iclv.Censored(column, of=..., lower=0.0).",
+    "Weibull": "Durations are iclv.Duration(column, of=..., event=...).",
+    "Rasch": "A Rasch model is iclv.Binary items with equal loadings, equal=[[...]] of iclv.Model.",
     "Beta": "A parameter is declared by its use: b.time in a utility function. Bounds, starts and fixed values are "
     "arguments of iclv.Model.",
     "Variable": "A column is x.name in a utility function.",

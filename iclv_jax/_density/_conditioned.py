@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.linalg import block_diag
 
 from iclv_jax._base._linear import cholesky, precision
 from iclv_jax._base._types import Array, Arrays, CellTree, Float, Scalar, Shocks
@@ -20,7 +21,7 @@ from iclv_jax._density._places import Places
 from iclv_jax._density._system import Bend, System, reduced_form, structural
 from iclv_jax._density._world import Expanded, World
 from iclv_jax._panel import Data, Person
-from iclv_jax._parameters import RESIDUAL
+from iclv_jax._parameters import EFFECTS, RESIDUAL
 
 Patterns = tuple[tuple[bool, ...], ...]
 MOST_PATTERNS = 8
@@ -49,7 +50,7 @@ class Conditioned(System):
     """Normal items integrated out; the shocks move `kept` entries of eta given them, the others follow by regression.
 
     `stacks` are the sections of the items and the places of their data; `patterns` which items were answered, every way
-    that the data have, or nothing where there are many.
+    that the data have, or nothing where there are many; `exact` says whether some items have no error.
     """
 
     latents: int
@@ -58,6 +59,7 @@ class Conditioned(System):
     stacks: tuple[tuple[str, int], ...]
     kept: tuple[int, ...]
     patterns: Patterns = ()
+    exact: bool = False
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -79,7 +81,9 @@ class Conditioned(System):
     def given(self, cells: CellTree, person: Person) -> Conditional:
         """Eta given the person's items."""
         items = [(cells[section], person.data[at]) for section, at in self.stacks]
-        return condition(structural(cells), person.covariates, items)
+        mean, factor = reduced_form(structural(cells), person.covariates)
+        levels = [_level(part, person.covariates) for part, _ in items]
+        return (condition_exactly if self.exact else condition)(mean, factor, levels, items)
 
     def world(self, cells: CellTree, person: Person, shocks: Shocks) -> tuple[World, Scalar]:
         given, at = self.given(cells, person), np.array(self.drawn, int)
@@ -118,13 +122,21 @@ class Conditioned(System):
         )
 
 
+def _level(cells: Arrays, covariates: Float[Array, " covariate"]) -> Float[Array, " item"]:
+    """Means of the items where the latent variables are zero."""
+    level = cells["intercept"]
+    return level + cells[EFFECTS] @ covariates if EFFECTS in cells else level
+
+
 def condition(
-    cells: Arrays, covariates: Float[Array, " covariate"], items: list[tuple[Arrays, Data]]
+    mean: Float[Array, " moved"],
+    factor: Float[Array, "moved moved"],
+    levels: list[Array],
+    items: list[tuple[Arrays, Data]],
 ) -> Conditional:
-    """Eta given normal items, each stack as its cells and data."""
-    mean, factor = reduced_form(cells, covariates)
+    """Eta given normal items, each stack as its cells and data; `levels` are their means where eta is zero."""
     size = mean.shape[0]
-    parts = [_information(c, d, mean, factor) for c, d in items]
+    parts = [_information(c, d, level, mean, factor) for level, (c, d) in zip(levels, items, strict=True)]
     inverse, log_determinant = precision(sum((part.of_shocks for part in parts), jnp.eye(size)))
     pull = sum((part.pull for part in parts), jnp.zeros(size))
     shock = inverse @ pull
@@ -145,10 +157,10 @@ class Information(NamedTuple):
     of_shocks: Float[Array, "moved moved"]
 
 
-def _information(cells: Arrays, data: Data, mean: Array, factor: Array) -> Information:
+def _information(cells: Arrays, data: Data, level: Array, mean: Array, factor: Array) -> Information:
     size, observed = mean.shape[0], data.occurs
     loadings = jnp.pad(cells["loadings"], ((0, 0), (0, size - cells["loadings"].shape[1])))
-    residual = jnp.where(observed, data.outcome - cells["intercept"] - loadings @ mean, 0.0)
+    residual = jnp.where(observed, data.outcome - level - loadings @ mean, 0.0)
     design = loadings @ factor
     if RESIDUAL in cells:
         inverse, log_determinant = precision_of(cells, observed)
@@ -161,3 +173,32 @@ def _information(cells: Arrays, data: Data, mean: Array, factor: Array) -> Infor
         log_variances = jnp.sum(jnp.where(observed, jnp.log(2.0 * jnp.pi * cells["variance"]), 0.0))
     alone = -0.5 * (log_variances + jnp.dot(residual, weighted))
     return Information(alone, design.T @ weighted, design.T @ by_shock)
+
+
+def condition_exactly(
+    mean: Float[Array, " moved"],
+    factor: Float[Array, "moved moved"],
+    levels: list[Array],
+    items: list[tuple[Arrays, Data]],
+) -> Conditional:
+    """The same in the space of the items, whose covariance is not singular where some have no error."""
+    size = mean.shape[0]
+    loadings = jnp.concatenate([c["loadings"] for c, _ in items])
+    loadings = jnp.pad(loadings, ((0, 0), (0, size - loadings.shape[1])))
+    values = jnp.concatenate([d.outcome for _, d in items])
+    seen = jnp.concatenate([d.occurs for _, d in items])
+    errors = block_diag(*(jnp.diag(c["variance"]) + c.get(RESIDUAL, 0.0) for c, _ in items))
+    residual = jnp.where(seen, values - jnp.concatenate(levels) - loadings @ mean, 0.0)
+    spread = factor @ factor.T
+    whole, crossed = loadings @ spread @ loadings.T + errors, jnp.where(seen, spread @ loadings.T, 0.0)
+    both = seen[:, None] & seen[None, :]
+    inverse, log_determinant = precision(jnp.where(both, whole, jnp.diag(jnp.where(seen, 0.0, 1.0))))
+    constant = jnp.sum(jnp.where(seen, jnp.log(2.0 * jnp.pi), 0.0))
+    left = spread - crossed @ inverse @ crossed.T
+    # Of what is observed nothing is left, up to rounding.
+    left = left + jnp.diag(jnp.maximum(-jnp.diagonal(left), 0.0))
+    return Conditional(
+        -0.5 * (residual @ inverse @ residual + log_determinant + constant),
+        mean + crossed @ inverse @ residual,
+        left,
+    )

@@ -40,13 +40,13 @@ class Correlated(Items):
         return -0.5 * (residual @ inverse @ residual + log_determinant + constant)
 
     def sample(self, cells: CellTree, world: World, key: Array) -> Array:
-        mean = self.expected_at(cells, self.index(cells, world.eta)).mean
+        mean = self.expected_at(cells, self.index(cells, world.eta, world.covariates)).mean
         lower = cholesky(answered(cells, jnp.ones(mean.shape, bool)))
         return mean + lower @ jax.random.normal(key, mean.shape, mean.dtype)
 
     def _residual(self, cells: CellTree, person: Person, world: World) -> Float[Array, " item"]:
         data = person.data[self.at]
-        mean = self.expected_at(cells, self.index(cells, world.eta)).mean
+        mean = self.expected_at(cells, self.index(cells, world.eta, world.covariates)).mean
         return jnp.where(data.occurs, data.outcome - mean, 0.0)
 
 

@@ -7,7 +7,7 @@ from iclv_jax._density._choice import Choice, Random
 from iclv_jax._density._conditioned import Conditioned, Patterns
 from iclv_jax._density._correlated import Correlated
 from iclv_jax._density._functions import Functions, Nonlinear
-from iclv_jax._density._items import Items
+from iclv_jax._density._items import LOADINGS, Items
 from iclv_jax._density._kernel import Structure
 from iclv_jax._density._linear import Linear
 from iclv_jax._density._system import System
@@ -31,7 +31,7 @@ def structure(
     `masked` says whether its utilities are cut off where they do not count, `patterns` which items were answered."""
     stacks = tuple(
         (Correlated if s.pairs else Items)(
-            s.name, at, s.family, s.items, len(spec.latents), _widths(table, s.name)
+            s.name, at, s.family, s.items, len(spec.latents), *_widths(table, s.name)
         )
         for at, s in enumerate(table.stacks)
     )
@@ -54,10 +54,12 @@ def conditionable(spec: Spec) -> bool:
     return linear and bool(spec.indicators) and all(i.normal for i in spec.indicators)
 
 
-def _widths(table: ParameterTable, section: str) -> tuple[tuple[str, int], ...]:
-    """Entries of every array of a section per item."""
+def _widths(table: ParameterTable, section: str) -> tuple[tuple[tuple[str, int], ...], int | None]:
+    """Entries of every array of a section per item, and how many indices an item has where it has an axis of them."""
     arrays = [a for a in table.map.arrays if a.path[0] == section]
-    return tuple((a.path[1], a.size // a.shape[0]) for a in arrays)
+    loadings = next(a.shape for a in arrays if a.path[1] == LOADINGS)
+    widths = tuple((a.path[1], a.size // a.shape[0]) for a in arrays)
+    return widths, loadings[1] if len(loadings) > 2 else None
 
 
 def _choice(spec: Spec, choice: Kernel, at: int, table: int) -> Choice:
@@ -87,7 +89,8 @@ def _system(
     if conditioned:
         seen = dict.fromkeys(i for choice in choices for i in choice.latents)
         kept = (*seen, *spec.drivers.values())
-        return Conditioned(*sizes, tuple((s.name, s.at) for s in stacks), kept, patterns)
+        exact = any(s.family.exact for s in stacks)
+        return Conditioned(*sizes, tuple((s.name, s.at) for s in stacks), kept, patterns, exact)
     if not spec.nonlinear:
         return Linear(*sizes)
     functions = tuple(

@@ -77,14 +77,16 @@ def slope_by_theta(core: Core, theta: Theta) -> tuple[Scalar, Theta, Scalar]:
         jax.value_and_grad(log_likelihoods, argnums=1, has_aux=True), in_axes=(None, row, 0, 0, row)
     )
 
-    def part(person: Person, nodes: Nodes, weights: Array) -> tuple[tuple[Scalar, Scalar], Theta]:
+    def part(
+        person: Person, nodes: Nodes, weights: Array, theta: Theta
+    ) -> tuple[tuple[Scalar, Scalar], Theta]:
         group = person.group
         mine, person = own(theta, group), person._replace(group=None)
         (values, items), scores = each(core.structure, mine, person, nodes, mine)
         return (weights @ values, weights @ items), summed_by_group(weights, scores, group, theta)
 
     zero = (jnp.zeros(()), jnp.zeros(())), jnp.zeros_like(theta)
-    (value, items), gradient = core.people.fold(part, zero, few(core))
+    (value, items), gradient = core.people.fold(part, zero, few(core), shared=(theta,))
     return value, gradient, items
 
 
@@ -92,8 +94,9 @@ def few(core: Core, at_once: int = AT_ONCE) -> int:
     """People of a batch of derivatives, with arrays of so many entries."""
     people = core.people
     rows = max(people.lengths, key=lambda length: length.people).rows
-    choices = zip(people.person.data[len(people.person.data) - len(rows) :], rows, strict=True)
-    items = people.person.data[: len(people.person.data) - len(rows)]
+    data = people.held.person.data
+    choices = zip(data[len(data) - len(rows) :], rows, strict=True)
+    items = data[: len(data) - len(rows)]
     entries = sum(d.occurs.shape[1] for d in items) + sum(
         d.offered.shape[2] * n * block.inner.count
         for (d, n), block in zip(choices, core.structure.choices, strict=True)
@@ -108,11 +111,11 @@ def person_scores(core: Core, params: Params) -> PersonScores:
     each = jax.value_and_grad(log_likelihoods, argnums=1, has_aux=True)
     people = core.people.in_batches_of(few(core))
 
-    def one(person: Person, nodes: Nodes) -> tuple[tuple[Scalar, Scalar], Array]:
+    def one(person: Person, nodes: Nodes, theta: Theta) -> tuple[tuple[Scalar, Scalar], Array]:
         mine = own(theta, person.group)
         return each(core.structure, mine, person._replace(group=None), nodes, mine)
 
-    (values, items), scores = people.each(one)
+    (values, items), scores = people.each(one, shared=(theta,))
     return PersonScores(
         values, by_parameters(scores, core.person.group, jax.jacfwd(core.theta)(params)), items
     )

@@ -10,7 +10,7 @@ rest. Then `H = J' H_theta J + sum_i g_i d2 theta_i`.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -61,15 +61,13 @@ def expand_by_blocks(core: Core, params: Params) -> Expansion:
 
     lead = theta.shape[:-1]
 
-    def cells(person: Person) -> CellTree:
-        return core.structure.cells(theta, person)
-
-    def batch(person: Person, nodes: Nodes, weights: Array) -> tuple[Array, ...]:
+    def batch(person: Person, nodes: Nodes, weights: Array, theta: Theta) -> tuple[Array, ...]:
+        cells = partial(core.structure.cells, theta)
         return batch_expansion(core.structure, parts, cells, person, nodes, weights, lead[0] if lead else 0)
 
     none, live = jnp.zeros(()), len(parts.live)
     zero = none, none, jnp.zeros((*lead, live)), jnp.zeros((*lead, live, live))
-    value, items, gradient, curvature = core.people.fold(batch, zero, few(core, AT_ONCE))
+    value, items, gradient, curvature = core.people.fold(batch, zero, few(core, AT_ONCE), shared=(theta,))
     return _by_parameters(core, params, parts, value, gradient, curvature, items)
 
 

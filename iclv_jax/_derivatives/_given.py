@@ -83,12 +83,13 @@ class _Left:
         places = Places(((INDEX,),) * len(drawn) + ((FACTOR,),) * len(lower), (*drawn, *lower))
         whole = layout(self.structure.map, tuple(block.name for block in self.structure.blocks))
         choices, width = whole.blocks[len(self.system.stacks) :], self.known + 1
+        place = np.concatenate([np.repeat(np.arange(len(drawn)), width), len(drawn) + np.arange(len(lower))])
+        of_choices = whole.live[len(whole.live) - sum(map(len, choices)) :]
         return Layout(
-            live=whole.live[len(whole.live) - sum(map(len, choices)) :],
+            # What is left of eta has no place in theta.
+            live=np.concatenate([np.full(len(place), -1), of_choices]),
             structural=places,
-            place=np.concatenate(
-                [np.repeat(np.arange(len(drawn)), width), len(drawn) + np.arange(len(lower))]
-            ),
+            place=place,
             covariate=np.concatenate([np.tile(np.arange(width), len(drawn)), np.zeros(len(lower), int)]),
             blocks=choices,
         )
@@ -119,7 +120,7 @@ class _Left:
         drawn = np.array(self.system.drawn, int)
         index = jnp.concatenate([left[INDEX][:, None], left[SLOPES]], axis=1)[drawn]
         lower = left[FACTOR][np.tril_indices(len(drawn))]
-        return jnp.concatenate([index.reshape(-1), lower, theta[self.layout.live]])
+        return jnp.concatenate([index.reshape(-1), lower, theta[self.layout.live[len(self.layout.place) :]]])
 
 
 def _expanded(core: Core, left: _Left, params: Params) -> Expansion:
@@ -190,7 +191,7 @@ def _sums(core: Core, left: _Left, params: Params, mean: list[Array]) -> list[_S
     cells = core.structure.map.dense(core.theta(params))
     choices = bool(left.inner.choices)
     here = [left.cells(cells, pattern) if choices else {} for pattern in left.system.patterns]
-    live = len(left.layout.place) + len(left.layout.live)
+    live = len(left.layout.live)
 
     def one(known: Array, about: Array, at: CellTree, person: Person, nodes: Nodes, weights: Array) -> _Sums:
         apart = known - about
@@ -203,14 +204,16 @@ def _sums(core: Core, left: _Left, params: Params, mean: list[Array]) -> list[_S
         )
         return _Sums(value, gradient, matrix, square)
 
-    def batch(person: Person, nodes: Nodes, weights: Array) -> list[_Sums]:
+    def batch(
+        person: Person, nodes: Nodes, weights: Array, mean: list[Array], here: list[CellTree]
+    ) -> list[_Sums]:
         known = _known(person, len(left.system.stacks))
         each = zip(mean, here, _of_pattern(left, person, weights), strict=True)
         return [one(known, about, at, person, nodes, w) for about, at, w in each]
 
     size = left.known
     zero = _Sums(jnp.zeros(()), jnp.zeros(live), jnp.zeros((live, live)), jnp.zeros((size, size)))
-    return core.people.fold(batch, [zero] * len(mean), few(core, AT_ONCE))
+    return core.people.fold(batch, [zero] * len(mean), few(core, AT_ONCE), shared=(mean, here))
 
 
 def _points(

@@ -54,16 +54,18 @@ def _covariates(point: Point) -> list[tuple[str, str, tuple[str, ...], np.ndarra
     for i, name in enumerate(all_terms(point.spec.covariates, levels)):
         linear = [v for v in point.spec.latents if v.equation is None]
         users = [v.name for v in linear for p in v.predictors if name in terms(p, levels)]
-        slopes = tuple(names.slope(user, name) for user in users)
-        found.append(
-            (name, "structural equations", slopes, np.asarray(point.problem.panel.person.covariates)[:, i])
-        )
+        entered = [item for item in point.spec.indicators for p in item.on if name in terms(p, levels)]
+        indices = [index for item in entered for index in item.indices(levels[item.column])]
+        slopes = tuple(names.slope(user, name) for user in (*users, *indices))
+        where = "structural equations" if users or not entered else "items"
+        found.append((name, where, slopes, np.asarray(point.problem.panel.person.covariates)[:, i]))
     return found
 
 
 def _standard(point: Point) -> set[str]:
     """Covariates that every equation estimates in standard units: their size is no matter."""
-    raw = {p for v in point.spec.latents for p in v.predictors if isinstance(p, str)}
+    entered = [*(v.predictors for v in point.spec.latents), *(i.on for i in point.spec.indicators)]
+    raw = {p for predictors in entered for p in predictors if isinstance(p, str)}
     return {p.column for p in point.problem.panel.moments} - raw
 
 

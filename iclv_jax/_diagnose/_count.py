@@ -90,7 +90,9 @@ def _determined(
     """Means and variances or thresholds, slopes, and correlations of the responses."""
     own = sum(2 if isinstance(i, Continuous) else len(levels[i.column]) - 1 for i in items)
     names = {v.name for v in spec.latents}
-    columns = {column_of(p) for v in latents for p in v.predictors} - names
+    columns = {
+        column_of(p) for part in (*(v.predictors for v in latents), *(i.on for i in items)) for p in part
+    } - names
     nominal = {p.column for p in spec.nominal}
     slopes = sum(len(levels[c]) - 1 if c in nominal else 1 for c in columns)
     count = len(items)

@@ -22,7 +22,7 @@ def sign_notes(point: Point) -> list[str]:
     loose = [v.name for v in point.spec.latents if _sign_is_free(point, v.name)]
     if not loose:
         return []
-    first = next((i.column for i in point.spec.indicators if i.of[0] == loose[0]), None)
+    first = next((i.column for i in point.spec.indicators if i.of[:1] == (loose[0],)), None)
     hint = (
         f", for example fixed={{{names.loading(loose[0], first)!r}: 1.0}} with scale='loading'"
         if first
@@ -61,7 +61,8 @@ def measured(point: Point) -> dict[str, float]:
     found = np.asarray(_information(problem.core, jnp.asarray(point.params)))
     shares = found / (1.0 + found)
     position = point.spec.positions
-    with_items = {name for item in point.spec.indicators for name in item.of}
+    with_items = {name for item in point.spec.indicators if not item.exact for name in item.of}
+    with_items -= {item.column for item in point.spec.indicators if item.exact}
     return {name: float(shares[position[name]]) for name in position if name in with_items}
 
 
@@ -81,10 +82,12 @@ def _information(core: Core, params: Params) -> Array:
 
         def squares(person: Person, eta: Array, block: Items = block) -> Float[Array, "item latent"]:
             own, data = structure.cells(theta, person)[block.name], person.data[block.at]
-            index = block.index(own, eta)
-            # Items do not meet, so one product gives every item's own derivative.
-            slopes = jax.jvp(lambda i: block.each_at(own, data, i), (index,), (jnp.ones_like(index),))[1]
-            return own["loadings"] ** 2 * jnp.where(data.occurs, slopes**2, 0.0)[:, None]
+            index = block.index(own, eta, person.covariates)
+            # Items do not meet, so the derivative of their sum holds every item's own.
+            felt = jax.grad(lambda i: jnp.sum(block.each_at(own, data, i)))(index)
+            shape = (len(block.items), block.indices or 1, size)
+            slopes = jnp.einsum("km,kml->kl", felt.reshape(shape[:2]), own["loadings"].reshape(shape))
+            return jnp.where(data.occurs[:, None], slopes**2, 0.0)
 
         seen = jnp.maximum(people.data[block.at].occurs.astype(float).sum(axis=0), 1.0)
         total = total + variances * jnp.sum(

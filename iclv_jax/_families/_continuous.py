@@ -12,23 +12,27 @@ from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
 from iclv_jax._spec import Cells, Declared, Expected, Indicator, Parameter, Positive, one
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._standardized import Predictor
 
 
 @dataclass(frozen=True)
 class Continuous(Indicator):
-    """A continuous item: `y ~ N(intercept + loading * latent, variance)`.
+    """A continuous item: `y ~ N(intercept + loading * latent + effect * covariate, variance)`.
 
     Parameters
     ----------
     column
         The column that holds it, constant within a person.
     of
-        The latent variable that it measures, or several.
+        The latent variable that it measures, or several; `[]` for a regression on covariates alone.
     intercept
         Whether it has an intercept `column ~ 1`; without one its mean is that of its latent
         variables times their loadings.
     missing
         Values that mean "no answer", besides NaN. A missing item drops out of its person's likelihood.
+    on
+        Covariates that act on it directly, with the coefficients `column ~ covariate`: columns that are constant within a
+        person, or `Standardized(...)`.
 
     Its error variance is `column ~~ column`, its loadings `latent =~ column`.
     """
@@ -37,6 +41,7 @@ class Continuous(Indicator):
     of: Given[Sequence[str]]
     intercept: Given[bool] = True
     missing: Given[Sequence[Level]] = ()
+    on: Given[Sequence[Predictor]] = ()
     discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = True
 
@@ -58,11 +63,7 @@ class Continuous(Indicator):
 
     def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
         _shared.check_numeric(self.column, values, people)
-        if len(values) and np.ptp(np.asarray(values, float)) == 0.0:
-            raise ValueError(
-                f"Continuous item {self.column!r} has the same value, {values[0]}, for everyone: it measures "
-                "nothing. Remove it."
-            )
+        _shared.check_varied(self, "Continuous", values)
 
     def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
         return ()
@@ -112,3 +113,6 @@ class Continuous(Indicator):
 
     def response_variance(self, cells: Arrays) -> Array:
         return cells["variance"]
+
+    def information(self, cells: Arrays, index: Array) -> Array:
+        return 1.0 / cells["variance"]

@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeVar
 
 from iclv_jax._base._types import Given, Level
 from iclv_jax._families._continuous import Continuous
+from iclv_jax._families._observed import Observed
 from iclv_jax._families._ordered import Ordered
 from iclv_jax._spec import Indicator, Kernel, Mixing
 from iclv_jax._spec._text import Item, TextError, read, write
@@ -23,6 +24,9 @@ def from_text(
     missing: Given[Sequence[Any]] = (),
     random: Given[Mapping[str, Mixing] | None] = None,
     modules: Given[Mapping[str, Any] | None] = None,
+    group: Given[str | None] = None,
+    equal_across: Given[Sequence[str]] = (),
+    free_across: Given[Sequence[str]] = (),
 ) -> Written:
     """A model written in the language of R's lavaan (Rosseel 2012).
 
@@ -30,17 +34,19 @@ def from_text(
     ----------
     text
         Statements by line or between semicolons; `#` and `!` begin comments. `visual =~ x1 + x2` measures (a latent
-        variable on the right makes a higher-order factor), `visual ~ age + textual` regresses, `a ~~ b` covaries (latent
-        variables, or residuals of continuous items), `x1 ~ 1` is an intercept, `u1 | t1 + t2` are thresholds,
-        `ab := a*b` reports a function of labelled parameters with its standard error, and `a == b`, `a == 2*b`, `a > 0`,
-        `a < 1` constrain them. In front of a term stand `0.5*` (fixed), `NA*` (free), `a*` (a label: equal labels are
-        equal parameters), `equal("f=~x1")*`, `start(0.8)*`, `lower(0)*`, `upper(1)*`. Names that are no words stand
-        between backquotes.
+        variable on the right makes a higher-order factor), `visual ~ age + textual` and `x3 ~ sex` regress, `a ~~ b`
+        covaries (latent variables, or residuals of continuous items), `x1 ~ 1` is an intercept, `u1 | t1 + t2` are
+        thresholds, `ab := a*b` reports a function of labelled parameters with its standard error, and `a == b`, `a == 2*b`,
+        `a > 0`, `a < 1` constrain them. In front of a term stand `0.5*` (fixed), `NA*` (free), `a*` (a label: equal labels
+        are equal parameters), `equal("f=~x1")*`, `start(0.8)*`, `lower(0)*`, `upper(1)*`. An outcome that no latent
+        variable has as an item is `Observed`. Names that are no words stand between backquotes.
     ordered
         Items that are ordered, or True for all; those with thresholds in the text are anyway. Unlike lavaan's limited
         information, the likelihood is that of all answers; the response behind the levels has a residual variance of 1.
     choice, random, modules
         As of `Model`; the utilities use latent variables of the text.
+    group, equal_across, free_across
+        As of `Model`: the text says what every group has, so that a label ties parameters within each group.
     auto
         Whether what the text does not say is as lavaan's `sem` has it: first loadings are 1, exogenous latent
         variables covary, so do disturbances of outcomes that predict nothing, and items have intercepts. False: none
@@ -60,7 +66,7 @@ def from_text(
         parts = read(text, ordered, auto)
         return model(
             parts.latents,
-            items_of(parts.items, link, missing),
+            [*items_of(parts.items, link, missing), *(Observed(n, missing) for n in parts.observed)],
             choice,
             covariances=parts.covariances,
             random=random,
@@ -71,6 +77,9 @@ def from_text(
             start=parts.start,
             modules=modules,
             derived=parts.derived,
+            group=group,
+            equal_across=equal_across,
+            free_across=free_across,
         )
     except TextError:
         raise
@@ -86,8 +95,10 @@ def to_text(model: Any) -> str:
     ------
     ValueError
         For what the language has no words for: Python functions in `on=`, `define=` or `derived=`, shared thresholds,
-        standardised covariates, other families of items.
+        standardised covariates, other families of items; for groups.
     """
+    if model.spec.groups is not None:
+        raise ValueError("to_text: a text is that of one group. Write the model without group=.")
     return write(model.spec)
 
 
@@ -97,13 +108,14 @@ def items_of(items: Mapping[str, Item], link: str, missing: Given[Sequence[Level
 
 
 def _item(item: Item, link: str, missing: Given[Sequence[Level]]) -> Indicator:
-    if item.on:
-        raise TextError(
-            f"The covariate {item.on[0]!r} acts on the item {item.column!r} directly: items with covariates of their own "
-            "are not in this version. Let it act on the latent variable."
-        )
     if item.ordered:
         return Ordered(
-            item.column, of=item.of, link=link, intercept=item.intercept, scale=item.scale, missing=missing
+            item.column,
+            of=item.of,
+            link=link,
+            intercept=item.intercept,
+            scale=item.scale,
+            missing=missing,
+            on=item.on,
         )
-    return Continuous(item.column, of=item.of, missing=missing)
+    return Continuous(item.column, of=item.of, missing=missing, on=item.on)

@@ -12,6 +12,7 @@ from iclv_jax._base._distributions import quantile
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
+from iclv_jax._families import _levels
 from iclv_jax._spec import (
     Cells,
     Declared,
@@ -24,24 +25,22 @@ from iclv_jax._spec import (
     one,
 )
 from iclv_jax._spec import _names as names
-from iclv_jax._spec._values import is_number
+from iclv_jax._spec._standardized import Predictor
 
 LOGISTIC_SPREAD = np.pi / np.sqrt(3.0)
-MOST_LEVELS = 50
-"""An item with more levels than these, read from the data, was hardly meant to be ordered."""
 
 
 @dataclass(frozen=True)
 class Ordered(Indicator):
     """An ordered item: `P(y = c) = F((t_c - m) / s) - F((t_{c-1} - m) / s)` with
-    `m = intercept + loading * latent`, F normal or logistic.
+    `m = intercept + loading * latent + effect * covariate`, F normal or logistic.
 
     Parameters
     ----------
     column
         The column that holds it, constant within a person.
     of
-        The latent variable that it measures, or several.
+        The latent variable that it measures, or several; `[]` for a regression on covariates alone.
     link
         `"probit"` or `"logit"`.
     levels
@@ -55,6 +54,9 @@ class Ordered(Indicator):
         (1 otherwise). None, the default: both with shared thresholds, neither with free ones.
     missing
         Values that mean "no answer", besides NaN. A missing item drops out of its person's likelihood.
+    on
+        Covariates that act on it directly, with the coefficients `column ~ covariate`: columns that are constant within a
+        person, or `Standardized(...)`.
     """
 
     column: Given[str]
@@ -65,6 +67,7 @@ class Ordered(Indicator):
     intercept: Given[bool | None] = None
     scale: Given[bool | None] = None
     missing: Given[Sequence[Level]] = ()
+    on: Given[Sequence[Predictor]] = ()
     discrete: ClassVar[bool] = True
     normal: ClassVar[bool] = False
 
@@ -82,21 +85,7 @@ class Ordered(Indicator):
             if getattr(self, field) is None:
                 object.__setattr__(self, field, shared)
             _shared.check_switch(self, field)
-        if self.levels is not None:
-            self._check_declared(names.as_tuple(self.levels))
-            object.__setattr__(self, "levels", names.as_tuple(self.levels))
-
-    def _check_declared(self, levels: tuple[Level, ...]) -> None:
-        if len(set(levels)) < max(2, len(levels)):
-            raise ValueError(
-                f"Item {self.column!r}: levels= lists at least two different levels in order, not "
-                f"{list(levels)!r}."
-            )
-        both = [level for level in levels if level in self.missing]
-        if both:
-            raise ValueError(
-                f"Item {self.column!r} has {both[0]!r} in levels= and in missing=. Keep it in one of them."
-            )
+        object.__setattr__(self, "levels", _levels.declared(self.column, self.levels, self.missing))
 
     @property
     def stack(self) -> Hashable:
@@ -111,35 +100,10 @@ class Ordered(Indicator):
         return self.thresholds.name if isinstance(self.thresholds, Thresholds) else None
 
     def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
-        if self.levels is None:
-            return
-        for value, person in zip(values, people, strict=True):
-            if value not in self.levels:
-                raise ValueError(
-                    f"Item {self.column!r} has the value {value!r} for person {person!r}, which is none of "
-                    f"its levels {list(self.levels)!r}. Codes that mean 'no answer' go into `missing=`."
-                )
+        _levels.check_members(self.column, self.levels, values, people)
 
     def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
-        if self.levels is not None:
-            return tuple(self.levels)
-        if categories is not None:
-            return tuple(categories)
-        found = set(values)
-        if any(isinstance(v, str) for v in found):
-            raise ValueError(
-                f"Item {self.column!r} holds labels whose order is not known. Give it `levels=[...]` in "
-                "order, or make the column an ordered categorical."
-            )
-        wrong = [v for v in found if not (is_number(v) and np.isfinite(float(v)))]
-        if wrong:
-            raise ValueError(
-                f"Item {self.column!r} has the value {wrong[0]!r}, which is neither a finite number nor a "
-                "label. Codes that mean 'no answer' go into `missing=`."
-            )
-        # Whole numbers that a missing answer elsewhere in the column has turned into floats.
-        whole = (int(v) if isinstance(v, float) and v.is_integer() else v for v in found)
-        return tuple(sorted(whole, key=float))  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return _levels.in_order(self.column, self.levels, values, categories)
 
     def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
         who = (
@@ -147,23 +111,10 @@ class Ordered(Indicator):
             if self.shared is None
             else f"The items that share {self.shared!r}"
         )
-        if len(levels) < 2:
-            only = f"only the level {levels[0]!r}" if levels else "no level"
-            raise ValueError(f"{who} has {only}: it measures nothing. Remove it, or give it `levels=[...]`.")
+        _levels.check_several(who, levels)
         if self.levels is None:
-            _check_gaps(who, levels)
-            if len(levels) > MOST_LEVELS:
-                raise ValueError(
-                    f"{who} has {len(levels)} different values, from {levels[0]!r} to {levels[-1]!r}. Make "
-                    "it iclv.Continuous, or give it these levels as `levels=[...]`."
-                )
-        never = [level for level, count in zip(levels, counts, strict=True) if count == 0]
-        if never:
-            raise ValueError(
-                f"{who} never has the level {', '.join(map(repr, never))} in these data, so the thresholds "
-                "around it are unidentified. Leave the level out of `levels=` (or of the categories), or "
-                "join it with a neighbour."
-            )
+            _levels.check_gaps(who, levels)
+        _levels.check_seen(who, levels, counts, "the thresholds around it are")
 
     def declare(self, levels: tuple[Level, ...], positions: Mapping[str, int]) -> Declared:
         q, count = self.column, len(levels)
@@ -287,17 +238,3 @@ def _line(positions: np.ndarray, common: np.ndarray) -> tuple[float, float]:
     slope = np.polyfit(positions, common, 1)[0]
     slope = float(np.clip(slope, 0.2, 5.0))
     return float(np.mean(common) - slope * np.mean(positions)), slope
-
-
-def _check_gaps(who: str, levels: tuple[Level, ...]) -> None:
-    numbers = [float(v) for v in levels if is_number(v)]
-    if len(numbers) < len(levels) or not all(v.is_integer() for v in numbers):
-        return
-    first, last = int(numbers[0]), int(numbers[-1])
-    absent = sorted(set(range(first, last + 1)) - set(map(int, numbers)))
-    if absent:
-        shown = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
-        raise ValueError(
-            f"{who} has gaps: nobody answered {shown} between {first} and {last}. Give the levels that occur "
-            "as `levels=[...]`, or name codes that mean 'no answer' in `missing=`."
-        )

@@ -21,6 +21,7 @@ from iclv_jax._fit._result import Fit
 from iclv_jax._fit._start_files import Start
 from iclv_jax._inference._estimated import has
 from iclv_jax._integration import Rule
+from iclv_jax._likelihood import Devices
 from iclv_jax._optimise import (
     Checkpoint,
     Optimizer,
@@ -71,21 +72,21 @@ def fit(
     checkpoint: Given[Any] = None,
     memory: Given[str | float] = "2GB",
     weights_are: Given[WeightsAre] = "sampling",
+    devices: Given[Devices] = None,
 ) -> Fit:
     """Bind, start, maximise with every stage of the rule of integration."""
     begin = time.perf_counter()
     optimizer = checked_optimizer(optimizer)
     check_accuracy(accuracy)
+    who: dict[str, Any] = {"person": person, "people": people, "weights": weights, "cluster": cluster}
     problem = bind(
         spec,
         data,
-        person=person,
-        people=people,
-        weights=weights,
-        cluster=cluster,
+        **who,
         integration=integration,
         memory=memory,
         weights_are=weights_are,
+        devices=devices,
     )
     applied = checked_penalties(problem, penalties, optimizer)
     check_starts(starts, optimizer, applied)

@@ -11,6 +11,7 @@ from iclv_jax._base._types import Given
 from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start, checkpoint_of, timed
 from iclv_jax._fit._two_step import SequentialFit
 from iclv_jax._integration import Rule
+from iclv_jax._likelihood import Devices
 from iclv_jax._optimise import (
     Checkpoint,
     Optimizer,
@@ -51,19 +52,19 @@ def fit_sequential(
     checkpoint: Given[Any] = None,
     memory: Given[str | float] = "2GB",
     weights_are: Given[WeightsAre] = "sampling",
+    devices: Given[Devices] = None,
 ) -> SequentialFit:
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
     begin, optimizer = time.perf_counter(), _checked(spec, optimizer)
+    who: dict[str, Any] = {"person": person, "people": people, "weights": weights, "cluster": cluster}
     problem = bind(
         spec,
         data,
-        person=person,
-        people=people,
-        weights=weights,
-        cluster=cluster,
+        **who,
         integration=integration,
         memory=memory,
         weights_are=weights_are,
+        devices=devices,
     )
     one, two = _steps(problem)
     first, staged = checked_start(problem, start)

@@ -2,33 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from iclv_jax._base._arguments import check_seed
-from iclv_jax._base._compiled import compiled
 from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Array, Float, Given
+from iclv_jax._base._types import File, Given
+from iclv_jax._base._workers import Workers, check_workers
 from iclv_jax._inference._covariance import Covariance
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._penalised import smooth_penalties
-from iclv_jax._inference._people import person_hessians
-from iclv_jax._inference._signs import turns
+from iclv_jax._inference._resample import Resampled, resample
+from iclv_jax._inference._resumed import answers_of
 from iclv_jax._integration._rule import check_count
-from iclv_jax._likelihood import Core
-from iclv_jax._optimise import Ended, Likelihood, minimise_frozen
-from iclv_jax._optimise._many import derivatives
-from iclv_jax._optimise._scaling import find_scale
-from iclv_jax._optimise._trust_region import TrustRegionSteps
-from iclv_jax._parameters._penalties import Penalties, Terms, slope
-from iclv_jax._problem import Problem
-from iclv_jax._problem._memory import bytes_per_person
 from iclv_jax._tables import Report, Tabular, number, of_frame
 
 if TYPE_CHECKING:
@@ -36,31 +25,8 @@ if TYPE_CHECKING:
 else:
     InferenceData = object  # arviz is optional.
 
-TOLERANCE = 1e-6
-"""Newton decrement of a sample: a thousandth of a standard error."""
-CHECKED = 1e-4
-"""Newton decrement of a sample by its exact Hessian, at the end."""
-FLAT = 1e-4
-"""Smallest curvature of a sample in units of that of all people, below which it has no maximum: a coefficient runs
-away where the people who were drawn are told apart completely."""
-MOST_ROUNDS, STEPS = 20, 6
-RADIUS = 0.3
-"""First radius in scaled parameters, where one is sqrt(people) standard errors of a parameter alone."""
-AT_ONCE = 8
-"""Samples that are fitted side by side, where memory allows: all of them go on until the last is done."""
-SHARES = 20
-"""The people of a sample fill up to a multiple of this share of all people, so that little is compiled anew."""
 FEWEST = 0.9
 """Share of samples that have to converge before what is left out goes without a warning."""
-
-
-class Resampled(NamedTuple):
-    """Estimates of every sample, (sample, param), which of them converged, and how many had a latent variable
-    turned around."""
-
-    params: np.ndarray
-    converged: np.ndarray
-    turned: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +105,14 @@ class Bootstrap(Tabular):
 
 
 @one_thread
-def bootstrap(fit: Maximum, samples: Given[int] = 200, seed: Given[int] = 0) -> Bootstrap:
+def bootstrap(
+    fit: Maximum,
+    samples: Given[int] = 200,
+    seed: Given[int] = 0,
+    *,
+    workers: Given[Workers] = None,
+    resume: Given[File | None] = None,
+) -> Bootstrap:
     """Estimates from samples of people drawn with replacement (Efron 1979), whole clusters where the fit has
     clusters; computed once. From then on `cov="bootstrap"` means this one.
 
@@ -154,12 +127,28 @@ def bootstrap(fit: Maximum, samples: Given[int] = 200, seed: Given[int] = 0) -> 
         percentile intervals take 1000.
     seed
         Of the draws.
+    workers
+        How many processes share the work, or an executor: `ProcessPoolExecutor`, or that of a Dask cluster,
+        `client.get_executor()`. The draws, and so the samples, do not depend on it. None: this process, samples side by
+        side. Of one that dies only the samples it was at are done again.
+    resume
+        Path of a file to which what is done is added. The same call goes on from there, also with more samples; the file
+        of another model, other data, estimates or seed is refused.
+
+    Raises
+    ------
+    ValueError
+        For counts and seeds that are none, and a file of something else.
+    RuntimeError
+        When the workers of the same samples died twice.
     """
     check_count(samples, "samples")
+    check_workers(workers)
     penalties = smooth_penalties(fit, "The bootstrap")
     check_seed(seed)
     if (samples, seed) not in fit._bootstraps:
-        resampled = resample(fit.problem, fit.estimates, samples, seed, penalties)
+        known = answers_of(fit, resume, "bootstrap", seed=seed)
+        resampled = resample(fit.problem, fit.estimates, samples, seed, penalties, workers, known)
         clusters = fit.problem.panel.clusters is not None
         inside = fit.problem.spec.module_of
         modules = list(dict.fromkeys(inside[name] for name in fit.names if name in inside))
@@ -192,179 +181,3 @@ def collected(
     elif penalised:
         notes.append("samples are penalised as the fit is: the bootstrap ignores that a penalty biases")
     return Bootstrap(pd.DataFrame(kept, columns=params.index), params, failed, tuple(notes))
-
-
-class Sample(NamedTuple):
-    """Samples on their way: where they are, what corrects their outer products of scores, and the people who were
-    drawn with their weights."""
-
-    z: Float[Array, "sample param"]
-    correction: Float[Array, "sample param param"]
-    people: Array
-    weights: Array
-
-    def take(self, at: np.ndarray) -> "Sample":
-        return Sample(*(a[at] for a in self))
-
-
-def resample(
-    problem: Problem, params: np.ndarray, samples: int, seed: int, penalties: Penalties | None = None
-) -> Resampled:
-    """Refit at frozen nodes with people (or whole clusters) drawn with replacement.
-
-    A sample is a vector of weights, so nothing is compiled for it. Steps within a trust region take outer products
-    of scores, which cost a gradient, for the Hessian; the difference from the exact one is kept for a few steps
-    and then taken again. At the estimates it is a weighted sum over people, known for all samples at once. Smooth
-    penalties of the fit are those of every sample.
-    """
-    terms = None if penalties is None else penalties.terms
-    objective = Likelihood(problem, np.ones(len(params), bool))
-    lower, upper = (jnp.asarray(b) for b in objective.bounds())
-    z = objective.z(jnp.asarray(params))
-    scale = jnp.asarray(find_scale(objective, "scores", z).values)
-    weights = draw_weights(problem, samples, seed)
-    chunk = _chunk(problem)
-    known = person_hessians(problem.core, jnp.asarray(params))
-    scores = problem.score_person(jnp.asarray(params))
-    state = _begun(problem.core, z, jnp.asarray(weights), known, scores, terms)
-    found, done = np.tile(np.asarray(z), (samples, 1)), np.zeros(samples, bool)
-    corrections = np.array(state)
-    people, kept = _drawn(weights)
-    open_samples = np.arange(samples)
-    for turn in range(MOST_ROUNDS):
-        for start in range(0, len(open_samples), chunk):
-            # The last chunk is filled up with its last sample, so that its shape is that of the others.
-            at = open_samples[np.minimum(np.arange(start, start + chunk), len(open_samples) - 1)]
-            lanes = Sample(*(jnp.asarray(a[at]) for a in (found, corrections, people, kept)))
-            if turn:
-                lanes = lanes._replace(correction=_correction(problem.core, lanes, terms))
-            ended = _advance(problem.core, lanes, scale, lower, upper, terms)
-            found[at], done[at] = ended.z, ended.converged
-        open_samples = np.flatnonzero(~done & np.isfinite(found).all(axis=1))
-        if not len(open_samples):
-            break
-    whole = -np.asarray(problem.hessian(jnp.asarray(params)))
-    whole = whole if penalties is None else whole + np.diag(penalties.precision)
-    for start in range(0, samples, chunk):
-        at = np.minimum(np.arange(start, start + chunk), samples - 1)
-        lanes = Sample(*(jnp.asarray(a[at]) for a in (found, corrections, people, kept)))
-        done[at] &= np.asarray(_determined(problem.core, lanes, z, jnp.asarray(whole), lower, upper, terms))
-    natural = np.asarray(jax.vmap(objective.params)(jnp.asarray(found)))
-    aligned, turned = _aligned(problem, params, natural)
-    return Resampled(aligned, done, turned)
-
-
-def draw_weights(problem: Problem, samples: int, seed: int) -> np.ndarray:
-    """(samples, people): weights times how often each person, or each person's cluster, was drawn. People who are counted
-    by their weights are drawn one by one."""
-    panel, generator = problem.panel, np.random.default_rng(seed)
-    if panel.weights_count and panel.clusters is None:
-        return generator.multinomial(panel.size, panel.weights / panel.size, size=samples).astype(float)
-    groups = np.arange(len(panel.people)) if panel.clusters is None else panel.clusters
-    count = int(groups.max()) + 1
-    drawn = generator.multinomial(count, np.full(count, 1.0 / count), size=samples)
-    return drawn[:, groups] * panel.weights
-
-
-def _drawn(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the people in every sample, and their weights; zero where one only fills up."""
-    size, unit = weights.shape[1], -(-weights.shape[1] // SHARES)
-    width = min(size, unit * -(-int((weights > 0.0).sum(axis=1).max()) // unit))
-    people = np.argsort(weights == 0.0, axis=1, kind="stable")[:, :width]
-    return people, np.take_along_axis(weights, people, axis=1)
-
-
-def _chunk(problem: Problem) -> int:
-    core = problem.core
-    each = bytes_per_person(core, core.people.node_count) * core.people.size
-    return int(np.clip(problem.memory / each, 1, AT_ONCE))
-
-
-@compiled
-def _begun(
-    core: Core, z: Array, weights: Array, hessians: Array, scores: Array, terms: Terms | None
-) -> Array:
-    """For every sample the exact Hessian at z less the outer products of scores (mean negative log-likelihood)."""
-    mapping, constants = core.structure.map, core.constants
-    jacobian = jax.jacfwd(partial(mapping.natural, constants))(z)
-
-    def one(weight: Array) -> Array:
-        pull = 0.0 if terms is None else slope(terms, mapping.natural(constants, z))
-        total = weight @ scores - pull
-        bend = jax.hessian(lambda v: jnp.dot(total, mapping.natural(constants, v)))(z)
-        outer = (scores.T * weight[None, :]) @ scores
-        return -(jacobian.T @ (jnp.tensordot(weight, hessians, 1) + outer) @ jacobian + bend) / weight.sum()
-
-    return jax.lax.map(one, weights)
-
-
-def _core_of(core: Core, people: Array, weights: Array) -> Core:
-    return core.of(core.people.take(people, weights))
-
-
-@compiled
-def _correction(core: Core, lanes: Sample, terms: Terms | None) -> Array:
-    """The exact Hessian of every sample less the outer products of scores, where it is now."""
-
-    def one(lane: Sample) -> Array:
-        mine = _core_of(core, lane.people, lane.weights)
-        exact, outer = (derivatives(mine, lane.z, how, terms).hessian for how in ("exact", "bhhh"))
-        return exact - outer
-
-    return jax.vmap(one)(lanes)
-
-
-@compiled
-def _advance(
-    core: Core, lanes: Sample, scale: Array, lower: Array, upper: Array, terms: Terms | None
-) -> Ended:
-    """A few steps of every sample."""
-    method = TrustRegionSteps("bhhh", RADIUS)
-
-    def one(lane: Sample) -> Ended:
-        mine = _core_of(core, lane.people, lane.weights)
-        limits = scale, lower, upper, TOLERANCE
-        return minimise_frozen(mine, lane.z, *limits, method, STEPS, lane.correction, terms)
-
-    return jax.vmap(one)(lanes)
-
-
-@compiled
-def _determined(
-    core: Core, lanes: Sample, z: Array, whole: Array, lower: Array, upper: Array, terms: Terms | None
-) -> Array:
-    """Whether every sample is at a maximum, and one that is not all but flat, by its exact Hessian. `whole` is the
-    information of all people at z, in natural units."""
-    mapping, constants = core.structure.map, core.constants
-    jacobian = jax.jacfwd(partial(mapping.natural, constants))(z)
-    reference = jacobian.T @ whole @ jacobian / core.weights.sum()
-
-    def one(lane: Sample) -> Array:
-        here = derivatives(_core_of(core, lane.people, lane.weights), lane.z, "exact", terms)
-        inside = (lane.z > lower) & (lane.z < upper)
-        both = inside[:, None] & inside[None, :]
-        factor = jnp.linalg.cholesky(jnp.where(both, reference, jnp.eye(len(lane.z))))
-        matrix = jnp.where(both, here.hessian, jnp.eye(len(lane.z)))
-        half = jax.scipy.linalg.solve_triangular(factor, matrix, lower=True)
-        values, vectors = jnp.linalg.eigh(jax.scipy.linalg.solve_triangular(factor, half.T, lower=True))
-        along = vectors.T @ jax.scipy.linalg.solve_triangular(
-            factor, jnp.where(inside, here.gradient, 0.0), lower=True
-        )
-        decrement = jnp.sum(along**2 / values) * lane.weights.sum()
-        return (values[0] > FLAT) & (decrement < CHECKED)
-
-    return jax.vmap(one)(lanes)
-
-
-def _aligned(problem: Problem, params: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, int]:
-    """Samples with latent variables turned towards the estimates, and how many were."""
-    spread = np.nanmedian(np.abs(found - params), axis=0) + 1e-12
-    turned = np.zeros(len(found), bool)
-    for signs in turns(problem, params):
-        other = found * signs
-        nearer = (((other - params) / spread) ** 2).sum(axis=1) < (((found - params) / spread) ** 2).sum(
-            axis=1
-        )
-        found = np.where(nearer[:, None], other, found)
-        turned |= nearer
-    return found, int(turned.sum())

@@ -11,7 +11,7 @@ from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._hypotheses import HypothesisTest, chi_squared
 from iclv_jax._inference._intervals import standard_errors
 from iclv_jax._inference._penalised import known_parameters
-from iclv_jax._inference._people import person_hessians
+from iclv_jax._inference._people import person_curvatures
 from iclv_jax._tables import Report, Section, Tabular, fixed, number
 
 SHOWN = 3
@@ -106,8 +106,7 @@ def _information_test(fit: Maximum, scores: np.ndarray, free: np.ndarray) -> Hyp
         what = "weighted people" if fit.penalties is None else "penalised estimates"
         words, note = ("the model is true",), f"it is not defined for {what}"
         return chi_squared("Information-matrix test (diagonal)", words, np.nan, len(scores[0]), (note,))
-    hessians = np.asarray(person_hessians(fit.problem.core, jnp.asarray(fit.estimates)))
-    curvatures = np.diagonal(hessians, axis1=1, axis2=2)[:, free]
+    curvatures = np.asarray(person_curvatures(fit.problem.core, jnp.asarray(fit.estimates)))[:, free]
     return information_matrix_test(scores, curvatures)
 
 

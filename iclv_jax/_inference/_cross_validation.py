@@ -7,12 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._answers import Answer, Answers
 from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import File, Given
+from iclv_jax._base._workers import Workers, check_workers, do_all
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._penalised import penalised_hessian, smooth_penalties
 from iclv_jax._inference._refits import Refit, refit
+from iclv_jax._inference._resumed import answers_of
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
@@ -88,7 +91,14 @@ class Parts(NamedTuple):
 
 
 @one_thread
-def cross_validate(fit: Maximum, folds: Given[int] = 5, seed: Given[int] = 0) -> CrossValidation:
+def cross_validate(
+    fit: Maximum,
+    folds: Given[int] = 5,
+    seed: Given[int] = 0,
+    *,
+    workers: Given[Workers] = None,
+    resume: Given[File | None] = None,
+) -> CrossValidation:
     """Out-of-sample log-likelihoods: the model is fitted without each fold of people and asked about them.
 
     Whole people are left out, with all their answers, or whole clusters where the fit has clusters. Every fit starts at
@@ -101,6 +111,9 @@ def cross_validate(fit: Maximum, folds: Given[int] = 5, seed: Given[int] = 0) ->
         How many. More take longer and leave out fewer.
     seed
         Of the assignment of people to folds.
+    workers, resume
+        As of `bootstrap`: who fits the folds, and a file that an interrupted call goes on from. The folds do not depend on
+        them.
 
     Returns
     -------
@@ -114,12 +127,13 @@ def cross_validate(fit: Maximum, folds: Given[int] = 5, seed: Given[int] = 0) ->
     ValueError
         For less than two folds, and more than there are people or clusters.
     """
+    check_workers(workers)
     problem = fit.problem
     fold = draw_folds(problem, folds, seed)
     information = -penalised_hessian(fit).to_numpy()
-    found, fits = without_folds(
-        problem, fit.estimates, information, fold, smooth_penalties(fit, "cross_validate")
-    )
+    setup = Setup(problem, fit.estimates, information, smooth_penalties(fit, "cross_validate"))
+    known = answers_of(fit, resume, "cross-validation", folds=int(folds), seed=int(seed))
+    found, fits = without_folds(setup, fold, workers, known)
     labels = [str(k + 1) for k in range(folds)]
     masks = {label: fold == k for k, label in enumerate(labels)}
     everyone = np.ones(len(fold), bool)
@@ -192,22 +206,34 @@ def parts(problem: Problem, params: np.ndarray) -> Parts:
     return Parts(joint, choices, items)
 
 
+class Setup(NamedTuple):
+    """What all folds have in common; `information` is minus the Hessian at `params`, penalties included."""
+
+    problem: Problem
+    params: np.ndarray
+    information: np.ndarray
+    penalties: Penalties | None
+
+
 def without_folds(
-    problem: Problem,
-    params: np.ndarray,
-    information: np.ndarray,
-    fold: np.ndarray,
-    penalties: Penalties | None = None,
+    setup: Setup, fold: np.ndarray, workers: Given[Workers] = None, known: Answers | None = None
 ) -> tuple[Parts, list[Refit]]:
-    """What the fit to the other folds says of every person, and these fits, begun at `params` with the weights of those
-    left out at zero. `information` is minus the Hessian at `params`, penalties included."""
-    weights = np.asarray(problem.core.weights)
-    fits, size = [], len(weights)
-    found = Parts(*(np.full(size, np.nan) for _ in Parts._fields))
-    for k in range(int(fold.max()) + 1):
-        others = problem.with_weights(jnp.asarray(np.where(fold == k, 0.0, weights)))
-        trained = refit(others, params, information, penalties)
-        fits.append(trained)
-        for into, values in zip(found, parts(problem, trained.params), strict=True):
-            into[fold == k] = values[fold == k]
+    """What the fit to the other folds says of every person, and these fits, begun at the estimates with the weights of
+    those left out at zero."""
+    masks = {f"fold {k + 1}": fold == k for k in range(int(fold.max()) + 1)}
+    fits, found = [], Parts(*(np.full(len(fold), np.nan) for _ in Parts._fields))
+    for name, answer in do_all(without, setup, masks, workers, known).items():
+        for into, key in zip(found, Parts._fields, strict=True):
+            into[masks[name]] = answer[key]
+        loglike, converged, ending = (answer[key].item() for key in ("loglike", "converged", "ending"))
+        fits.append(Refit(answer["params"], loglike, converged, ending))
     return found, fits
+
+
+def without(setup: Setup, out: np.ndarray) -> Answer:
+    """The fit without some people, and what it says of them."""
+    problem, params, information, penalties = setup
+    others = problem.with_weights(jnp.asarray(np.where(out, 0.0, np.asarray(problem.core.weights))))
+    trained = refit(others, params, information, penalties)
+    said = {key: values[out] for key, values in parts(problem, trained.params)._asdict().items()}
+    return {key: np.asarray(value) for key, value in (said | trained._asdict()).items()}

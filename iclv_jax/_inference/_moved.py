@@ -12,6 +12,7 @@ from iclv_jax._derivatives import person_scores
 from iclv_jax._likelihood import Core
 from iclv_jax._problem import Problem
 from iclv_jax._spec._names import nearest
+from iclv_jax._spec._standardized import column_of
 
 
 class Direction(NamedTuple):
@@ -64,16 +65,26 @@ def moved_column(problem: Problem, name: str, percent: bool) -> Move:
             places.append("the utilities")
     if name in problem.panel.covariates:
         covariates = raised(covariates, person.covariates, problem.panel.covariates.index(name))
-        places.append("the structural equations")
+        places += _equations(problem, name)
     for block in shape.items:
         change = outcomes[block.at]
         if change is not None and name in block.items:
-            outcomes[block.at] = raised(change, person.data[block.at].outcome, block.items.index(name))
+            answers = person.data[block.at].outcome
+            moved = raised(change, answers, block.items.index(name))
+            # What is censored stands below zero: longer is farther from it.
+            outcomes[block.at] = moved * jnp.sign(answers) if block.family.flag and not percent else moved
             places.append("the items")
     if not places:
         raise ValueError(_why_not(problem, name))
     direction = Direction(still.constants, covariates, tuple(tables), tuple(outcomes))
     return Move(direction, f"{_unit(percent)} {name}", " and ".join(dict.fromkeys(places)))
+
+
+def _equations(problem: Problem, name: str) -> list[str]:
+    """Where a covariate stands: in structural equations, or among the direct effects on items."""
+    latents = [v.name for v in problem.spec.latents if name in map(column_of, v.predictors)]
+    effects = any(name in map(column_of, item.on) for item in problem.spec.indicators)
+    return ["the structural equations"] * bool(latents) + ["the items"] * effects
 
 
 def _unit(percent: bool) -> str:

@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._answers import Answer, Answers
 from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._compiled import compiled
+from iclv_jax._base._facts import dict_of
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Array, Given, Number
+from iclv_jax._base._types import Array, File, Given, Number
+from iclv_jax._base._workers import Workers, check_workers, do_all
 from iclv_jax._diagnose._utility import multiplied
+from iclv_jax._inference._resumed import facts_of
 from iclv_jax._inference._signs import sign
 from iclv_jax._integration import Nodes
 from iclv_jax._integration._rule import check_count
@@ -33,6 +38,8 @@ SHARPER = 1e-2
 SAME = 1e-4
 """Log-likelihoods that differ by less belong to one maximum; where nodes are drawn, and so depend on the way
 that led to it, by less than twice the standard error of log L."""
+TASK = 4
+"""Starts of one task of a worker."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +86,10 @@ def multistart(
     spread: Given[float] = 0.5,
     rounds: Given[int] = 4,
     optimizer: Given[Optimizer] = QUICK,
+    workers: Given[Workers] = None,
+    resume: Given[File | None] = None,
 ) -> Starts:
-    """Fit from many starts in one compiled run, and group the maxima that they find.
+    """Fit from many starts, side by side in one compiled run or by workers, and group the maxima that they find.
 
     Parameters
     ----------
@@ -97,12 +106,76 @@ def multistart(
         Whose steps, tolerance, iteration limit and scaling are taken; by default a trust region with exact second
         derivatives. Whether a start has converged is judged by exact second derivatives in any case. Neither `Scipy`
         nor `Stochastic`, whose loops are not compiled for many starts.
+    workers, resume
+        As of `fit.bootstrap`: who goes on from the starts, a few of them at a time, and a file that an interrupted call goes
+        on from. The starts are the same whoever does, and end in the same places up to rounding.
 
     Raises
     ------
     ValueError
         For counts that are not whole numbers above 0, a spread that is not positive, `Scipy` and `Stochastic`.
     """
+    _check(problem, starts, seed, spread, rounds, optimizer)
+    check_workers(workers)
+    first = problem.recentre(problem.start())
+    objective = Likelihood(first, np.ones(len(problem.names), bool))
+    lower, upper = map(jnp.asarray, objective.bounds())
+    z = objective.z(problem.start())
+    scale = jnp.asarray(find_scale(objective, optimizer.scaling, z).values)
+    noise = np.random.default_rng(seed).standard_normal((starts, len(z)))
+    noise[0] = 0.0
+    points = jnp.clip(z[None, :] + spread * scale[None, :] * noise, lower[None, :], upper[None, :])
+    size = starts if workers is None and resume is None else TASK
+    setup = Setup(problem, scale, lower, upper, optimizer, rounds if objective.moves else 1, size)
+    settings = {"optimizer": {"kind": type(optimizer).__name__, **dict_of(optimizer.settings)}}
+    about = {"seed": int(seed), "spread": float(spread), "rounds": int(rounds), **settings}
+    known = Answers() if resume is None else Answers(resume, facts_of(problem, "many starts", **about))
+    tasks = {
+        f"starts {at} to {min(at + size, starts) - 1}": np.asarray(points[at : at + size])
+        for at in range(0, starts, size)
+    }
+    answers = do_all(from_starts, setup, tasks, workers, known).values()
+    ended = Ended(*(jnp.concatenate([jnp.asarray(a[key]) for a in answers]) for key in Ended._fields))
+    params = np.asarray(jax.vmap(objective.params)(ended.z))
+    best = jnp.asarray(params[int(np.nanargmin(np.asarray(ended.value)))])
+    error = accuracy(problem.recentre(best), best).error
+    return _collected(problem, ended, params, max(SAME, 2.0 * (error or 0.0)))
+
+
+class Setup(NamedTuple):
+    """What all starts have in common; `rounds` is how often nodes are placed, `size` how many starts go side by side."""
+
+    problem: Problem
+    scale: Array
+    lower: Array
+    upper: Array
+    optimizer: Optimizer
+    rounds: int
+    size: int
+
+
+def from_starts(setup: Setup, points: np.ndarray) -> Answer:
+    """Where starts, given in unconstrained parameters, end."""
+    problem, scale, lower, upper, optimizer, rounds, size = setup
+    objective = Likelihood(problem, np.ones(len(problem.names), bool))
+    # The last start fills up what is missing, so that all tasks are of one shape.
+    at, ended = jnp.asarray(points[np.minimum(np.arange(size), len(points) - 1)]), None
+    for _ in range(rounds):
+        nodes = _placed(problem, jax.vmap(objective.params)(at))
+        ended = _all(problem.core, nodes, at, scale, lower, upper, optimizer)
+        at = ended.z
+    assert ended is not None
+    return {key: np.asarray(value)[: len(points)] for key, value in ended._asdict().items()}
+
+
+def _check(
+    problem: Given[Problem],
+    starts: Given[int],
+    seed: Given[int],
+    spread: Given[float],
+    rounds: Given[int],
+    optimizer: Given[Optimizer],
+) -> None:
     if not isinstance(problem, Problem):
         raise ValueError(
             f"multistart takes a model with its data, model.bind(data, ...), not {type(problem).__name__}."
@@ -119,25 +192,6 @@ def multistart(
         )
     if not (isinstance(spread, (int, float)) and 0 < spread < np.inf):
         raise ValueError(f"spread is a positive number, not {spread!r}.")
-    first = problem.recentre(problem.start())
-    objective = Likelihood(first, np.ones(len(problem.names), bool))
-    lower, upper = map(jnp.asarray, objective.bounds())
-    z = objective.z(problem.start())
-    scale = jnp.asarray(find_scale(objective, optimizer.scaling, z).values)
-    noise = np.random.default_rng(seed).standard_normal((starts, len(z)))
-    noise[0] = 0.0
-    points = jnp.clip(z[None, :] + spread * scale[None, :] * noise, lower[None, :], upper[None, :])
-    runs = rounds if objective.moves else 1
-    ended, nodes = None, None
-    for _ in range(runs):
-        nodes = _placed(problem, jax.vmap(objective.params)(points))
-        ended = _all(first.core, nodes, points, scale, lower, upper, optimizer)
-        points = ended.z
-    assert ended is not None
-    params = np.asarray(jax.vmap(objective.params)(points))
-    best = jnp.asarray(params[int(np.nanargmin(np.asarray(ended.value)))])
-    error = accuracy(problem.recentre(best), best).error
-    return _collected(problem, ended, params, max(SAME, 2.0 * (error or 0.0)))
 
 
 def _placed(problem: Problem, params: Array) -> Nodes:

@@ -2,20 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._answers import Answer
 from iclv_jax._base._distributions import chi2_quantile
+from iclv_jax._base._facts import Fact, fact
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import Given
+from iclv_jax._base._types import File, Given
+from iclv_jax._base._workers import Workers, check_workers, do_all
 from iclv_jax._density import Conditioned, structure
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._intervals import standard_errors
 from iclv_jax._inference._penalised import refuse_penalised
+from iclv_jax._inference._resumed import answers_of
 from iclv_jax._likelihood import Core
 from iclv_jax._optimise import Likelihood, TrustRegion, run
 from iclv_jax._parameters import build_table
@@ -27,6 +31,8 @@ CLOSE = 1e-3
 MOST = 12
 FARTHEST = 4.0
 """Largest factor between two trial distances."""
+COLUMNS = ("value", "loglike", "root", "converged")
+SIDES = {"lower": -1.0, "upper": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,16 +77,42 @@ class Profile(Tabular):
         return "\n".join([head, self.table.to_string(index=False), *(f"* {note}" for note in self.notes)])
 
 
+class Setup(NamedTuple):
+    """What all values have in common: the fit, the parameter, how the others move with it to first order, and whether it
+    can be held by holding its own unconstrained one."""
+
+    fit: Maximum
+    name: str
+    slope: np.ndarray
+    alone: bool
+
+
+class Known(NamedTuple):
+    """Values with the maxima found there, (value,) and (value, param)."""
+
+    values: np.ndarray
+    params: np.ndarray
+
+
 class _Search:
     """Profile log-likelihoods, each fitted from the nearest value known."""
 
-    def __init__(self, fit: Maximum, name: str) -> None:
-        self.fit, self.place = fit, fit.names.index(name)
-        self.name, self.estimate = name, float(fit.estimates[self.place])
-        self.slope = _slope(fit, self.place)
-        self.alone = _moves_alone(fit.problem, fit.estimates, self.place)
-        self.known: dict[float, np.ndarray] = {self.estimate: fit.estimates}
-        self.rows: list[dict[str, Any]] = [self._row(self.estimate, fit.llf, fit.converged)]
+    def __init__(self, setup: Setup, known: Known | None = None) -> None:
+        self.fit, self.name, self.slope, self.alone = setup
+        self.place = self.fit.names.index(self.name)
+        self.estimate = float(self.fit.estimates[self.place])
+        self.known: dict[float, np.ndarray] = {self.estimate: self.fit.estimates}
+        if known is not None:
+            self.known |= dict(zip(known.values.tolist(), known.params, strict=True))
+        self.rows: list[dict[str, Any]] = []
+
+    def answer(self, **more: float | str) -> Answer:
+        """The values that were tried with what was found, and all that is known."""
+        columns = {
+            c: np.array([row[c] for row in self.rows], bool if c == "converged" else float) for c in COLUMNS
+        }
+        known = {"known": np.array(list(self.known)), "params": np.array(list(self.known.values()))}
+        return columns | known | {key: np.asarray(value) for key, value in more.items()}
 
     def root(self, value: float) -> float:
         """The signed square root of twice the loss."""
@@ -95,10 +127,10 @@ class _Search:
             loglike, params, converged = self._maximum(value, start)
         if np.isfinite(loglike):
             self.known[value] = params
-        self.rows.append(self._row(value, loglike, converged))
+        self.rows.append(self.row(value, loglike, converged))
         return self.rows[-1]["root"]
 
-    def _row(self, value: float, loglike: float, converged: bool) -> dict[str, Any]:
+    def row(self, value: float, loglike: float, converged: bool) -> dict[str, Any]:
         loss = max(2.0 * (self.fit.llf - loglike), 0.0) if np.isfinite(loglike) else np.nan
         root = float(np.sign(value - self.estimate) * np.sqrt(loss))
         return {"value": value, "loglike": loglike, "root": root, "converged": converged}
@@ -123,6 +155,9 @@ def profile(
     name: Given[str],
     points: Given[int | Sequence[float] | None] = None,
     level: Given[float] = 0.95,
+    *,
+    workers: Given[Workers] = None,
+    resume: Given[File | None] = None,
 ) -> Profile:
     """Profile-likelihood interval of a free parameter: the values that a likelihood-ratio test does not reject.
 
@@ -138,6 +173,9 @@ def profile(
         Further values for the table: how many, evenly over the interval, or which.
     level
         Coverage.
+    workers, resume
+        As of `bootstrap`. The two sides of the estimate are independent of each other, and so two tasks; results do not
+        depend on who does them.
 
     Raises
     ------
@@ -151,24 +189,57 @@ def profile(
         raise ValueError(f"{name!r} is {standing}, so it has no profile.")
     if not 0.0 < level < 1.0:
         raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")
-    search, notes = _Search(fit, name), []
+    check_workers(workers)
+    place = fit.names.index(name)
+    setup = Setup(fit, name, _slope(fit, place), _moves_alone(fit.problem, fit.estimates, place))
+    estimate = float(fit.estimates[place])
     wanted = float(np.sqrt(chi2_quantile(level, 1)))
     error = float(standard_errors(fit)[name])
-    unit = error if np.isfinite(error) else 0.1 * max(1.0, abs(search.estimate))
-    ends = []
-    for sign, bound in ((-1.0, row.lower), (1.0, row.upper)):
-        end, note = _end(search.root, search.estimate, sign, wanted, unit, bound)
-        ends.append(end)
-        notes += [f"{'lower' if sign < 0 else 'upper'} end: {note}"] if note else []
-    for value in _grid(points, *ends):
+    unit = error if np.isfinite(error) else 0.1 * max(1.0, abs(estimate))
+    tried: Fact = points if points is None or isinstance(points, int) else fact(np.asarray(points, float))
+    known = answers_of(fit, resume, "profile", parameter=name, level=float(level), points=tried)
+    bounds = {"lower": row.lower, "upper": row.upper}
+    walks = {f"the {side} end": (sign, bounds[side], wanted, unit) for side, sign in SIDES.items()}
+    found = list(do_all(to_end, setup, walks, workers, known).values())
+    ends = [float(answer["end"]) for answer in found]
+    notes = [f"{side} end: {a['note']}" for side, a in zip(SIDES, found, strict=True) if str(a["note"])]
+    values = _grid(points, *ends)
+    sides = zip(SIDES, (values < estimate, values >= estimate), found, strict=True)
+    further = {
+        f"points on the {side} side": (values[here], Known(a["known"], a["params"]))
+        for side, here, a in sides
+        if here.any()
+    }
+    found += do_all(at_points, setup, further, workers, known).values()
+    first = pd.DataFrame([_Search(setup).row(estimate, fit.llf, fit.converged)])
+    frames = [pd.DataFrame({c: answer[c] for c in COLUMNS}) for answer in found if len(answer["value"])]
+    table = pd.concat([first, *frames]).drop_duplicates("value").sort_values("value", ignore_index=True)
+    return Profile(name, estimate, level, ends[0], ends[1], table, (*notes, *_remarks(fit, table)))
+
+
+def to_end(setup: Setup, walk: tuple[float, float, float, float]) -> Answer:
+    """The end of the interval on one side, and the values on the way."""
+    search, (sign, bound, wanted, unit) = _Search(setup), walk
+    end, note = _end(search.root, search.estimate, sign, wanted, unit, bound)
+    return search.answer(end=end, note=note)
+
+
+def at_points(setup: Setup, points: tuple[np.ndarray, Known]) -> Answer:
+    """The profile at further values, from what is known on their side."""
+    values, known = points
+    search = _Search(setup, known)
+    for value in values:
         search.root(float(value))
-    table = pd.DataFrame(search.rows).drop_duplicates("value").sort_values("value", ignore_index=True)
-    best = float(table["loglike"].max())
+    return search.answer()
+
+
+def _remarks(fit: Maximum, table: pd.DataFrame) -> list[str]:
+    notes, best = [], float(table["loglike"].max())
     if best > fit.llf + max(1e-3, 2.0 * (fit.accuracy.error or 0.0)):
         notes.append(f"a larger log-likelihood, {best:.4f}, was found: the fit is not at the maximum")
     if not table["converged"].all():
         notes.append(f"{int((~table['converged']).sum())} values did not converge")
-    return Profile(name, search.estimate, level, ends[0], ends[1], table, tuple(notes))
+    return notes
 
 
 def _end(

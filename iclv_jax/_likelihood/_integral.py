@@ -71,19 +71,19 @@ def person_values(core: Core, params: Params) -> tuple[Float[Array, " person"], 
     1992)."""
     theta = core.theta(params)
 
-    def one(person: Person, nodes: Nodes) -> tuple[Scalar, Scalar]:
+    def one(person: Person, nodes: Nodes, theta: Theta) -> tuple[Scalar, Scalar]:
         terms = log_terms(core.structure, theta, person, nodes)
         value = logsumexp(terms)
         return value, jnp.exp(2.0 * value - logsumexp(2.0 * terms))
 
-    return core.people.each(one)
+    return core.people.each(one, shared=(theta,))
 
 
 def loglike(core: Core, params: Params) -> Scalar:
     """The weighted sum over people."""
     theta = core.theta(params)
 
-    def one(person: Person, nodes: Nodes) -> Scalar:
+    def one(person: Person, nodes: Nodes, theta: Theta) -> Scalar:
         return log_likelihoods(core.structure, theta, person, nodes)[0]
 
-    return jnp.dot(core.weights, core.people.each(one))
+    return jnp.dot(core.weights, core.people.each(one, shared=(theta,)))

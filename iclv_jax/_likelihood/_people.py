@@ -6,6 +6,7 @@ of length, each with arrays as long as its own longest panel, so that cost goes 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,9 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.sharding import Mesh
 
 from iclv_jax._base._types import AnyArray, Array, Bool, Float, Int
 from iclv_jax._integration import Nodes
+from iclv_jax._likelihood._devices import even, over, spread
 from iclv_jax._panel import Person
 
 CLASSES = 4
@@ -34,103 +37,190 @@ class Length(NamedTuple):
     rows: tuple[int, ...]
 
 
-class People(eqx.Module):
-    """Data, nodes and weights of people.
+class Held(NamedTuple):
+    """Arrays over people, as they are kept or as a class of them has them."""
 
-    `order` lists people class by class of `lengths`; None where one class has everybody in the order of the data. `batch`
-    of them are evaluated at a time.
-    """
-
-    person: Person
-    nodes: Nodes
-    weights: Float[Array, " person"]
-    order: Int[Array, " person"] | None
-    lengths: tuple[Length, ...] = eqx.field(static=True)
-    batch: int = eqx.field(static=True)
-
-    @property
-    def size(self) -> int:
-        return self.weights.shape[0]
-
-    @property
-    def node_count(self) -> int:
-        """Nodes of every person."""
-        return self.nodes.log_weights.shape[1]
-
-    def take(self, at: AnyArray, weights: Array | None = None) -> "People":
-        """Some people by position, once or several times, with their own or other weights; inside compiled functions,
-        where positions are not known, all as one class."""
-        person, nodes = jax.tree.map(lambda a: a[at], (self.person, self.nodes))
-        mine = self.weights[at] if weights is None else weights
-        return people(person, nodes, mine, min(self.batch, len(at)), classes=not isinstance(at, Tracer))
-
-    def in_batches_of(self, batch: int) -> "People":
-        return People(self.person, self.nodes, self.weights, self.order, self.lengths, batch)
-
-    def with_nodes(self, nodes: Nodes) -> "People":
-        return People(self.person, nodes, self.weights, self.order, self.lengths, self.batch)
-
-    def with_weights(self, weights: Array) -> "People":
-        return People(self.person, self.nodes, weights, self.order, self.lengths, self.batch)
-
-    def with_person(self, person: Person) -> "People":
-        """Other data of the same people, of the same shapes and with the same rows that occur."""
-        return People(person, self.nodes, self.weights, self.order, self.lengths, self.batch)
-
-    def padded(self) -> "People":
-        """The same people as one class, so that results by row have one shape."""
-        return People(self.person, self.nodes, self.weights, None, (_longest(self.person),), self.batch)
-
-    def each(self, function: Callable[..., Any], *others: Any) -> Any:
-        """`function(person, nodes, *others)` of everybody, in the order of the data; `others` are arrays over people.
-
-        Within a derivative each batch is evaluated again rather than remembered, so that memory is that
-        of one batch; a single batch is remembered.
-        """
-        found = [
-            _mapped(function, self.batch, part.person, part.nodes, *rest)
-            for part, rest in self._classes(others)
-        ]
-        if self.order is None:
-            return found[0]
-        back = jnp.argsort(self.order)
-        return jax.tree.map(lambda *arrays: jnp.concatenate(arrays)[back], *found)
-
-    def fold(self, function: Callable[..., Any], zero: Any, batch: int | None = None) -> Any:
-        """The sum of `function(person, nodes, weights)` over batches of people, added to `zero`."""
-        batch, total = min(batch or self.batch, self.batch), zero
-        for part, _ in self._classes(()):
-            total = _added(function, total, batch, part.person, part.nodes, part.weights)
-        return total
-
-    def _classes(self, others: Sequence[Any]) -> list[tuple["_Part", Sequence[Any]]]:
-        """The classes of people, with arrays as long as their longest panel."""
-        if self.order is None:
-            return [(_Part(self.person, self.nodes, self.weights), others)]
-        found, first = [], 0
-        for length in self.lengths:
-            at = self.order[first : first + length.people]
-            whole = _Part(self.person, self.nodes, self.weights), others
-            part, rest = jax.tree.map(lambda a, at=at: a[at], whole)
-            found.append((part._replace(person=_cut(part.person, length.rows)), rest))
-            first += length.people
-        return found
-
-
-class _Part(NamedTuple):
     person: Person
     nodes: Nodes
     weights: Array
 
 
-def people(person: Person, nodes: Nodes, weights: Array, batch: int, classes: bool = True) -> People:
+class People(eqx.Module):
+    """Data, nodes and weights of people.
+
+    `held` are their arrays; over several devices (`mesh`) with a few copies of the last person, of weight zero, behind the
+    `size` people, so that all devices have equally many. `order` lists people class by class of `lengths`; None where one
+    class has everybody in the order of the data. `batch` of them are evaluated at a time, on each device.
+    """
+
+    held: Held
+    order: Int[Array, " person"] | None
+    lengths: tuple[Length, ...] = eqx.field(static=True)
+    batch: int = eqx.field(static=True)
+    size: int = eqx.field(static=True)
+    mesh: Mesh | None = eqx.field(static=True)
+
+    @property
+    def person(self) -> Person:
+        return self._own(self.held.person)
+
+    @property
+    def nodes(self) -> Nodes:
+        return self._own(self.held.nodes)
+
+    @property
+    def weights(self) -> Float[Array, " person"]:
+        return self._own(self.held.weights)
+
+    @property
+    def node_count(self) -> int:
+        """Nodes of every person."""
+        return self.held.nodes.log_weights.shape[1]
+
+    def take(self, at: AnyArray, weights: Array | None = None) -> "People":
+        """Some people by position, once or several times, with their own or other weights; inside compiled functions,
+        where positions are not known, all as one class."""
+        person, nodes = jax.tree.map(lambda a: a[at], self.held[:2])
+        mine = self.held.weights[at] if weights is None else weights
+        known = not isinstance(at, Tracer)
+        mesh = self.mesh if known else None
+        return people(person, nodes, mine, min(self.batch, len(at)), classes=known, mesh=mesh)
+
+    def in_batches_of(self, batch: int) -> "People":
+        return replace(self, batch=batch)
+
+    def with_nodes(self, nodes: Nodes) -> "People":
+        return self._with(nodes=spread(nodes, self.mesh))
+
+    def with_weights(self, weights: Array) -> "People":
+        return self._with(weights=_padded(weights, self.mesh))
+
+    def with_person(self, person: Person) -> "People":
+        """Other data of the same people, of the same shapes and with the same rows that occur."""
+        return self._with(person=spread(person, self.mesh))
+
+    def padded(self) -> "People":
+        """The same people as one class, so that results by row have one shape."""
+        return replace(self, order=None, lengths=(_longest(self.held.person, self.size),))
+
+    def on_one(self) -> "People":
+        """The same people on the usual device alone."""
+        if self.mesh is None:
+            return self
+        held = jax.tree.map(lambda a: jnp.asarray(np.asarray(a)), Held(self.person, self.nodes, self.weights))
+        return replace(self, held=held, mesh=None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The devices of this process are not those of another one.
+        one = self.on_one()
+        return People, (one.held, one.order, one.lengths, one.batch, one.size, None)
+
+    def each(self, function: Callable[..., Any], *others: Any, shared: tuple[Any, ...] = ()) -> Any:
+        """`function(person, nodes, *others, *shared)` of everybody, in the order of the data; `others` are arrays over
+        people, `shared` is all else that the function computes with: it must close over no array.
+
+        Within a derivative each batch is evaluated again rather than remembered, so that memory is that
+        of one batch; a single batch is remembered.
+        """
+
+        def local(arrays: tuple[Held, Sequence[Any]], shared: tuple[Any, ...]) -> Any:
+            part, rest = arrays
+            given = (part.person, part.nodes, *rest)
+            return _mapped(lambda *mine: function(*mine, *shared), self.batch, *given)
+
+        found = [self._run(local, part, shared, summed=False) for part in self._classes(others)]
+        if self.mesh is not None:
+            sizes = [length.people for length in self.lengths]
+            found = [jax.tree.map(lambda a, n=n: a[:n], f) for f, n in zip(found, sizes, strict=True)]
+        if self.order is None:
+            return found[0]
+        back = jnp.argsort(self.order)
+        return jax.tree.map(lambda *arrays: jnp.concatenate(arrays)[back], *found)
+
+    def fold(
+        self,
+        function: Callable[..., Any],
+        zero: Any,
+        batch: int | None = None,
+        weights: Float[Array, "person ..."] | None = None,
+        shared: tuple[Any, ...] = (),
+    ) -> Any:
+        """The sum of `function(person, nodes, weights, *shared)` over batches of people, added to `zero`; `weights` are
+        other ones than people have, or several for each, `shared` as in `each`."""
+        batch = min(batch or self.batch, self.batch)
+        mine = self.held.weights if weights is None else _padded(weights, self.mesh)
+
+        def local(arrays: tuple[Held, Sequence[Any]], shared: tuple[Any, ...]) -> Any:
+            part, (here,) = arrays
+            nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), zero)
+            given = part.person, part.nodes, here
+            return _added(lambda *mine: function(*mine, *shared), nothing, batch, *given)
+
+        total = zero
+        for part in self._classes((mine,), weighted=True):
+            total = jax.tree.map(jnp.add, total, self._run(local, part, shared, summed=True))
+        return total
+
+    def _own(self, arrays: Any) -> Any:
+        """Without the copies that fill up."""
+        return arrays if self.mesh is None else jax.tree.map(lambda a: a[: self.size], arrays)
+
+    def _with(self, **arrays: Any) -> "People":
+        return replace(self, held=self.held._replace(**arrays))
+
+    def _run(self, local: Callable[..., Any], arrays: Any, shared: tuple[Any, ...], summed: bool) -> Any:
+        here = self.mesh is None
+        return local(arrays, shared) if here else over(self.mesh, local, arrays, shared, summed)
+
+    def _classes(self, others: Sequence[Any], weighted: bool = False) -> list[tuple[Held, Sequence[Any]]]:
+        """The classes of people, with arrays as long as their longest panel, and other arrays over people; those that are
+        weights are zero where people only fill up."""
+        whole = self.held, spread(others, self.mesh)
+        if self.order is None:
+            return [whole]
+        found, first = [], 0
+        for length in self.lengths:
+            at = self.order[first : first + length.people]
+            count = even(length.people, self.mesh)
+            at = at[np.minimum(np.arange(count), length.people - 1)]
+            part, rest = spread(jax.tree.map(lambda a, at=at: a[at], whole), self.mesh)
+            if weighted and count > length.people:
+                rest = tuple(_emptied(r, length.people) for r in rest)
+            found.append((part._replace(person=_cut(part.person, length.rows)), rest))
+            first += length.people
+        return found
+
+
+def _emptied(weights: Array, size: int) -> Array:
+    """Weights without those of people behind the first so many."""
+    real = (np.arange(weights.shape[0]) < size).astype(float)
+    return weights * real.reshape(-1, *[1] * (weights.ndim - 1))
+
+
+def _padded(weights: Array, mesh: Mesh | None) -> Array:
+    """Weights over the devices, zero for those who fill up."""
+    size = weights.shape[0]
+    found = spread(weights, mesh)
+    return found if found.shape[0] == size else _emptied(found, size)
+
+
+def people(
+    person: Person,
+    nodes: Nodes,
+    weights: Array,
+    batch: int,
+    classes: bool = True,
+    mesh: Mesh | None = None,
+) -> People:
     """People by classes of panel length where that saves much; as they are where `classes` is False."""
-    if not classes or any(isinstance(d.occurs, Tracer) for d in person.data):
-        return People(person, nodes, weights, None, (_longest(person),), batch)
-    order, lengths = _by_length([np.asarray(d.occurs) for d in _of_tables(person)])
-    if len(lengths) < 2:
-        return People(person, nodes, weights, None, (_longest(person),), batch)
-    return People(person, nodes, weights, jnp.asarray(order), lengths, batch)
+    size = weights.shape[0]
+    one: tuple[Length, ...] = (_longest(person, size),)
+    order, lengths = None, one
+    if classes and not any(isinstance(d.occurs, Tracer) for d in person.data):
+        order, lengths = _by_length([np.asarray(d.occurs) for d in _of_tables(person)])
+        order, lengths = (None, one) if len(lengths) < 2 else (jnp.asarray(order), lengths)
+    held = Held(spread(person, mesh), spread(nodes, mesh), _padded(weights, mesh))
+    return People(held, order, lengths, batch, size, mesh)
 
 
 def _of_tables(person: Person) -> tuple[Any, ...]:
@@ -138,9 +228,8 @@ def _of_tables(person: Person) -> tuple[Any, ...]:
     return person.data[len(person.data) - len(person.tables) :]
 
 
-def _longest(person: Person) -> Length:
-    data = person.data[0].occurs if person.data else person.covariates
-    return Length(data.shape[0], tuple(table.shape[1] for table in person.tables))
+def _longest(person: Person, size: int) -> Length:
+    return Length(size, tuple(table.shape[1] for table in person.tables))
 
 
 def _cut(person: Person, rows: tuple[int, ...]) -> Person:
@@ -216,7 +305,7 @@ def _added(function: Callable[..., Any], zero: Any, batch: int, *arrays: Any) ->
         # The last batch reaches back to people who have been counted; they have weight zero in it.
         start = jnp.minimum(first, size - width)
         person, nodes, weights = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, start, width), arrays)
-        new = (start + np.arange(width) >= first).astype(float)
+        new = (start + np.arange(width) >= first).astype(float).reshape(width, *[1] * (weights.ndim - 1))
         return jax.tree.map(jnp.add, total, function(person, nodes, weights * new)), None
 
     return jax.lax.scan(add, zero, jnp.arange(count) * width)[0]

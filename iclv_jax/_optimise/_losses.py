@@ -5,7 +5,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array, CellTree, Params, Scalar
+from iclv_jax._base._types import Array, CellTree, Params, Scalar, Theta
 from iclv_jax._density import Choice, World
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core
@@ -19,13 +19,13 @@ def total_loss(core: Core, params: Params, loss: str) -> Scalar:
     """The weighted sum over people and situations, of a model in which nothing is integrated out."""
     theta = core.theta(params)
 
-    def one(person: Person, _: Nodes) -> Scalar:
+    def one(person: Person, _: Nodes, theta: Theta) -> Scalar:
         cells = core.structure.cells(theta, person)
         world = World(jnp.zeros(0), person.covariates)
         found = [_of_choice(c, cells[c.name], person, world, loss) for c in core.structure.choices]
         return sum(found, start=jnp.zeros(()))
 
-    return jnp.dot(core.weights, core.people.each(one))
+    return jnp.dot(core.weights, core.people.each(one, shared=(theta,)))
 
 
 def _of_choice(choice: Choice, cells: CellTree, person: Person, world: World, loss: str) -> Scalar:

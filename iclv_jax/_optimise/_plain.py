@@ -74,7 +74,9 @@ def plain_start(problem: Problem, start: np.ndarray, watch: Callable[[str, Row],
     spec = plain_spec(problem.spec) if problem.spec.random and problem.spec.groups is None else None
     if spec is None:
         return None
-    plain = of_panel(spec, problem.panel, GaussHermite(1, adaptive=False), None, problem.memory)
+    plain = of_panel(
+        spec, problem.panel, GaussHermite(1, adaptive=False), None, problem.memory, problem.core.people.mesh
+    )
     free = np.array([p.block == "choice" and p.role != "weight" for p in plain.table.parameters])
     if not free.any():
         return None

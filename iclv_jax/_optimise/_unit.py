@@ -87,7 +87,11 @@ def in_units(problem: Problem) -> Units | None:
         spec, latents=latents, fixed=tuple(p for p in spec.fixed if p[0] not in held), start=start
     )
     powers = {n: {r.name: unit_power(r.parameter, n, effects.get(n, ())) for r in rows} for n in markers}
-    return Units(of_panel(other, problem.panel, problem.rule, None, problem.memory), markers, powers)
+    return Units(
+        of_panel(other, problem.panel, problem.rule, None, problem.memory, problem.core.people.mesh),
+        markers,
+        powers,
+    )
 
 
 def unit_start(

@@ -10,7 +10,7 @@ from iclv_jax._panel._frame import Frame
 from iclv_jax._panel._numbers import complete, counted, numbers
 from iclv_jax._spec import Level, Standardized
 from iclv_jax._spec._model import Spec
-from iclv_jax._spec._standardized import column_of, dummy, terms
+from iclv_jax._spec._standardized import Covariate, Logarithm, column_of, dummy, terms
 
 MOST_LEVELS = 50
 """A column with more values than these was hardly meant to become dummies."""
@@ -32,19 +32,40 @@ def read_covariates(
     moments: Moments = {}
     for predictor in spec.covariates:
         name = column_of(predictor)
-        what = (
-            f"The structural equation of {next(v.name for v in spec.latents if predictor in v.predictors)!r}"
-        )
+        what = _user(spec, predictor)
         series = frame.people_of(name, what, everyone=True)
         if isinstance(predictor, Standardized) and predictor.nominal:
             levels[name] = _nominal_levels(predictor, series, what, frame, frozen)
             found |= _dummies(predictor, series, levels, what, frozen is None)
+            continue
+        if isinstance(predictor, Logarithm):
+            found |= dict.fromkeys(terms(predictor, levels), _logarithm(series, name, what, frame))
             continue
         found[name] = _numeric(series, name, what, frame, varied)
         if isinstance(predictor, Standardized):
             moments[predictor] = _moments(predictor, found[name])
     array = np.stack([*found.values()], axis=1) if found else np.zeros((len(frame.people), 0))
     return array, levels, moments
+
+
+def _user(spec: Spec, covariate: Covariate) -> str:
+    """The first equation that a covariate enters, in words."""
+    if isinstance(covariate, Logarithm):
+        return f"Item {next(i.column for i in spec.indicators if i.exposure == covariate.column)!r}"
+    name = spec.users(covariate)[0]
+    return f"The structural equation of {name!r}" if name in spec.order else f"Item {name!r}"
+
+
+def _logarithm(series: pd.Series, name: str, what: str, frame: Frame) -> np.ndarray:
+    values = numbers(series, name, what, frame.people, "person")
+    complete(values, name, what, frame.people, "person")
+    if (values <= 0.0).any():
+        at = int(np.argmax(values <= 0.0))
+        raise ValueError(
+            f"{what}: the exposure {name!r} is {values[at]:g} for person {frame.people[at]!r}. An exposure is positive: the "
+            "time, or the number of occasions, over which was counted."
+        )
+    return np.log(values)
 
 
 def _numeric(series: pd.Series, name: str, what: str, frame: Frame, varied: bool) -> np.ndarray:

@@ -29,6 +29,9 @@ def read_items(
     raw = {item.column: _observed(item, frame, estimating) for item in indicators}
     levels = _find_levels(indicators, raw) if frozen is None else _frozen(indicators, frozen)
     values = {item.column: _encode(item, raw[item.column], levels[item.column]) for item in indicators}
+    for item in indicators:
+        if item.flag is not None:
+            values[item.column] = _flagged(item, item.flag, frame, values[item.column], estimating)
     if frozen is None:
         _check_levels(indicators, levels, values)
     return levels, values
@@ -53,6 +56,24 @@ def _observed(item: Indicator, frame: Frame, estimating: bool) -> pd.Series:
         numbers(seen, item.column, f"Item {item.column!r}", seen.index.tolist(), "person")
     answers.attrs["categories"] = categories
     return answers
+
+
+def _flagged(item: Indicator, flag: str, frame: Frame, values: np.ndarray, estimating: bool) -> np.ndarray:
+    """Answers together with a column of zeros and ones, which counts where there is an answer."""
+    what, answered = f"Item {item.column!r}", ~np.isnan(values)
+    flags = numbers(frame.people_of(flag, what), flag, what, frame.people, "person")
+    wrong = np.flatnonzero(answered & ~np.isin(flags, (0.0, 1.0)))
+    if len(wrong):
+        shown = "missing (NaN)" if np.isnan(flags[wrong[0]]) else f"{flags[wrong[0]]:g}"
+        raise ValueError(
+            f"{what}: column {flag!r} is {shown} for person {frame.people[wrong[0]]!r}. It is 1 where the end was seen and "
+            "0 where it was not."
+        )
+    if estimating and answered.any() and not (flags[answered] == 1.0).any():
+        raise ValueError(
+            f"{what}: column {flag!r} is 0 for everyone, so that no end was seen. Remove the item, or turn the codes around."
+        )
+    return item.flagged(values, flags)
 
 
 def _check_blanks(item: Indicator, seen: pd.Series) -> None:

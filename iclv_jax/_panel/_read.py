@@ -177,14 +177,11 @@ def read_panel(
     values |= {
         i.column: np.full(len(frame.people), np.nan) for i in spec.indicators if i.column not in values
     }
+    names = all_terms(spec.covariates, nominal)
     if group is not None and "items" in outcomes and levels is None:
-        named = dict(zip(all_terms(spec.covariates, nominal), covariates.T, strict=True))
-        check_groups(spec, frame, group, found, values, named)
+        check_groups(spec, frame, group, found, values, dict(zip(names, covariates.T, strict=True)))
     choices = [read_choices(c, _frame_of(c, frames), "choices" in outcomes, estimating) for c in spec.choices]
-    tables = tuple(
-        Table(kernel.name, read.frame, _situations(read), read.masked)
-        for kernel, read in zip(spec.choices, choices, strict=True)
-    )
+    tables = _tables(spec, choices)
     arrays = _arrange(stacks(spec), covariates, values, choices, tables)._replace(group=group)
     if outcomes and estimating:
         _check_everyone_counts(frame, arrays)
@@ -198,8 +195,15 @@ def read_panel(
         notes=_notes(frame, spec, choices),
         moments=moments,
         frame=frame,
-        covariates=all_terms(spec.covariates, nominal),
+        covariates=names,
         weighted_by=weights if isinstance(weights, str) else None,
+    )
+
+
+def _tables(spec: Spec, choices: Sequence[Choices]) -> tuple[Table, ...]:
+    return tuple(
+        Table(kernel.name, read.frame, _situations(read), read.masked)
+        for kernel, read in zip(spec.choices, choices, strict=True)
     )
 
 

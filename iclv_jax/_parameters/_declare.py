@@ -1,8 +1,10 @@
 """What the model declares: every parameter, domain and array cell, before any constraint."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from iclv_jax._parameters._direct import with_effects
 from iclv_jax._parameters._residuals import (
     connected,
     residual_cells,
@@ -68,7 +70,8 @@ def stacks(spec: Spec) -> tuple[Stack, ...]:
 
 def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], dict[str, list[Cells]]]:
     """Parameters in the order of the table, their domains, and the arrays by section."""
-    items = {i.column: _owned(i, i.declare(levels[i.column], spec.positions)) for i in spec.indicators}
+    plain = {i.column: _owned(i, i.declare(levels[i.column], spec.positions)) for i in spec.indicators}
+    items = with_effects(spec, plain, levels, [stack.items for stack in stacks(spec)])
     choices = {choice.name: _declare_choice(spec, choice) for choice in spec.choices}
     parameters: dict[str, Parameter] = {}
     for parameter in (
@@ -90,7 +93,8 @@ def declare(spec: Spec, levels: Levels) -> tuple[list[Parameter], list[Domain], 
     for stack in stacks(spec):
         covariances = [residual_cells(stack.items, stack.pairs)] if stack.pairs else []
         arrays[stack.name] = [*_stacked([items[name] for name in stack.items]), *covariances]
-    return [_conventional(spec, p) for p in parameters.values()], list(dict.fromkeys(domains)), arrays
+    rows = list(parameters.values())
+    return [_conventional(spec, p, rows) for p in rows], list(dict.fromkeys(domains)), arrays
 
 
 def _check_one(first: Parameter, second: Parameter) -> None:
@@ -156,7 +160,7 @@ def _in_words(predictor: Predictor, latent: Latent, levels: Levels) -> str:
     return f" (estimated per {unit}{', centred' if latent.intercept else ''}; given per unit)"
 
 
-def _conventional(spec: Spec, parameter: Parameter) -> Parameter:
+def _conventional(spec: Spec, parameter: Parameter, rows: list[Parameter]) -> Parameter:
     """Fix the loading that gives a latent variable its unit, unless the user constrains one."""
     # A loading fixed at zero gives no unit.
     zero = {n for n, value in spec.fixed if value == 0.0}
@@ -164,7 +168,7 @@ def _conventional(spec: Spec, parameter: Parameter) -> Parameter:
     for latent in spec.latents:
         if latent.scale != "loading":
             continue
-        loadings = [names.loading(latent.name, i.column) for i in spec.indicators if latent.name in i.of]
+        loadings = [p.name for p in rows if p.role == "loading" and p.owner == latent.name]
         loadings = [n for n in loadings if n not in zero]
         defined = {d.name for d in spec.define} & set(loadings[:1])
         if parameter.name in loadings[:1] and not (constrained & set(loadings) or defined):
@@ -290,13 +294,13 @@ def _random_covariances(spec: Spec) -> Iterable[Parameter]:
 
 
 def _stacked(items: list[Declared]) -> list[Cells]:
-    """Cells of several items along a new first axis, padded with zeros to the largest."""
+    """Cells of several items along a new first axis, padded with zeros to the largest along their own first."""
     stacked = []
     for position, first in enumerate(items[0].cells):
         parts = [item.cells[position] for item in items]
         size = max((p.shape[0] for p in parts), default=0) if first.shape else None
-        width = 1 if size is None else size
+        width = 1 if size is None else size * math.prod(first.shape[1:])
         entries = tuple(c for p in parts for c in (*p.entries, *((0.0,) * (width - len(p.entries)))))
-        shape = (len(parts),) if size is None else (len(parts), size)
+        shape = (len(parts),) if size is None else (len(parts), size, *first.shape[1:])
         stacked.append(Cells(first.key, shape, entries))
     return stacked

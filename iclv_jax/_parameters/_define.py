@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from iclv_jax._spec import Block, Parameter
-from iclv_jax._spec._model import Definition, Spec
+from iclv_jax._spec._constraints import Definition
+from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 
 DEFINITIONS = "define"

@@ -13,6 +13,8 @@ RULES = {
     "scale": "a squared scale is positive",
     "spread": "the start of a standard deviation that covaries is positive",
     "logsum": "a logsum coefficient is positive",
+    "dispersion": "a dispersion is positive",
+    "shape": "a shape is positive",
     "threshold": "thresholds increase",
     "covariance": "a covariance matrix is positive definite",
 }
@@ -75,7 +77,8 @@ def _check_room(domain: Increasing, reach: Mapping[str, tuple[float, float]]) ->
 def _check_positive(name: str, values: Mapping[str, float], argument: str) -> None:
     if not values.get(name, 1.0) > 0.0:
         raise ValueError(
-            f"{argument}[{name!r}] = {values[name]:g} must be positive: it is a variance, an increment or a scale."
+            f"{argument}[{name!r}] = {values[name]:g} must be positive: it is a variance, an increment, a scale, a "
+            "dispersion or a shape."
         )
 
 

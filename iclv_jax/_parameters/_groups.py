@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from iclv_jax._parameters._declare import Levels, declare
 from iclv_jax._parameters._define import defined_order
 from iclv_jax._spec import Cell, Cells, Domain, Increasing, Parameter, Positive
+from iclv_jax._spec._constraints import Definition
 from iclv_jax._spec._groups import Groups, called, kind_of, plain
-from iclv_jax._spec._model import Definition, Spec
+from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 
 
@@ -140,6 +141,11 @@ def in_every_group(spec: Spec, levels: Levels) -> Spec:
         if apart & {definition.name, *definition.arguments} and definition.name not in declared[0].shared:
             apart |= {definition.name, *tied.get(definition.name, ())} - set(declared[0].shared)
 
+    for definition in spec.derived:
+        # Those that come later may use it.
+        if apart & set(definition.arguments):
+            apart.add(definition.name)
+
     def each(pairs: Iterable[tuple[str, object]]) -> tuple:
         # What is said of one group comes last, and so holds.
         whole = [(called(n, label), v) for n, v in pairs if n in apart for label in groups.labels]
@@ -151,7 +157,8 @@ def in_every_group(spec: Spec, levels: Levels) -> Spec:
         bounds=each(spec.bounds),
         start=each(spec.start),
         equal=tuple(line for tie in spec.equal for line in _tied(tie, apart, groups)),
-        define=tuple(d for old in spec.define for d in _defined(old, apart, groups)),
+        define=tuple(d for old in spec.define for d in _defined(old, apart, groups, "define")),
+        derived=tuple(d for old in spec.derived for d in _defined(old, apart, groups, "derived")),
     )
 
 
@@ -176,11 +183,11 @@ def _tied(tie: Sequence[str], apart: set[str], groups: Groups) -> Iterable[tuple
         yield tuple(dict.fromkeys(n for line in lines for n in line))
 
 
-def _defined(old: Definition, apart: set[str], groups: Groups) -> Iterable[Definition]:
+def _defined(old: Definition, apart: set[str], groups: Groups, what: str) -> Iterable[Definition]:
     if old.name not in apart:
         if by_group := sorted(apart & set(old.arguments)):
             raise ValueError(
-                f"define= gives {old.name!r}, which is equal across groups, a value that depends on {by_group[0]!r}, which "
+                f"{what}= gives {old.name!r}, which is equal across groups, a value that depends on {by_group[0]!r}, which "
                 f"is not. Name a group: {called(by_group[0], groups.labels[0])!r}."
             )
         yield old

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
-from iclv_jax._spec import Indicator, Parameter
+from iclv_jax._spec import Indicator, Latent, Parameter
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._standardized import column_of
+
+LOCATIONS = ("intercept", "threshold")
 
 
 def check_identified(spec: Spec, declared: Sequence[Parameter], given: frozenset[str] = frozenset()) -> None:
@@ -19,10 +22,27 @@ def check_identified(spec: Spec, declared: Sequence[Parameter], given: frozenset
         held = any(p.role == "threshold" and p.owner == name and p.name in constrained for p in declared)
         _check_shared_thresholds(name, spec, constrained, held)
     for latent in spec.latents:
+        _check_direct(latent, spec, constrained)
         if latent.scale == "loading":
-            _check_unit(latent.name, spec)
+            _check_unit(latent.name, spec, declared)
         if latent.intercept:
             _check_location(latent.name, spec, constrained, declared)
+
+
+def _check_direct(latent: Latent, spec: Spec, constrained: set[str]) -> None:
+    """A covariate that acts on a latent variable and on every one of its items does so in one direction only."""
+    if latent.equation is not None or latent.name in spec.felt:
+        return
+    items = [item for item in spec.indicators if latent.name in item.of]
+    paths = any(latent.name in v.predictors for v in spec.latents)
+    for predictor in latent.predictors if items and not paths else ():
+        held = {names.slope(latent.name, column_of(predictor))}
+        held |= {names.slope(item.column, column_of(predictor)) for item in items}
+        if all(predictor in item.on for item in items) and not held & constrained:
+            raise ValueError(
+                f"The covariate {column_of(predictor)!r} acts on {latent.name!r} and on all of its items, so its "
+                f"effects are unidentified. Take it out of on= of one item, or of {latent.name!r}."
+            )
 
 
 def _check_own_thresholds(item: Indicator, declared: Sequence[Parameter], constrained: set[str]) -> None:
@@ -79,10 +99,10 @@ def _check_shared_thresholds(name: str, spec: Spec, constrained: set[str], thres
         )
 
 
-def _check_unit(latent: str, spec: Spec) -> None:
+def _check_unit(latent: str, spec: Spec, declared: Sequence[Parameter]) -> None:
     zero = {n for n, value in spec.fixed if value == 0.0}
-    items = [item for item in spec.indicators if latent in item.of]
-    if items and all(names.loading(latent, item.column) in zero for item in items):
+    loadings = [p.name for p in declared if p.role == "loading" and p.owner == latent]
+    if loadings and zero.issuperset(loadings):
         raise ValueError(
             f"Latent variable {latent!r} has scale='loading', but every loading of it is fixed at 0, which "
             "gives no unit. Fix one at another value, or use scale='variance'."
@@ -95,11 +115,11 @@ def _check_location(latent: str, spec: Spec, constrained: set[str], declared: Se
         return
     if any(_anchors(item, constrained, declared) for item in items):
         return
-    first = items[0]
+    first = next(p.name for p in declared if p.role in LOCATIONS and _owns(items[0], p))
     raise ValueError(
         f"Latent variable {latent!r} has an intercept, but the location of every item that measures it is "
         "free, so the location is unidentified. Use intercept=False, or fix the location of one item, for "
-        f"example fixed={{{(first.location or f'{first.column} | 1')!r}: 0.0}}."
+        f"example fixed={{{first!r}: 0.0}}."
     )
 
 
@@ -107,5 +127,9 @@ def _anchors(item: Indicator, constrained: set[str], declared: Sequence[Paramete
     """Whether the item's own location is given."""
     if item.location is not None:
         return item.location in constrained
-    own = {p.name for p in declared if p.role == "threshold" and p.owner == item.column}
+    own = {p.name for p in declared if p.role in LOCATIONS and _owns(item, p)}
     return not item.discrete or bool(item.shared) or bool(own & constrained)
+
+
+def _owns(item: Indicator, parameter: Parameter) -> bool:
+    return parameter.owner in (item.column, item.shared)

@@ -1,7 +1,8 @@
 """Effects along the paths of the structural equations, and estimates in standard units.
 
 With `eta = B eta + Gamma x + zeta` and `T = (I - B)^-1`, the total effects are `T - I` among latent variables, `T Gamma`
-of covariates, `Lambda T` and `Lambda T Gamma` on the (latent responses of) items (Bollen 1987). The covariance of the
+of covariates, `Lambda T` and `Lambda T Gamma + Delta` on the (latent responses of) items, with direct effects `Delta`
+(Bollen 1987). The covariance of the
 latent variables is `T (Gamma C Gamma' + Psi) T'` with C that of the covariates in the sample.
 """
 
@@ -15,7 +16,7 @@ from jax.scipy.linalg import block_diag
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, CellTree, Float, Params
 from iclv_jax._density import Items, Structure, check_linear
-from iclv_jax._parameters import LATENT, RESIDUAL
+from iclv_jax._parameters import EFFECTS, LATENT, RESIDUAL
 
 
 class Matrices(NamedTuple):
@@ -25,6 +26,7 @@ class Matrices(NamedTuple):
     slopes: Float[Array, "latent covariate"]
     disturbance: Float[Array, "latent latent"]
     loadings: Float[Array, "indicator latent"]
+    direct: Float[Array, "indicator covariate"]
     errors: Float[Array, " indicator"]
     residuals: Float[Array, "indicator indicator"]
     """Covariances of the residuals, with an empty diagonal."""
@@ -44,15 +46,21 @@ def matrices(structure: Structure, constants: Array, params: Params) -> Matrices
     check_linear(cells[LATENT], "This")
     latent, parts = cells[LATENT], [(block, cells[block.name]) for block in structure.items]
     size, psi = latent["intercepts"].shape[0], latent["disturbance"]
-    loadings = [part["loadings"] for _, part in parts]
+    loadings, outside = [part["loadings"] for _, part in parts], latent["slopes"].shape[1]
     return Matrices(
         latent["paths"],
         latent["slopes"],
         psi[:size, :size] if psi.ndim == 2 else jnp.diag(psi),
         jnp.concatenate([*loadings, jnp.zeros((0, size))]),
+        jnp.concatenate([*(_direct(block, part, outside) for block, part in parts), jnp.zeros((0, outside))]),
         jnp.concatenate([*(_errors(block, part) for block, part in parts), jnp.zeros(0)]),
         block_diag(jnp.zeros((0, 0)), *(_residuals(block, part) for block, part in parts)),
     )
+
+
+def _direct(block: Items, part: CellTree, covariates: int) -> Array:
+    """Direct effects of covariates on the items of a stack."""
+    return part[EFFECTS] if EFFECTS in part else jnp.zeros((len(block.items), covariates))
 
 
 def _errors(block: Items, part: CellTree) -> Array:
@@ -75,12 +83,12 @@ def effects(structure: Structure, constants: Array, params: Params) -> Array:
     variables on items, of covariates on items, each matrix row by row."""
     m = matrices(structure, constants, params)
     total = _total(m.paths)
-    direct = [m.paths, m.slopes, m.loadings, jnp.zeros((m.loadings.shape[0], m.slopes.shape[1]))]
+    direct = [m.paths, m.slopes, m.loadings, m.direct]
     totals = [
         total - jnp.eye(total.shape[0]),
         total @ m.slopes,
         m.loadings @ total,
-        m.loadings @ total @ m.slopes,
+        m.loadings @ total @ m.slopes + m.direct,
     ]
     return jnp.stack([jnp.concatenate([a.reshape(-1) for a in group]) for group in (direct, totals)])
 
@@ -89,8 +97,10 @@ def implied(m: Matrices, covariates: Float[Array, "covariate covariate"]) -> Mom
     """Moments that the model implies at a covariance of the covariates."""
     total = _total(m.paths)
     latent = total @ (m.slopes @ covariates @ m.slopes.T + m.disturbance) @ total.T
-    items = m.loadings @ latent @ m.loadings.T + jnp.diag(m.errors) + m.residuals
-    return Moments(latent, items, m.loadings @ total @ m.slopes @ covariates)
+    crossed = (m.loadings @ total @ m.slopes + m.direct) @ covariates
+    both = m.loadings @ total @ m.slopes @ covariates @ m.direct.T
+    items = m.loadings @ latent @ m.loadings.T + both + both.T + m.direct @ covariates @ m.direct.T
+    return Moments(latent, items + jnp.diag(m.errors) + m.residuals, crossed)
 
 
 def units(structure: Structure, constants: Array, covariates: Array, params: Params) -> Array:

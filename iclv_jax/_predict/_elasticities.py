@@ -19,7 +19,7 @@ from iclv_jax._predict._view import Information
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel
 from iclv_jax._spec._names import nearest
-from iclv_jax._spec._standardized import column_of
+from iclv_jax._spec._standardized import Logarithm, column_of
 from iclv_jax._tables import Report, Tabular, of_frame
 
 
@@ -156,7 +156,8 @@ def _place(problem: Problem, choice: Kernel, column: str) -> Place:
     spec, columns = problem.spec, choice.utility.columns
     nominal = {p.column for p in spec.nominal}
     names = problem.panel.covariates
-    numeric = [column_of(p) for p in spec.covariates if column_of(p) not in nominal]
+    felt = [p for p in spec.covariates if not isinstance(p, Logarithm)]
+    numeric = [column_of(p) for p in felt if column_of(p) not in nominal]
     if column in nominal:
         raise ValueError(
             f"{column!r} is a nominal covariate, which has no derivative. Compare two frames with fit.scenario."

@@ -12,8 +12,8 @@ import numpy as np
 from jax.scipy.linalg import block_diag
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, CellTree, Float, Params
-from iclv_jax._density import Items, Structure
+from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
+from iclv_jax._density import Items, Structure, World
 from iclv_jax._density._linear import Linear
 from iclv_jax._integration import MonteCarlo
 from iclv_jax._likelihood import Core
@@ -75,7 +75,8 @@ def _levels(core: Core, block: Items) -> int:
 
     def levels(theta: Array) -> Array:
         part = core.structure.map.dense(theta)[block.name]
-        return block.expected_at(part, jnp.zeros(len(block.items))).levels
+        index = block.index(part, jnp.zeros(block.latents), jnp.zeros(core.person.covariates.shape[1]))
+        return block.expected_at(part, index).levels
 
     return jax.eval_shape(levels, jnp.zeros(core.structure.map.cells)).shape[-1]
 
@@ -108,7 +109,7 @@ def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tu
         cells = shape.cells(theta, person)
 
         def features(shocks: Array) -> Array:
-            return _given(shape, cells, before.world(cells, person, shocks)[0].eta)
+            return _given(shape, cells, before.world(cells, person, shocks)[0])
 
         each = jax.vmap(features)(u) * mask[None, :]
         first, second = total
@@ -117,8 +118,18 @@ def expected_sums(core: Core, params: Params, shocks: Array, owner: Array) -> tu
     size = len(owner)
     start = jnp.zeros(size), jnp.zeros((size, size))
     first, second = jax.lax.scan(add, start, (core.person, shocks, core.weights, seen))[0]
-    both = (seen.T * core.weights[None, :]) @ seen
-    return first, second + both * _residuals(core, cells)
+    for cells, weights in _of_groups(core, theta):
+        second = second + (seen.T * weights[None, :]) @ seen * _residuals(core, cells)
+    return first, second
+
+
+def _of_groups(core: Core, theta: Theta) -> list[tuple[CellTree, Array]]:
+    """The arrays of every group with the weights of its people, zero for others; those of all where there are none."""
+    mapping, group = core.structure.map, core.person.group
+    if group is None:
+        return [(mapping.dense(theta), core.weights)]
+    own = [jnp.where(group == at, core.weights, 0.0) for at in range(theta.shape[0])]
+    return [(mapping.dense(row), weights) for row, weights in zip(theta, own, strict=True)]
 
 
 def _residuals(core: Core, cells: CellTree) -> Float[Array, "feature feature"]:
@@ -134,13 +145,13 @@ def _residuals(core: Core, cells: CellTree) -> Float[Array, "feature feature"]:
     return block_diag(*blocks)
 
 
-def _given(shape: Structure, cells: CellTree, eta: Array) -> Float[Array, " feature"]:
+def _given(shape: Structure, cells: CellTree, world: World) -> Float[Array, " feature"]:
     """Expected features given the latent variables; those of different items are then independent but for residuals that
     covary."""
     found = [jnp.zeros(0)]
     for block in shape.items:
         part = cells[block.name]
-        answer = block.expected_at(part, block.index(part, eta))
+        answer = block.expected_at(part, block.index(part, world.eta, world.covariates))
         if block.family.discrete:
             found.append(answer.levels.reshape(-1))
         else:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Params
+from iclv_jax._base._types import Array, Params, Theta
 from iclv_jax._density import Choice, Structure, World
 from iclv_jax._diagnose._utility import generic, situations
 from iclv_jax._integration import Nodes
@@ -229,7 +229,7 @@ def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) 
     theta, utility = core.theta(params), block.utility
     several = attribute.situational or cost.situational
 
-    def one(known: Person, nodes: Nodes, person: Person) -> tuple[Array, Array, Array]:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> tuple[Array, Array, Array]:
         cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         columns = person.tables[block.table]
@@ -245,7 +245,7 @@ def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) 
         each = jax.vmap(jax.vmap(both, in_axes=(None, 0, 0)), in_axes=(0, None, None))
         return *each(columns if several else columns[:1], eta, inner), weights
 
-    return core.people.each(one, view.person)
+    return core.people.each(one, view.person, shared=(theta,))
 
 
 def _with_inner(block: Choice, eta: Array, weights: Array) -> tuple[Array, Array, Array]:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, CellTree, Float, Params
+from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
 from iclv_jax._density import Structure, World
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core, log_terms
@@ -27,7 +27,7 @@ def posterior(core: Core, params: Params) -> Posterior:
     theta, shape = core.theta(params), core.structure
     latents = shape.system.latents
 
-    def one(person: Person, nodes: Nodes) -> Posterior:
+    def one(person: Person, nodes: Nodes, theta: Theta) -> Posterior:
         cells = shape.cells(theta, person)
         shares = jax.nn.softmax(log_terms(shape, theta, person, nodes))
 
@@ -44,7 +44,7 @@ def posterior(core: Core, params: Params) -> Posterior:
         rest = shape.system.uncertain(cells, person)[:latents, :latents]
         return Posterior(mean, spread.at[:latents, :latents].add(rest))
 
-    return core.people.each(one)
+    return core.people.each(one, shared=(theta,))
 
 
 def random_values(shape: Structure, cells: CellTree, world: World) -> Float[Array, " random"]:

@@ -11,11 +11,11 @@ from scipy.special import roots_hermitenorm
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
 from iclv_jax._density import Items, reduced_form
-from iclv_jax._integration import Nodes
+from iclv_jax._integration import GaussHermite, MonteCarlo, Nodes
 from iclv_jax._likelihood import log_terms
 from iclv_jax._panel import Person
 from iclv_jax._parameters import LATENT
-from iclv_jax._predict._view import View
+from iclv_jax._predict._view import PRIOR_DRAWS, PRIOR_NODES, View
 from iclv_jax._predict._worlds import worlds
 from iclv_jax._spec import Expected
 
@@ -36,13 +36,13 @@ def in_situations(
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
 
-    def one(known: Person, nodes: Nodes, person: Person) -> Array:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> Array:
         cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         given = None if view.prior else known
         return draws.expected(lambda world: quantity(cells, person, world, given), known.covariates)
 
-    return core.people.each(one, view.person)
+    return core.people.each(one, view.person, shared=(theta,))
 
 
 # --- items ------------------------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def expected_items(view: View, params: Params, place: int) -> Expected:
     core, shape = view.core, view.core.structure
     theta, block = core.theta(params), shape.items[place]
 
-    def one(known: Person, nodes: Nodes) -> Expected:
+    def one(known: Person, nodes: Nodes, theta: Theta) -> Expected:
         cells = shape.cells(theta, known)
         part = cells[block.name]
 
@@ -64,13 +64,34 @@ def expected_items(view: View, params: Params, place: int) -> Expected:
 
         if view.prior and shape.system.linear:
             mean, factor = reduced_form(cells[LATENT], known.covariates)
-            spread = jnp.sqrt(jnp.sum(block.index(part, factor.T) ** 2, axis=0))
-            found = _over_normal(moments, block.index(part, mean), spread)
+            found = _before_answers(block, part, mean, factor, known.covariates, moments)
         else:
             found = _at_nodes(view, theta, block, known, nodes, moments)
         return found._replace(variance=found.variance - found.mean**2)
 
-    return core.people.each(one)
+    return core.people.each(one, shared=(theta,))
+
+
+def _before_answers(
+    block: Items, part: CellTree, mean: Array, factor: Array, x: Array, moments: Callable[[Array], Expected]
+) -> Expected:
+    """The expectation over latent variables that are normal: over each item's index where it has one."""
+    if block.indices is None:
+        spread = jnp.sqrt(jnp.sum(block.by_latents(part, factor.T) ** 2, axis=0))
+        return _over_normal(moments, block.index(part, mean, x), spread)
+    size = block.latents
+    points, logs = latent_points(size)
+    eta = mean[None, :size] + points @ factor[:size, :size].T
+    each = jax.vmap(lambda at: moments(block.index(part, at, x)))(eta)
+    return jax.tree.map(lambda a: jnp.tensordot(jnp.exp(logs), a, 1), each)
+
+
+def latent_points(size: int) -> tuple[Array, Array]:
+    """Standard normal points for the integral over this many latent variables, and the logs of their weights."""
+    rule = GaussHermite(PRIOR_NODES[size], adaptive=False) if size in PRIOR_NODES else None
+    standard = (rule or MonteCarlo(PRIOR_DRAWS, "sobol")).standard(1, size)
+    points = np.asarray(standard.points)
+    return jnp.asarray(points.reshape(points.shape[-2], size)), jnp.asarray(standard.log_weights).reshape(-1)
 
 
 def item_columns(view: View, params: Params, place: int) -> Float[Array, "person indicator column"]:
@@ -96,7 +117,7 @@ def _at_nodes(
         )
 
     def at(shocks: Array) -> Expected:
-        index = block.index(part, system.mean(cells, known, shocks))
+        index = block.index(part, system.mean(cells, known, shocks), known.covariates)
         return _over_normal(moments, index, spread) if system.absorbed else moments(index)
 
     each, weights = jax.vmap(at)(nodes.shocks), jax.nn.softmax(logs)

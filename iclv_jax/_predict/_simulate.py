@@ -62,7 +62,10 @@ def simulate(
     codes = pd.factorize(frame[person])[0] if person is not None else np.arange(len(frame))
     for block in shape.items:
         for i, name in enumerate(block.items):
-            result[name] = _labels(levels[name], np.asarray(answers[block.at])[:, i])[codes]
+            for column, drawn in _labels(
+                spec, name, levels[name], np.asarray(answers[block.at])[:, i]
+            ).items():
+                result[column] = drawn[codes]
     for block, rows in zip(shape.choices, panel.tables, strict=True):
         kernel, drawn = block.kernel, np.asarray(answers[block.at])
         for name, each in zip(kernel.columns, np.moveaxis(np.atleast_3d(drawn), 2, 0), strict=True):
@@ -76,7 +79,8 @@ def simulate(
 
 def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
     """The people of a problem with other answers, drawn at `params`: same covariates, situations, alternatives on
-    offer, and missing answers."""
+    offer, and missing answers. ValueError where it is not known who would have been lost from sight."""
+    _check_seen(problem.spec)
     core, people = problem.core, problem.core.person
     shape = structure(problem.spec, problem.table)
     answers = _draw(shape, core.constants, params, people, seed)
@@ -85,6 +89,15 @@ def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
         for d, new in zip(people.data, answers, strict=True)
     )
     return people._replace(data=data)
+
+
+def _check_seen(spec: Spec) -> None:
+    for item in spec.indicators:
+        if item.flag is not None:
+            raise ValueError(
+                f"Item {item.column!r} is censored where {item.flag!r} is 0, and when others would have been lost "
+                "from sight is no part of the model: data like these cannot be simulated."
+            )
 
 
 def _as_complete(data: Data, drawn: Array) -> Array:
@@ -130,11 +143,14 @@ def nominal_levels(
     known = [*params, *(n for n, _ in spec.fixed), *(d.name for d in spec.define), *chain(*spec.equal)]
     if spec.groups is not None:
         known = [reduce(plain, spec.groups.labels, name) for name in known]
-    for latent in spec.latents:
-        for p in latent.predictors:
-            if isinstance(p, Standardized) and p.nominal:
+    labels = spec.groups.labels if spec.groups is not None else ()
+    users = [(v.name, v.predictors) for v in spec.latents]
+    users += [(i.indices(_levels(spec, params, labels)[i.column])[0], i.on) for i in spec.indicators if i.on]
+    for name, predictors in users:
+        for p in predictors:
+            if isinstance(p, Standardized) and p.nominal and p.column not in found:
                 found[p.column] = tuple(p.levels or ()) or _levels_of(
-                    p, f"{latent.name} ~ {p.column}[", known, frame
+                    p, f"{name} ~ {p.column}[", known, frame
                 )
     return found or None
 
@@ -164,13 +180,10 @@ def _levels(
 ) -> dict[str, tuple[Level, ...]]:
     found: dict[str, tuple[Level, ...]] = {}
     for item in spec.indicators:
-        declared = getattr(item, "levels", None)
-        if not item.discrete:
-            found[item.column] = ()
-        elif declared is not None:
-            found[item.column] = tuple(declared)
-        else:
-            found[item.column] = tuple(range(1, _count(item.shared or item.column, params, labels) + 1))
+        known = item.unseen
+        if known is None:
+            known = tuple(range(1, _count(item.shared or item.column, params, labels) + 1))
+        found[item.column] = known
     return found
 
 
@@ -222,10 +235,11 @@ def _check_values(spec: Spec, table: ParameterTable, levels: Levels, vector: np.
     check_values(domains, dict(zip([r.name for r in table.rows], values.tolist(), strict=True)), "params")
 
 
-def _labels(levels: tuple[Level, ...], values: np.ndarray) -> np.ndarray:
+def _labels(spec: Spec, name: str, levels: tuple[Level, ...], values: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of the data by person: the levels that were drawn, or the numbers with what is read beside them."""
     if not levels:
-        return values
-    return np.array(levels)[values.astype(int)]
+        return next(item for item in spec.indicators if item.column == name).answered(values)
+    return {name: np.array(levels)[values.astype(int)]}
 
 
 def _chosen(kernel: Kernel, chosen: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:

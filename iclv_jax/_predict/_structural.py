@@ -122,8 +122,12 @@ def reliability(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
 def _reliability(fit: Estimated, cov: str | None, at: int | None) -> pd.DataFrame:
     order, items, _ = _names_of_axes(fit)
     of = {i.column: tuple(i.of) for i in fit.problem.spec.indicators}
-    own = np.array([[float(of[q] == (name,)) for name in order] for q in items])
-    normal = np.array([next(i for i in fit.problem.spec.indicators if i.column == q).normal for q in items])
+    own = np.array([[float(of[q] == (name,)) for name in order] for q in items]).reshape(
+        len(items), len(order)
+    )
+    normal = np.array(
+        [next(i for i in fit.problem.spec.indicators if i.column == q).normal for q in items], bool
+    )
     raw = ~((own > 0.0) & ~normal[:, None]).any(axis=0)
     spread = jnp.asarray(_spread_of_covariates(fit, at))
     values, slopes = _with_slopes(fit, at, reliabilities, spread, jnp.asarray(own), jnp.asarray(raw))
@@ -165,17 +169,21 @@ def _people_of(fit: Estimated, at: int | None) -> np.ndarray:
 
 
 def _linear(fit: Estimated, at: int | None = None) -> Structure:
-    """The structure (of a group) without items that have no response with a variance behind them (counts, say)."""
+    """The structure (of a group) without items that have no response with a variance behind them (counts, say), and
+    without those that are their variables themselves."""
     whole = fit.problem.core.structure.of_group(at or 0)
     cells = whole.map.dense(jnp.ones(whole.map.cells))
-    lost = {b.name for b in whole.items if b.family.response_variance(cells[b.name]) is None}
+    lost = {
+        b.name for b in whole.items if b.family.response_variance(cells[b.name]) is None or b.family.exact
+    }
     return replace(whole, blocks=tuple(b for b in whole.blocks if b.name not in lost))
 
 
 def _with_notes(fit: Estimated, frame: pd.DataFrame, cov: str | None) -> pd.DataFrame:
     """The frame with what a reader must know, in `.attrs["notes"]`."""
     items = _names_of_axes(fit)[1]
-    lost = [(i.column, type(i).__name__) for i in fit.problem.spec.indicators if i.column not in items]
+    given = [i for i in fit.problem.spec.indicators if not i.exact]
+    lost = [(i.column, type(i).__name__) for i in given if i.column not in items]
     notes = [
         f"{name} is left out: items of the family {family} have no variance in units of a response"
         for name, family in lost
@@ -227,6 +235,12 @@ def _powers(axes: Axes, parameter: Parameter) -> np.ndarray:
     elif role in ("path", "slope"):
         found[:, place[left]] = -1.0
         found[:, place[right]] = 1.0 if role == "path" else np.array([0.0, 1.0])
+    elif role == "effect":
+        ends = [place.get(left), place.get(right)]
+        found[1, [at for at in ends if at is not None]] = np.array([-1.0, 1.0])[
+            [at is not None for at in ends]
+        ]
+        found[1] = found[1] if left in place else np.nan
     elif role in ("intercept", "threshold") and left in place:
         found[:, place[left]] = -1.0 if left in order else np.array([0.0, -1.0])
     elif role == "threshold":

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, CellTree, Float, Params
+from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
 from iclv_jax._density import Choice, World
 from iclv_jax._integration import Nodes
 from iclv_jax._panel import Person
@@ -23,7 +23,7 @@ def surplus(view: View, params: Params, cost: Marginal, pooled: bool) -> Float[A
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
 
-    def one(known: Person, nodes: Nodes, person: Person) -> Array:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> Array:
         cells = shape.cells(theta, person)[block.name]
 
         def at(world: World) -> Array:
@@ -32,7 +32,7 @@ def surplus(view: View, params: Params, cost: Marginal, pooled: bool) -> Float[A
 
         return worlds(shape, theta, view.seen, known, nodes).expected(at, known.covariates)
 
-    return core.people.each(one, view.person)
+    return core.people.each(one, view.person, shared=(theta,))
 
 
 @partial(compiled, static_argnames="cost")
@@ -41,13 +41,13 @@ def mean_worth(view: View, params: Params, cost: Marginal) -> Array:
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
 
-    def one(known: Person, nodes: Nodes, person: Person) -> Array:
+    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> Array:
         cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         return draws.expected(lambda world: -_costs(block, cells, cost, person, world), known.covariates)
 
     weights = situation_weights(view)
-    return jnp.sum(weights * core.people.each(one, view.person)) / weights.sum()
+    return jnp.sum(weights * core.people.each(one, view.person, shared=(theta,))) / weights.sum()
 
 
 def _costs(block: Choice, cells: CellTree, cost: Marginal, person: Person, world: World) -> Array:

@@ -90,7 +90,8 @@ def on(problem: Problem, panel: Panel) -> Problem:
         else block
         for block in core.structure.blocks
     )
-    everybody = people_of(arrays, empty, jnp.asarray(panel.weights), people, classes=False)
+    mesh = core.people.mesh
+    everybody = people_of(arrays, empty, jnp.asarray(panel.weights), people, classes=False, mesh=mesh)
     other = Core(replace(core.structure, blocks=blocks), core.constants, everybody)
     bare = Problem(
         other,

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 
 from iclv_jax._base._types import Given
 from iclv_jax._density import answered, conditionable, steady_columns, structure
 from iclv_jax._integration import Rule, choose_rule
 from iclv_jax._integration._rule import check_count, check_room
-from iclv_jax._likelihood import Core
+from iclv_jax._likelihood import Core, Devices, mesh_of
 from iclv_jax._likelihood import people as people_of
 from iclv_jax._panel import Panel, WeightsAre, read_panel, settled, weighted_as
 from iclv_jax._parameters import build_table, in_every_group
@@ -32,6 +33,7 @@ def bind(
     batch_people: Given[int | None] = None,
     memory: Given[str | float] = MEMORY,
     weights_are: Given[WeightsAre] = "sampling",
+    devices: Given[Devices] = None,
 ) -> Problem:
     """Check the data, build the parameter table, make the nodes."""
     if integration is not None and not isinstance(integration, Rule):
@@ -40,24 +42,36 @@ def bind(
         )
     if batch_people is not None:
         check_count(batch_people, "batch_people", None)
-    bytes_allowed = parse_memory(memory)
+    bytes_allowed, mesh = parse_memory(memory), mesh_of(devices)
     spec = settled(spec, data, person, people)
     panel = weighted_as(read_panel(spec, data, person, people, weights, cluster, levels), weights_are)
-    return of_panel(spec, panel, integration, batch_people, bytes_allowed)
+    return of_panel(spec, panel, integration, batch_people, bytes_allowed, mesh)
 
 
 def of_panel(
-    spec: Spec, panel: Panel, integration: Rule | None, batch_people: int | None, bytes_allowed: float
+    spec: Spec,
+    panel: Panel,
+    integration: Rule | None,
+    batch_people: int | None,
+    bytes_allowed: float,
+    mesh: Mesh | None = None,
+    *,
+    steady: tuple[tuple[int, ...], ...] | None = None,
+    masked: tuple[bool, ...] | None = None,
+    patterns: tuple[tuple[bool, ...], ...] | None = None,
 ) -> Problem:
-    """A problem of data that have been checked for this model, or for one that reads the same columns."""
+    """A problem of data that have been checked for this model, or for one that reads the same columns; `steady` columns,
+    `masked` utilities and `patterns` of answers are those of these data, or of more than these (no patterns: any)."""
     spec = in_every_group(spec, panel.levels)
     table = build_table(spec, panel.levels, panel.moments)
     seen = len(spec.felt) + len(spec.drivers)
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
-    steady = tuple(steady_columns(columns) for columns in panel.person.tables)
-    masked = tuple(t.masked for t in panel.tables)
+    if not rule.conditions:
+        _check_exact(spec)
+    steady = tuple(map(steady_columns, panel.person.tables)) if steady is None else steady
+    masked = tuple(t.masked for t in panel.tables) if masked is None else masked
     stacks = panel.person.data[: len(panel.person.data) - len(panel.tables)]
-    patterns = answered(stacks) if rule.conditions else ()
+    patterns = answered(stacks) if rule.conditions and patterns is None else patterns or ()
     shape = structure(spec, table, rule.conditions, steady, masked, patterns)
     check_room(rule, len(panel.people), shape.dimension, bytes_allowed)
     standard = rule.standard(len(panel.people), shape.dimension)
@@ -65,9 +79,20 @@ def of_panel(
     constants, weights, arrays = jax.device_put((table.constants, panel.weights, panel.person))
     size = len(panel.people)
     nodes = spread_nodes(standard.points, standard.log_weights, size)
-    core = Core(shape, constants, people_of(arrays, nodes, weights, batch_people or size))
+    core = Core(shape, constants, people_of(arrays, nodes, weights, batch_people or size, mesh=mesh))
     if batch_people is None:
         core = core.of(core.people.in_batches_of(batch_size(core, points.shape[1], bytes_allowed)))
     portion = Portion(points.shape[1], core.people.batch)
     new = core, points, logs, standard.from_prior
     return Problem(*new, spec, table, panel, rule, reason, bytes_allowed, portion)
+
+
+def _check_exact(spec: Spec) -> None:
+    """Refuse to integrate over what is observed."""
+    for item in spec.indicators:
+        if item.exact:
+            raise ValueError(
+                f"The observed outcome {item.column!r} is conditioned on in closed form: all items must then be "
+                "continuous, structural equations linear, and integration= not given. Otherwise make it an item of "
+                "a latent variable."
+            )

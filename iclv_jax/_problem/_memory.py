@@ -36,7 +36,7 @@ def parse_memory(memory: Any) -> float:
 
 def bytes_per_person(core: Core, nodes: int) -> float:
     """What one person takes in an exact Hessian, in bytes."""
-    shape, data = core.structure, core.person.data
+    shape, data = core.structure, core.people.held.person.data
     numbers, squares = 3 * shape.map.cells, 0.0
     for block in shape.items:
         numbers += PER_ITEM * data[block.at].occurs.shape[1]

@@ -42,7 +42,7 @@ class Portion:
         """The core with each portion of its nodes; those that only fill up the last have no weight."""
         people = core.people.in_batches_of(self.batch)
         for first in range(0, people.node_count, self.nodes):
-            yield core.of(people.with_nodes(_cut(people.nodes, first, size=self.nodes)))
+            yield core.of(people.with_nodes(_cut(people.held.nodes, first, size=self.nodes)))
 
 
 @partial(compiled, static_argnames="size")

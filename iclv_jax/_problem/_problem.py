@@ -13,7 +13,7 @@ from jax.core import Tracer
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import AnyArray, Array, Float, Given, Hessian, Params, Scalar, Scores
+from iclv_jax._base._types import AnyArray, Array, Float, Given, Hessian, Params, Scalar, Scores, Theta
 from iclv_jax._density import log_density, not_finite
 from iclv_jax._integration import Centre, Nodes, Rule, by_moments, find_centre, pilot_points, place
 from iclv_jax._likelihood import Core, People
@@ -43,11 +43,11 @@ def centres(core: Core, params: Params) -> Centre:
     them shares what is compiled."""
     theta = core.theta(params)
 
-    def one(person: Person, _: Nodes) -> Centre:
+    def one(person: Person, _: Nodes, theta: Theta) -> Centre:
         cells = core.structure.cells(theta, person)
         return find_centre(partial(log_density, core.structure, cells, person), core.structure.dimension)
 
-    return core.people.each(one)
+    return core.people.each(one, shared=(theta,))
 
 
 @compiled
@@ -55,11 +55,11 @@ def moved_by_moments(core: Core, params: Params, centre: Centre, pilot: Array) -
     """The same with the means and covariances of posteriors in place of modes and curvatures."""
     theta = core.theta(params)
 
-    def one(person: Person, _: Nodes, mine: Centre) -> Centre:
+    def one(person: Person, _: Nodes, mine: Centre, theta: Theta, pilot: Array) -> Centre:
         cells = core.structure.cells(theta, person)
         return by_moments(partial(log_density, core.structure, cells, person), mine, pilot)
 
-    return core.people.each(one, centre)
+    return core.people.each(one, centre, shared=(theta, pilot))
 
 
 @partial(compiled, static_argnames="from_prior")
@@ -298,13 +298,17 @@ class Problem(eqx.Module):
         without centres). Not differentiable, by design."""
         if not self.rule.centred or self.core.structure.dimension == 0:
             return self
-        at = jax.lax.stop_gradient(jnp.asarray(params))
-        centre = self.centres(at)
-        if self.rule.by_moments:
-            pilot = jax.device_put(pilot_points(self.core.structure.dimension))
-            centre = moved_by_moments(self._bare, at, centre, pilot)
+        centre = self.centres_of_nodes(jax.lax.stop_gradient(jnp.asarray(params)))
         nodes = centred_nodes(self.points, self.log_weights, centre, self.from_prior)
         return self.with_people(self.core.people.with_nodes(nodes))
+
+    def centres_of_nodes(self, params: Params) -> Centre:
+        """Where the rule places nodes: posterior modes and curvatures, or means and covariances."""
+        centre = self.centres(params)
+        if not self.rule.by_moments:
+            return centre
+        pilot = jax.device_put(pilot_points(self.core.structure.dimension))
+        return moved_by_moments(self._bare, params, centre, pilot)
 
     def with_people(self, people: People) -> "Problem":
         """The same problem for other data, nodes or weights of its people."""

@@ -10,12 +10,13 @@ from iclv_jax._parameters import ParameterTable
 from iclv_jax._parameters._declare import stacks
 from iclv_jax._parameters._define import DEFINITIONS
 from iclv_jax._parameters._groups import declare_groups
-from iclv_jax._spec import Indicator, Latent
+from iclv_jax._spec import Indicator, Latent, Level
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
 
 LARGEST_COMMUNALITY = 0.8
 SMALLEST_COMMUNALITY = 0.05
+Levels = Mapping[str, tuple[Level, ...]]
 
 
 def default_start(spec: Spec, table: ParameterTable, panel: Panel) -> np.ndarray:
@@ -43,7 +44,7 @@ def _starts(spec: Spec, panel: Panel, before: Mapping[str, float]) -> dict[str, 
         seen = panel.situations_of(choice.name)
         values |= choice.starts(seen.outcome, seen.columns, seen.offered)
     for latent in spec.latents:
-        _rescale(latent, spec, values)
+        _rescale(latent, spec, panel.levels, values)
     return values
 
 
@@ -64,10 +65,10 @@ def _by_group(spec: Spec, table: ParameterTable, panel: Panel) -> dict[str, floa
 
 def _item_starts(spec: Spec, panel: Panel) -> dict[str, float]:
     answers = _answers(spec, panel)
-    loadings = _standard_loadings(spec, answers)
+    loadings = _standard_loadings(spec, answers, panel.levels)
     collected: dict[str, list[float]] = {}
     for item in spec.indicators:
-        loading = loadings[item.column]
+        loading = loadings.get(item.column, 0.0)
         communality = float(np.clip(loading**2, SMALLEST_COMMUNALITY, LARGEST_COMMUNALITY))
         observed = answers[item.column][~np.isnan(answers[item.column])]
         sign = 1.0 if loading >= 0.0 else -1.0
@@ -87,15 +88,16 @@ def _answers(spec: Spec, panel: Panel) -> dict[str, np.ndarray]:
     return found
 
 
-def _standard_loadings(spec: Spec, answers: Mapping[str, np.ndarray]) -> dict[str, float]:
+def _standard_loadings(spec: Spec, answers: Mapping[str, np.ndarray], levels: Levels) -> dict[str, float]:
     """Correlation of each item with its (first) latent variable."""
     found: dict[str, float] = {}
     for latent in spec.latents:
-        items = [i for i in spec.indicators if i.of[0] == latent.name]
+        items = [i for i in spec.indicators if i.of[:1] == (latent.name,)]
         if not items:
             continue
-        vector = _first_factor([answers[i.column] for i in items])
-        vector = vector * _orientation(latent, items, vector, dict(spec.fixed))
+        # What is read beside an answer, as a sign, is no part of its size.
+        vector = _first_factor([abs(a) if i.flag else a for i in items for a in [answers[i.column]]])
+        vector = vector * _orientation(latent, items, vector, dict(spec.fixed), levels)
         found.update({item.column: float(v) for item, v in zip(items, vector, strict=True)})
     return found
 
@@ -114,40 +116,44 @@ def _first_factor(columns: list[np.ndarray]) -> np.ndarray:
 
 
 def _orientation(
-    latent: Latent, items: list[Indicator], vector: np.ndarray, fixed: Mapping[str, float]
+    latent: Latent, items: list[Indicator], vector: np.ndarray, fixed: Mapping[str, float], levels: Levels
 ) -> float:
     """+1 or -1: a fixed loading decides the direction of the latent variable, or else the first item."""
     for item, value in zip(items, vector, strict=True):
-        held = fixed.get(names.loading(latent.name, item.column), 0.0)
+        held = sum(fixed.get(names.loading(latent.name, i), 0.0) for i in item.indices(levels[item.column]))
         if held != 0.0 and value != 0.0:
             return float(np.sign(held) * np.sign(value))
     return 1.0 if vector[0] >= 0.0 else -1.0
 
 
-def _rescale(latent: Latent, spec: Spec, values: dict[str, float]) -> None:
+def _rescale(latent: Latent, spec: Spec, levels: Levels, values: dict[str, float]) -> None:
     """Express loadings, variance and location in the unit that a fixed loading or intercept gives."""
     fixed = dict(spec.fixed)
-    items = [i for i in spec.indicators if latent.name in i.of]
-    if not items:
+    items = {
+        names.loading(latent.name, index): item
+        for item in spec.indicators
+        if latent.name in item.of
+        for index in item.indices(levels[item.column])
+    }
+    if not items or any(i.exact for i in items.values()):
         return
-    held = {i.column: fixed.get(names.loading(latent.name, i.column)) for i in items}
-    open_ones = [i for i in items if held[i.column] is None]
-    reference = next((i for i in items if held[i.column]), (open_ones or items)[0])
-    name = names.loading(latent.name, reference.column)
+    open_ones = [n for n in items if n not in fixed]
+    name = next((n for n in items if fixed.get(n)), (open_ones or list(items))[0])
     if latent.scale == "loading":
         held = fixed.get(name, 1.0)
         unit = values[name] / held if held else 1.0
         unit = abs(unit) if abs(unit) > 1e-3 else 1.0
         values[names.variance(latent.name)] = unit**2
-        for item in items:
-            values[names.loading(latent.name, item.column)] /= unit
+        for loading in items:
+            values[loading] /= unit
         values[name] = held
-    if latent.intercept and reference.location is not None and reference.location in fixed and values[name]:
-        mean = (values[reference.location] - fixed[reference.location]) / values[name]
+    reference = items[name].location
+    if latent.intercept and reference is not None and reference in fixed and values[name]:
+        mean = (values[reference] - fixed[reference]) / values[name]
         values[names.intercept(latent.name)] = mean
-        for item in items:
+        for loading, item in items.items():
             if item.location is not None:
-                values[item.location] -= values[names.loading(latent.name, item.column)] * mean
+                values[item.location] -= values[loading] * mean
 
 
 def _definition_starts(spec: Spec, table: ParameterTable, values: dict[str, float]) -> dict[str, float]:

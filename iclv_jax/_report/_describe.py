@@ -12,7 +12,7 @@ from iclv_jax._parameters import ParameterTable, Row, build_table, in_every_grou
 from iclv_jax._problem._start import default_start
 from iclv_jax._report._modules import free_parameters
 from iclv_jax._report._summary import HEADINGS, group_facts
-from iclv_jax._spec import Kernel
+from iclv_jax._spec import Indicator, Kernel
 from iclv_jax._spec._model import Spec
 from iclv_jax._tables._format import number
 from iclv_jax._tables._table import Report, Section
@@ -87,13 +87,9 @@ def _row(row: Row, starts: dict[str, float]) -> tuple[str, ...]:
 def _assumed_levels(spec: Spec) -> tuple[dict[str, tuple], list[str]]:
     levels, unknown = {}, []
     for item in spec.indicators:
-        declared = getattr(item, "levels", None)
-        if not item.discrete:
-            levels[item.column] = ()
-        elif declared is not None:
-            levels[item.column] = tuple(declared)
-        else:
-            levels[item.column] = tuple(range(1, ASSUMED + 1))
+        known = item.unseen
+        levels[item.column] = tuple(range(1, ASSUMED + 1)) if known is None else known
+        if known is None:
             unknown.append(item.column)
     for predictor in spec.nominal:
         first = "baseline" if predictor.baseline is None else predictor.baseline
@@ -132,9 +128,16 @@ def items_of(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str,
                     f"{_plain(level)}: {share:.0%}" for level, share in zip(levels, shares, strict=True)
                 )
             else:
-                text = f"mean {number(float(seen.mean()))}, standard deviation {number(float(seen.std()))}"
+                text = _moments(next(k for k in spec.indicators if k.column == name), seen)
             facts[name] = (f"  {name}", text + missing)
     return [facts[item.column] for item in spec.indicators]
+
+
+def _moments(item: Indicator, seen: np.ndarray) -> str:
+    columns = item.answered(seen)
+    values = columns[item.column]
+    text = f"mean {number(float(values.mean()))}, standard deviation {number(float(values.std()))}"
+    return text if item.flag is None else f"{text}, {np.mean(columns[item.flag] == 0):.1%} censored"
 
 
 def _plain(level: Any) -> str:

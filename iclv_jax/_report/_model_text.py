@@ -10,6 +10,10 @@ def model_text(spec: Spec, table: ParameterTable) -> str:
     """Equations of latent variables and items, covariances, the choices with what their utilities depend on, and what was
     fixed, tied or defined."""
     lines = []
+    if spec.groups is not None:
+        same = ", ".join(spec.groups.equal) or "nothing"
+        but = f" but {', '.join(spec.groups.free)}" if spec.groups.free else ""
+        lines += [f"groups by {spec.groups.column}: {', '.join(spec.groups.labels)}; equal: {same}{but}", ""]
     for latent in spec.latents:
         predictors = [p if isinstance(p, str) else column_of(p) for p in latent.predictors]
         right = " + ".join((["1"] if latent.intercept else []) + predictors) or "0"

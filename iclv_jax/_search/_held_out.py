@@ -1,16 +1,23 @@
 """The value of one trial: fits without each fold, and what they say of the people left out."""
 
+import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._answers import Answer, Answers
+from iclv_jax._base._archive import digest
+from iclv_jax._base._facts import dict_of
+from iclv_jax._base._types import Given
+from iclv_jax._base._workers import Workers, do_all
 from iclv_jax._inference._cross_validation import draw_folds, parts
 from iclv_jax._model import Model
 from iclv_jax._problem import Problem
+from iclv_jax._problem._fingerprint import of_data, of_model, of_rule
 from iclv_jax._search._space import Settings
 from iclv_jax._search._trial import Fold, State, Trial
 
@@ -34,8 +41,15 @@ class Task:
     prune: bool
 
 
-def evaluate(task: Task, settings: Settings, earlier: Sequence[Trial]) -> Trial:
-    """Fit without one fold after the other, as long as the trial is no worse than the median of the complete ones."""
+def evaluate(
+    task: Task,
+    settings: Settings,
+    earlier: Sequence[Trial],
+    workers: Given[Workers] = None,
+    known: Answers | None = None,
+) -> Trial:
+    """Fit without one fold after the other, as long as the trial is no worse than the median of the complete ones; with
+    workers without all folds at once, of which those are left out that this process would not have come to."""
     begin, keywords = time.perf_counter(), _built(task.build, settings)
     model: Model = keywords.pop("model")
     folds: list[Fold] = []
@@ -44,12 +58,8 @@ def evaluate(task: Task, settings: Settings, earlier: Sequence[Trial]) -> Trial:
         return Trial(settings, tuple(folds), state, time.perf_counter() - begin, note)
 
     try:
-        problem = model.bind(task.data, **task.who)
-        measure = task.measure or ("choices" if problem.spec.choices else "joint")
-        _check_measure(measure, problem)
-        place = draw_folds(problem, task.folds, task.seed)
-        for k in range(task.folds):
-            folds.append(_fold(task, model, keywords, problem.panel.weights, place == k, measure))
+        for k, fold in enumerate(_folds(task, model, keywords, settings, workers, known)):
+            folds.append(fold)
             if not np.isfinite(ended("failed").value):
                 return ended("failed", f"the log-likelihood of those in fold {k + 1} is not finite")
             if task.prune and k + 1 < task.folds and _worse(ended("pruned"), earlier):
@@ -57,6 +67,60 @@ def evaluate(task: Task, settings: Settings, earlier: Sequence[Trial]) -> Trial:
     except ValueError as error:
         return ended("failed", str(error))
     return ended("complete")
+
+
+class Part(NamedTuple):
+    """One fold of one trial: the people left out, the weights of all, and what counts."""
+
+    settings: Settings
+    out: np.ndarray
+    weights: np.ndarray
+    measure: Measure
+
+
+def _folds(
+    task: Task,
+    model: Model,
+    keywords: Mapping[str, Any],
+    settings: Settings,
+    workers: Given[Workers],
+    known: Answers | None,
+) -> Iterator[Fold]:
+    """What fits without each fold say of those in it. ValueError for the first of them that cannot be fitted."""
+    problem = model.bind(task.data, **task.who)
+    measure = task.measure or ("choices" if problem.spec.choices else "joint")
+    _check_measure(measure, problem)
+    place, weights = draw_folds(problem, task.folds, task.seed), problem.panel.weights
+    known = Answers() if known is None else known
+    about = _about(problem, keywords) if known.path else repr(settings)
+    parts = {
+        f"fold {k + 1} of the trial {about}": Part(settings, place == k, weights, measure)
+        for k in range(task.folds)
+    }
+    if workers is not None:
+        do_all(hold_out, task, parts, workers, known, "What build= is")
+    for name, part in parts.items():
+        found = do_all(hold_out, task, {name: part}, None, known)[name]
+        if error := str(found["error"]):
+            raise ValueError(error)
+        yield Fold(found["loglike"], float(found["count"]), bool(found["converged"]))
+
+
+def _about(problem: Problem, keywords: Mapping[str, Any]) -> str:
+    """What a fold depends on, for the file of answers."""
+    of = of_model(problem), of_data(problem), of_rule(problem.rule), dict_of(keywords)
+    return digest(json.dumps(of))
+
+
+def hold_out(task: Task, part: Part) -> Answer:
+    """A fold, or in words why there is none."""
+    try:
+        keywords = _built(task.build, part.settings)
+        model: Model = keywords.pop("model")
+        found = _fold(task, model, keywords, part.weights, part.out, part.measure)
+    except ValueError as error:
+        return {"error": np.asarray(str(error))}
+    return {key: np.asarray(value) for key, value in (found._asdict() | {"error": ""}).items()}
 
 
 def _built(build: Callable[[Settings], object], settings: Settings) -> dict[str, Any]:

@@ -7,8 +7,11 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._answers import Answers
 from iclv_jax._base._arguments import check_seed
-from iclv_jax._base._types import AnyFrame, AnyFrames, Given
+from iclv_jax._base._facts import dict_of
+from iclv_jax._base._types import AnyFrame, AnyFrames, File, Given
+from iclv_jax._base._workers import Workers, check_workers, executor_of
 from iclv_jax._integration._rule import check_count
 from iclv_jax._panel._door import as_pandas_frames
 from iclv_jax._search._held_out import Measure, Task, evaluate
@@ -42,6 +45,8 @@ def search(
     time_limit: Given[float] = float("inf"),
     seed: Given[int] = 0,
     progress: Given[bool] = True,
+    workers: Given[Workers] = None,
+    resume: Given[File | None] = None,
 ) -> Search:
     """Choose settings of a model, its optimiser or its penalties by what people who were left out say of them.
 
@@ -81,6 +86,9 @@ def search(
         Seconds; the trial that passes it is the last.
     progress
         Whether to show a progress bar.
+    workers, resume
+        As of `fit.bootstrap`: who fits the folds of a trial, and a file to which every fold is added, that an interrupted
+        search goes on from. Trials and values do not depend on them.
 
     Returns
     -------
@@ -101,6 +109,7 @@ def search(
     seeds. Differences below their standard error (`se` in the table) choose by luck.
     """
     check_seed(seed)
+    check_workers(workers)
     dimensions = read_space(space)
     if not callable(build):
         raise ValueError(f"build= is a function of the settings, not {build!r}.")
@@ -114,13 +123,24 @@ def search(
     proposer = _method(method, dimensions, points, seed)
     who = {"person": person, "people": people, "weights": weights, "cluster": cluster}
     task = Task(build, data, who, folds, seed, measure, prune)
-    found = _run(task, proposer, most, time_limit, progress)
+    about = {"answers": "search", "folds": folds, "seed": seed, "measure": measure}
+    known = Answers(resume, dict_of(about))
+    with executor_of(workers) as executor:
+        found = _run(task, proposer, most, time_limit, progress, executor, known)
     if best_of(found) is None:
         raise ValueError(f"None of the {len(found)} trials has a value. The first: {found[0].note}")
     return collected(found, dimensions, measure, folds, seed)
 
 
-def _run(task: Task, proposer: Method, most: int, time_limit: float, progress: bool) -> list[Trial]:
+def _run(
+    task: Task,
+    proposer: Method,
+    most: int,
+    time_limit: float,
+    progress: bool,
+    workers: Workers,
+    known: Answers,
+) -> list[Trial]:
     found: list[Trial] = []
     begin = time.perf_counter()
     with Progress(progress) as bar:
@@ -128,7 +148,7 @@ def _run(task: Task, proposer: Method, most: int, time_limit: float, progress: b
             settings = proposer.ask()
             if settings is None:
                 break
-            trial = evaluate(task, settings, found)
+            trial = evaluate(task, settings, found, workers, known)
             found.append(trial)
             proposer.tell(trial)
             best = best_of(found)

@@ -15,6 +15,7 @@ import numpy as np
 
 from iclv_jax._base._types import AnyArray, Array, Arrays, Float, Level
 from iclv_jax._spec._parameter import Cells, Domain, Parameter
+from iclv_jax._spec._standardized import Predictor
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,22 @@ class Indicator(abc.ABC):
     """A survey item that measures one or several latent variables.
 
     Items whose `stack` is equal are evaluated together as arrays over indicators; their cells are
-    stacked along a new first axis, padded at the end of every other axis.
+    stacked along a new first axis, padded at the end of their own first axis.
     """
 
     column: str
     of: Sequence[str]
     missing: Sequence[Level]
+    on: Sequence[Predictor] = ()
+    """Covariates that act on the item directly, with the coefficients `column ~ covariate`. The package declares them and
+    adds them to the index; a family has no part in it but for the field."""
+    exposure: str | None = None
+    """A column whose logarithm is added to the index."""
     discrete: ClassVar[bool]
     normal: ClassVar[bool]
     """Whether an item is normal given its index, with cells `intercept`, `loadings` and `variance`."""
+    exact: ClassVar[bool] = False
+    """Whether an item is its latent variable itself, of the same name."""
 
     @property
     @abc.abstractmethod
@@ -67,6 +75,37 @@ class Indicator(abc.ABC):
     @abc.abstractmethod
     def location(self) -> str | None:
         """Name of the item's intercept parameter, None when it has none."""
+
+    def indices(self, levels: tuple[Level, ...]) -> tuple[str, ...]:
+        """What the item's indices are called in the names of loadings and effects. A family with several has the `index`
+        (indicator, index), and loadings of the shape (index, latent)."""
+        return (self.column,)
+
+    @property
+    def several(self) -> bool:
+        """Whether an item has an axis of indices."""
+        return False
+
+    @property
+    def unseen(self) -> tuple[Level, ...] | None:
+        """Levels before any data are seen: the declared ones, () for a family without levels, None where data must tell."""
+        if not self.discrete:
+            return ()
+        levels: Sequence[Level] | None = getattr(self, "levels", None)
+        return None if levels is None else tuple(levels)
+
+    @property
+    def flag(self) -> str | None:
+        """A column of zeros and ones that is read together with the answers; see `flagged`."""
+        return None
+
+    def flagged(self, values: np.ndarray, flags: np.ndarray) -> np.ndarray:
+        """Answers and their flags as one number each."""
+        return values
+
+    def answered(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Columns of the data, the flag among them, from what was drawn of an item without levels."""
+        return {self.column: values}
 
     @abc.abstractmethod
     def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
@@ -95,8 +134,8 @@ class Indicator(abc.ABC):
 
     @abc.abstractmethod
     def log_density(self, cells: Arrays, values: Array, index: Array) -> Array:
-        """Log density of each item (shape `indicator`) given `index`, its loadings times the latent
-        variables. Values are floats, or integer codes for a discrete family. One item of a stack speaks for all."""
+        """Log density of each item (shape `indicator`) given `index`, its loadings times the latent variables and what
+        covariates add. Values are floats, or integer codes for a discrete family. One item of a stack speaks for all."""
 
     @abc.abstractmethod
     def expected(self, cells: Arrays, index: Array) -> "Expected":
@@ -109,6 +148,11 @@ class Indicator(abc.ABC):
     def response_variance(self, cells: Arrays) -> Array | None:
         """Variance of the response behind each item (for a continuous item, of the item) about its index; None for a
         family that has no such response, and so no standardised solution."""
+        return None
+
+    def information(self, cells: Arrays, index: Array) -> Array | None:
+        """Fisher information of each item on its index, of families without levels (levels have theirs from `expected`);
+        None for a family that does not say."""
         return None
 
 

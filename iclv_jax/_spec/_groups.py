@@ -13,6 +13,8 @@ MEASUREMENT = {
     "intercept": "intercepts",
     "threshold": "thresholds",
     "slope": "regressions",
+    "effect": "regressions",
+    "effect": "regressions",
     "covariance": "residual covariances",
 }
 KINDS = (

@@ -1,35 +1,25 @@
 """The whole model as data, checked: what a `Model` holds and everything else reads."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from iclv_jax._base._types import Given, PyTree
+from iclv_jax._spec._constraints import Definition, pairs, read_constraints
 from iclv_jax._spec._equation import Equation, trace_equation
 from iclv_jax._spec._family import Indicator, Kernel
 from iclv_jax._spec._groups import Groups, check_groups
+from iclv_jax._spec._item_checks import check_items, check_standardized
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
-from iclv_jax._spec._module import Module, as_modules, check_used, expand
+from iclv_jax._spec._module import Module, as_modules, check_used
 from iclv_jax._spec._names import as_tuple, duplicates, nearest, slope
 from iclv_jax._spec._random import Mixing
 from iclv_jax._spec._residuals import residual_pairs
-from iclv_jax._spec._standardized import Predictor, Standardized
-from iclv_jax._spec._trace import Traced, check_arguments, record, trace
+from iclv_jax._spec._standardized import Covariate, Logarithm, Standardized
 from iclv_jax._spec._utility import Utility, trace_utility
-from iclv_jax._spec._values import finite
 
 MOST_WITHIN = 3
 """Coefficients of a choice that may be drawn anew in every situation."""
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A parameter as a function of others: `program(*values of arguments)`."""
-
-    name: str
-    arguments: tuple[str, ...]
-    program: Traced
 
 
 @dataclass(frozen=True)
@@ -82,10 +72,18 @@ class Spec:
         return any(name in random for pair in self.covariances for name in pair)
 
     @property
-    def covariates(self) -> tuple[Predictor, ...]:
-        """Columns that predict latent variables, as they are or standardised, in order of first use."""
-        found = [p for latent in self.latents for p in latent.predictors if p not in self.order]
+    def covariates(self) -> tuple[Covariate, ...]:
+        """Columns that predict latent variables or act on items, as they are or standardised, in order of first use."""
+        found: list[Covariate] = [p for v in self.latents for p in v.predictors if p not in self.order]
+        for item in self.indicators:
+            found += [*item.on, *([Logarithm(item.exposure)] if item.exposure is not None else [])]
         return tuple(dict.fromkeys(found))
+
+    def users(self, covariate: Covariate) -> tuple[str, ...]:
+        """Latent variables and items that a covariate enters."""
+        latents = [v.name for v in self.latents if covariate in v.predictors]
+        items = [i.column for i in self.indicators if covariate in i.on]
+        return (*latents, *items)
 
     @property
     def nominal(self) -> tuple[Standardized, ...]:
@@ -134,36 +132,40 @@ def build_spec(
     latents = _members(latent, Latent, "latent")
     items = _members(indicators, Indicator, "indicators")
     names = [v.name for v in latents]
-    _refuse_duplicates(names, [i.column for i in items], [i.shared for i in items if i.shared])
-    _check_items(items, names)
+    _refuse_duplicates(names, items, [i.shared for i in items if i.shared])
+    check_items(items, names)
     nets = as_modules(modules or {})
     choices = tuple(_trace_choice(c, names, nets) for c in as_tuple(choice))
     _check_choices(choices, names, items)
     latents = tuple(_trace_latent(v, names, nets) for v in latents)
     callers = [v.equation for v in latents if v.equation] + [c.utility for c in choices]
     check_used(nets, [m.name for caller in callers for m in caller.modules])
-    if not choices and not items:
-        raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
-    _check_latents_serve(latents, items, choices, fixed)
-    _check_standardized(latents, items)
-    pairs, residuals = residual_pairs(covariances, items)
+    _check_whole(latents, items, choices, fixed)
+    among, residuals = residual_pairs(covariances, items)
+    told = read_constraints(nets, fixed, equal, define, derived or {}, bounds, start)
     return Spec(
         latents=latents,
         order=causal_order(latents),
         indicators=items,
         choices=choices,
         random=_check_random(random, choices, names),
-        covariances=_check_covariances(pairs, names, random),
+        covariances=_check_covariances(among, names, random),
         residuals=residuals,
-        derived=tuple(_trace_definition(n, f, "derived") for n, f in _items(derived or {}, "derived")),
-        fixed=tuple((n, finite(n, v, "fixed")) for n, v in _held(nets, fixed)),
-        equal=_check_equal(equal),
-        define=tuple(_trace_definition(n, f) for n, f in _items(define, "define")),
-        bounds=tuple((n, _check_bounds(n, b)) for n, b in _expanded(nets, bounds, "bounds")),
-        start=tuple((n, finite(n, v, "start")) for n, v in _expanded(nets, start, "start")),
+        **told._asdict(),
         modules=nets,
         groups=check_groups(group, equal_across, free_across),
     )
+
+
+def _check_whole(
+    latents: tuple[Latent, ...], items: tuple[Indicator, ...], choices: tuple[Kernel, ...], fixed: object
+) -> None:
+    """Refuse parts that are good by themselves, but do not make a model."""
+    if not choices and not items:
+        raise ValueError("The model has neither a choice nor an indicator, so there is nothing to explain.")
+    _check_latents_serve(latents, items, choices, fixed)
+    check_standardized(latents, items)
+    _check_exact(items, choices)
 
 
 def _members(parts: object, kind: type, argument: str) -> tuple:
@@ -174,32 +176,13 @@ def _members(parts: object, kind: type, argument: str) -> tuple:
     return found
 
 
-def _items(given: object, argument: str) -> list[tuple[str, object]]:
-    if not isinstance(given, Mapping):
-        raise ValueError(
-            f"{argument}= is a mapping from names of parameters, {{'name': ...}}, not {given!r}."
-        )
-    return list(given.items())
-
-
-def _expanded(modules: Sequence[Module], given: object, argument: str) -> list[tuple[str, object]]:
-    """Entries by name of a parameter, those of modules one by one."""
-    return list(expand(modules, _items(given, argument), argument).items())
-
-
-def _held(modules: Sequence[Module], fixed: object) -> list[tuple[str, object]]:
-    """`fixed=` with the numbers by which dropout layers draw: 0, nothing is dropped."""
-    draws = {name: 0.0 for module in modules for name in module.draws}
-    given = _expanded(modules, fixed, "fixed")
-    return [*((n, v) for n, v in given if n not in draws), *draws.items()]
-
-
-def _refuse_duplicates(latents: list[str], columns: list[str], shared: list[str]) -> None:
+def _refuse_duplicates(latents: list[str], items: tuple[Indicator, ...], shared: list[str]) -> None:
+    columns, exact = [i.column for i in items], {i.column for i in items if i.exact}
     for what, names in (("latent variable", latents), ("indicator column", columns)):
         twice = duplicates(names)
         if twice:
             raise ValueError(f"The {what} {twice[0]!r} occurs twice. Names must be unique.")
-    both = [n for n in latents if n in columns]
+    both = [n for n in latents if n in columns and n not in exact]
     if both:
         raise ValueError(f"{both[0]!r} is the name of a latent variable and of an indicator. Rename one.")
     taken = [n for n in shared if n in (*latents, *columns)]
@@ -208,16 +191,6 @@ def _refuse_duplicates(latents: list[str], columns: list[str], shared: list[str]
             f"Thresholds({taken[0]!r}) has the name of a latent variable or an indicator. Rename it: its "
             "name begins those of its parameters."
         )
-
-
-def _check_items(items: tuple[Indicator, ...], latents: list[str]) -> None:
-    for item in items:
-        for name in item.of:
-            if name not in latents:
-                raise ValueError(
-                    f"Indicator {item.column!r} measures {name!r}, which is not a latent variable of the "
-                    f"model. {nearest(name, latents)}"
-                )
 
 
 def _trace_choice(choice: object, latents: list[str], modules: Sequence[Module]) -> Kernel:
@@ -258,6 +231,16 @@ def _trace_latent(latent: Latent, latents: list[str], modules: Sequence[Module])
     return replace(latent, on=(*equation.columns, *equation.latents), equation=equation)
 
 
+def _check_exact(items: tuple[Indicator, ...], choices: tuple[Kernel, ...]) -> None:
+    """Refuse observed outcomes as latent variables of utilities."""
+    for item in items:
+        for choice in choices:
+            if item.exact and item.column in choice.utility.latents:
+                raise ValueError(
+                    f"A utility uses lv[{item.column!r}], which is observed. Use the column, x[{item.column!r}]."
+                )
+
+
 def _check_latents_serve(
     latents: tuple[Latent, ...], items: tuple[Indicator, ...], choices: tuple[Kernel, ...], fixed: object
 ) -> None:
@@ -266,7 +249,7 @@ def _check_latents_serve(
     for latent in latents:
         # The unit of a higher-order factor is that of a latent variable on which its path is fixed.
         paths = {slope(v.name, latent.name) for v in latents}
-        unit = any(n in paths and value for n, value in _items(fixed, "fixed"))
+        unit = any(n in paths and value for n, value in pairs(fixed, "fixed"))
         measured = unit or any(latent.name in item.of for item in items)
         if latent.name not in used:
             raise ValueError(
@@ -280,30 +263,11 @@ def _check_latents_serve(
             )
 
 
-def _check_standardized(latents: tuple[Latent, ...], items: tuple[Indicator, ...]) -> None:
-    used = dict.fromkeys(p for v in latents for p in v.predictors if isinstance(p, Standardized))
-    for predictor in used:
-        what = f"Standardized({predictor.column!r})"
-        if any(predictor.column == v.name for v in latents):
-            raise ValueError(
-                f"{what} names a latent variable; only columns are standardised. Use its bare name."
-            )
-        if predictor.nominal and any(predictor.column == i.column for i in items):
-            raise ValueError(
-                f"{what} makes dummies of a column that is an indicator as well. Give it a copy under another name."
-            )
-    twice = duplicates(p.column for p in used if p.nominal)
-    if twice:
-        raise ValueError(
-            f"Standardized({twice[0]!r}) makes dummies in two different ways. Use one declaration everywhere."
-        )
-
-
 def _check_random(
     random: Given[Mapping[str, Mixing]], choices: tuple[Kernel, ...], latents: list[str]
 ) -> tuple[tuple[str, Mixing], ...]:
     known = tuple(dict.fromkeys(name for choice in choices for name in choice.utility.parameters))
-    for name, mixing in _items(random, "random"):
+    for name, mixing in pairs(random, "random"):
         if name in latents:
             raise ValueError(
                 f"random= names {name!r}, which is a latent variable too. Rename the parameter or the latent variable."
@@ -345,49 +309,3 @@ def _check_covariances(
                 "covariance its unit. Leave the pair out, or give the distribution one."
             )
     return found
-
-
-def _check_equal(groups: Given[Sequence[Sequence[str]]]) -> tuple[tuple[str, ...], ...]:
-    checked = []
-    for group in as_tuple(groups):
-        if len(as_tuple(group)) < 2:
-            raise ValueError(f"equal= holds lists of at least two parameter names, not {group!r}.")
-        checked.append(as_tuple(group))
-    twice = duplicates(name for group in checked for name in group)
-    if twice:
-        raise ValueError(f"{twice[0]!r} occurs twice in equal=. Join its groups into one list.")
-    return tuple(checked)
-
-
-def _check_bounds(name: str, bounds: object) -> tuple[float, float]:
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
-        raise ValueError(
-            f"bounds[{name!r}] is a pair (lower, upper), None where there is none, not {bounds!r}."
-        )
-    try:
-        lower = -math.inf if bounds[0] is None else float(bounds[0])
-        upper = math.inf if bounds[1] is None else float(bounds[1])
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"bounds[{name!r}] is a pair of numbers, None where there is none, not {bounds!r}."
-        ) from None
-    if not lower < upper:
-        raise ValueError(
-            f"bounds[{name!r}]: the lower bound {lower:g} is not below the upper bound {upper:g}. Give them "
-            "as (lower, upper); a single value goes into fixed=."
-        )
-    return lower, upper
-
-
-def _trace_definition(name: str, function: object, argument: str = "define") -> Definition:
-    what = f"{argument}[{name!r}]"
-    if not callable(function):
-        raise ValueError(
-            f"{what} is a function of the other parameters, such as lambda p: 2 * p.a, not {function!r}. "
-            "For a constant use fixed=."
-        )
-    check_arguments(function, ("p",), what)
-    used, _ = record(function, [lambda name: None], what)
-    if name in used[0]:
-        raise ValueError(f"{what} uses itself. Write it as a function of other parameters.")
-    return Definition(name, tuple(used[0]), trace(function, used, what))

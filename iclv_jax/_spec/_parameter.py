@@ -8,6 +8,7 @@ Block: TypeAlias = Literal["structural", "measurement", "choice"]
 Role: TypeAlias = Literal[
     "intercept",
     "slope",
+    "effect",
     "path",
     "loading",
     "threshold",
@@ -20,6 +21,10 @@ Role: TypeAlias = Literal[
     "weight",
     "logsum",
     "allocation",
+    "guessing",
+    "slipping",
+    "dispersion",
+    "shape",
     "derived",
 ]
 
@@ -37,10 +42,10 @@ class Parameter:
     `fixed` is the value that convention gives it (a first loading of one, say), None when free.
     `bounds` are those that it has by nature, where it may lie on them (a user's replace them).
     `meaning` says in words what it enters. `owner` and `argument` are what its name is made of, where it has
-    them: the latent variable or item of an equation, and what stands in it. A path, a slope and a loading
-    have both, a covariance both of its members, an entry of a module that and its array; a variance, an intercept,
-    a threshold and a spread have an owner alone. Of a parameter that differs by group `group` is the group's name, and
-    `plain` its own name without that.
+    them: the latent variable or item of an equation, and what stands in it. A path, a slope, a loading and a direct
+    effect have both, a covariance both of its members, an entry of a module that and its array; a variance, an
+    intercept, a threshold and a spread have an owner alone. Of a parameter that differs by group `group` is the group's
+    name, and `plain` its own name without that.
     """
 
     name: str

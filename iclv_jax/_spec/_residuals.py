@@ -16,7 +16,7 @@ def residual_pairs(
 
     ValueError for an item paired with something else, and for one that has no normal residual.
     """
-    known = {item.column: item for item in items}
+    known = {item.column: item for item in items if not item.exact}
     others, found = [], []
     for pair in as_tuple(pairs):
         members = as_tuple(pair)

@@ -85,11 +85,24 @@ class Standardized:
         return levels[0] if self.baseline is None else self.baseline
 
 
+@dataclass(frozen=True)
+class Logarithm:
+    """A positive column that enters by its logarithm and with the coefficient 1: an exposure."""
+
+    column: str
+
+    @property
+    def nominal(self) -> bool:
+        return False
+
+
 Predictor: TypeAlias = str | Standardized
+Covariate: TypeAlias = Predictor | Logarithm
+"""What stands among the covariates of a person: predictors and exposures."""
 
 
-def column_of(predictor: Predictor) -> str:
-    return predictor.column if isinstance(predictor, Standardized) else predictor
+def column_of(predictor: Covariate) -> str:
+    return predictor if isinstance(predictor, str) else predictor.column
 
 
 def dummy(column: str, level: Level) -> str:
@@ -97,14 +110,16 @@ def dummy(column: str, level: Level) -> str:
     return f"{column}[{level:g}]" if isinstance(level, float) else f"{column}[{level}]"
 
 
-def terms(predictor: Predictor, levels: Mapping[str, tuple[Level, ...]]) -> tuple[str, ...]:
+def terms(predictor: Covariate, levels: Mapping[str, tuple[Level, ...]]) -> tuple[str, ...]:
     """Names of the columns of numbers that a predictor stands for."""
+    if isinstance(predictor, Logarithm):
+        return (f"log({predictor.column})",)
     if not (isinstance(predictor, Standardized) and predictor.nominal):
         return (column_of(predictor),)
     known = levels[predictor.column]
     return tuple(dummy(predictor.column, v) for v in known if v != predictor.reference(known))
 
 
-def all_terms(predictors: Iterable[Predictor], levels: Mapping[str, tuple[Level, ...]]) -> tuple[str, ...]:
+def all_terms(predictors: Iterable[Covariate], levels: Mapping[str, tuple[Level, ...]]) -> tuple[str, ...]:
     """Columns of numbers of all predictors, each once."""
     return tuple(dict.fromkeys(term for p in predictors for term in terms(p, levels)))

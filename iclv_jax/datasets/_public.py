@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from iclv_jax._base._cache import OFF
+
 _WHEEL = "biogeme==3.3.2"
 _FOLDER_IN_WHEEL = "data/data"
 _SHA256 = {
@@ -258,8 +260,9 @@ def _altered(name: str, file: Path) -> ValueError:
 
 
 def _cache_folder() -> Path:
-    chosen = os.environ.get("ICLV_JAX_CACHE")
-    return Path(chosen).expanduser() if chosen else _user_cache() / "iclv-jax"
+    # What switches the cache of compiled programs off names no folder.
+    chosen = os.environ.get("ICLV_JAX_CACHE", "").strip()
+    return _user_cache() / "iclv-jax" if chosen.lower() in OFF else Path(chosen).expanduser()
 
 
 def _user_cache() -> Path:

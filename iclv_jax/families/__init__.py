@@ -23,6 +23,7 @@ class Count(families.Indicator):
     column: str
     of: Sequence[str]
     missing: Sequence[Any] = ()
+    on: Sequence[Any] = ()  # direct effects of covariates: the package declares them and adds them to the index
     discrete: ClassVar[bool] = False  # no list of levels
     normal: ClassVar[bool] = False
     stack: ClassVar[str] = "count"  # all counts are evaluated as one array

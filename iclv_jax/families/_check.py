@@ -21,14 +21,17 @@ STEP = 1e-5
 
 
 def check_indicator(
-    item: Indicator, answers: Sequence[Level], support: Sequence[float] | np.ndarray | None = None
+    item: Indicator,
+    answers: Sequence[Level],
+    support: Sequence[float] | np.ndarray | None = None,
+    atoms: Sequence[float] = (),
 ) -> None:
     """Put a measurement family to the test.
 
     It has to be hashable and equal to a copy; to name what it uses, once, with arrays of the right shapes and loadings over
     all latent variables; to have finite start values inside their domains; a density that sums or integrates to one, whose
-    mean and variance are those of `expected`, and whose derivatives by the index and by every parameter are those of finite
-    differences; and draws whose mean follows it.
+    mean and variance are those of `expected`, whose information is that of `information` where there is one, and whose
+    derivatives by the index and by every parameter are those of finite differences; and draws whose mean follows it.
 
     Parameters
     ----------
@@ -39,6 +42,8 @@ def check_indicator(
     support
         For a family without levels: the points over which the density is integrated (by the trapezoidal rule, or summed
         where they are whole numbers). Levels are their own support.
+    atoms
+        Single points that have a probability beside the density over `support`.
 
     Raises
     ------
@@ -59,12 +64,14 @@ def check_indicator(
     declared = item.declare(levels, positions)
     _check_declared(declared)
     shapes = {c.key: c.shape for c in declared.cells}
-    assert shapes.get("loadings") == (len(positions),), (
-        "An item has an array `loadings`, one entry per latent variable."
-    )
+    wide = (len(item.indices(levels)), len(positions)) if item.several else (len(positions),)
+    assert shapes.get("loadings") == wide, "An item has an array `loadings`, one entry per latent variable."
     values = _started(declared, item.starts(levels, codes, 0.5, 1.0))
     points = np.arange(len(levels)) if item.discrete else np.asarray(support, float)
-    _check_item(item, declared, values, points)
+    found = _Item(item, declared, values, points, np.asarray(atoms, float))
+    for value in INDICES:
+        found.check(value)
+    found.check_slopes()
 
 
 def check_kernel(kernel: Kernel, alternatives: int = 2, values: Mapping[str, float] | None = None) -> None:
@@ -152,47 +159,75 @@ def _started(declared: Declared, starts: Mapping[str, float]) -> dict[str, float
     return values
 
 
-def _check_item(item: Indicator, declared: Declared, values: dict[str, float], points: np.ndarray) -> None:
-    names, params = list(values), jnp.asarray(list(values.values()))
-    whole = np.array_equal(points, np.round(points))
+class _Item:
+    """An item at some values of its parameters, compiled once for all indices; `shape` is that of its index, `atoms` are
+    points with a probability beside the density over `points`."""
 
-    def log_density(index: Array, answer: Array, params: Array) -> Array:
-        arrays = filled(declared, names, params)
-        return item.log_density(arrays, answer[None], index[None])[0]
+    def __init__(
+        self,
+        item: Indicator,
+        declared: Declared,
+        values: dict[str, float],
+        points: np.ndarray,
+        atoms: np.ndarray,
+    ) -> None:
+        self.item, self.points = item, points
+        self.shape = next(c.shape for c in declared.cells if c.key == "loadings")[:-1]
+        self.every = np.concatenate([points, atoms])
+        self.whole = np.array_equal(points, np.round(points))
+        self.answers = jnp.asarray(self.every, int if item.discrete else float)
+        names, self.params = list(values), jnp.asarray(list(values.values()))
+        self.cells = filled(declared, names, self.params)
 
-    @jax.jit
-    def draws(index: Array) -> Array:
-        arrays, keys = filled(declared, names, params), jax.random.split(jax.random.key(0), DRAWS)
-        return jax.vmap(lambda key: item.sample(arrays, index[None], key)[0])(keys)
+        def log_density(index: Array, answer: Array, params: Array) -> Array:
+            arrays = filled(declared, names, params)
+            return item.log_density(arrays, answer[None], index[None])[0]
 
-    def total(array: np.ndarray) -> float:
-        return float(array.sum() if whole else np.trapezoid(array, points))
+        def draws(index: Array) -> Array:
+            keys = jax.random.split(jax.random.key(0), DRAWS)
+            return jax.vmap(lambda key: item.sample(self.cells, index[None], key)[0])(keys)
 
-    answers = jnp.asarray(points, int if item.discrete else float)
-    each = jax.jit(jax.vmap(log_density, in_axes=(None, 0, None)))
-    for index in map(jnp.asarray, INDICES):
-        density = np.exp(np.asarray(each(index, answers, params)))
-        assert abs(total(density) - 1.0) < 1e-6, (
-            f"The density at the index {index} adds up to {total(density):.8f}, not 1."
-        )
-        mean = total(points * density)
-        spread = max(total((points - mean) ** 2 * density), 1e-300) ** 0.5
-        said = item.expected(filled(declared, names, params), index[None])
+        self.log_density, self.draws = log_density, jax.jit(draws)
+        self.each = jax.jit(jax.vmap(log_density, in_axes=(None, 0, None)))
+        self.slope = jax.jit(jax.vmap(jax.grad(log_density), in_axes=(None, 0, None)))
+
+    def total(self, array: np.ndarray) -> float:
+        """The sum or integral over all answers."""
+        spread, single = array[: len(self.points)], array[len(self.points) :]
+        return float((spread.sum() if self.whole else np.trapezoid(spread, self.points)) + single.sum())
+
+    def check(self, value: float) -> None:
+        """At an index; several ones are a unit apart."""
+        index = jnp.asarray(value + np.arange(np.prod(self.shape)).reshape(self.shape))
+        density = np.exp(np.asarray(self.each(index, self.answers, self.params)))
+        adds = self.total(density)
+        assert abs(adds - 1.0) < 1e-6, f"The density at the index {value} adds up to {adds:.8f}, not 1."
+        mean = self.total(self.every * density)
+        spread = max(self.total((self.every - mean) ** 2 * density), 1e-300) ** 0.5
+        said = self.item.expected(self.cells, index[None])
         assert np.allclose([said.mean[0], said.variance[0]], [mean, spread**2], rtol=1e-3, atol=1e-6), (
             f"expected() says mean {float(said.mean[0]):.4f} and variance {float(said.variance[0]):.4f} at the index "
-            f"{index}; the density has {mean:.4f} and {spread**2:.4f}."
+            f"{value}; the density has {mean:.4f} and {spread**2:.4f}."
         )
-        if item.discrete:
+        if self.item.discrete:
             assert np.allclose(said.levels[0], density, atol=1e-10), (
                 "expected() has other levels than the density."
             )
-        drawn = float(np.asarray(draws(index), float).mean())
+        information = self.item.information(self.cells, index[None])
+        if information is not None:
+            expected = self.total(np.asarray(self.slope(index, self.answers, self.params)) ** 2 * density)
+            assert np.allclose(information[0], expected, rtol=1e-3), (
+                f"information() says {float(information[0]):.4f} at the index {value}, the density {expected:.4f}."
+            )
+        drawn = float(np.asarray(self.draws(index), float).mean())
         assert abs(drawn - mean) < FAR * spread / DRAWS**0.5, (
-            f"The mean of draws at the index {index} is {drawn:.4f}, that of the density {mean:.4f}."
+            f"The mean of draws at the index {value} is {drawn:.4f}, that of the density {mean:.4f}."
         )
-    middle = answers[len(points) // 2]
-    slopes = _slopes(lambda v: log_density(v[0], middle, v[1:]))
-    _check_slopes(slopes(jnp.concatenate([jnp.array([0.3]), params])))
+
+    def check_slopes(self) -> None:
+        middle, count = self.answers[len(self.points) // 2], int(np.prod(self.shape))
+        slopes = _slopes(lambda v: self.log_density(v[:count].reshape(self.shape), middle, v[count:]))
+        _check_slopes(slopes(jnp.concatenate([0.3 + jnp.arange(float(count)), self.params])))
 
 
 def filled(declared: Declared, names: Sequence[str], params: Array) -> Arrays:

@@ -7,7 +7,7 @@ size. It returns the Axes, so that titles, limits and files are the user's: `plo
 from iclv_jax.plot._coefficients import coefficients
 from iclv_jax.plot._for_pages import register as _register
 from iclv_jax.plot._gradients import gradients
-from iclv_jax.plot._item_response import item_response
+from iclv_jax.plot._item_response import item_information, item_response
 from iclv_jax.plot._latent_scores import latent_scores
 from iclv_jax.plot._learning_curves import learning_curves
 from iclv_jax.plot._learning_rates import learning_rates
@@ -25,6 +25,7 @@ __all__ = [
     "coefficients",
     "effective_sizes",
     "gradients",
+    "item_information",
     "item_response",
     "latent_scores",
     "learning_curves",

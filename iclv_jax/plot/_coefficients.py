@@ -1,7 +1,7 @@
 """Estimates with their intervals, several fits side by side."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._types import Given
 from iclv_jax._spec._names import nearest
+from iclv_jax._spec._values import finite
 from iclv_jax.plot._style import COLOURS, GREY, ROW, Axes, canvas, check_fit, check_level, key, rows
 
 BLOCKS = {"structural": "structural", "measurement": "measurement", "choice": "choice"}
@@ -21,6 +22,9 @@ def coefficients(
     level: Given[float] = 0.95,
     cov: Given[str | None] = None,
     ax: Given[Axes | None] = None,
+    *,
+    without: Given[Sequence[str]] = (),
+    scale: Given[Mapping[str, float] | Literal["errors"] | None] = None,
 ) -> Axes:
     """Estimates with symmetric intervals, `estimate +- z * standard error`.
 
@@ -38,6 +42,11 @@ def coefficients(
         Kind of covariance, as of `fit.cov_params`. Loaded fits know those from the Hessian and the scores.
     ax
         Axes to draw on.
+    without
+        Parameters to leave out, such as constants that make slopes look small.
+    scale
+        Numbers to multiply estimates and intervals by, `{"cost": 100}`, which stand beside the names; or `"errors"`: every
+        estimate over its standard error, so that all intervals are equally long.
 
     Returns
     -------
@@ -51,7 +60,8 @@ def coefficients(
     """
     check_level(level)
     tables = {label: fit.table(cov) for label, fit in _by_name(fits).items()}
-    chosen = _chosen(tables, names, block)
+    chosen = _without(_chosen(tables, names, block), without)
+    tables = {label: _scaled(table, chosen, scale) for label, table in tables.items()}
     ax = canvas(ax, 6.0, 0.9 + ROW * len(chosen) * max(1.0, 0.6 * len(tables)))
     reach, step = reach_of(level), 0.7 / len(tables)
     for i, (label, table) in enumerate(tables.items()):
@@ -59,11 +69,44 @@ def coefficients(
         at = np.arange(len(chosen)) + step * (i - (len(tables) - 1) / 2.0)
         _intervals(ax, found, at, reach, COLOURS[i % len(COLOURS)], label)
     ax.axvline(0.0, color=GREY, linewidth=0.6, zorder=0)
-    rows(ax, chosen, range(len(chosen)))
-    ax.set_xlabel(f"Estimate with {100 * level:g} % interval", fontsize=9)
+    factors = {} if scale is None or scale == "errors" else dict(scale)
+    rows(ax, [f"{n} (x {factors[n]:g})" if n in factors else n for n in chosen], range(len(chosen)))
+    what = "Estimate over its standard error" if scale == "errors" else "Estimate"
+    ax.set_xlabel(f"{what} with {100 * level:g} % interval", fontsize=9)
     if len(tables) > 1:
         key(ax, min(len(tables), 4))
     return ax
+
+
+def _without(chosen: list[str], without: Sequence[str]) -> list[str]:
+    left = [without] if isinstance(without, str) else list(without)
+    for name in left:
+        if name not in chosen:
+            raise ValueError(
+                f"without= names {name!r}, which would not be shown anyway. {nearest(name, chosen)}"
+            )
+    kept = [name for name in chosen if name not in left]
+    if not kept:
+        raise ValueError("without= leaves no parameter to show.")
+    return kept
+
+
+def _scaled(
+    table: pd.DataFrame, chosen: list[str], scale: Given[Mapping[str, float] | str | None]
+) -> pd.DataFrame:
+    """Estimates and standard errors in the units that were asked for."""
+    if scale is None:
+        return table
+    if scale == "errors":
+        return table.assign(estimate=table["estimate"] / table["se"], se=table["se"] / table["se"])
+    if not isinstance(scale, Mapping):
+        raise ValueError(f"scale= is 'errors' or a mapping of names to numbers, not {scale!r}.")
+    for name, factor in scale.items():
+        if name not in chosen:
+            raise ValueError(f"scale= names {name!r}, which is not shown. {nearest(name, chosen)}")
+        finite(name, factor, "scale")
+    factors = pd.Series(dict(scale), dtype=float).reindex(table.index).fillna(1.0)
+    return table.assign(estimate=table["estimate"] * factors, se=table["se"] * factors.abs())
 
 
 def _intervals(ax: Axes, table: pd.DataFrame, at: np.ndarray, reach: float, colour: str, label: str) -> None:

@@ -8,7 +8,8 @@ import pandas as pd
 
 from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import identifiers
-from iclv_jax._spec._names import nearest
+from iclv_jax._spec._names import as_tuple, nearest
+from iclv_jax._tables import number
 from iclv_jax.plot._style import COLOURS, INK, ROW, canvas, check_fit, rows, word
 
 MOST = 8
@@ -16,7 +17,12 @@ MOST = 8
 
 
 def latent_scores(
-    fit: Given[Any], by: Given[Any] = None, names: Given[Sequence[str] | None] = None, ax: Given[Any] = None
+    fit: Given[Any],
+    by: Given[Any] = None,
+    names: Given[Sequence[str] | None] = None,
+    ax: Given[Any] = None,
+    *,
+    missing: Given[Sequence[Any]] = (),
 ) -> Any:
     """Boxes of people's posterior means, given their items and choices, by group.
 
@@ -29,11 +35,14 @@ def latent_scores(
         A fit.
     by
         A column of the data that is constant within people, or a Series indexed by person. Numbers with more than eight
-        values are cut at their quartiles. None: all people together.
+        values are cut at their quartiles, and named by the least and the largest value of each part. None: all people
+        together.
     names
         Latent variables and random coefficients, from top to bottom. None: all of them.
     ax
         Axes to draw on.
+    missing
+        Values of `by` that mean "no answer", `[-1]` say: these people are left out, and counted on the axis.
 
     Raises
     ------
@@ -42,7 +51,7 @@ def latent_scores(
     """
     scores = check_fit(fit, "latent_scores", "latent_scores", "problem").latent_scores()
     chosen = _chosen(names, [c for c in scores.columns if f"{c}.sd" in scores.columns])
-    groups = _groups(fit, by)
+    groups, lost = _groups(fit, by, as_tuple(missing))
     levels = list(groups.cat.categories)
     size = len(levels) + (by is not None)
     ax = canvas(ax, 6.0, 0.9 + 1.15 * ROW * size * len(chosen))
@@ -60,7 +69,8 @@ def latent_scores(
     rows(ax, labels, places)
     for text in ax.get_yticklabels():
         text.set_fontweight("bold" if by is not None and text.get_text() in chosen else "normal")
-    ax.set_xlabel("Posterior mean" if by is None else f"Posterior mean, by {_title(by)}", fontsize=9)
+    without = f" ({lost:,} people without it are left out)" if lost else ""
+    ax.set_xlabel("Posterior mean" if by is None else f"Posterior mean, by {_title(by)}{without}", fontsize=9)
     return ax
 
 
@@ -89,11 +99,11 @@ def _chosen(names: Sequence[str] | None, known: list[str]) -> list[str]:
     return chosen
 
 
-def _groups(fit: Any, by: Any) -> pd.Series:
-    """The group of every person, as an ordered categorical."""
+def _groups(fit: Any, by: Any, missing: tuple[Any, ...]) -> tuple[pd.Series, int]:
+    """The group of every person, as an ordered categorical, and how many have none because that was said to be missing."""
     people = identifiers(fit.problem.panel.people)
     if by is None:
-        return pd.Series("all", index=people).astype("category")
+        return pd.Series("all", index=people).astype("category"), 0
     if not isinstance(by, (str, pd.Series)):
         raise ValueError(
             f"by= is a column of the data or a Series indexed by person, not {type(by).__name__}."
@@ -101,7 +111,18 @@ def _groups(fit: Any, by: Any) -> pd.Series:
     values = fit.problem.panel.frame.people_of(by, "by=") if isinstance(by, str) else _aligned(by, people)
     values = values[values.notna()] if values.isna().all() else values
     if values.isna().any() or values.empty:
-        raise ValueError(f"by= {_title(by)!r} is missing (NaN) for some people. Fill it in.")
+        raise ValueError(
+            f"by= {_title(by)!r} is missing (NaN) for some people. Fill it in, and say by missing= what with."
+        )
+    left = values.isin(missing)
+    if left.all():
+        raise ValueError(f"by= {_title(by)!r} is missing for everyone: it holds only {list(missing)!r}.")
+    found = _cut(values[~left], by)
+    return found.reindex(values.index), int(left.sum())
+
+
+def _cut(values: pd.Series, by: Any) -> pd.Series:
+    """Values as a few groups."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         found = values.cat.remove_unused_categories()
     elif pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST:
@@ -116,9 +137,16 @@ def _groups(fit: Any, by: Any) -> pd.Series:
 
 
 def _quartiles(values: pd.Series) -> pd.Series:
-    cut = pd.qcut(values, 4, duplicates="drop", precision=2)
-    words = {i: f"{i.left:g} to {i.right:g}" for i in cut.cat.categories}
-    return cut.cat.rename_categories(words)
+    cut = pd.qcut(values, 4, duplicates="drop")
+    ends = values.groupby(cut, observed=True).agg(["min", "max"])
+    words = {i: f"{_short(low)} to {_short(high)}" for i, low, high in ends.itertuples()}
+    return cut.cat.remove_unused_categories().cat.rename_categories(words)
+
+
+def _short(value: float) -> str:
+    """About four digits, without zeros at the end."""
+    text = number(float(value))
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
 def _aligned(by: pd.Series, people: Any) -> pd.Series:

@@ -52,9 +52,10 @@ class Layout:
 
 def layout(problem: Problem, table: pd.DataFrame, items: bool) -> Layout:
     """Covariates to the left, latent variables in columns by causal order, each in a horizontal band of its own with
-    its items at the right end; the choice after the last latent variable, in a band where its arrows are short."""
+    its items to the right; the choice after the last latent variable, in a band of its own where its arrows are short."""
     spec, levels = problem.spec, problem.panel.levels
-    own = {n: [i.column for i in spec.indicators if items and i.of[0] == n] for n in spec.order}
+    drawn = [i for i in spec.indicators if items and not i.exact]
+    own = {n: [i.column for i in drawn if i.of[:1] == (n,)] for n in spec.order}
     heights: dict[str | None, float] = {n: ROW * max(len(own[n]), FEWEST) for n in spec.order}
     named = (table["block"] == "choice") & (table["role"] != "weight")
     chosen = [str(n) for n in table.index[named]] if spec.choices else []
@@ -76,8 +77,7 @@ def layout(problem: Problem, table: pd.DataFrame, items: bool) -> Layout:
         for i, item in enumerate(own[n])
     }
     choice, lines = _choice(y.get(None, 0.0), x["choice"], wide["choice"], heights.get(None, 0.0), chosen)
-    right = x["item"] + wide["item"] / 2.0 if any(own.values()) else x["end"]
-    right = max(right, NARROWEST)
+    right = max(x["item"] + wide["item"] / 2.0 if any(own.values()) else 0.0, x["end"], NARROWEST)
     return Layout(
         latents, covariates, placed, lines, choice if spec.choices else None,
         x["item"] - wide["item"] / 2.0 - 0.06, (right, sum(heights.values()) + GAP * (len(bands) - 1)), users,
@@ -158,7 +158,8 @@ def _positions(wide: dict[str, float], columns: int, choice: bool) -> dict[str, 
     x += columns * (wide["latent"] + LEVER)
     at = x + wide["choice"] / 2.0
     end = x + wide["choice"] if choice else max(x - LEVER, 1.0)
-    items = (end if choice else x - LEVER) + LEVER + 0.6 + wide["item"] / 2.0
+    # Each latent variable has a band of its own, so that its items may stand above or below the box of the choice.
+    items = x + 0.6 + wide["item"] / 2.0
     return {"covariate": wide["covariate"] / 2.0, "latent": latent, "choice": at, "end": end, "item": items}
 
 

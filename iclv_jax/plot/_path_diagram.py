@@ -14,8 +14,11 @@ from iclv_jax.plot._style import BLUE, GREY, INK, ORANGE, PALE, canvas, check_fi
 FONT = 7.5
 HEIGHT = 0.13
 """Of a line of text, in inches."""
-FRACTIONS = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.2, 0.8, 0.14, 0.86)
-"""Where along an arrow its estimate may stand, in order of preference."""
+FRACTIONS = (0.46, 0.4, 0.52, 0.34, 0.58, 0.28, 0.64, 0.7, 0.22, 0.16)
+"""Where along an arrow its estimate may stand, in order of preference: near the middle, rather towards its beginning,
+because arrows meet at their ends."""
+AIR = 0.03
+"""Inches between labels."""
 STARS = ((0.01, "***"), (0.05, "**"), (0.1, "*"))
 FOOT = "* p < 0.10   ** p < 0.05   *** p < 0.01"
 
@@ -63,7 +66,7 @@ def path_diagram(
     ax = canvas(ax, plan.size[0] + 0.3, plan.size[1] + 0.8)
     drawing = Drawing(ax, table, plan)
     drawing.nodes()
-    drawing.loadings(spec)
+    drawing.loadings(spec, levels)
     if spec.choices:
         drawing.choice(alternatives(spec))
     drawing.paths(spec, levels)
@@ -138,12 +141,13 @@ class Drawing:
             )
         )
 
-    def loadings(self, spec: Any) -> None:
+    def loadings(self, spec: Any, levels: Any) -> None:
         """Fans to the items, with loadings in a column before them."""
         crossed = any(len(i.of) > 1 for i in spec.indicators)
-        for item in spec.indicators if self.plan.items else ():
+        for item in (i for i in spec.indicators if i.column in self.plan.items):
             to = self.plan.items[item.column]
-            texts = [self.estimate(names.loading(n, item.column)) for n in item.of]
+            indices = item.indices(levels[item.column])
+            texts = [" / ".join(self.estimate(names.loading(n, index)) for index in indices) for n in item.of]
             if crossed and len(item.of) > 1:
                 texts = [f"{t} ({n})" for t, n in zip(texts, item.of, strict=True)]
             text = ", ".join(texts)
@@ -200,7 +204,9 @@ class Drawing:
         """An estimate at the first place where it touches nothing; above or below them all where there is none."""
         width = LETTER * len(text)
         moved = [(x, y + k * HEIGHT) for k in (0, 1, -1, 2, -2, 3, -3) for x, y in places]
-        free = (p for p in moved if not any(_touch(_box(*p, width, HEIGHT), b) for b in self.taken))
+        free = (
+            p for p in moved if not any(_touch(_box(*p, width + AIR, HEIGHT + AIR), b) for b in self.taken)
+        )
         x, y = next(free, places[0])
         self.taken.append(_box(x, y, width, HEIGHT))
         white = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
@@ -210,7 +216,11 @@ class Drawing:
         """The estimate of a parameter with its stars."""
         value, p = (float(self.table[c][name]) for c in ("estimate", "p"))
         stars = next((s for edge, s in STARS if p < edge), "") if np.isfinite(p) else ""
-        return f"{value:.2f}{stars}".replace("-", "\N{MINUS SIGN}")
+        # As many decimals as leave a number behind the stars.
+        small = np.isfinite(value) and 0.0 < abs(value) < 0.0995
+        decimals = min(4, 1 - int(np.floor(np.log10(abs(value))))) if small else 2
+        shown = f"{value:.{decimals}f}" if not small or abs(value) >= 1e-4 else f"{value:.1e}"
+        return f"{shown}{stars}".replace("-", "\N{MINUS SIGN}")
 
 
 def _right(n: Node) -> tuple[float, float]:

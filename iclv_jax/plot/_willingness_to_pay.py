@@ -12,7 +12,13 @@ METHODS = {"delta": "Delta method", "fieller": "Fieller", "krinsky-robb": "Krins
 
 
 def willingness_to_pay(
-    fit: Given[Fit], name: Given[str], cost: Given[str], ax: Given[Axes | None] = None, **options: Any
+    fit: Given[Fit],
+    name: Given[str],
+    cost: Given[str],
+    ax: Given[Axes | None] = None,
+    *,
+    unit: Given[str | None] = None,
+    **options: Any,
 ) -> Axes:
     """What one more unit of `name` is worth, in units of `cost`.
 
@@ -28,6 +34,8 @@ def willingness_to_pay(
         Coefficients or columns of the utility function, as of `fit.willingness_to_pay`.
     ax
         Axes to draw on.
+    unit
+        What the axis counts, `"EUR per hour"` say: the units of the columns, which only you know.
     options
         What `fit.willingness_to_pay` takes beside them: `alternative`, `level`, `draws`, `seed`, `cov`.
 
@@ -45,7 +53,8 @@ def willingness_to_pay(
     else:
         ax = canvas(ax, 6.0, 3.2)
         _distribution(ax, found)
-    ax.set_xlabel(f"Willingness to pay for {name}, in units of {cost}", fontsize=9)
+    counted = f"units of {cost} per unit of {name}" if unit is None else unit
+    ax.set_xlabel(f"Willingness to pay for {name} ({counted})", fontsize=9, parse_math=False)
     return ax
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from iclv_jax._base._types import Given
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._latent import Latent
 from iclv_jax._spec._names import nearest
@@ -32,6 +33,7 @@ class Parts:
 
     latents: list[Latent] = field(default_factory=list)
     items: dict[str, Item] = field(default_factory=dict)
+    observed: list[str] = field(default_factory=list)
     covariances: list[tuple[str, str]] = field(default_factory=list)
     fixed: dict[str, float] = field(default_factory=dict)
     equal: list[list[str]] = field(default_factory=list)
@@ -53,14 +55,19 @@ class Named:
 class Reading:
     """The terms of a text in the order of the model, and the variables that they speak of."""
 
-    def __init__(self, text: str, ordered: Sequence[str] | bool, auto: bool) -> None:
+    def __init__(self, text: str, ordered: Given[Sequence[str] | bool], auto: bool) -> None:
         self.said: Statements = statements(text)
         self.auto = auto
         self.terms = sorted(self.said.terms.values(), key=lambda t: (RANK[t.operator], t.right == ONE))
         measured = [t for t in self.terms if t.operator == "=~"]
         self.latents = list(dict.fromkeys(t.left for t in measured))
         self.parts = Parts()
-        self.on: dict[str, list[str]] = {v: [] for v in self.latents}
+        lower = {t.right for t in measured}
+        equations = [t.left for t in self.terms if t.operator == "~"]
+        self.observed = [n for n in dict.fromkeys(equations) if n not in self.latents and n not in lower]
+        self.parts.observed = self.observed
+        self.variables = [*self.latents, *self.observed]
+        self.on: dict[str, list[str]] = {v: [] for v in self.variables}
         for term in measured:
             if term.right in self.on:
                 self.on[term.right].append(term.left)
@@ -72,7 +79,7 @@ class Reading:
     def _item(self, column: str) -> Item:
         return self.parts.items.setdefault(column, Item(column))
 
-    def _mark_ordered(self, ordered: Sequence[str] | bool) -> None:
+    def _mark_ordered(self, ordered: Given[Sequence[str] | bool]) -> None:
         items = self.parts.items
         for term in self.said.of("|"):
             if term.left not in items:
@@ -109,7 +116,7 @@ class Reading:
 
     def _covariance(self, term: Term) -> Named:
         left, right, items = term.left, term.right, self.parts.items
-        known = [*self.latents, *items]
+        known = [*self.variables, *items]
         for name in (left, right):
             if name not in known:
                 raise term.place.error(
@@ -130,8 +137,6 @@ class Reading:
         return Named(names.covariance(first, second), "covariance", term)
 
     def _intercept(self, term: Term) -> Named:
-        if term.left not in self.on and term.left not in self.parts.items:
-            raise self._nobody(term)
         if term.left in self.parts.items:
             self.parts.items[term.left].intercept = True
         return Named(names.intercept(term.left), "intercept", term)
@@ -146,8 +151,6 @@ class Reading:
             if right not in self.on[left]:
                 self.on[left].append(right)
             return Named(names.slope(left, right), "regression", term)
-        if left not in self.parts.items:
-            raise self._nobody(term)
         item = self.parts.items[left]
         if right in self.on:
             if right in item.of:
@@ -161,13 +164,6 @@ class Reading:
         item.on.append(right)
         return Named(names.slope(left, right), "regression", term)
 
-    def _nobody(self, term: Term) -> TextError:
-        known = [*self.latents, *self.parts.items]
-        return term.place.error(
-            f"{term.left!r} has an equation, but is neither a latent variable nor an item of one. An observed outcome is an "
-            f"item of a latent variable with a fixed error variance. {nearest(term.left, known)}"
-        )
-
     # --- defaults --------------------------------------------------------------------------------------------------
 
     def automatic_pairs(self) -> list[tuple[str, str]]:
@@ -177,5 +173,5 @@ class Reading:
         predictors = {t.right for t in effects}
         lower = {t.right for t in self.terms if t.operator == "=~"}
         exogenous = [v for v in self.latents if v not in outcomes and v not in lower]
-        last = [v for v in self.latents if v in outcomes and v not in predictors]
+        last = [v for v in self.variables if v in outcomes and v not in predictors]
         return [*combinations(exogenous, 2), *combinations(last, 2)]

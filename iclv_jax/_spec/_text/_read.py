@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from iclv_jax._base._types import Given
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._latent import Latent
 from iclv_jax._spec._names import nearest
@@ -11,7 +12,7 @@ from iclv_jax._spec._text._statements import Relation
 from iclv_jax._spec._text._tokens import TextError, Token, tokens
 
 
-def read(text: str, ordered: Sequence[str] | bool = (), auto: bool = True) -> Parts:
+def read(text: Given[str], ordered: Given[Sequence[str] | bool] = (), auto: bool = True) -> Parts:
     """The parts of the model that a text describes; TextError, with line and column, for what is wrong."""
     if not isinstance(text, str):
         raise TextError(f"A model is written as text, not {text!r}.")
@@ -31,6 +32,7 @@ def read(text: str, ordered: Sequence[str] | bool = (), auto: bool = True) -> Pa
             parts.start[named.name] = term.start
     _items(reading)
     _latents(reading)
+    _outcomes(reading)
     _covariances(reading)
     _Constraints(reading).apply()
     return parts
@@ -79,12 +81,22 @@ def _latents(reading: Reading) -> None:
         )
 
 
+def _outcomes(reading: Reading) -> None:
+    """Observed variables with equations of their own."""
+    mentioned = {n.name for n in reading.named if n.kind == "intercept"}
+    for name in reading.observed:
+        intercept = reading.auto or names.intercept(name) in mentioned
+        reading.parts.latents.append(
+            Latent(name, on=tuple(reading.on[name]), scale="loading", intercept=intercept)
+        )
+
+
 def _covariances(reading: Reading) -> None:
     said = {n.name for n in reading.named if n.kind == "covariance"}
     for first, second in reading.automatic_pairs() if reading.auto else ():
         if names.covariance(first, second) not in said:
             reading.parts.covariances.append((first, second))
-    known = [*reading.latents, *reading.parts.items]
+    known = [*reading.variables, *reading.parts.items]
     reading.parts.covariances.sort(key=lambda pair: tuple(map(known.index, pair)))
 
 

@@ -29,6 +29,8 @@ class _Writer:
         self.fixed, self.bounds, self.start = dict(spec.fixed), dict(spec.bounds), dict(spec.start)
         self.formulas = {d.name: _formula(d.name, d.program) for d in (*spec.define, *spec.derived)}
         self.labels = self._labels()
+        self.items = [i for i in spec.indicators if not i.exact]
+        self.exact = {i.column for i in spec.indicators if i.exact}
         self.measured = {v.name for v in spec.latents if any(v.name in i.of for i in spec.indicators)}
 
     def _labels(self) -> dict[str, str]:
@@ -50,11 +52,11 @@ class _Writer:
 
     def lines(self) -> list[str]:
         spec = self.spec
-        lines = [self._measures(latent) for latent in spec.latents]
+        lines = [self._measures(latent) for latent in spec.latents if latent.name not in self.exact]
         for latent in spec.latents:
             others = [str(p) for p in latent.predictors if p not in spec.order or p in self.measured]
             lines += self._sum(latent.name, "~", [(names.slope(latent.name, p), p) for p in others])
-        for item in spec.indicators:
+        for item in self.items:
             on = [str(p) for p in getattr(item, "on", ())]
             lines += self._sum(item.column, "~", [(names.slope(item.column, p), p) for p in on])
         for a, b in (*spec.covariances, *spec.residuals):
@@ -89,7 +91,7 @@ class _Writer:
             said = self._said(name, 1.0 if latent.scale == "variance" else None)
             if said:
                 yield f"{_name(latent.name)} ~~ {said}{_name(latent.name)}"
-        for item in self.spec.indicators:
+        for item in self.items:
             said = self._said(names.variance(item.column))
             if said or (item.discrete and getattr(item, "scale", False)):
                 yield f"{_name(item.column)} ~~ {said}{_name(item.column)}"
@@ -98,7 +100,9 @@ class _Writer:
         for latent in self.spec.latents:
             if latent.intercept:
                 yield f"{_name(latent.name)} ~ {self._said(names.intercept(latent.name))}1"
-        for item in self.spec.indicators:
+            elif latent.name in self.exact:
+                yield f"{_name(latent.name)} ~ 0*1"
+        for item in self.items:
             said = self._said(names.intercept(item.column))
             if item.discrete:
                 if getattr(item, "intercept", False):
@@ -197,7 +201,7 @@ def _check(spec: Spec) -> None:
                     f"to_text: {latent.name!r} has the predictor {predictor!r}, which has no text."
                 )
     for item in spec.indicators:
-        if type(item).__name__ not in ("Continuous", "Ordered") or item.shared:
+        if type(item).__name__ not in ("Continuous", "Ordered", "Observed") or item.shared:
             raise ValueError(
                 f"to_text: the item {item.column!r} ({type(item).__name__}) is of a kind that the language has no words "
                 "for, or shares its thresholds."

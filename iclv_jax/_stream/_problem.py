@@ -1,0 +1,191 @@
+"""The log-likelihood of people in chunks: sums over what each chunk's problem says."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from itertools import count
+from typing import Any, ClassVar, TypeVar, final
+from weakref import finalize
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._base._types import Array, Given
+from iclv_jax._derivatives import Expansion, Slope
+from iclv_jax._integration import Centre, Rule
+from iclv_jax._likelihood import people as people_of
+from iclv_jax._problem import Problem
+from iclv_jax._problem._problem import centred_nodes, spread_nodes
+from iclv_jax._stream._passes import Passed
+from iclv_jax._stream._scratch import Scratch, Stored
+from iclv_jax._stream._source import People
+
+Found = TypeVar("Found")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class StreamedProblem:
+    """A model with people who come in chunks, as `model.bind(iclv.People.stream(...))` returns it.
+
+    Methods are those of `Problem`, with the numbers of all people in memory together up to rounding; but they read files,
+    and so are no functions that JAX transforms. What has a number for every person comes chunk by chunk.
+    """
+
+    people: People
+    passed: Passed
+    points: "Files | None" = None
+    placed: "Files | None" = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.first.names
+
+    @property
+    def first(self) -> Problem:
+        """The problem of the first chunk, which stands for all: names, levels, bounds, the rule of integration."""
+        return self.passed.first
+
+    @property
+    def nobs(self) -> int:
+        """Number of people, counted by frequency weights where there are such."""
+        passed = self.passed
+        return round(passed.weight) if self.first.panel.weights_count else sum(passed.sizes)
+
+    def start(self) -> Array:
+        """Default start values, from the moments of the first chunk."""
+        return self.first.start()
+
+    def vector(self, mapping: Given[Any]) -> Array:
+        """As of `Problem`."""
+        return self.first.vector(mapping)
+
+    def loglike(self, params: Given[Any]) -> float:
+        """The weighted log-likelihood."""
+        return sum(self._each(lambda problem: float(problem.loglike(jnp.asarray(params)))))
+
+    def loglike_person(self, params: Given[Any]) -> Iterator[np.ndarray]:
+        """log L_n of the people of each chunk, unweighted."""
+        each = self._each(lambda problem: np.asarray(problem.loglike_person(jnp.asarray(params))))
+        return (found[:size] for found, size in zip(each, self.passed.sizes, strict=True))
+
+    def score_person(self, params: Given[Any]) -> Iterator[np.ndarray]:
+        """Gradients of the people of each chunk, (people, parameters), unweighted."""
+        each = self._each(lambda problem: np.asarray(problem.score_person(jnp.asarray(params))))
+        return (found[:size] for found, size in zip(each, self.passed.sizes, strict=True))
+
+    def weights(self) -> Iterator[np.ndarray]:
+        """Weights of the people of each chunk."""
+        for size, name in zip(self.passed.sizes, self._chunks, strict=True):
+            stored = self.passed.scratch.get(name)
+            assert isinstance(stored, Stored)
+            yield stored.weights[:size]
+
+    def value_and_score(self, params: Given[Any]) -> tuple[Array, Array]:
+        """The log-likelihood and its gradient in one pass."""
+        return self.slope(params)[:2]
+
+    def score(self, params: Given[Any]) -> Array:
+        """Gradient of the log-likelihood."""
+        return self.slope(params).gradient
+
+    def slope(self, params: Given[Any]) -> Slope:
+        return self._summed(lambda problem: problem.slope(jnp.asarray(params)))
+
+    def expansion(self, params: Given[Any], method: Given[str] = "exact") -> Expansion:
+        """Value, gradient and Hessian (`"exact"` or `"bhhh"`) in one pass."""
+        if method not in ("exact", "bhhh"):
+            raise ValueError(f"method= of a stream is 'exact' or 'bhhh', not {method!r}.")
+        return self._summed(lambda problem: problem.expansion(jnp.asarray(params), method))
+
+    def hessian(self, params: Given[Any], method: Given[str] = "exact") -> Array:
+        """Hessian of the log-likelihood, `"exact"` or `"bhhh"`."""
+        return self.expansion(params, method).hessian
+
+    def recentre(self, params: Given[Any]) -> "StreamedProblem":
+        """The problem with its nodes placed at these parameters' posteriors."""
+        if not self.first.rule.centred or self.first.core.structure.dimension == 0:
+            return self
+        scratch = self.passed.scratch
+        placed = Files(scratch, len(self.passed.sizes))
+        found = self._each(lambda problem: problem.centres_of_nodes(jnp.asarray(params)))
+        for name, centre in zip(placed.names, found, strict=True):
+            scratch.put(name, jax.tree.map(np.asarray, centre))
+        return replace(self, placed=placed)
+
+    def integrate(self, rule: Rule) -> "StreamedProblem":
+        """The same people with the nodes of another rule, not yet placed. Where each person has others, those of the first
+        chunk are those of the rule, and later ones of other seeds."""
+        first = self.first.integrate(rule)
+        found = replace(self, passed=replace(self.passed, first=first), points=None, placed=None)
+        if first.points.shape[0] == 1:
+            return found
+        scratch, dimension = self.passed.scratch, first.core.structure.dimension
+        points = Files(scratch, len(self.passed.sizes))
+        for k, name in enumerate(points.names):
+            mine = rule if k == 0 else rule.reseeded(k)
+            assert mine is not None
+            scratch.put(name, mine.standard(max(self.passed.sizes), dimension).points)
+        return replace(found, points=points)
+
+    def check_start(self, params: Given[Any]) -> None:
+        """ValueError that names a chunk in which the log-likelihood is not finite here."""
+        for name, values in zip(self.passed.names, self.loglike_person(params), strict=True):
+            if not np.isfinite(values).all():
+                bad = np.flatnonzero(~np.isfinite(values))
+                raise ValueError(
+                    f"The log-likelihood is not finite at the start values for {len(bad)} people, the first of them person "
+                    f"{bad[0] + 1} of {name}. Give other start values, or check these people's data."
+                )
+
+    @cached_property
+    def _chunks(self) -> list[str]:
+        return [f"chunk {k}" for k in range(len(self.passed.sizes))]
+
+    def _problem(self, k: int, chunk: Stored) -> Problem:
+        first = self.first
+        size, logs = len(chunk.weights), first.log_weights
+        points = first.points
+        if self.points is not None:
+            points = jax.device_put(self.passed.scratch.get(self.points.names[k]))
+        person, weights = jax.device_put((chunk.person, chunk.weights))
+        if self.placed is None:
+            nodes = spread_nodes(np.asarray(points), np.asarray(logs), size)
+        else:
+            centre = self.passed.scratch.get(self.placed.names[k])
+            assert isinstance(centre, Centre)
+            nodes = centred_nodes(points, logs, jax.device_put(centre), first.from_prior)
+        batch = min(first.core.people.batch, size)
+        people = people_of(person, nodes, weights, batch, classes=False)
+        return replace(first, core=first.core.of(people), points=points)
+
+    def _each(self, function: Callable[[Problem], Found]) -> Iterator[Found]:
+        """Of a problem for each chunk, all of one shape; RuntimeError that names the chunk that fails."""
+        stored = self.passed.scratch.each(self._chunks)
+        for k, (name, chunk) in enumerate(zip(self.passed.names, stored, strict=True)):
+            assert isinstance(chunk, Stored)
+            try:
+                found = function(self._problem(k, chunk))
+            except Exception as error:
+                raise RuntimeError(f"{name}: {error}") from error
+            yield found
+
+    def _summed(self, function: Callable[[Problem], Any]) -> Any:
+        return reduce(lambda one, two: jax.tree.map(jnp.add, one, two), self._each(function))
+
+
+class Files:
+    """Something of each chunk in files that go with it."""
+
+    _counts: ClassVar = count()
+
+    def __init__(self, scratch: Scratch, chunks: int) -> None:
+        mine = next(Files._counts)
+        self.names = [f"kept {mine} {k}" for k in range(chunks)]
+        finalize(self, _forgotten, scratch, self.names)
+
+
+def _forgotten(scratch: Scratch, names: list[str]) -> None:
+    for name in names:
+        scratch.forget(name)

@@ -1,0 +1,234 @@
+"""What is known after a fit of people in chunks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final, get_args
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from iclv_jax._base._archive import check_place
+from iclv_jax._base._kept import kept
+from iclv_jax._base._types import File, Given
+from iclv_jax._fit._result import Fit
+from iclv_jax._inference import Covariance
+from iclv_jax._inference import _intervals as intervals
+from iclv_jax._inference._covariance import CROWDED, check_clusters
+from iclv_jax._inference._covariance import covariance as plain_covariance
+from iclv_jax._inference._estimated import introduced, labelled
+from iclv_jax._optimise import OptimizerReport
+from iclv_jax._predict._predictions import predict
+from iclv_jax._predict._view import Information
+from iclv_jax._problem import Problem
+from iclv_jax._problem._accuracy import Accuracy
+from iclv_jax._report._table import all_errors, parameter_frame, with_tests
+from iclv_jax._stream._passes import chunks_of
+from iclv_jax._stream._problem import StreamedProblem
+from iclv_jax._tables import Report, fixed, of_frame
+
+StreamedKind = Literal["hessian", "bhhh", "robust", "cluster"]
+KINDS: tuple[str, ...] = get_args(StreamedKind)
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class StreamedFit:
+    """Maximum likelihood estimates from people in chunks, as `model.fit(iclv.People.stream(...))` returns them. Names follow
+    statsmodels, as those of `Fit`.
+
+    Attributes
+    ----------
+    problem
+        The streamed problem with its last nodes.
+    estimates
+        Free parameters in natural units, in the order of `problem.names`.
+    optimizer_report
+        How the optimisation ended.
+    """
+
+    problem: StreamedProblem
+    estimates: np.ndarray
+    optimizer_report: OptimizerReport
+    _rows: tuple[Mapping[str, Any], ...]
+    _covariances: dict[str, Covariance] = field(default_factory=dict, init=False)
+
+    def __repr__(self) -> str:
+        return introduced(self)
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The free parameters."""
+        return self.problem.names
+
+    @property
+    def params(self) -> pd.Series:
+        """Estimates of the free parameters; `model.fit(..., start=fit.params)` starts there."""
+        return labelled(self, self.estimates, "estimate")
+
+    @property
+    def nobs(self) -> int:
+        """Number of people, the independent observations; of frequency weights their sum."""
+        return self.problem.nobs
+
+    @property
+    def converged(self) -> bool:
+        return self.optimizer_report.verdict.success
+
+    @kept
+    def llf(self) -> float:
+        """The (weighted) joint log-likelihood at the estimates."""
+        return self.problem.loglike(self.estimates)
+
+    @property
+    def aic(self) -> float:
+        return 2.0 * len(self.names) - 2.0 * self.llf
+
+    @property
+    def bic(self) -> float:
+        """With the number of people as sample size."""
+        return float(np.log(self.nobs)) * len(self.names) - 2.0 * self.llf
+
+    @kept
+    def hessian(self) -> pd.DataFrame:
+        """Hessian of the log-likelihood at the estimates."""
+        found = np.asarray(self.problem.hessian(self.estimates))
+        return pd.DataFrame(found, index=list(self.names), columns=list(self.names))
+
+    @kept
+    def trace(self) -> pd.DataFrame:
+        """One row per step over all people; see `Fit.trace`."""
+        return pd.DataFrame([dict(row) for row in self._rows])
+
+    # --- standard errors ------------------------------------------------------------------------------------------
+
+    @property
+    def default_covariance(self) -> str:
+        """`"robust"` with sampling weights, `"hessian"` without."""
+        passed = self.problem.passed
+        return "robust" if passed.weighted and passed.weights_are == "sampling" else "hessian"
+
+    def covariance(self, kind: Given[str | None] = None) -> Covariance:
+        """The covariance of a kind, `"hessian"`, `"bhhh"`, `"robust"` or `"cluster"`, with its notes; computed once."""
+        kind = kind or self.default_covariance
+        if kind not in KINDS:
+            raise ValueError(
+                f"The kind of covariance of people in chunks is one of {', '.join(map(repr, KINDS))}, not {kind!r}."
+            )
+        if kind not in self._covariances:
+            self._covariances[kind] = self._covariance(kind)
+        return self._covariances[kind]
+
+    def cov_params(self, kind: Given[str | None] = None) -> pd.DataFrame:
+        """Covariance matrix of the estimates, of the kinds of `covariance`."""
+        return intervals.covariance_frame(self, kind)
+
+    standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
+    bse, tvalues, pvalues = (
+        property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
+    )
+
+    def _covariance(self, kind: str) -> Covariance:
+        held = np.array([name in self.optimizer_report.active for name in self.names], bool)
+        size = len(self.names)
+        hessian, scores, clusters = self.hessian.to_numpy(), np.zeros((1, 0)), None
+        if kind == "bhhh":
+            found = plain_covariance("hessian", -self._products[0], scores, np.ones(1), self.names, held)
+            crowded = (
+                f"outer products of scores are a poor guide with {size} parameters and {self.nobs} people",
+            )
+            return replace(
+                found, kind="bhhh", notes=found.notes + (crowded if size > CROWDED * self.nobs else ())
+            )
+        if kind == "robust":
+            # Rows with the outer products of all people's weighted scores.
+            values, vectors = np.linalg.eigh(self._products[1])
+            scores = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+        if kind == "cluster":
+            check_clusters(self.problem.passed.clusters)
+            scores = self._products[2]
+            clusters = np.arange(len(scores))
+        return plain_covariance(kind, hessian, scores, np.ones(len(scores)), self.names, held, clusters)
+
+    @kept
+    def _products(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sums over people of the outer products of scores, by weight and by what the sandwich takes, and weighted scores
+        by cluster."""
+        size, passed = len(self.names), self.problem.passed
+        codes = passed.clusters
+        sums = np.zeros((0 if codes is None else int(codes.max()) + 1, size))
+        outer, middle, first = np.zeros((size, size)), np.zeros((size, size)), 0
+        every = zip(self.problem.score_person(self.estimates), self.problem.weights(), strict=True)
+        for scores, weights in every:
+            counted = weights if passed.weights_are == "frequency" else weights**2
+            outer += (scores.T * weights) @ scores
+            middle += (scores.T * counted) @ scores
+            if codes is not None:
+                np.add.at(sums, codes[first : first + len(weights)], scores * weights[:, None])
+            first += len(weights)
+        return outer, middle, sums
+
+    # --- tables and predictions -----------------------------------------------------------------------------------
+
+    def table(self, cov: Given[str | None] = None) -> pd.DataFrame:
+        """Every parameter, free or not: block, estimate, standard error, t, p."""
+        first = self.problem.first
+        errors = all_errors(first, self.estimates, self.covariance(cov).of_functions)
+        return with_tests(parameter_frame(first, self.estimates).assign(se=errors), errors)
+
+    def summary(self, cov: Given[str | None] = None) -> Report:
+        """The estimates with standard errors, and what they rest on."""
+        cov = cov or self.default_covariance
+        report, passed = self.optimizer_report, self.problem.passed
+        facts = (
+            ("People", f"{self.nobs:,} in {len(passed.sizes)} chunks"),
+            ("Log-likelihood", fixed(self.llf, 3)),
+            ("AIC", fixed(self.aic, 2)),
+            ("BIC (people)", fixed(self.bic, 2)),
+            ("Integration", repr(self.problem.first.rule)),
+            ("Optimiser", f"{report.verdict.value}: {report.message}"),
+            ("Standard errors", cov),
+        )
+        shown = self.table(cov)[["estimate", "se", "t", "p"]]
+        return of_frame(shown, "Fit of people in chunks", self.covariance(cov).notes, facts)
+
+    def predict(
+        self, path: Given[File], *, given: Given[Information] = "nothing", choice: Given[str | None] = None
+    ) -> None:
+        """Choice probabilities of all people, written chunk by chunk to a CSV file, a row for every situation.
+
+        Columns are `chunk`, `row` (in the chunk) and the alternatives; `given` and `choice` as of `Fit.predict`. ValueError
+        for a place that cannot be written to.
+        """
+        place = Path(path)
+        check_place(place, f"predict({str(path)!r})")
+        known, first = self._of_first(), True
+        with place.open("w", encoding="utf-8", newline="") as file:
+            for chunk in chunks_of(self.problem.people):
+                try:
+                    found = predict(known, chunk.frame, given=given, choice=choice)
+                except ValueError as error:
+                    raise ValueError(f"{chunk.name}: {error}") from error
+                found = found.rename_axis("row").reset_index()
+                found.insert(0, "chunk", chunk.name)
+                found.to_csv(file, header=first, index=False)
+                first = False
+
+    def _of_first(self) -> Fit:
+        """A fit that knows the first chunk alone, for what asks for a model with its estimates."""
+        problem = self.problem.first.recentre(jnp.asarray(self.estimates))
+        unknown = Accuracy(problem.core.people.node_count, None, None)
+        return Fit(problem, self.estimates, self.optimizer_report, self.estimates, unknown, ())
+
+
+if TYPE_CHECKING:
+    Fitted: TypeAlias = Fit
+    Bound: TypeAlias = Problem
+else:
+    # What streams of people give has some of the same methods, under the same names.
+    Fitted: TypeAlias = Fit | StreamedFit
+    Bound: TypeAlias = Problem | StreamedProblem

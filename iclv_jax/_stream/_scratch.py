@@ -1,0 +1,60 @@
+"""Arrays of chunks of people in a folder that goes when nobody needs it any more."""
+
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+
+from iclv_jax._integration import Centre
+from iclv_jax._panel import Person
+
+
+class Stored(NamedTuple):
+    """A chunk: data and weights of its people, zero for those who only fill up."""
+
+    person: Person
+    weights: np.ndarray
+
+
+Kept: TypeAlias = Stored | Centre | np.ndarray
+
+
+class Scratch:
+    """One file for each chunk, read ahead by a thread."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="iclv_jax_")
+        self._trees: dict[str, jax.tree_util.PyTreeDef] = {}
+
+    def put(self, name: str, tree: Kept) -> None:
+        leaves, self._trees[name] = jax.tree.flatten(tree)
+        with self._path(name).open("wb") as file:
+            for leaf in leaves:
+                np.lib.format.write_array(file, np.asarray(leaf), allow_pickle=False)
+
+    def get(self, name: str) -> Kept:
+        tree = self._trees[name]
+        with self._path(name).open("rb") as file:
+            leaves = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(tree.num_leaves)]
+        return jax.tree.unflatten(tree, leaves)
+
+    def each(self, names: list[str]) -> Iterator[Kept]:
+        """One after the other; the next one is read while one is worked on."""
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self.get, names[0]) if names else None
+            for name in [*names[1:], ""]:
+                assert coming is not None
+                found = coming.result()
+                coming = reader.submit(self.get, name) if name else None
+                yield found
+
+    def forget(self, name: str) -> None:
+        if self._trees.pop(name, None) is not None:
+            self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return Path(self._folder.name) / f"{name}.npy"

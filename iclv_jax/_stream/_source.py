@@ -1,0 +1,164 @@
+"""Where people come from who need not be in memory together: files, or frames one after the other."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias, final
+
+import pandas as pd
+
+from iclv_jax._base._types import AnyFrame, File, Given
+from iclv_jax._integration._rule import check_count
+
+Source: TypeAlias = File | Sequence[File] | Iterable[AnyFrame] | Callable[[], Iterable[AnyFrame]]
+KINDS = (".parquet", ".feather", ".csv")
+
+
+class Chunk(NamedTuple):
+    """People with a name for messages: where they were read from. Frames are as they come."""
+
+    name: str
+    frame: Any
+
+
+@final
+@dataclass(frozen=True)
+class People:
+    """People in chunks that need never be in memory together, in place of the data of `model.fit` and `model.bind`.
+
+    Made by `People.stream`.
+    """
+
+    source: Any
+    person: str | None
+    weights: str | None
+    cluster: str | None
+    rows: int
+
+    @staticmethod
+    def stream(
+        source: Given[Source],
+        *,
+        person: Given[str | None] = None,
+        weights: Given[str | None] = None,
+        cluster: Given[str | None] = None,
+        rows: Given[int] = 100_000,
+    ) -> "People":
+        """People from files, or from frames one after the other.
+
+        Parameters
+        ----------
+        source
+            A file (`.parquet`, `.feather`, `.csv`), a pattern such as `"trips/*.parquet"`, or a list of files; or frames:
+            a list or another iterable that can be gone through more than once, or a function without arguments that
+            returns one. Each frame has one row per choice situation, as the data of `model.fit`.
+        person, weights, cluster
+            Columns, as of `model.fit`. All rows of a person stand together, in one file or frame.
+        rows
+            How many rows of a file are read at a time, or a few more until the next person begins. It bounds memory;
+            results do not depend on it, but for the draws of rules whose nodes differ from person to person.
+
+        Raises
+        ------
+        ValueError
+            For files that do not exist or are of another kind, and for a generator, which is used up after one pass.
+        """
+        check_count(rows, "rows=")
+        for name, column in (("person", person), ("weights", weights), ("cluster", cluster)):
+            if column is not None and not isinstance(column, str):
+                raise ValueError(f"{name}= is the name of a column, not {column!r}.")
+        return People(_checked(source), person, weights, cluster, int(rows))
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All chunks, from the beginning."""
+        if isinstance(self.source, tuple):
+            for path in self.source:
+                yield from _named(path.name, _whole(_read(path, self.rows), self.person))
+            return
+        frames = self.source() if callable(self.source) else self.source
+        for k, frame in enumerate(frames):
+            yield Chunk(f"frame {k + 1}", frame)
+
+
+def _checked(source: Given[Source]) -> Any:
+    if isinstance(source, (str, Path)):
+        found = sorted(glob(str(source))) if any(c in str(source) for c in "*?[") else [source]
+        if not found:
+            raise ValueError(f"No file is called like {str(source)!r}.")
+        return tuple(map(_file, found))
+    if isinstance(source, pd.DataFrame):
+        raise ValueError("A frame that is in memory needs no stream: give it to model.fit itself.")
+    if callable(source):
+        return source
+    if not isinstance(source, Iterable):
+        raise ValueError(f"People.stream takes files or frames, not {source!r}.")
+    if iter(source) is source:
+        raise ValueError(
+            "People are gone through more than once, and a generator is used up after the first time. Give the function "
+            "that makes it, without calling it, or a list."
+        )
+    if isinstance(source, Sequence) and source and all(isinstance(s, (str, Path)) for s in source):
+        return tuple(map(_file, source))
+    return source
+
+
+def _file(path: File) -> Path:
+    found = Path(path)
+    if not found.is_file():
+        raise ValueError(f"The file {str(path)!r} does not exist.")
+    if found.suffix not in KINDS:
+        raise ValueError(f"The file {str(path)!r} is none of {', '.join(KINDS)}. Convert it, or give frames.")
+    return found
+
+
+def _read(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    """Parts of a file; ValueError that names it where it cannot be read."""
+    try:
+        if path.suffix == ".csv":
+            with pd.read_csv(path, chunksize=rows) as parts:
+                yield from parts
+        else:
+            yield from _arrow(path, rows)
+    except ImportError as error:
+        raise ImportError(f"To read {path.name}, install pyarrow (pip install pyarrow).") from error
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise ValueError(f"The file {str(path)!r} cannot be read: {error}") from error
+
+
+def _arrow(path: Path, rows: int) -> Iterator[pd.DataFrame]:
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=rows):
+                yield batch.to_pandas()
+        return
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
+        for k in range(file.num_record_batches):
+            yield file.get_batch(k).to_pandas()
+
+
+def _whole(parts: Iterator[pd.DataFrame], person: str | None) -> Iterator[pd.DataFrame]:
+    """The parts with each person in one of them: the rows of the last one wait for the next part."""
+    rest: pd.DataFrame | None = None
+    for part in parts:
+        frame = part if rest is None else pd.concat([rest, part], ignore_index=True)
+        rest = None
+        if person is not None and person in frame.columns and len(frame):
+            ends = (frame[person] != frame[person].iloc[-1]).to_numpy()
+            first = int(ends.nonzero()[0][-1]) + 1 if ends.any() else 0
+            frame, rest = frame.iloc[:first], frame.iloc[first:]
+        if len(frame):
+            yield frame
+    if rest is not None and len(rest):
+        yield rest
+
+
+def _named(name: str, frames: Iterator[pd.DataFrame]) -> Iterator[Chunk]:
+    first = 0
+    for frame in frames:
+        yield Chunk(f"{name}, rows {first:,} to {first + len(frame) - 1:,}", frame.reset_index(drop=True))
+        first += len(frame)

@@ -1,0 +1,160 @@
+"""People in chunks: the numbers of all of them in memory together, and what is wrong with a stream in a sentence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import small
+
+import iclv_jax as iclv
+
+RULE = iclv.GaussHermite(4)
+
+
+def trips(people=60, seed=0):
+    """Panels of one to four choices and three items, sorted by person."""
+    generator = np.random.default_rng(seed)
+    frame = small.data(people).drop(columns="choice")
+    rows = frame.loc[np.repeat(np.arange(people), 1 + np.arange(people) % 4)]
+    rows = rows.rename_axis("id").reset_index()
+    rows["price"] = generator.normal(size=len(rows))
+    lead = 0.5 - rows["price"] + generator.logistic(size=len(rows))
+    return rows.assign(choice=np.where(lead > 0, "a", "b"))
+
+
+def cut(frame, chunks):
+    """The frame in so many pieces, people whole."""
+    people = np.array_split(frame["id"].unique(), chunks)
+    return [frame[frame["id"].isin(some)] for some in people]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return trips()
+
+
+@pytest.fixture(scope="module")
+def whole(data):
+    problem = small.hybrid().bind(data, person="id", weights="w", integration=RULE)
+    return problem.recentre(problem.start() + 0.1)
+
+
+@pytest.fixture(scope="module")
+def many():
+    return trips(150)
+
+
+@pytest.fixture(scope="module")
+def fit(many):
+    return small.hybrid().fit(many, person="id", cluster="group", integration=RULE, progress=False)
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 7])
+def test_chunks_have_the_numbers_of_all_people_together(data, whole, chunks):
+    people = iclv.People.stream(cut(data, chunks), person="id", weights="w")
+    params = whole.start() + 0.1
+    problem = small.hybrid().bind(people, integration=RULE).recentre(params)
+    tight = {"rtol": 1e-12, "atol": 1e-11}
+    np.testing.assert_allclose(problem.loglike(params), whole.loglike(params), **tight)
+    np.testing.assert_allclose(problem.score(params), whole.score(params), **tight)
+    for method in ("exact", "bhhh"):
+        np.testing.assert_allclose(problem.hessian(params, method), whole.hessian(params, method), **tight)
+    each = np.concatenate(list(problem.loglike_person(params)))
+    np.testing.assert_allclose(each, whole.loglike_person(params), **tight)
+    scores = np.concatenate(list(problem.score_person(params)))
+    np.testing.assert_allclose(scores, whole.score_person(params), **tight)
+
+
+def test_a_fit_of_chunks_is_that_of_all_people_together(many, fit, tmp_path):
+    people = iclv.People.stream(lambda: iter(cut(many, 2)), person="id", cluster="group")
+    found = small.hybrid().fit(people, integration=RULE, progress=False)
+    assert fit.converged
+    assert found.converged
+    assert found.llf == pytest.approx(fit.llf, rel=1e-10)
+    assert found.nobs == fit.nobs
+    np.testing.assert_allclose(found.params, fit.params, atol=1e-4 * float(fit.bse.min()))
+    for kind in ("hessian", "bhhh", "robust", "cluster"):
+        np.testing.assert_allclose(found.standard_errors(kind), fit.standard_errors(kind), rtol=1e-4)
+    assert found.bic == pytest.approx(fit.bic)
+    assert "150 in 2 chunks" in str(found.summary())
+    found.predict(tmp_path / "shares.csv")
+    shares = pd.read_csv(tmp_path / "shares.csv")
+    np.testing.assert_allclose(shares[["a", "b"]], fit.predict()[["a", "b"]], atol=1e-5)
+    with pytest.raises(ValueError, match="one of 'hessian', 'bhhh', 'robust', 'cluster', not 'jackknife'"):
+        found.cov_params("jackknife")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "csv"])
+def test_files_are_read_in_whole_people(data, kind, tmp_path):
+    if kind != "csv":
+        pytest.importorskip("pyarrow")
+    for k, part in enumerate(cut(data, 2)):
+        path = tmp_path / f"part{k}.{kind}"
+        part = part.reset_index(drop=True)
+        part.to_csv(path, index=False) if kind == "csv" else getattr(part, f"to_{kind}")(path)
+    chunks = list(iclv.People.stream(f"{tmp_path}/*.{kind}", person="id", rows=17).chunks())
+    assert len(chunks) > 2 or kind == "feather"
+    assert chunks[0].name.startswith(f"part0.{kind}, rows 0 to ")
+    found = pd.concat([chunk.frame for chunk in chunks], ignore_index=True)
+    pd.testing.assert_frame_equal(found, data.reset_index(drop=True), check_dtype=False)
+    owners = [set(chunk.frame["id"]) for chunk in chunks]
+    assert sum(map(len, owners)) == len(set().union(*owners))
+
+
+def test_levels_are_those_of_all_chunks(data):
+    first, second = cut(data, 2)
+    first = first.assign(q1=first["q1"].clip(upper=2))
+    problem = small.hybrid().bind(iclv.People.stream([first, second], person="id"), integration=RULE)
+    assert problem.first.panel.levels["q1"] == (1, 2, 3)
+
+
+def rotated(data):
+    rule = iclv.Adaptive(8, final_draws=8)
+    whole = small.hybrid().bind(data, person="id", integration=rule)
+    params = whole.start() + 0.1
+    one = small.hybrid().bind(iclv.People.stream([data], person="id"), integration=rule)
+    return whole.recentre(params).loglike(params), one.recentre(params).loglike(params)
+
+
+def test_nodes_of_their_own_are_those_of_the_rule_in_the_first_chunk(data):
+    whole, one = rotated(data)
+    assert one == pytest.approx(float(whole), rel=1e-12)
+
+
+def test_what_is_wrong_with_a_stream_is_said(data, tmp_path):
+    first, second = cut(data, 2)
+    stream = iclv.People.stream
+    with pytest.raises(ValueError, match="generator is used up"):
+        stream(frame for frame in (first, second))
+    with pytest.raises(ValueError, match="needs no stream"):
+        stream(data)
+    with pytest.raises(ValueError, match="does not exist"):
+        stream(tmp_path / "none.csv")
+    with pytest.raises(ValueError, match="No file is called like"):
+        stream(f"{tmp_path}/*.csv")
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(ValueError, match=r"none of \.parquet, \.feather, \.csv"):
+        stream(tmp_path / "a.txt")
+    with pytest.raises(ValueError, match="rows="):
+        stream([data], rows=0)
+
+    def bound(*frames, **keywords):
+        return small.hybrid().bind(stream(list(frames), person="id"), integration=RULE, **keywords)
+
+    with pytest.raises(ValueError, match="has nothing in it"):
+        bound()
+    with pytest.raises(ValueError, match=r"frame 2: person 0 stands in an earlier chunk too.*sort"):
+        bound(first, first)
+    with pytest.raises(ValueError, match="frame 2: column 'age' does not stand both here and in frame 1"):
+        bound(first, second.drop(columns="age"))
+    with pytest.raises(ValueError, match=r"frame 2: .*'price'"):
+        bound(first, second.assign(price="dear"))
+    with pytest.raises(
+        ValueError, match=r"weights= is not for a stream of people. Give it to iclv.People.stream"
+    ):
+        bound(first, weights="w")
+    with pytest.raises(ValueError, match=r"devices= is not for a stream of people. Leave it out"):
+        bound(first, devices=1)
+    with pytest.raises(ValueError, match="Stochastic needs people in memory"):
+        import optax
+
+        small.hybrid().fit(stream([first], person="id"), optimizer=iclv.Stochastic(optax.adam(0.1)))

@@ -1,0 +1,352 @@
+"""Models as text, in lavaan's language."""
+
+import moments
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import iclv_jax as iclv
+from iclv_jax import TextError
+from iclv_jax._spec._facts import facts_of
+
+THREE = """
+visual  =~ x1 + x2 + x3
+textual =~ x4 + x5 + x6
+speed   =~ x7 + x8 + x9
+"""
+TWO = "f =~ x1 + x2 + x3; h =~ x4 + x5 + x6\n"
+TEXTS = [
+    THREE,
+    THREE + "g =~ visual + textual + speed",
+    THREE + "g =~ NA*visual + textual + speed; g ~~ 1*g",
+    THREE + "visual + textual + speed ~ age + sex",
+    THREE + "visual ~~ 0*textual\nvisual ~~ 0*speed",
+    THREE + "speed ~ visual + textual",
+    THREE + "x1 ~~ x4 + x7\nx2 ~~ x3",
+    THREE + "x1 ~ 0*1\nvisual ~ 1",
+    THREE.replace("x2", "a*x2").replace("x3", "a*x3"),
+    THREE.replace("x2", "start(0.5)*x2").replace("x3", "0.75*x3"),
+    THREE.replace("x3", 'equal("visual=~x2")*x3'),
+    "f =~ NA*x1 + x2 + x3\nf ~~ 1*f",
+    "f =~ NA*x1 + a*x2 + a*x3\nf ~~ 2*f",
+    "f =~ x1 + -0.5*x2 + x3",
+    "f =~ lower(0)*x1 + lower(0)*upper(3)*x2 + x3",
+    "f =~ q1 + q2 + q3\nq1 | t1 + t2\nq2 | -1*t1 + a*t2\nq3 | t1 + a*t2",
+    "f =~ q1 + q2\nq1 | t1\nq2 | 0*t1\nq2 ~~ q2",
+    "i =~ 1*t1 + 1*t2 + 1*t3\ns =~ 0*t1 + 1*t2 + 2*t3\nt1 + t2 + t3 ~ 0*1\ni + s ~ 1",
+    "i =~ 1*t1 + 1*t2 + 1*t3\ns =~ 0*t1 + 1*t2 + 2*t3\nt1 + t2 + t3 ~ 0*1\ni + s ~ 1 + x\nt1 ~~ v*t1\nt2 ~~ v*t2",
+    "Y ~ c*X\nM ~ a*X\nY ~ b*M\nab := a*b\ntotal := c + ab",
+    "y1 + y2 ~ x1 + x2",
+    THREE + "visual ~ age\nx3 ~ sex + d*age\nx5 ~ d*age",
+    "y ~ x\ny ~ 0*1",
+    "y ~ f + x\nf =~ x1 + x2 + x3",
+    "f ~ y\ny ~ x\nf =~ x1 + x2 + x3",
+    TWO + "h ~ b*f\nb > 0",
+    TWO + "h ~ b*f + c*z\nb == 2*c",
+    TWO + "h ~ b*f + c*z\nb == c",
+    TWO + "h ~ b*f + c*z\nb == 0.5\nd := exp(-c)/(1 + sqrt(c^2))",
+    TWO + "h ~ f\nx4 ~ m*1\nx5 ~ m*1\nx1 ~~ e*x1\nx2 ~~ e*x2",
+    TWO + "h =~ x3\nx1 ~~ 0.5*x1",
+    "`my factor` =~ `item 1` + `item 2` + x3\n`my factor` ~ `log income`",
+    "f =~ x1 + x2 +\n  x3  # comment + x9\n! another =~\n\nh =~ x4\n  + x5 + x6;",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_round_trip(text):
+    model = iclv.Model.from_text(text)
+    written = model.to_text()
+    again = iclv.Model.from_text(written)
+    assert facts_of(again.spec) == facts_of(model.spec)
+    assert again.spec.start == model.spec.start
+    assert again.to_text() == written
+
+
+def names(text, **kwargs):
+    """Names and standing of the parameters."""
+    table = iclv.Model.from_text(text, **kwargs).describe()
+    return str(table)
+
+
+def test_defaults_are_those_of_sem():
+    spec = iclv.Model.from_text(THREE + "w =~ y1 + y2\nz =~ y3 + y4\nw + z ~ visual").spec
+    assert dict(spec.fixed) == {
+        "visual =~ x1": 1.0,
+        "textual =~ x4": 1.0,
+        "speed =~ x7": 1.0,
+        "w =~ y1": 1.0,
+        "z =~ y3": 1.0,
+    }
+    # Exogenous ones, and outcomes that predict nothing.
+    assert set(spec.covariances) == {
+        ("visual", "textual"),
+        ("visual", "speed"),
+        ("textual", "speed"),
+        ("w", "z"),
+    }
+    assert all(item.intercept for item in spec.indicators)
+    bare = iclv.Model.from_text("f =~ 1*x1 + x2\nh =~ 1*x3 + x4", auto=False).spec
+    assert not bare.covariances
+    assert dict(bare.fixed) == {"f =~ x1": 1.0, "h =~ x3": 1.0, **{f"x{i} ~ 1": 0.0 for i in (1, 2, 3, 4)}}
+
+
+def test_a_label_that_is_fixed_fixes_all():
+    spec = iclv.Model.from_text("f =~ a*x1 + a*x2 + x3").spec
+    assert dict(spec.fixed) == {"f =~ x1": 1.0, "f =~ x2": 1.0}
+    assert spec.equal == ()
+
+
+def test_ordered_items_by_argument():
+    spec = iclv.Model.from_text("f =~ x1 + x2 + x3", ordered=["x2"], missing=[9]).spec
+    assert [type(i).__name__ for i in spec.indicators] == ["Continuous", "Ordered", "Continuous"]
+    assert all(i.missing == (9,) for i in spec.indicators)
+    assert all(i.discrete for i in iclv.Model.from_text("f =~ x1 + x2", ordered=True).spec.indicators)
+
+
+def test_with_a_choice():
+    def utility(b, x, lv):
+        return {"a": b.att * lv.f + b.cost * x.cost, "b": 0.0}
+
+    model = iclv.Model.from_text("f =~ x1 + x2 + x3\nf ~ age", choice=iclv.Logit(utility, chosen="choice"))
+    assert "att" in str(model.describe())
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "words"),
+    [
+        ("f =~ x1 + x2\nf => x3", 2, 3, "'=>' is no operator. Did you mean"),
+        ("f =~ x1 + x2\n\n  f <~ x3", 3, 5, "composites"),
+        ("f =~ x1 + x2\nx1 ~*~ x1", 2, 4, "scaling factors"),
+        ("f =~ x1 x2", 1, 9, "A term is a name"),
+        ("f =~", 1, 3, "Nothing stands right of '=~'"),
+        ("f =~ x1 + ", 1, 3, "missing behind '+'"),
+        ("f =~ a:b + x2", 1, 7, "product of variables"),
+        ("f", 1, 1, "no operator"),
+        ("f =~ x1 =~ x2", 1, 9, "second operator"),
+        ("f =~ c(1, 2)*x1", 1, 6, "values by group"),
+        ("f =~ strt(1)*x1", 1, 6, "'strt' is no modifier. Did you mean 'start'?"),
+        ("f =~ NA*1*x1", 1, 11, "fixed and free"),
+        ("f =~ 1*x1 + 2*x1", 1, 15, "has fixed 1.0 already"),
+        ("f =~ NA*x1 + x2", 1, 9, "has no unit"),
+        ("f =~ x1 + a*x2\nx1 ~~ a*x1", 2, 9, "stands for a variance"),
+        ('f =~ x1 + x2\nx1 ~~ equal("f=~x2")*x1', 2, 22, "ties a variance"),
+        ('f =~ x1 + x2 + equal("f=~x9")*x3', 1, 31, "names no parameter"),
+        ("f =~ x1 + loading*x2\nb := lodaing*2", 2, 3, "Did you mean 'loading'?"),
+        ("f =~ x1 + a*x2\nb := sinh(a)", 2, 6, "function 'sinh' is unknown"),
+        ("f =~ x1 + a*x2\nb := (a", 2, 3, "not closed"),
+        ("f =~ x1 + a*x2\na + 1 > 2*a", 2, 7, "Constraints are of a label"),
+        ("f =~ x1 + x2\nf ~~ age", 2, 6, "Covariates are taken as given"),
+        ("f =~ x1 + x2\nf ~~ x1", 2, 6, "cannot covary"),
+        ("f =~ x1 + x2\nx1 | tau", 2, 6, "Thresholds are called"),
+        ("f =~ x1 + x2\ny | t1", 2, 5, "is no item"),
+        ("f =~ x1 + x2\nf ~ f", 2, 5, "both sides"),
+        ("f =~ x1 + x2\nf ~ x1", 2, 5, "Items measure"),
+        ("f =~ x1 + 1e999*x2", 1, 11, "too large"),
+        ("f =~ x1 + x2 $", 1, 14, "'$' has no meaning"),
+    ],
+)
+def test_errors_say_where(text, line, column, words):
+    with pytest.raises(TextError) as caught:
+        iclv.Model.from_text(text)
+    assert (caught.value.line, caught.value.column) == (line, column)
+    assert words in str(caught.value)
+
+
+def test_errors_of_the_whole():
+    for text, words in (
+        ("", "no equations"),
+        ("f =~ x1 + x2\nf ~ h\nh =~ x3 + x4\nh ~ f", "cyclic"),
+        ("f =~ x1 + a*x2 + 2*x3 + a*x4\nb := 1\nx2 ~~ b*x2", "label or is defined already"),
+    ):
+        with pytest.raises(TextError, match=words):
+            iclv.Model.from_text(text)
+    with pytest.raises(TextError, match=r"'x3', which is no item of the text\. Known names: 'x1', 'x2'"):
+        iclv.Model.from_text("f =~ x1 + x2", ordered=["x3"])
+    with pytest.raises(TextError, match="written as text"):
+        iclv.Model.from_text(3)
+
+
+def test_what_has_no_text_is_named():
+    f = iclv.Latent("f")
+    items = [iclv.Continuous(q, of="f") for q in ("x1", "x2")]
+    with pytest.raises(ValueError, match="'f =~ x1' is defined by a Python function"):
+        iclv.Model([f], items, define={"f =~ x1": lambda p: 2 * p["f =~ x2"]}).to_text()
+    shared = [iclv.Ordered(q, of="f", thresholds=iclv.Thresholds("t")) for q in ("x1", "x2")]
+    with pytest.raises(ValueError, match="'x1' \\(Ordered\\)"):
+        iclv.Model([f], shared, fixed={"x1 ~~ x1": 1.0, "x1 ~ 1": 0.0}).to_text()
+
+
+PIECES = st.sampled_from(
+    ["f", "h", "x1", "x2", "y", "1", "0.5", "NA", "=~", "~", "~~", "|", ":=", "==", "<", ">", "+", "-", "*", "/", "^",
+     "(", ")", ",", "\n", ";", " ", "#", '"f=~x1"', "start", "equal", "t1", "a", "b", "exp", "`", "c", "1e400", "é", "."]
+)  # fmt: skip
+LINES = st.sampled_from(
+    ["f =~ x1 + a*x2", "h =~ x3 + x4", "f ~ h", "h ~ f", "x1 ~~ x3", "f ~~ h", "a == 2", "b := a/0", "b := log(a - 2)",
+     "a > 1", "a < 1", "x1 ~ 0*1", "f ~ 1", "y ~ f", "y ~ x", "x1 | t1", "x3 ~ y", "f ~~ 1*f",
+     "a == a + 1", "y ~~ x1", "f =~ h"]
+)  # fmt: skip
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(
+    st.one_of(
+        st.text(max_size=40),
+        st.lists(PIECES, max_size=14).map(" ".join),
+        st.lists(LINES, max_size=6).map("\n".join),
+    )
+)
+def test_nothing_but_its_own_error(text):
+    try:
+        model = iclv.Model.from_text(text)
+    except TextError:
+        return
+    written = model.to_text()
+    assert iclv.Model.from_text(written).to_text() == written
+
+
+# --- published numbers ---------------------------------------------------------------------------------------------
+
+HOLZINGER = {
+    "visual =~ x2": 0.5535006358, "visual =~ x3": 0.7293703726, "textual =~ x5": 1.1130760006,
+    "textual =~ x6": 0.9261458775, "speed =~ x8": 1.1799502833, "speed =~ x9": 1.0815314083, "x1 ~~ x1": 0.5490535911,
+    "x2 ~~ x2": 1.1338395088, "x3 ~~ x3": 0.8443242032, "x4 ~~ x4": 0.3711725407, "x5 ~~ x5": 0.446255318,
+    "x6 ~~ x6": 0.356202845, "x7 ~~ x7": 0.7993926311, "x8 ~~ x8": 0.4876979477, "x9 ~~ x9": 0.566130627,
+    "visual ~~ visual": 0.8093154492, "textual ~~ textual": 0.9794922056, "speed ~~ speed": 0.3837474895,
+    "visual ~~ textual": 0.4082322067, "visual ~~ speed": 0.2622244474, "textual ~~ speed": 0.1734948076,
+}  # fmt: skip
+SECOND = {
+    "visual =~ x2": 0.553500434, "visual =~ x3": 0.7293704811, "textual =~ x5": 1.1130762155,
+    "textual =~ x6": 0.9261460437, "speed =~ x8": 1.1799505241, "speed =~ x9": 1.0815311966, "textual ~ g": 0.6616274254,
+    "speed ~ g": 0.4249902945, "x1 ~~ x1": 0.5490551326, "x2 ~~ x2": 1.1338424137, "x3 ~~ x3": 0.8443252728,
+    "x4 ~~ x4": 0.3711728688, "x5 ~~ x5": 0.4462554838, "x6 ~~ x6": 0.3562025595, "x7 ~~ x7": 0.7993920406,
+    "x8 ~~ x8": 0.4876976713, "x9 ~~ x9": 0.5661307879, "visual ~~ visual": 0.1923014157,
+    "textual ~~ textual": 0.7093940492, "speed ~~ speed": 0.2723046332, "g ~~ g": 0.6170131685,
+}  # fmt: skip
+MIMIC = {
+    "visual =~ x2": 0.603285062, "visual =~ x3": 0.798712741, "textual =~ x5": 1.113537835, "textual =~ x6": 0.9208521213,
+    "speed =~ x8": 1.2033517418, "speed =~ x9": 1.0617271058, "visual ~ ageyr": -0.0539428401,
+    "visual ~ female": -0.3344396732, "textual ~ ageyr": -0.2158532154, "textual ~ female": 0.0785152069,
+    "speed ~ ageyr": 0.1517221998, "speed ~ female": 0.0934645016, "x1 ~~ x1": 0.6189375522, "x2 ~~ x2": 1.1126657988,
+    "x3 ~~ x3": 0.8031498836, "x4 ~~ x4": 0.3678207565, "x5 ~~ x5": 0.4410938599, "x6 ~~ x6": 0.362939365,
+    "x7 ~~ x7": 0.7990451828, "x8 ~~ x8": 0.4658038359, "x9 ~~ x9": 0.5820397909, "visual ~~ visual": 0.711348439,
+    "textual ~~ textual": 0.9271965105, "speed ~~ speed": 0.3589925548, "visual ~~ textual": 0.3839500468,
+    "visual ~~ speed": 0.2607821292, "textual ~~ speed": 0.2042756119, "x1 ~ 1": 5.8090674627, "x2 ~ 1": 6.6148879873,
+    "x3 ~ 1": 2.9479294083, "x4 ~ 1": 5.8258515302, "x5 ~ 1": 7.4194008483, "x6 ~ 1": 4.7316760961,
+    "x7 ~ 1": 2.1658880965, "x8 ~ 1": 3.0962893729, "x9 ~ 1": 3.229419249,
+}  # fmt: skip
+GROWTH = {
+    "i ~ x1": 0.6090661908, "i ~ x2": 0.6129236108, "s ~ x1": 0.2626537266, "s ~ x2": 0.517225568, "t1 ~~ t1": 0.5972268441,
+    "t2 ~~ t2": 0.6708000431, "t3 ~~ t3": 0.5994602284, "t4 ~~ t4": 0.5934636593, "i ~~ i": 1.0760776322,
+    "s ~~ s": 0.2192431076, "i ~~ s": 0.0879434054, "i ~ 1": 0.5861691936, "s ~ 1": 0.9584436328,
+}  # fmt: skip
+MEDIATION = {
+    "Y ~ X": 0.0363546521, "M ~ X": 0.4739150487, "Y ~ M": 0.7883192971, "Y ~~ Y": 0.8983461578, "M ~~ M": 1.0540770503,
+    "Y ~ 1": 0.1635826653, "M ~ 1": 0.0371540587,
+}  # fmt: skip
+GROWTH_TEXT = """
+i =~ 1*t1 + 1*t2 + 1*t3 + 1*t4
+s =~ 0*t1 + 1*t2 + 2*t3 + 3*t4
+i ~ x1 + x2
+s ~ x1 + x2
+t1 + t2 + t3 + t4 ~ 0*1
+i + s ~ 1
+"""
+MEDIATION_TEXT = """# direct effect
+Y ~ c*X
+# mediator
+M ~ a*X
+Y ~ b*M
+# indirect and total effect
+ab := a*b
+total := c + (a*b)
+"""
+MEANS = dict(zip(moments.HOLZINGER, moments.HOLZINGER_MEANS, strict=True))
+PUBLISHED = {
+    "Holzinger-Swineford": (THREE, moments.holzinger, HOLZINGER, -3737.744927),
+    "second order": (THREE + "g =~ visual + textual + speed", moments.holzinger, SECOND, -3737.744927),
+    "MIMIC": (THREE + "visual + textual + speed ~ ageyr + female", moments.holzinger, MIMIC, -3712.203507),
+    "growth": (GROWTH_TEXT, moments.growth, GROWTH, -2541.898581),
+    "mediation": (MEDIATION_TEXT, moments.mediation, MEDIATION, -281.060994),
+}
+"""Estimates and log-likelihoods by R's lavaan 0.6-14, those of the first and the last as its pages print them; intercepts of
+items without covariates are their means."""
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_likelihood_at_estimates_of_lavaan(name):
+    text, data, estimates, loglike = PUBLISHED[name]
+    problem = iclv.Model.from_text(text).bind(data())
+    values = {f"{q} ~ 1": m for q, m in MEANS.items()} | estimates
+    params = problem.vector({n: values[n] for n in problem.names})
+    found, score = problem.loglike(params), problem.score(params)
+    np.testing.assert_allclose(found, loglike, atol=2e-6)
+    # At the maximum: the estimates are lavaan's, to the tolerance of its search.
+    np.testing.assert_allclose(score, 0.0, atol=0.05)
+    rate = np.abs(np.asarray(score)) * np.abs(np.asarray(params))
+    assert rate.max() < 0.05
+
+
+def test_mediation_with_what_is_derived():
+    fit = iclv.Model.from_text(MEDIATION_TEXT).fit(moments.mediation(), progress=False)
+    table = fit.table()
+    np.testing.assert_allclose(
+        table.loc["ab", ["estimate", "se"]].astype(float), [0.3735963781, 0.0920484679], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        table.loc["total", ["estimate", "se"]].astype(float), [0.4099510302, 0.1247139365], rtol=1e-5
+    )
+    assert "Functions of parameters" in str(fit.summary())
+    measures = fit.fit_measures()
+    assert measures["df"] == 0
+    np.testing.assert_allclose(measures["chi2"], 0.0, atol=1e-6)
+    scores = fit.latent_scores()
+    np.testing.assert_allclose(scores["M"], moments.mediation()["M"], rtol=1e-10)
+    standard = fit.standardized()
+    # lavaan's std.all.
+    np.testing.assert_allclose(standard.loc["M ~ X", "std.all"], 0.418886, atol=1e-5)
+    assert standard.index.is_unique
+
+
+def test_missing_mediators_are_integrated_out():
+    data = moments.mediation()
+    data.loc[:9, "M"] = np.nan
+    data.loc[5:14, "Y"] = np.nan
+    data = data[data[["M", "Y"]].notna().any(axis=1)].reset_index(drop=True)
+    problem = iclv.Model.from_text(MEDIATION_TEXT).bind(data)
+    p = MEDIATION
+    found = np.asarray(problem.loglike_person(problem.vector({n: p[n] for n in problem.names})))
+    mean = np.stack([p["M ~ 1"] + p["M ~ X"] * data["X"], np.zeros(len(data))])
+    mean[1] = p["Y ~ 1"] + p["Y ~ X"] * data["X"] + p["Y ~ M"] * mean[0]
+    b, m, y = p["Y ~ M"], p["M ~~ M"], p["Y ~~ Y"]
+    spread = np.array([[m, b * m], [b * m, b * b * m + y]])
+    from scipy.stats import multivariate_normal
+
+    for i in range(len(data)):
+        values = data.loc[i, ["M", "Y"]].to_numpy(float)
+        seen = ~np.isnan(values)
+        truth = multivariate_normal.logpdf(values[seen], mean[seen, i], spread[np.ix_(seen, seen)])
+        np.testing.assert_allclose(found[i], truth, rtol=1e-9)
+
+
+def test_observed_outcomes_are_conditioned_on():
+    model = iclv.Model.from_text("f =~ x1 + x2 + x3\ny ~ f")
+    frame = model.simulate(
+        {"f =~ x2": 0.8, "f =~ x3": 1.2, "f ~~ f": 1.0, "y ~ f": 0.5, "y ~~ y": 0.3, "y ~ 1": 1.0}
+        | {f"x{i} ~ 1": 0.0 for i in (1, 2, 3)}
+        | {f"x{i} ~~ x{i}": 0.5 for i in (1, 2, 3)},
+        pd.DataFrame(index=range(50)),
+    )
+    with pytest.raises(ValueError, match="'y' is conditioned on in closed form"):
+        model.bind(frame, integration=iclv.GaussHermite(5))
+    with pytest.raises(ValueError, match="'y' is conditioned on in closed form"):
+        iclv.Model.from_text("f =~ x1 + x2 + x3\ny ~ f", ordered=["x1"]).bind(
+            frame.assign(x1=(frame["x1"] > 0).astype(int))
+        )
+
+    def utility(b, x, lv):
+        return {"a": b.att * lv.y, "b": 0.0}
+
+    with pytest.raises(ValueError, match="Use the column, x\\['y'\\]"):
+        iclv.Model.from_text("y ~ x", choice=iclv.Logit(utility, chosen="choice"))
