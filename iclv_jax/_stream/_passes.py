@@ -108,8 +108,8 @@ def _check_new(chunk: Chunk, person: str | None, seen: np.ndarray) -> np.ndarray
     again = np.isin(mine, seen)
     if again.any():
         raise ValueError(
-            f"{chunk.name}: person {ids.tolist()[int(np.argmax(again))]!r} stands in an earlier chunk too. All rows of a person "
-            "stand together: sort the data by person."
+            f"{chunk.name}: person {ids.tolist()[int(np.argmax(again))]!r} stands in an earlier chunk too. All rows of a "
+            "person stand together: sort the data by person."
         )
     return np.union1d(seen, mine)
 
