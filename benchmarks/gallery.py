@@ -1,8 +1,8 @@
 """Published models, refitted: log-likelihoods beside those that their programs print.
 
-`python benchmarks/gallery.py` runs the pages of `notebooks/gallery`, each of which is a script that leaves a `fit`, and writes
-`results/gallery.md` and `results/gallery.csv`. With `--write` it stores in the pages what they print. Names of pages run those
-alone and leave the other rows of the table as they are.
+`python benchmarks/gallery.py` runs the pages of `notebooks/gallery`, each of which is a script that leaves a `fit`, and
+writes `results/gallery.md` and `results/gallery.csv`. With `--write` it stores in the pages what they print. Names of pages
+run those alone and leave the other rows of the table as they are.
 """
 
 import argparse
@@ -20,7 +20,9 @@ import iclv_jax
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parent / "notebooks"
 RESULTS = HERE / "results"
-FACTS = re.compile(r"\A---\npublished: (?P<published>\S+)\nsource: (?P<source>[^\n]+)\n---\n\n# (?P<title>[^\n]+)\n")
+FACTS = re.compile(
+    r"\A---\npublished: (?P<published>\S+)\nsource: (?P<source>[^\n]+)\n---\n\n# (?P<title>[^\n]+)\n"
+)
 
 sys.path.insert(0, str(NOTEBOOKS))
 import pages  # noqa: E402
@@ -53,8 +55,8 @@ def write_table(rows):
     lines = [
         "# Published models, refitted",
         "",
-        f"`python benchmarks/gallery.py`, JAX {jax.__version__}, iclv_jax {iclv_jax.__version__}. *Seconds* are those of the "
-        "page, with whatever it compiles, on two shared cores.",
+        f"`python benchmarks/gallery.py`, JAX {jax.__version__}, iclv_jax {iclv_jax.__version__}. *Seconds* are those of "
+        "the page, with whatever it compiles, on two shared cores.",
         "",
         "| model | published by | parameters | published | here | difference | verdict | seconds |",
         "| --- | --- | ---: | ---: | ---: | ---: | --- | ---: |",
@@ -74,7 +76,9 @@ def stored():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help="pages, such as logit; all without any")
     parser.add_argument("--write", action="store_true", help="store what is printed in the pages")
     options = parser.parse_args()

@@ -49,6 +49,8 @@ html_css_files = ["site.css"]
 html_extra_path = ["llms.txt"]
 html_copy_source = False
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
+html_favicon = "_static/favicon.svg"
 html_theme_options = {
     "logo": {"text": "iclv_jax"},
     "navigation_with_keys": False,
@@ -92,6 +94,24 @@ def lists_stand_apart(lines: list[str]) -> list[str]:
     return made
 
 
+def remarks_end_lists(lines: list[str]) -> list[str]:
+    """A paragraph behind a list of parameters or attributes is a note, and none of them."""
+    made: list[str] = []
+    inside = False
+    for line, following in zip(lines, [*lines[1:], ""][: len(lines)], strict=True):
+        if following and set(following.strip()) == {"-"}:
+            inside = line.strip() in ("Parameters", "Attributes")
+        elif inside and begins_paragraph(line, made) and not indent(following):
+            made += ["Notes", "-----"]
+            inside = False
+        made.append(line)
+    return made
+
+
+def begins_paragraph(line: str, before: list[str]) -> bool:
+    return bool(line.strip()) and not indent(line) and not (before and before[-1].strip())
+
+
 def indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
@@ -103,7 +123,10 @@ def bars_are_bars(line: str) -> str:
 
 
 def process_docstring(app, what, name, obj, options, lines) -> None:
-    lines[:] = lists_stand_apart(fences_to_blocks([bars_are_bars(line) for line in lines]))
+    steps = (fences_to_blocks, remarks_end_lists, lists_stand_apart)
+    lines[:] = [bars_are_bars(line) for line in lines]
+    for step in steps:
+        lines[:] = step(lines)
 
 
 def link_measurements(app, name, source) -> None:

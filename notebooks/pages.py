@@ -1,8 +1,8 @@
 """Runs the python blocks of a page, in order and in one namespace, and holds what they print against the page.
 
-A block fenced as `python` runs, and what it prints, with the value of its last expression as in a console, stands in a block
-fenced as `text` right behind it. Numbers may differ by two in the last digit that is shown; a line of three dots leaves lines
-out. Code that is only to be read is fenced as `py`.
+A block fenced as `python` runs, and what it prints, with the value of its last expression as in a console, stands in a
+block fenced as `text` right behind it. Numbers may differ by two in the last digit that is shown; a line of three dots
+leaves lines out. Code that is only to be read is fenced as `py`.
 
     python notebooks/pages.py notebooks/howto/panel_mixed_logit.md            # run and compare
     python notebooks/pages.py --write notebooks/howto/panel_mixed_logit.md    # run and store what was printed
@@ -136,7 +136,9 @@ def pages() -> list[Path]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pages", nargs="*", type=Path, help="pages to run; all without any")
     parser.add_argument("--write", action="store_true", help="store what is printed in the pages")
     options = parser.parse_args()

@@ -359,7 +359,7 @@ REFUSED = {
         "values", lambda: guarded(plain, filled=False), "'t1' is missing .* although the alternative 1"
     ),
     "an item too large to be squared": Refused(
-        "values", lambda: mimic().bind(data().assign(q1=1e150 * data().q1)), "'q1' holds .* too large"
+        "values", lambda: mimic().bind(data().assign(q1=1e150 * data().q1)), "'q1' has the value .* too large"
     ),
     "a covariate too large to be squared": Refused(
         "values", lambda: mimic().bind(data().assign(age=-1e200)), "'age' holds -1e\\+200 .* too large"

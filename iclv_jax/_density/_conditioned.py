@@ -82,7 +82,8 @@ class Conditioned(System):
         """Eta given the person's items."""
         items = [(cells[section], person.data[at]) for section, at in self.stacks]
         mean, factor = reduced_form(structural(cells), person.covariates)
-        return (condition_exactly if self.exact else condition)(mean, factor, items)
+        levels = [_level(part, person.covariates) for part, _ in items]
+        return (condition_exactly if self.exact else condition)(mean, factor, levels, items)
 
     def world(self, cells: CellTree, person: Person, shocks: Shocks) -> tuple[World, Scalar]:
         given, at = self.given(cells, person), np.array(self.drawn, int)
@@ -128,11 +129,14 @@ def _level(cells: Arrays, covariates: Float[Array, " covariate"]) -> Float[Array
 
 
 def condition(
-    mean: Float[Array, " moved"], factor: Float[Array, "moved moved"], items: list[tuple[Arrays, Data]]
+    mean: Float[Array, " moved"],
+    factor: Float[Array, "moved moved"],
+    levels: list[Array],
+    items: list[tuple[Arrays, Data]],
 ) -> Conditional:
-    """Eta given normal items, each stack as its cells and data."""
+    """Eta given normal items, each stack as its cells and data; `levels` are their means where eta is zero."""
     size = mean.shape[0]
-    parts = [_information(c, d, covariates, mean, factor) for c, d in items]
+    parts = [_information(c, d, level, mean, factor) for level, (c, d) in zip(levels, items, strict=True)]
     inverse, log_determinant = precision(sum((part.of_shocks for part in parts), jnp.eye(size)))
     pull = sum((part.pull for part in parts), jnp.zeros(size))
     shock = inverse @ pull
@@ -153,10 +157,10 @@ class Information(NamedTuple):
     of_shocks: Float[Array, "moved moved"]
 
 
-def _information(cells: Arrays, data: Data, covariates: Array, mean: Array, factor: Array) -> Information:
+def _information(cells: Arrays, data: Data, level: Array, mean: Array, factor: Array) -> Information:
     size, observed = mean.shape[0], data.occurs
     loadings = jnp.pad(cells["loadings"], ((0, 0), (0, size - cells["loadings"].shape[1])))
-    residual = jnp.where(observed, data.outcome - _level(cells, covariates) - loadings @ mean, 0.0)
+    residual = jnp.where(observed, data.outcome - level - loadings @ mean, 0.0)
     design = loadings @ factor
     if RESIDUAL in cells:
         inverse, log_determinant = precision_of(cells, observed)
@@ -172,17 +176,19 @@ def _information(cells: Arrays, data: Data, covariates: Array, mean: Array, fact
 
 
 def condition_exactly(
-    mean: Float[Array, " moved"], factor: Float[Array, "moved moved"], items: list[tuple[Arrays, Data]]
+    mean: Float[Array, " moved"],
+    factor: Float[Array, "moved moved"],
+    levels: list[Array],
+    items: list[tuple[Arrays, Data]],
 ) -> Conditional:
     """The same in the space of the items, whose covariance is not singular where some have no error."""
     size = mean.shape[0]
     loadings = jnp.concatenate([c["loadings"] for c, _ in items])
     loadings = jnp.pad(loadings, ((0, 0), (0, size - loadings.shape[1])))
-    intercepts = jnp.concatenate([c["intercept"] for c, _ in items])
     values = jnp.concatenate([d.outcome for _, d in items])
     seen = jnp.concatenate([d.occurs for _, d in items])
     errors = block_diag(*(jnp.diag(c["variance"]) + c.get(RESIDUAL, 0.0) for c, _ in items))
-    residual = jnp.where(seen, values - intercepts - loadings @ mean, 0.0)
+    residual = jnp.where(seen, values - jnp.concatenate(levels) - loadings @ mean, 0.0)
     spread = factor @ factor.T
     whole, crossed = loadings @ spread @ loadings.T + errors, jnp.where(seen, spread @ loadings.T, 0.0)
     both = seen[:, None] & seen[None, :]

@@ -34,12 +34,12 @@ def from_text(
     ----------
     text
         Statements by line or between semicolons; `#` and `!` begin comments. `visual =~ x1 + x2` measures (a latent
-        variable on the right makes a higher-order factor), `visual ~ age + textual` regresses, `a ~~ b` covaries (latent
-        variables, or residuals of continuous items), `x1 ~ 1` is an intercept, `u1 | t1 + t2` are thresholds,
-        `ab := a*b` reports a function of labelled parameters with its standard error, and `a == b`, `a == 2*b`, `a > 0`,
-        `a < 1` constrain them. In front of a term stand `0.5*` (fixed), `NA*` (free), `a*` (a label: equal labels are
-        equal parameters), `equal("f=~x1")*`, `start(0.8)*`, `lower(0)*`, `upper(1)*`. Names that are no words stand
-        between backquotes.
+        variable on the right makes a higher-order factor), `visual ~ age + textual` and `x3 ~ sex` regress, `a ~~ b`
+        covaries (latent variables, or residuals of continuous items), `x1 ~ 1` is an intercept, `u1 | t1 + t2` are
+        thresholds, `ab := a*b` reports a function of labelled parameters with its standard error, and `a == b`, `a == 2*b`,
+        `a > 0`, `a < 1` constrain them. In front of a term stand `0.5*` (fixed), `NA*` (free), `a*` (a label: equal labels
+        are equal parameters), `equal("f=~x1")*`, `start(0.8)*`, `lower(0)*`, `upper(1)*`. An outcome that no latent
+        variable has as an item is `Observed`. Names that are no words stand between backquotes.
     ordered
         Items that are ordered, or True for all; those with thresholds in the text are anyway. Unlike lavaan's limited
         information, the likelihood is that of all answers; the response behind the levels has a residual variance of 1.
@@ -102,12 +102,14 @@ def to_text(model: Any) -> str:
     return write(model.spec)
 
 
-def items_of(items: Mapping[str, Item], link: str, missing: Given[Sequence[Level]]) -> list[Indicator]:
+def items_of(
+    items: Mapping[str, Item], link: Given[Literal["probit", "logit"]], missing: Given[Sequence[Level]]
+) -> list[Indicator]:
     """Continuous items, and ordered ones with thresholds of their own."""
     return [_item(item, link, missing) for item in items.values()]
 
 
-def _item(item: Item, link: str, missing: Given[Sequence[Level]]) -> Indicator:
+def _item(item: Item, link: Given[Literal["probit", "logit"]], missing: Given[Sequence[Level]]) -> Indicator:
     if item.ordered:
         return Ordered(
             item.column,

@@ -97,10 +97,19 @@ def check_varied(item: Indicator, kind: str, values: Sequence[Level]) -> None:
         )
 
 
+LARGEST = 1e100
+"""Beyond it moments of an item overflow."""
+
+
 def check_numeric(column: str, values: Sequence[Level], people: Sequence[Level]) -> None:
     for value, person in zip(values, people, strict=True):
         if not is_number(value) or not np.isfinite(float(value)):
             raise ValueError(
                 f"Item {column!r} has the value {value!r} for person {person!r}, which is not a finite "
                 "number. Codes that mean 'no answer' go into `missing=`."
+            )
+        if abs(float(value)) > LARGEST:
+            raise ValueError(
+                f"Item {column!r} has the value {value!r} for person {person!r}, which is too large to be squared and "
+                "summed. Correct it, or count in larger units."
             )

@@ -55,6 +55,19 @@ from iclv_jax._report._table import table
 class Fit:
     """Maximum (penalised) likelihood estimates with everything that follows from them. Names follow statsmodels.
 
+    By question:
+
+    * What was found: `summary`, `report`, `params`, `all_params`, `table`, `llf`, `components`, `aic`, `bic`, `nobs`,
+      `converged`.
+    * How sure is it: `bse`, `tvalues`, `pvalues`, `conf_int`, `cov_params`, `standard_errors`, `compare_covariances`,
+      `bootstrap`, `profile`, `correlations`, `eigenvalues`, `delta`, `sensitivity`.
+    * Is it true: `wald_test`, `t_test`, `lr_test`, `lm_test`, `modification_indices`, `fit_measures`, `goodness_of_fit`,
+      `cross_validate`, `choice_fit`, `hit_rate`, `shares`, `diagnose`, `integration_report`, `trace`.
+    * What does it say of choices: `predict`, `elasticities`, `marginal_effects`, `willingness_to_pay`, `scenario`.
+    * What does it say of people and attitudes: `individual_parameters`, `latent_scores`, `class_probabilities`,
+      `predict_items`, `effects`, `standardized`, `reliability`.
+    * Where does it go: `save`, `to_latex`, `to_csv`, `to_excel`, `to_dict`, and the pictures of `iclv.plot`.
+
     Attributes
     ----------
     problem

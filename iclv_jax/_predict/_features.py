@@ -75,7 +75,8 @@ def _levels(core: Core, block: Items) -> int:
 
     def levels(theta: Array) -> Array:
         part = core.structure.map.dense(theta)[block.name]
-        return block.expected_at(part, jnp.zeros(len(block.items))).levels
+        index = block.index(part, jnp.zeros(block.latents), jnp.zeros(core.person.covariates.shape[1]))
+        return block.expected_at(part, index).levels
 
     return jax.eval_shape(levels, jnp.zeros(core.structure.map.cells)).shape[-1]
 

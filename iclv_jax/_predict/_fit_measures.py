@@ -103,8 +103,8 @@ def _implied(
     crossed = np.asarray(moments.crossed)
     cells = structure.map.dense(structure.map.theta(core.constants, params))
     eta = reduced_form(cells[LATENT], jnp.asarray(centre))[0]
-    intercepts = np.concatenate([np.asarray(cells[block.name]["intercept"]) for block in structure.items])
-    expected = intercepts + np.asarray(m.loadings) @ np.asarray(eta)
+    x, parts = jnp.asarray(centre), [(block, cells[block.name]) for block in structure.items]
+    expected = np.concatenate([np.asarray(p["intercept"] + b.index(p, eta, x)) for b, p in parts])
     return np.block([[np.asarray(moments.items), crossed], [crossed.T, covariates]]), expected
 
 

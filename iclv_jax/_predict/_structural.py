@@ -122,8 +122,12 @@ def reliability(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
 def _reliability(fit: Estimated, cov: str | None, at: int | None) -> pd.DataFrame:
     order, items, _ = _names_of_axes(fit)
     of = {i.column: tuple(i.of) for i in fit.problem.spec.indicators}
-    own = np.array([[float(of[q] == (name,)) for name in order] for q in items])
-    normal = np.array([next(i for i in fit.problem.spec.indicators if i.column == q).normal for q in items])
+    own = np.array([[float(of[q] == (name,)) for name in order] for q in items]).reshape(
+        len(items), len(order)
+    )
+    normal = np.array(
+        [next(i for i in fit.problem.spec.indicators if i.column == q).normal for q in items], bool
+    )
     raw = ~((own > 0.0) & ~normal[:, None]).any(axis=0)
     spread = jnp.asarray(_spread_of_covariates(fit, at))
     values, slopes = _with_slopes(fit, at, reliabilities, spread, jnp.asarray(own), jnp.asarray(raw))

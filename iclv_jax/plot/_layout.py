@@ -54,7 +54,8 @@ def layout(problem: Problem, table: pd.DataFrame, items: bool) -> Layout:
     """Covariates to the left, latent variables in columns by causal order, each in a horizontal band of its own with
     its items to the right; the choice after the last latent variable, in a band of its own where its arrows are short."""
     spec, levels = problem.spec, problem.panel.levels
-    own = {n: [i.column for i in spec.indicators if items and i.of[:1] == (n,)] for n in spec.order}
+    drawn = [i for i in spec.indicators if items and not i.exact]
+    own = {n: [i.column for i in drawn if i.of[:1] == (n,)] for n in spec.order}
     heights: dict[str | None, float] = {n: ROW * max(len(own[n]), FEWEST) for n in spec.order}
     named = (table["block"] == "choice") & (table["role"] != "weight")
     chosen = [str(n) for n in table.index[named]] if spec.choices else []
