@@ -1,9 +1,11 @@
 """More people and more fits: memory and time of a pass by the number of people, and a bootstrap by workers.
 
 People make five binary choices each, with a normal coefficient of price and five nodes of Gauss-Hermite at each posterior.
-Every number of people is a process of its own, whose largest memory is noted after each step; times are medians of three
-after compilation. The bootstrap draws from 2,000 people of the same model, in this process and by one and two others, whose
-start and compilation count. Writes `results/scale.md` and `scale.csv`.
+Every number of people is a process of its own, whose largest memory is noted after each step (`data` counts from its start,
+imports included); times are medians of three after compilation.
+
+The bootstrap draws from 2,000 people of the same model, in this process and by one and two others, whose start and
+compilation count. Writes `results/scale.md` and `scale.csv`; without the bootstrap with `--samples 0`.
 
     python benchmarks/scale.py
     python benchmarks/scale.py --people 10000 100000 1000000 --device gpu
@@ -118,7 +120,8 @@ def bootstraps(samples):
 
 
 def written(passes, fits, samples, platform, device):
-    lines = ["# Cost by people and by workers", "", __doc__.split("\n\n")[1].replace("\n", " "), ""]
+    about = [part.replace("\n", " ") for part in __doc__.split("\n\n")]
+    lines = ["# Cost by people and by workers", "", about[1], ""]
     lines += [
         f"{device} ({platform}), {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the end: with more "
         "load than cores, times say little beyond ratios within a column.",
@@ -130,7 +133,7 @@ def written(passes, fits, samples, platform, device):
         cells = " | ".join(f"{found[s][0]:.3f} | {found[s][1]:.2f}" for s in NAMES)
         lines.append(f"| {people:,} | {devices or 1} | {cells} |")
     if fits:
-        lines += ["", f"A bootstrap of {samples} samples of {RESAMPLED:,} people:", ""]
+        lines += ["", about[2], "", f"A bootstrap of {samples} samples of {RESAMPLED:,} people:", ""]
         lines += ["| workers | seconds | largest difference of an estimate |", "|---|---:|---:|"]
         lines += [f"| {f['workers']} | {f['seconds']:.1f} | {f['largest difference']:.1g} |" for f in fits]
     (RESULTS / "scale.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

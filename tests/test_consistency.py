@@ -5,15 +5,17 @@ import pandas as pd
 import pytest
 
 import iclv_jax as iclv
+from iclv_jax._predict import _consistency as consistency
+from iclv_jax._predict._simulate import draw_answers
 
-PEOPLE, ROWS = 80, 8
+PEOPLE, ROWS = 60, 6
 
 
 @pytest.fixture(scope="module")
 def data():
     rng = np.random.default_rng(5)
     frame = pd.DataFrame({"id": np.repeat(np.arange(PEOPLE), ROWS), "x": rng.normal(size=PEOPLE * ROWS)})
-    taste = np.repeat(rng.normal(0.5, 3.0, PEOPLE), ROWS)
+    taste = np.repeat(rng.normal(0.5, 1.5, PEOPLE), ROWS)
     frame["y"] = np.where(rng.logistic(size=len(frame)) < taste * frame.x, "a", "b")
     return frame
 
@@ -35,14 +37,19 @@ def test_an_accurate_integral(model, data):
     assert "Consistency" in str(found) and "10 data sets" in str(found)
 
 
-def test_too_few_draws_from_the_prior(model, data):
-    with pytest.warns(UserWarning, match="carry weight"):
-        fit = model.fit(
-            data, person="id", progress=False, integration=iclv.MonteCarlo(4, seed=2), accuracy=None
-        )
+def test_data_of_other_parameters_show_as_bias(model, data, monkeypatch):
+    """As if the density, the simulation or the integral had another constant in it."""
+    fit = model.fit(data, person="id", progress=False, integration=iclv.GaussHermite(15))
+    shift = np.where(np.array(fit.names) == "asc", 0.5, 0.0)
+
+    def elsewhere(problem, params, seed):
+        return draw_answers(problem, params + shift, seed)
+
+    monkeypatch.setattr(consistency, "draw_answers", elsewhere)
     found = fit.check_consistency(samples=10, seed=1)
-    assert found.p < 1e-4
-    assert any("not zero" in note for note in found.notes)
+    assert found.p < 1e-6
+    assert found.table.loc["asc", "bias"] == pytest.approx(0.5, rel=0.3)
+    assert any("not zero" in note for note in found.notes) and any("asc" in note for note in found.notes)
 
 
 def test_what_it_cannot_do(model, data):

@@ -236,6 +236,14 @@ MIMIC = {
     "x3 ~ 1": 2.9479294083, "x4 ~ 1": 5.8258515302, "x5 ~ 1": 7.4194008483, "x6 ~ 1": 4.7316760961,
     "x7 ~ 1": 2.1658880965, "x8 ~ 1": 3.0962893729, "x9 ~ 1": 3.229419249,
 }  # fmt: skip
+DIRECT = {
+    "visual =~ x2": 0.5865105464, "visual =~ x3": 0.7199374468, "textual =~ x5": 1.124167345,
+    "textual =~ x6": 0.9342821429, "visual ~ ageyr": -0.0786157099, "textual ~ visual": 0.5160977875,
+    "x3 ~ female": -0.3325479304, "x1 ~~ x4": 0.0674865215, "x1 ~~ x1": 0.5830624109, "x2 ~~ x2": 1.115848648,
+    "x3 ~~ x3": 0.8334299982, "x4 ~~ x4": 0.3788819227, "x5 ~~ x5": 0.4410843953, "x6 ~~ x6": 0.3545921163,
+    "visual ~~ visual": 0.7662793197, "textual ~~ textual": 0.7584379442, "x1 ~ 1": 5.957512805, "x2 ~ 1": 6.687302896,
+    "x3 ~ 1": 3.157252131, "x4 ~ 1": 3.588227857, "x5 ~ 1": 4.933327139, "x6 ~ 1": 2.678237269,
+}  # fmt: skip
 GROWTH = {
     "i ~ x1": 0.6090661908, "i ~ x2": 0.6129236108, "s ~ x1": 0.2626537266, "s ~ x2": 0.517225568, "t1 ~~ t1": 0.5972268441,
     "t2 ~~ t2": 0.6708000431, "t3 ~~ t3": 0.5994602284, "t4 ~~ t4": 0.5934636593, "i ~~ i": 1.0760776322,
@@ -253,6 +261,14 @@ s ~ x1 + x2
 t1 + t2 + t3 + t4 ~ 0*1
 i + s ~ 1
 """
+DIRECT_TEXT = """
+visual =~ x1 + x2 + x3
+textual =~ x4 + x5 + x6
+visual ~ ageyr
+textual ~ visual
+x3 ~ female
+x1 ~~ x4
+"""
 MEDIATION_TEXT = """# direct effect
 Y ~ c*X
 # mediator
@@ -267,6 +283,7 @@ PUBLISHED = {
     "Holzinger-Swineford": (THREE, moments.holzinger, HOLZINGER, -3737.744927),
     "second order": (THREE + "g =~ visual + textual + speed", moments.holzinger, SECOND, -3737.744927),
     "MIMIC": (THREE + "visual + textual + speed ~ ageyr + female", moments.holzinger, MIMIC, -3712.203507),
+    "direct effect": (DIRECT_TEXT, moments.holzinger, DIRECT, -2513.781578),
     "growth": (GROWTH_TEXT, moments.growth, GROWTH, -2541.898581),
     "mediation": (MEDIATION_TEXT, moments.mediation, MEDIATION, -281.060994),
 }

@@ -102,12 +102,14 @@ def to_text(model: Any) -> str:
     return write(model.spec)
 
 
-def items_of(items: Mapping[str, Item], link: str, missing: Given[Sequence[Level]]) -> list[Indicator]:
+def items_of(
+    items: Mapping[str, Item], link: Given[Literal["probit", "logit"]], missing: Given[Sequence[Level]]
+) -> list[Indicator]:
     """Continuous items, and ordered ones with thresholds of their own."""
     return [_item(item, link, missing) for item in items.values()]
 
 
-def _item(item: Item, link: str, missing: Given[Sequence[Level]]) -> Indicator:
+def _item(item: Item, link: Given[Literal["probit", "logit"]], missing: Given[Sequence[Level]]) -> Indicator:
     if item.ordered:
         return Ordered(
             item.column,

@@ -110,6 +110,6 @@ def check_numeric(column: str, values: Sequence[Level], people: Sequence[Level])
             )
         if abs(float(value)) > LARGEST:
             raise ValueError(
-                f"Item {column!r} has the value {value!r} for person {person!r}, which is too large to be squared and summed. "
-                "Correct it, or count in larger units."
+                f"Item {column!r} has the value {value!r} for person {person!r}, which is too large to be squared and "
+                "summed. Correct it, or count in larger units."
             )

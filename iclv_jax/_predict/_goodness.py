@@ -16,7 +16,7 @@ from iclv_jax._inference._refits import refit as fitted_again
 from iclv_jax._integration._rule import check_count
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict._residuals import Look, Looker, standardised, with_person
-from iclv_jax._predict._simulate import draw_answers
+from iclv_jax._predict._simulate import check_redrawn, draw_answers
 from iclv_jax._problem import Problem
 from iclv_jax._tables import Report, Section, Tabular, loglike, number, probability
 
@@ -118,6 +118,7 @@ def goodness_of_fit(
     """
     check_seed(seed)
     check_count(samples, "samples")
+    check_redrawn(fit.problem.spec)
     penalties = smooth_penalties(fit, "goodness_of_fit(refit=True)") if refit else None
     problem, looker = fit.problem, Looker(fit.problem)
     looks = [looker.look(problem.core.person, fit.estimates)]

@@ -80,7 +80,7 @@ def simulate(
 def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
     """The people of a problem with other answers, drawn at `params`: same covariates, situations, alternatives on
     offer, and missing answers. ValueError where it is not known who would have been lost from sight."""
-    _check_seen(problem.spec)
+    check_redrawn(problem.spec)
     core, people = problem.core, problem.core.person
     shape = structure(problem.spec, problem.table)
     answers = _draw(shape, core.constants, params, people, seed)
@@ -91,7 +91,8 @@ def draw_answers(problem: Problem, params: Array, seed: int) -> Person:
     return people._replace(data=data)
 
 
-def _check_seen(spec: Spec) -> None:
+def check_redrawn(spec: Spec) -> None:
+    """Refuse to draw data like these where it is not known who would have been lost from sight."""
     for item in spec.indicators:
         if item.flag is not None:
             raise ValueError(

@@ -14,7 +14,6 @@ MEASUREMENT = {
     "threshold": "thresholds",
     "slope": "regressions",
     "effect": "regressions",
-    "effect": "regressions",
     "covariance": "residual covariances",
 }
 KINDS = (

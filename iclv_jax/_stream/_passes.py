@@ -107,9 +107,10 @@ def _check_new(chunk: Chunk, person: str | None, seen: np.ndarray) -> np.ndarray
     mine = pd.util.hash_pandas_object(ids, index=False).to_numpy()
     again = np.isin(mine, seen)
     if again.any():
+        who = ids.tolist()[int(np.argmax(again))]
         raise ValueError(
-            f"{chunk.name}: person {ids.iloc[int(np.argmax(again))]!r} stands in an earlier chunk too. All rows of a person "
-            "stand together: sort the data by person."
+            f"{chunk.name}: person {who!r} stands in an earlier chunk too. All rows of a person stand together: sort "
+            "the data by person."
         )
     return np.union1d(seen, mine)
 

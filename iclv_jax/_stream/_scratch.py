@@ -1,10 +1,12 @@
 """Arrays of chunks of people in a folder that goes when nobody needs it any more."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
+from weakref import finalize
 
 import jax
 import numpy as np
@@ -27,7 +29,8 @@ class Scratch:
     """One file for each chunk, read ahead by a thread."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="iclv_jax_")
+        self._folder = Path(tempfile.mkdtemp(prefix="iclv_jax_"))
+        finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._trees: dict[str, jax.tree_util.PyTreeDef] = {}
 
     def put(self, name: str, tree: Kept) -> None:
@@ -57,4 +60,4 @@ class Scratch:
             self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
-        return Path(self._folder.name) / f"{name}.npy"
+        return self._folder / f"{name}.npy"
