@@ -42,7 +42,7 @@ class Block:
 def blocks(text: str) -> list[Block]:
     """The python blocks of a page."""
     fences, found = list(FENCE.finditer(text)), []
-    for fence, following in zip(fences, [*fences[1:], None], strict=True):
+    for fence, following in zip(fences, [*fences[1:], None][: len(fences)], strict=True):
         if fence[1] != "python":
             continue
         behind = following is not None and following[1] == "text"

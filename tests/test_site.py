@@ -73,7 +73,10 @@ def test_the_site_builds_without_warnings(tmp_path):
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-d", str(tmp_path / "trees"), str(FOLDER)]
     built = subprocess.run([*command, str(tmp_path / "site" / "html")], capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
-    for path in (tmp_path / "site" / "html").rglob("*.html"):
+    html = tmp_path / "site" / "html"
+    for path in html.rglob("*.html"):
+        if html / "_static" in path.parents:  # templates of the theme
+            continue
         assert _broken(path) == [], path.name
 
 
