@@ -176,7 +176,9 @@ def _of_pattern(left: _Left, person: Person, weights: Array) -> list[Array]:
     if len(patterns) == 1:
         return [weights]
     occurs = jnp.concatenate([d.occurs for d in person.data[: len(left.system.stacks)]], axis=1)
-    return [jnp.where((occurs == np.array(pattern)).all(axis=1), weights, 0.0) for pattern in patterns]
+    return [
+        jnp.where((occurs == np.array(pattern)[None, :]).all(axis=1), weights, 0.0) for pattern in patterns
+    ]
 
 
 def _first_moments(core: Core, left: _Left) -> tuple[list[Scalar], list[Array]]:
@@ -198,7 +200,7 @@ def _sums(core: Core, left: _Left, params: Params, mean: list[Array]) -> list[_S
     live, none = len(left.layout.live), jnp.zeros(())
 
     def one(known: Array, about: Array, at: CellTree, person: Person, nodes: Nodes, weights: Array) -> _Sums:
-        apart = known - about
+        apart = known - about[None, :]
         square = (apart * weights[:, None]).T @ apart
         if not choices:
             return _Sums(none, none, jnp.zeros(live), jnp.zeros((live, live)), square)
@@ -232,10 +234,10 @@ def _points(
     spread = jnp.where(spread > 0.0, spread, 1.0)
     lengths, axes = jnp.linalg.eigh(square / jnp.outer(spread, spread))
     # Of a matrix of products: what is below zero is rounding.
-    arms = spread[:, None] * axes * jnp.sqrt(jnp.maximum(lengths, 0.0))
+    arms = spread[:, None] * axes * jnp.sqrt(jnp.maximum(lengths, 0.0))[None, :]
     weight = count / (size + 1)
     scale = jnp.sqrt(jnp.where(weight > 0.0, weight, 1.0))
-    return mean + (_simplex(size) @ arms.T) / scale, weight
+    return mean[None, :] + (_simplex(size) @ arms.T) / scale, weight
 
 
 def _simplex(size: int) -> np.ndarray:
