@@ -62,8 +62,9 @@ class Answers:
         try:
             first, *lines = map(json.loads, whole.splitlines())
             theirs = first["facts"] if first["kind"] == KIND else None
-            found = {
-                line["task"]: {key: _array(value) for key, value in line["answer"].items()} for line in lines
+            found: dict[str, Answer] = {
+                str(line["task"]): {key: _array(value) for key, value in line["answer"].items()}
+                for line in lines
             }
         except (ValueError, KeyError, TypeError):
             theirs, found = None, {}

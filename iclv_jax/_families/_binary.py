@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,8 @@ from iclv_jax._spec import Cells, Declared, Expected, Indicator, Parameter, one
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._standardized import Predictor
 
-STARTS = {"guessing": 0.15, "slipping": 0.05}
+Asymptote = Literal["guessing", "slipping"]
+STARTS: dict[Asymptote, float] = {"guessing": 0.15, "slipping": 0.05}
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Binary(Indicator):
         return "+".join(["logit", *self._asymptotes])
 
     @property
-    def _asymptotes(self) -> list[str]:
+    def _asymptotes(self) -> list[Asymptote]:
         return [field for field in STARTS if getattr(self, field)]
 
     @property
@@ -117,7 +118,7 @@ class Binary(Indicator):
             parameters.append(
                 Parameter(
                     f"{q}.{field}", "measurement", field, STARTS[field], meaning, owner=q, bounds=(0.0, 1.0)
-                )  # pyright: ignore[reportArgumentType]
+                )
             )
             cells.append(Cells(field, (), (one(f"{q}.{field}"),)))
         return Declared(tuple(parameters), tuple(cells))

@@ -105,11 +105,11 @@ class Invariance(Tabular):
         return Report("Measurement invariance", self._facts(), columns, (Section("", rows),), self._notes())
 
     def _row(self, step: str, indexed: bool) -> tuple[str, ...]:
-        m, test = self.measures.loc[step], ("", "", "")
+        m, test = self.measures.loc[step].to_dict(), ("", "", "")
         chi2 = (fixed(m["chi2"], 2), f"{m['df']:.0f}") if indexed else ()
         more = (fixed(m["cfi"], 3), fixed(m["rmsea"], 3)) if indexed else ()
         if step in self.tests.index:
-            t = self.tests.loc[step]
+            t = self.tests.loc[step].to_dict()
             test = (fixed(t["statistic"], 2), f"{t['df']:.0f}", probability(t["p"]))
         counted = f"{m['parameters']:.0f}"
         return (step, counted, loglike(m["loglike"]), *chi2, *more, *test, fixed(m["bic"], 1))

@@ -6,11 +6,14 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from iclv_jax._base._types import Array, Given, PyTree
 
 AXIS = "people"
+Device: TypeAlias = Any
+"""A device of JAX, whose type has no public name."""
 Devices: TypeAlias = str | int | Sequence[Any] | Mesh | None
 
 
@@ -38,7 +41,7 @@ def mesh_of(devices: Given[Devices]) -> Mesh | None:
     return Mesh(np.array(found), (AXIS,))
 
 
-def _first(count: int) -> list[jax.Device]:
+def _first(count: int) -> list[Device]:
     there = jax.local_devices()
     if not 1 <= count <= len(there):
         more = ""
@@ -53,13 +56,13 @@ def _first(count: int) -> list[jax.Device]:
     return there[:count]
 
 
-def _unknown(devices: object) -> list[jax.Device]:
+def _unknown(devices: object) -> list[Device]:
     raise ValueError(
         f"devices= is 'all', a number of devices, a list of them from jax.local_devices(), or a Mesh, not {devices!r}."
     )
 
 
-def _named(devices: Sequence[jax.Device]) -> str:
+def _named(devices: Sequence[Device]) -> str:
     return ", ".join(str(d) for d in devices[:8]) + (", ..." if len(devices) > 8 else "")
 
 
@@ -80,7 +83,7 @@ def spread(arrays: PyTree, mesh: Mesh | None) -> PyTree:
         if short:
             fill = np if isinstance(array, np.ndarray) else jnp
             array = fill.concatenate([array, fill.repeat(array[-1:], short, axis=0)])
-        traced = isinstance(array, jax.core.Tracer)
+        traced = isinstance(array, Tracer)
         return jax.lax.with_sharding_constraint(array, cut) if traced else jax.device_put(array, cut)
 
     return jax.tree.map(one, arrays)

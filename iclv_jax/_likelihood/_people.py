@@ -169,8 +169,9 @@ class People(eqx.Module):
         return replace(self, held=self.held._replace(**arrays))
 
     def _run(self, local: Callable[..., Any], arrays: Any, shared: tuple[Any, ...], summed: bool) -> Any:
-        here = self.mesh is None
-        return local(arrays, shared) if here else over(self.mesh, local, arrays, shared, summed)
+        if self.mesh is None:
+            return local(arrays, shared)
+        return over(self.mesh, local, arrays, shared, summed)
 
     def _classes(self, others: Sequence[Any], weighted: bool = False) -> list[tuple[Held, Sequence[Any]]]:
         """The classes of people, with arrays as long as their longest panel, and other arrays over people; those that are

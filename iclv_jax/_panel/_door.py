@@ -55,7 +55,7 @@ def _named(name: str, frame: Any, argument: str) -> pd.DataFrame:
 
 
 def _column(values: "nw.Series[Any]", nw: Any) -> pd.Series:
-    kind = values.dtype
+    kind: Any = values.dtype
     gaps = values.null_count() > 0
     if isinstance(kind, nw.Enum):
         return pd.Series(pd.Categorical(values.to_list(), categories=list(kind.categories), ordered=True))

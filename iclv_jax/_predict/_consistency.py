@@ -95,7 +95,7 @@ def check_consistency(fit: Maximum, samples: Given[int] = 20, seed: Given[int] =
     if fit.penalties is not None:
         raise ValueError("check_consistency is about maximum likelihood, and this fit has penalties.")
     names = list(fit.names)
-    covariance = fit.cov_params("hessian").loc[names, names].to_numpy()
+    covariance = fit.covariance("hessian").matrix
     moving = np.flatnonzero(np.isfinite(np.diagonal(covariance)) & (np.diagonal(covariance) > 0.0))
     mean, spread = _scores(fit, samples, seed)
     mean, spread = mean[moving], spread[np.ix_(moving, moving)]

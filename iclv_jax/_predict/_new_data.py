@@ -88,12 +88,12 @@ def sight(
         if given == "nothing":
             return Sight(prior_view(problem, choice, draws), problem.panel)
         return Sight(posterior_view(problem, problem.core.person, params, given, choice), problem.panel)
-    data, people = as_pandas_frames(data), as_pandas_frames(people, "people")
-    panel = read_new(problem, data, people, ())
+    frames, of_people = as_pandas_frames(data), as_pandas_frames(people, "people")
+    panel = read_new(problem, frames, of_people, ())
     asked = on(problem, panel)
     if given == "nothing":
         return Sight(prior_view(asked, choice, draws), panel)
-    known = on(problem, read_new(problem, data, people, OUTCOMES[given]))
+    known = on(problem, read_new(problem, frames, of_people, OUTCOMES[given]))
     return Sight(posterior_view(known, asked.core.person, params, given, choice), panel)
 
 
@@ -136,7 +136,7 @@ def _weighted(panel: Panel, weights: np.ndarray) -> Panel:
     return replace(panel, weights=weights)
 
 
-def _has(column: str, data: pd.DataFrame, people: pd.DataFrame | None) -> bool:
+def _has(column: str, data: Given[AnyFrames], people: pd.DataFrame | None) -> bool:
     return any(isinstance(f, pd.DataFrame) and column in f.columns for f in (data, people))
 
 

@@ -118,11 +118,11 @@ def search(
         raise ValueError(f"measure= is one of {', '.join(map(repr, known))}, not {measure!r}.")
     for name, value in (("points", points), ("folds", folds)):
         check_count(value, name)
-    data, people = as_pandas_frames(data), as_pandas_frames(people, "people")
+    frames, of_people = as_pandas_frames(data), as_pandas_frames(people, "people")
     most = _most(trials, method, dimensions, points)
     proposer = _method(method, dimensions, points, seed)
-    who = {"person": person, "people": people, "weights": weights, "cluster": cluster}
-    task = Task(build, data, who, folds, seed, measure, prune)
+    who = {"person": person, "people": of_people, "weights": weights, "cluster": cluster}
+    task = Task(build, frames, who, folds, seed, measure, prune)
     about = {"answers": "search", "folds": folds, "seed": seed, "measure": measure}
     known = Answers(resume, dict_of(about))
     with executor_of(workers) as executor:

@@ -1,6 +1,7 @@
 """Covariances of the residuals of items."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from iclv_jax._base._types import Given
 from iclv_jax._spec._family import Indicator
@@ -11,7 +12,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 def residual_pairs(
     pairs: Given[Sequence[tuple[str, str]]], items: Sequence[Indicator]
-) -> tuple[tuple[object, ...], Pairs]:
+) -> tuple[tuple[Any, ...], Pairs]:
     """The pairs of latent variables and random coefficients, unchecked, and those of items in the items' order.
 
     ValueError for an item paired with something else, and for one that has no normal residual.

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from weakref import finalize
 
 import jax
@@ -31,7 +31,7 @@ class Scratch:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="iclv_jax_"))
         finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._trees: dict[str, jax.tree_util.PyTreeDef] = {}
+        self._trees: dict[str, Any] = {}
 
     def put(self, name: str, tree: Kept) -> None:
         leaves, self._trees[name] = jax.tree.flatten(tree)

@@ -76,7 +76,7 @@ class People:
             for path in self.source:
                 yield from _named(path.name, _whole(_read(path, self.rows), self.person))
             return
-        frames = self.source() if callable(self.source) else self.source
+        frames: Any = self.source() if callable(self.source) else self.source
         for k, frame in enumerate(frames):
             yield Chunk(f"frame {k + 1}", frame)
 
@@ -99,7 +99,7 @@ def _checked(source: Given[Source]) -> Any:
             "that makes it, without calling it, or a list."
         )
     if isinstance(source, Sequence) and source and all(isinstance(s, (str, Path)) for s in source):
-        return tuple(map(_file, source))
+        return tuple(_file(s) for s in source if isinstance(s, (str, Path)))
     return source
 
 
