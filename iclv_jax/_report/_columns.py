@@ -65,10 +65,11 @@ class Columns:
 
     def cells(self, name: str) -> tuple[str, ...]:
         """The row of a parameter."""
-        row, errors = self.frame.loc[name].to_dict(), self._errors.loc[name].to_numpy(float)
+        row = self.frame.loc[name].to_dict()
+        errors: np.ndarray = np.asarray(self._errors.loc[name], float)
         estimate = float(row["estimate"])
         reach = quantile(0.975) * errors[0]
-        first, *texts = estimated(estimate, *errors.tolist())
+        first, *texts = estimated(estimate, *map(float, errors))
         _, *ends = (*estimated(errors[0], estimate - reach, estimate + reach),)
         if np.isnan(errors).all():
             texts[0] = REASONS[str(row["status"])]

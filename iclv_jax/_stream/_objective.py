@@ -77,9 +77,9 @@ class StreamedLikelihood:
 
     def slope(self, z: Array, hessian: Array | None = None) -> Derivatives:
         value, gradient, _ = self.problem.slope(self.params(z))
-        mapping, constants = self._first._map
+        mean, down = mean_slope(*self._first._map, z, value, gradient, self.size)
         second = jax.device_put(np.zeros((len(z), len(z)))) if hessian is None else hessian
-        return Derivatives(*mean_slope(mapping, constants, z, value, gradient, self.size), second)
+        return Derivatives(mean, down, second)
 
     def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
         if supplied == "none":
