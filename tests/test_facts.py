@@ -196,7 +196,7 @@ def test_padding_is_no_part_of_the_data():
         ({"a": (1,)}, {"a": [1]}),
         ({1: "a"}, [[1, "a"]]),
         (np.arange(2), [0, 1]),
-        (iclv.LogNormal(-1), {"kind": "LogNormal", "sign": -1}),
+        (iclv.LogNormal(-1), {"kind": "LogNormal", "sign": -1, "within": False}),
         (pd.Timestamp("2020-01-02"), {"kind": "Timestamp", "text": "2020-01-02 00:00:00"}),
         (len, {"named": "len"}),
     ],

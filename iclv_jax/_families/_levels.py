@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from iclv_jax._base._types import Level
+from iclv_jax._base._types import Given, Level
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._values import is_number
 
@@ -13,7 +13,7 @@ MOST_LEVELS = 50
 
 
 def declared(
-    column: str, levels: Sequence[Level] | None, missing: Sequence[Level]
+    column: str, levels: Given[Sequence[Level] | None], missing: Given[Sequence[Level]]
 ) -> tuple[Level, ...] | None:
     """Levels as a user gives them, checked."""
     if levels is None:
@@ -32,7 +32,7 @@ def declared(
 
 
 def check_members(
-    column: str, levels: Sequence[Level] | None, values: Sequence[Level], people: Sequence[Level]
+    column: str, levels: Given[Sequence[Level] | None], values: Sequence[Level], people: Sequence[Level]
 ) -> None:
     """Refuse an answer that is none of the declared levels."""
     if levels is None:
@@ -47,7 +47,7 @@ def check_members(
 
 def in_order(
     column: str,
-    levels: Sequence[Level] | None,
+    levels: Given[Sequence[Level] | None],
     values: Sequence[Level],
     categories: Sequence[Level] | None,
 ) -> tuple[Level, ...]:

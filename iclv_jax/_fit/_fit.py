@@ -197,13 +197,13 @@ def checked_accuracy(
     """The accuracy of the integral at the estimates, with a warning where it is too low for use."""
     precision = replace(known or accuracy_at(problem, jnp.asarray(params)), target=target)
     if few := precision.warning():
-        warnings.warn(few, UserWarning, stacklevel=_users_line())
+        warnings.warn(few, UserWarning, stacklevel=_users_line(sys._getframe()))
     return precision
 
 
-def _users_line() -> int:
-    """How far up the line of the user is: past those of the package, and of what wraps them."""
-    frame, level = sys._getframe(1), 1
+def _users_line(frame: FrameType) -> int:
+    """How far above `frame` the line of the user is: past those of the package, and of what wraps them."""
+    level = 1
     while frame.f_back is not None and _inside(frame):
         frame, level = frame.f_back, level + 1
     return level
@@ -247,7 +247,7 @@ def _chosen_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
     if isinstance(start, Start):
         values, said = start.for_names(problem.names)
         if said:
-            warnings.warn(said, UserWarning, stacklevel=_users_line())
+            warnings.warn(said, UserWarning, stacklevel=_users_line(sys._getframe()))
         return _named_start(problem, values, default), False
     if has(start, "covariance") and has(start, "params"):
         known = dict(start.params)

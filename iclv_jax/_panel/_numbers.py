@@ -26,13 +26,15 @@ def numbers(values: pd.Series, name: str, what: str, labels: Sequence[Any], unit
     `labels` name the entries, which are of a `unit` (row or person).
     """
     array = _floats(values)
-    bad = (np.abs(array) > LARGEST) | (np.isnan(array) & values.notna().to_numpy())
+    # What an alternative that is not on offer has may be anything.
+    most = LARGEST if unit == "person" else np.finfo(float).max
+    bad = (np.abs(array) > most) | (np.isnan(array) & values.notna().to_numpy())
     if bad.any():
         at = int(np.argmax(bad))
         found = f"{what}: column {name!r} holds {values.tolist()[at]!r} {PLACES[unit]} {labels[at]!r}"
         if np.isinf(array[at]):
             raise ValueError(f"{found}, which is not finite. Correct it, or drop the {unit}.")
-        if abs(array[at]) > LARGEST:
+        if abs(array[at]) > most:
             raise ValueError(
                 f"{found}, which is too large to be squared and summed. Correct it, or count in larger units."
             )
