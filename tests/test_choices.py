@@ -233,6 +233,7 @@ def test_coefficients_follow_their_distributions(name):
     assert np.isfinite(np.asarray(slope)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["triangular"])
 def test_any_distribution_covaries_with_a_latent_variable(name):
     mixing, values, _ = MIXINGS[name]
@@ -301,10 +302,18 @@ def test_distributions_that_cannot_be(make, message):
 
 # --- every kind in a model ------------------------------------------------------------------------------------------
 
-KINDS = ["nested", "ranking", "ordered logit"]
+KINDS = ["nested", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("ranking", "ordered logit"))]
 
 
-@pytest.mark.parametrize("kind", ["deep", "crossed", "ranking", "maxdiff", "ordered probit"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "deep",
+        "ranking",
+        "ordered probit",
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("crossed", "maxdiff")),
+    ],
+)
 def test_the_exact_hessian_is_that_of_autodiff(known, kind):
     *_, problem, params = known(kind)
     exact, automatic = (np.asarray(problem.hessian(params, m)) for m in ("exact", "autodiff"))

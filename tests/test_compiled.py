@@ -79,6 +79,7 @@ def test_options_that_are_not_known_are_left_out(monkeypatch):
         _compiled.known_options.cache_clear()
 
 
+@pytest.mark.slow
 def test_both_generators_give_the_same_hessian():
     """The exact Hessian on its own and inside another compiled function."""
     survey = iclv.datasets.sugar_substitutes(people=40, items=(2, 2, 2, 1, 2))

@@ -23,7 +23,12 @@ def strict_promotion():
         yield
 
 
-@pytest.fixture(scope="session", params=bank.NAMES)
+# What these add is in the others; they run with the long tests.
+SELDOM = ("likert4", "interactions", "split")
+CASES = [pytest.param(n, marks=pytest.mark.slow) if n in SELDOM else n for n in bank.NAMES]
+
+
+@pytest.fixture(scope="session", params=CASES)
 def one(request):
     with jax.numpy_dtype_promotion("strict"):
         return bank.bound(request.param)

@@ -32,6 +32,7 @@ def test_derivatives_on_two_devices_are_those_of_one():
     check("mistakes", "derivatives")
 
 
+@pytest.mark.slow
 def test_fits_on_two_devices_are_those_of_one():
     check("fits")
 

@@ -175,6 +175,7 @@ def test_standard_units_are_those_of_a_model_in_standard_units(name):
     assert found.loc[f"{slope[0]} ~ {slope[1]}", "std.all"] == pytest.approx(expected, rel=5e-3)
 
 
+@pytest.mark.slow
 def test_errors_in_standard_units_against_finite_differences():
     fit = after.at("scaled")
 
@@ -226,6 +227,7 @@ def test_the_pupils(pupils):
     assert pupils["x1"].mean() == pytest.approx(4.93577, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_baseline_with_missing_items_counts_those_who_answered():
     """Of independent items maximum likelihood takes mean and variance over the answers to each."""
     generator = np.random.default_rng(9)

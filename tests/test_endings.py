@@ -46,7 +46,7 @@ def binary(b, x, lv):
     return {1: b.a + b.d * x.d + b.w * x.w, 0: 0.0}
 
 
-@pytest.mark.parametrize("kernel", [iclv.Logit, iclv.Probit])
+@pytest.mark.parametrize("kernel", [iclv.Logit, pytest.param(iclv.Probit, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("unit", [1.0, 1e-5])
 def test_quasi_separation_names_its_column_and_keeps_the_rest(kernel, unit):
     frame = choices(1)
@@ -137,6 +137,7 @@ def test_a_lognormal_of_the_wrong_sign_goes_to_zero():
     assert np.isfinite(found.bse["z"]) and found.bse[["x", "x.sd"]].isna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [iclv.TrustRegion(), iclv.BHHH(), iclv.LBFGSB()])
 def test_verdicts_do_not_depend_on_the_unit_of_weights(optimizer):
     frame = panel(8, spread=0.8)

@@ -43,6 +43,7 @@ def false():
     return attitude().fit(survey(1.3), progress=False)
 
 
+@pytest.mark.slow
 def test_a_true_model_is_not_rejected(true):
     found = true.goodness_of_fit(samples=30)
     assert found.failed == 0

@@ -409,6 +409,7 @@ def test_a_model_with_groups_is_simulated_saved_and_read(fitted, people, tmp_pat
         iclv.load(tmp_path / "fit.npz", model, other)
 
 
+@pytest.mark.slow
 def test_score_tests_agree_with_the_larger_model(fitted, people):
     _, fit = fitted
     found = fit.equality_tests()
@@ -431,6 +432,7 @@ def test_score_tests_agree_with_the_larger_model(fitted, people):
         fit.equality_tests(["q3 | 1"])
 
 
+@pytest.mark.slow
 def test_the_ladder_of_continuous_items(people):
     found = iclv.invariance(
         continuous(group=None), people, group="land", steps=["loadings", "intercepts"], progress=False

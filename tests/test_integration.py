@@ -146,6 +146,7 @@ def test_posterior_moments_are_the_same_with_and_without_conditioning(normal):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_estimates_under_conditioning_recover_the_truth(normal):
     model, data = normal
     fit = model.fit(data, person="person", progress=False)
@@ -185,6 +186,7 @@ def test_few_adaptive_nodes_agree_with_many_plain_ones_in_two_dimensions():
     assert float(few.loglike(params)) == pytest.approx(float(plain.loglike(params)), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_stated_error_of_adaptive_draws_is_honest(ordered):
     """Twenty seeds, each with randomisations of its own behind the stated error."""
     model, data = ordered
@@ -224,6 +226,7 @@ def test_one_node_is_not_maximised(ordered, rule):
         model.fit(data, person="person", integration=rule, progress=False)
 
 
+@pytest.mark.slow
 def test_search_and_result_have_their_own_nodes(ordered, exact):
     model, data = ordered
     fit = model.fit(data, person="person", integration=Adaptive(12, "sobol", final_draws=256), progress=False)
@@ -269,6 +272,7 @@ def test_a_fit_with_too_few_prior_draws_says_so(ordered, exact):
     assert "Take iclv.Adaptive or adaptive quadrature" in report
 
 
+@pytest.mark.slow
 def test_a_fit_with_enough_prior_draws_says_nothing(ordered, exact):
     model, data = ordered
     rule = iclv.MonteCarlo(250)
