@@ -402,7 +402,7 @@ def test_the_summary_has_a_line_for_a_module_and_the_frame_its_rows(fit):
     assert one.converged
     text = str(one.summary())
     norm = np.linalg.norm(one.params.iloc[3:])
-    assert f"in the module taste       2 of 2, norm {norm:.3f}, in the utility of a" in text
+    assert f"in the module taste 2 of 2, norm {norm:.3f}, in the utility of a" in " ".join(text.split())
     assert "taste.weight" not in text
     assert "taste.weight" not in one.summary().to_latex()
     rows = one.summary().to_frame()
