@@ -60,6 +60,7 @@ def test_a_second_process_finds_what_the_first_compiled(tmp_path):
     assert len(stored) < 2 or json.loads(again.stdout)[2] > 0
 
 
+@pytest.mark.slow
 def test_it_can_be_switched_off_and_gives_way(tmp_path):
     assert run("off")[0] is None
     mine = f"jax.config.update('jax_compilation_cache_dir', {str(tmp_path)!r})"

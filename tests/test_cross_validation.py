@@ -51,6 +51,7 @@ def without(model, data, people, fit, **keywords):
     return trained, data[out]
 
 
+@pytest.mark.slow
 def test_held_out_choices_of_a_logit_are_those_of_explicit_fits(data, plain):
     found = plain.cross_validate(folds=3, seed=5)
     assert found.converged.all()

@@ -152,6 +152,7 @@ def test_derivatives_are_those_at_frozen_centred_nodes():
     assert not np.allclose(one.problem.score(one.params), bank.bound("mimic").problem.score(one.params))
 
 
+@pytest.mark.slow
 def test_transformations_from_the_outside():
     one = bank.bound("mimic")
     problem, params = one.problem, one.params

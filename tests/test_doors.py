@@ -141,6 +141,7 @@ def test_long_tables_break_by_themselves_and_blocks_are_tables_of_their_own():
     assert r"\begin{table}" in short.to_latex() and short.to_latex(blocks=True) == short.to_latex()
 
 
+@pytest.mark.slow
 def test_fits_go_out_with_all_digits(tmp_path):
     fit = small.fitted("hybrid")
     plain = json.loads(json.dumps(fit.to_dict("robust")))

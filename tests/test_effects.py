@@ -118,6 +118,7 @@ def test_measures_of_a_model_with_covariates():
     assert found["baseline_chi2"] == pytest.approx(2 * (top - alone), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_effects_along_a_chain():
     found = after.at("chain").effects()
     assert found.loc[("age", "intention"), "direct"] == 0.0

@@ -127,6 +127,7 @@ def test_a_spread_that_is_zero_leaves_the_plain_logit(seed):
     assert "x.sd is 0" in str(mixed.summary())
 
 
+@pytest.mark.slow
 def test_a_lognormal_of_the_wrong_sign_goes_to_zero():
     found = fitted(
         lambda b, x, lv: {j: b.x * x[f"x{j}"] + b.z * x.w * (j == 1) for j in range(3)},

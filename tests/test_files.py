@@ -213,6 +213,7 @@ def bomb(path, source, name):
                 entry.write(bytes(2**24))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["scores", "unused"])
 def test_a_file_that_unpacks_to_a_gigabyte_is_not_read(saved, tmp_path, name, monkeypatch):
     path = tmp_path / "bomb.npz"

@@ -48,7 +48,13 @@ WITH_CHOICE = parts(
 )
 
 
-@pytest.mark.parametrize("options", [parts(), WITH_CHOICE], ids=["items", "items and a choice"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(parts(), id="items"),
+        pytest.param(WITH_CHOICE, id="items and a choice", marks=pytest.mark.slow),
+    ],
+)
 def test_equal_to_automatic_differentiation(options, monkeypatch):
     monkeypatch.setattr(_given, "LITTLE", 0)
     problem = iclv.Model(**options).bind(data(), person="id", integration=iclv.Conditioned(iclv.Adaptive(6)))

@@ -125,6 +125,7 @@ def test_expected_products_of_continuous_items():
     assert len(rows) == 6 and where.paired[rows].all() and where.paired[columns].all()
 
 
+@pytest.mark.slow
 def test_shares_that_constants_reproduce_are_not_tested():
     def utility(b, x, lv):
         return {"a": b.asc + b.price * x.price, "b": 0.0}

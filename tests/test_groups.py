@@ -187,6 +187,7 @@ def of_one(label, problem, frame):
     ).bind(frame, integration=iclv.GaussHermite(5))
 
 
+@pytest.mark.slow
 def test_the_likelihood_of_continuous_items_is_that_of_normal_groups(people):
     frame = people.copy()
     frame.loc[[3, 40], "y2"] = np.nan

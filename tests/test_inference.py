@@ -114,6 +114,7 @@ def test_a_parameter_without_variance_gives_nan_and_the_reason(data):
     assert "time is at its bound" in str(test)
 
 
+@pytest.mark.slow
 def test_errors_of_functions_take_a_parameter_at_its_bound_as_known(data):
     """They are those of the model in which it is fixed there."""
     frame = data.assign(price=data["price"] + 3.0, time=data["time"] + 3.0)

@@ -121,6 +121,7 @@ def test_conditioning_equals_brute_force_in_two_dimensions(normal):
     np.testing.assert_allclose(*both, rtol=0, atol=1e-6 * np.abs(both[0]).max())
 
 
+@pytest.mark.slow
 def test_items_alone_need_no_nodes(normal):
     _, data = normal
     model = iclv.Model([Latent("one", on=["age"])], [Continuous(f"p{i}", of="one") for i in range(3)])
@@ -134,6 +135,7 @@ def test_items_alone_need_no_nodes(normal):
     assert "exact conditioning" in str(model.fit(people, person="person", progress=False).summary())
 
 
+@pytest.mark.slow
 def test_posterior_moments_are_the_same_with_and_without_conditioning(normal):
     from iclv_jax._predict import posterior
 
@@ -177,6 +179,7 @@ def test_product_grids_leave_out_negligible_corners():
     assert GaussHermite(20).standard(1, 3).points.shape[1] == 20**3
 
 
+@pytest.mark.slow
 def test_few_adaptive_nodes_agree_with_many_plain_ones_in_two_dimensions():
     model = hybrid(Ordered, chain=True)
     data = with_gaps(survey(model))
@@ -252,6 +255,7 @@ def test_search_and_result_have_their_own_nodes(ordered, exact):
     assert "standard error of" in str(fit.summary())
 
 
+@pytest.mark.slow
 def test_nodes_are_doubled_until_the_target_is_met(ordered, exact):
     model, data = ordered
     loose = GaussHermite(3, target_error=0.01)
@@ -260,6 +264,7 @@ def test_nodes_are_doubled_until_the_target_is_met(ordered, exact):
     assert fit.llf == pytest.approx(exact.llf, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_fit_with_too_few_prior_draws_says_so(ordered, exact):
     model, data = ordered
     rule = iclv.MonteCarlo(14, "random")

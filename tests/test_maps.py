@@ -89,6 +89,7 @@ def test_nothing_is_dropped_where_there_is_no_limit(monkeypatch):
     assert not none.due
 
 
+@pytest.mark.slow
 def test_a_fit_is_the_same_after_its_programs_were_dropped(watch, monkeypatch):
     monkeypatch.setattr(_maps.jax, "clear_caches", lambda: None)  # Those of the test suite may stay.
     watch.limit, frame = 1_000_000, small.data(seed=5)

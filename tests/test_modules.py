@@ -326,6 +326,7 @@ def test_dropout_by_a_draw_is_the_network_without_the_dropped_units():
     )
 
 
+@pytest.mark.slow
 def test_dropout_is_on_in_training_only():
     """Of one epoch of full batches without steps, the log-likelihood of training is that of a thinned network."""
 

@@ -416,6 +416,7 @@ def test_outer_products_of_a_subsample_are_scaled_up(choices):
         problem.hessian(params, "bhhh", people=[300])
 
 
+@pytest.mark.slow
 def test_memory_bounds_the_batch_and_nothing_else():
     case = next(c for c in map(bank.get, bank.NAMES) if c.model.spec.latents and c.model.spec.choices)
     whole = case.model.bind(case.data, **case.bind)
@@ -449,6 +450,7 @@ def test_bad_settings(build, message):
         build()
 
 
+@pytest.mark.slow
 def test_scipy_goes_on_until_the_nodes_have_settled():
     """From far away the first placement of few draws is poor. Other seeds would then move the point as far as placing the
     same draws anew does, which says nothing about a maximum."""

@@ -21,6 +21,7 @@ def problems():
     return coarse.integrate(rule).recentre(params), whole, params
 
 
+@pytest.mark.slow
 def test_portions_add_up(problems):
     portioned, whole, params = problems
     nodes = whole.core.nodes.log_weights.shape[1]

@@ -45,6 +45,7 @@ def test_prior_predictions_against_brute_force(name, nodes, dimension):
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_prior_predictions_from_many_draws_against_brute_force():
     """Four dimensions, where a product rule would be large."""
     points = qmc.MultivariateNormalQMC(np.zeros(4), rng=1).random(1024)
@@ -144,6 +145,7 @@ def test_standard_errors_against_finite_differences(name, given):
     np.testing.assert_allclose(np.nan_to_num(errors), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "given"), [("split", "nothing"), ("split", "answers"), ("cfa", "items")])
 def test_standard_errors_of_items_against_finite_differences(name, given):
     fit = after.at(name, GaussHermite(15))
@@ -277,6 +279,7 @@ def test_people_in_batches_are_predicted_the_same():
     pd.testing.assert_frame_equal(found.predict(), fit.predict(), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_labels_of_rows_that_repeat_change_nothing():
     """`pd.concat` of two waves leaves every label twice."""
     generator = np.random.default_rng(32)

@@ -54,6 +54,7 @@ def hybrid():
     return case.model.fit(case.data, progress=False, person="id", integration=rule, start=case.params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fit", "hybrid"])
 def test_hessians_of_people_are_those_of_weights_on_one(request, name):
     fit = request.getfixturevalue(name)
@@ -132,6 +133,7 @@ def test_samples_that_have_no_maximum_are_counted_and_left_out(data):
     assert f"{found.failed} of 60 bootstrap samples did not converge" in " ".join(found.notes)
 
 
+@pytest.mark.slow
 def test_bootstrap_of_a_hybrid_model_finds_the_maxima_of_the_weighted_likelihoods(hybrid):
     found = resample(hybrid.problem, hybrid.estimates, 6, 0)
     weights = draw_weights(hybrid.problem, 6, 0)

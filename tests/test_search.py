@@ -89,6 +89,7 @@ def test_weights_and_clusters_hold_out_alike(data):
     assert found.value == pytest.approx(theirs.table.loc["total", "per choice"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_strength_of_a_penalty_on_a_network(data):
     """The same folds as `cross_validate` of the penalised fit, whose network it is."""
     layers = eqx.nn.MLP(1, "scalar", 2, 1, activation=jnp.tanh, use_final_bias=False, key=jax.random.key(0))
@@ -110,6 +111,7 @@ def test_the_strength_of_a_penalty_on_a_network(data):
     assert found.value == pytest.approx(theirs, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_measures_of_a_hybrid_model_are_those_of_cross_validation():
     parts = {
         "latent": [iclv.Latent("green", on=["age"])],
@@ -213,6 +215,7 @@ def test_coarse_to_fine_closes_in_on_the_best():
     assert min(abs(s["a"] - 2.9) for s in seen) < 0.02
 
 
+@pytest.mark.slow
 def test_optuna_learns_and_repeats_with_its_seed(data):
     pytest.importorskip("optuna")
     space = {"power": (0.1, 3.0, "log")}

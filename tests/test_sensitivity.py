@@ -238,6 +238,7 @@ def test_a_function_may_use_the_fixed_parameter_itself(fit):
 # --- what does not move, what is refused, what is shown ---------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_of_penalised_estimates_against_refits(data):
     """A network in the utility, under a ridge: the estimates solve other equations."""
 

@@ -142,6 +142,7 @@ def test_tables_of_their_own_are_rows_of_one_frame(model, problem, params):
     np.testing.assert_allclose(bound.loglike_person(params), problem.loglike_person(params), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_parts_of_the_log_likelihood_by_choice(model, problem):
     fit = model.fit(people(), person="id", integration=RULE, progress=False, start="default")
     parts = fit.components
@@ -228,6 +229,7 @@ def travellers():
     return frame.assign(mode=np.random.default_rng(4).choice(["car", "bus"], len(frame)))
 
 
+@pytest.mark.slow
 def test_a_taste_that_covaries_with_an_attitude_has_the_likelihood_of_the_formula():
     """eta = gamma age + u_1, price = mean + sd (rho u_1 + sqrt(1 - rho^2) u_2)."""
     frame = travellers()
@@ -328,6 +330,7 @@ def test_cost_goes_with_rows(classes):
     assert len(whole.core.people.lengths) == 1
 
 
+@pytest.mark.slow
 def test_classes_of_length_change_no_number(classes):
     bound, whole, params = classes
     for name in ("loglike_person", "score_person", "effective_sizes", "loglike", "score"):
@@ -366,6 +369,7 @@ def test_weights_of_zero_leave_people_out(classes):
     np.testing.assert_allclose(part.hessian(params), fewer.hessian(params), rtol=1e-10, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_fit_of_uneven_panels_is_that_of_padded_ones():
     frame = uneven(300, 60, 2)
     fit = mixed().fit(frame, person="id", integration=GaussHermite(5), progress=False)

@@ -31,6 +31,7 @@ def mixed(mixing, **options):
     return iclv.Model(choice=iclv.Logit(utility, "y"), random={"t": mixing}, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixing", [iclv.Normal(), iclv.LogNormal(sign=-1)])
 def test_the_maximum_does_not_depend_on_the_unit(mixing):
     found = [mixed(mixing).fit(trips(unit), person="id", progress=False) for unit in (1.0, 1e-3)]
@@ -40,6 +41,7 @@ def test_the_maximum_does_not_depend_on_the_unit(mixing):
     assert found[0].llf > plain.llf + 1.0
 
 
+@pytest.mark.slow
 def test_the_sign_that_the_data_say():
     found = mixed(iclv.LogNormal(sign=1)).fit(trips(), person="id", progress=False)
     remarks = " ".join(found.optimizer_report.remarks)

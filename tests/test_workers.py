@@ -190,6 +190,7 @@ def test_bootstrap_samples_do_not_depend_on_who_fits_them(pool, tmp_path):
         fresh().bootstrap(18, seed=4, resume=tmp_path / "samples")
 
 
+@pytest.mark.slow
 def test_folds_do_not_depend_on_who_fits_them(pool, tmp_path):
     fit = fresh()
     alone = fit.cross_validate(3)
