@@ -51,7 +51,7 @@ WITH_CHOICE = parts(
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param(parts(), id="items"),
+        pytest.param(parts(covariances=[("y0", "y3")]), id="items"),
         pytest.param(WITH_CHOICE, id="items and a choice", marks=pytest.mark.slow),
     ],
 )

@@ -40,10 +40,11 @@ compilation in place of 16."""
 def expand_exact(core: Core, params: Params) -> Expansion:
     """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding."""
     system = core.structure.system
-    much = core.people.size * params.shape[0] > LITTLE
-    if isinstance(system, Conditioned) and system.patterns and much and core.person.group is None:
-        return _expanded(core, _Left(core.structure, system, core.person.covariates.shape[1]), params)
-    return expand_by_blocks(core, params)
+    little = core.people.size * params.shape[0] <= LITTLE or core.person.group is not None
+    # Observed variables among the latent ones leave no spread in some directions.
+    if little or not isinstance(system, Conditioned) or not system.patterns or system.exact:
+        return expand_by_blocks(core, params)
+    return _expanded(core, _Left(core.structure, system, core.person.covariates.shape[1]), params)
 
 
 class _Sums(NamedTuple):

@@ -9,7 +9,7 @@ from iclv_jax._spec import Cells, Indicator, Parameter, Standardized, one
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._parameter import Combination
 from iclv_jax._spec._standardized import column_of
-from iclv_jax._spec._values import is_number
+from iclv_jax._spec._values import LARGEST, is_number
 
 
 def normalise(item: Indicator) -> None:
@@ -95,10 +95,6 @@ def check_varied(item: Indicator, kind: str, values: Sequence[Level]) -> None:
         raise ValueError(
             f"{kind} item {item.column!r} has the same value, {values[0]}, for everyone: it measures nothing. Remove it."
         )
-
-
-LARGEST = 1e100
-"""Beyond it moments of an item overflow."""
 
 
 def check_numeric(column: str, values: Sequence[Level], people: Sequence[Level]) -> None:

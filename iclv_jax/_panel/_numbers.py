@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iclv_jax._spec._values import is_number
+from iclv_jax._spec._values import LARGEST, is_number
 
 PLACES = {"row": "in row", "person": "for person"}
 """Where an entry stands, by the unit of the column."""
-LARGEST = 1e100
-"""Beyond it moments of a column overflow."""
 
 
 def counted(count: int, unit: str) -> str:

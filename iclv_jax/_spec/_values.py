@@ -7,6 +7,9 @@ from typing import SupportsFloat, SupportsIndex, TypeGuard
 
 import numpy as np
 
+LARGEST = 1e100
+"""Beyond it moments of a column overflow."""
+
 
 def is_number(value: object) -> TypeGuard[SupportsFloat]:
     """Whether a value is a number as it stands; text with digits in it is none."""
