@@ -75,7 +75,7 @@ class Bootstrap(Tabular):
         """The samples as an `arviz.InferenceData`, one chain, for the plots and tables of arviz. They are no draws of a
         posterior, though where the prior says little they look alike. It needs the package `arviz`."""
         try:
-            import arviz
+            import arviz  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise ImportError(
                 "to_arviz needs the package arviz, which is not installed: pip install arviz."
