@@ -1,10 +1,13 @@
 """A marker sets the scale of a report, not of the search: both scales end at one maximum."""
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 
 import iclv_jax as iclv
+from iclv_jax._optimise import Likelihood
+from iclv_jax._optimise._units import units_of_disturbances
 
 
 def survey(marker, family, seed=1, people=250):
@@ -59,3 +62,32 @@ def test_a_constraint_keeps_the_coordinates_of_the_user():
     bounds = {f"{v} ~~ {v}": (0.1, 5.0) for v in "AB"}
     bounded = model("loading", iclv.Continuous, bounds=bounds).fit(frame, progress=False)
     assert bounded.converged and "unit disturbances" not in set(bounded.trace["stage"])
+
+
+def test_units_of_the_disturbances_are_coordinates():
+    """There and back again, whatever the covariances, and derivatives by central differences."""
+    frame = survey(0.8, iclv.Continuous)
+    latents = [iclv.Latent(k, on=["age"], scale="loading") for k in "AB"]
+    items = [iclv.Continuous(f"{k}{i}", of=k.upper()) for k in "ab" for i in (1, 2, 3)]
+    fixed = {"B =~ b3": -2.0}
+    problem = iclv.Model(latents, items, covariances=[("A", "B")], fixed=fixed).bind(frame)
+    units = units_of_disturbances(problem)
+    assert units is not None and len(units.map.markers) == 2
+    objective = Likelihood(problem, np.ones(len(problem.names), bool), None, units)
+    z = (
+        np.asarray(objective.z(problem.start()))
+        + np.random.default_rng(0).normal(size=len(problem.names)) / 5
+    )
+    np.testing.assert_allclose(objective.z(objective.params(jnp.asarray(z))), z, rtol=1e-10, atol=1e-12)
+    step = 1e-5
+
+    def slope(i, side):
+        there = jnp.asarray(z + side * step * np.eye(len(z))[i])
+        return np.asarray(objective.slope(there).gradient), objective.value(there)
+
+    found = objective.derivatives(jnp.asarray(z), "exact")
+    both = [(slope(i, 1.0), slope(i, -1.0)) for i in range(len(z))]
+    gradient = [(up - down) / (2 * step) for (_, up), (_, down) in both]
+    np.testing.assert_allclose(found.gradient, gradient, rtol=1e-6, atol=1e-8)
+    hessian = np.array([(up - down) / (2 * step) for (up, _), (down, _) in both])
+    np.testing.assert_allclose(found.hessian, hessian, rtol=1e-6, atol=1e-7)

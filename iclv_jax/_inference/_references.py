@@ -1,12 +1,21 @@
 """Whether a log-likelihood of choices can be held against equal shares and constants only."""
 
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Params
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, CellTree, Params
+from iclv_jax._parameters import ParameterMap
 from iclv_jax._problem import Problem
 
 CLOSE = 1e-6
+
+
+@partial(compiled, static_argnums=0)
+def _arrays(mapping: ParameterMap, constants: Array, params: Params) -> CellTree:
+    return mapping.dense(mapping.theta(constants, params))
 
 
 def why_no_references(problem: Problem, params: Params) -> str:
@@ -16,7 +25,9 @@ def why_no_references(problem: Problem, params: Params) -> str:
     density of its own that is written as a choice.
     """
     shape = problem.core.structure.of_group(0)
-    sections = shape.map.dense(shape.map.theta(problem.core.constants, params))
+    if not shape.choices:
+        return ""
+    sections = _arrays(shape.map, problem.core.constants, params)
     for block in shape.choices:
         found = problem.panel.situations_of(block.name)
         chosen = found.chosen

@@ -13,7 +13,8 @@ from typing_extensions import Protocol, runtime_checkable
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Number
 from iclv_jax._derivatives import Expansion
-from iclv_jax._parameters import ParameterMap, natural, unconstrained
+from iclv_jax._optimise._units import Units
+from iclv_jax._parameters import Coordinates, natural, unconstrained
 from iclv_jax._parameters._penalties import Penalties, Terms, cost, slope
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import simulation_noise
@@ -102,7 +103,7 @@ def penalised(terms: Terms, params: Array, found: Expansion) -> Expansion:
 
 
 def in_z(
-    mapping: ParameterMap, constants: Array, z: Array, found: Expansion, curved: bool | Array
+    mapping: Coordinates, constants: Array, z: Array, found: Expansion, curved: bool | Array
 ) -> Derivatives:
     """Value, gradient and Hessian of the negative log-likelihood in z; `curved` adds the curvature of the
     transforms (outer products of scores transform like scores, and have none of it)."""
@@ -118,7 +119,7 @@ def in_z(
 
 @partial(compiled, static_argnums=0)
 def mean_in_z(
-    mapping: ParameterMap, constants: Array, z: Array, found: Expansion, size: Number, curved: bool | Array
+    mapping: Coordinates, constants: Array, z: Array, found: Expansion, size: Number, curved: bool | Array
 ) -> Derivatives:
     here = in_z(mapping, constants, z, found, curved)
     return Derivatives(here.value / size, here.gradient / size, here.hessian / size)
@@ -126,20 +127,20 @@ def mean_in_z(
 
 @partial(compiled, static_argnums=0)
 def mean_slope(
-    mapping: ParameterMap, constants: Array, z: Array, value: Array, gradient: Array, size: Number
+    mapping: Coordinates, constants: Array, z: Array, value: Array, gradient: Array, size: Number
 ) -> tuple[Array, Array]:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     return -value / size, -pull(gradient)[0] / size
 
 
 @partial(compiled, static_argnums=0)
-def squares_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
+def squares_in_z(mapping: Coordinates, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     return weights @ jax.vmap(lambda s: pull(s)[0])(scores) ** 2 / weights.sum()
 
 
 @partial(compiled, static_argnums=0)
-def outer_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
+def outer_in_z(mapping: Coordinates, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     mine = jax.vmap(lambda s: pull(s)[0])(scores)
     return (mine.T * weights[None, :]) @ mine / weights.sum()
@@ -147,11 +148,13 @@ def outer_in_z(mapping: ParameterMap, constants: Array, z: Array, scores: Array,
 
 @dataclass(frozen=True)
 class Likelihood:
-    """`-(loglike - penalties) / total weight` of a problem, in z."""
+    """`-(loglike - penalties) / total weight` of a problem, in z: of the user's parameters, or in `units` of the
+    disturbances."""
 
     problem: Problem
     free: np.ndarray
     penalties: Penalties | None = None
+    units: Units | None = None
     known: dict[bytes, Array] = field(default_factory=dict, compare=False, repr=False)
     """The last exact Hessian of the log-likelihood in natural units, by the parameters' bytes."""
 
@@ -182,7 +185,9 @@ class Likelihood:
         return np.array([at.get(p.owner, i) if p.role == "spread" else i for i, p in enumerate(rows)], int)
 
     @property
-    def _map(self) -> tuple[ParameterMap, Array]:
+    def _map(self) -> tuple[Coordinates, Array]:
+        if self.units is not None:
+            return self.units.map, self.units.constants
         core = self.problem.core
         return core.structure.map, core.constants
 
@@ -296,7 +301,7 @@ class Likelihood:
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Bounds in z."""
-        return self.problem.table.unconstrained_bounds
+        return self.problem.table.unconstrained_bounds if self.units is None else self.units.bounds
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from iclv_jax._parameters._declare import LATENT, Stack
 from iclv_jax._parameters._direct import EFFECTS
 from iclv_jax._parameters._groups import in_every_group
-from iclv_jax._parameters._map import ParameterMap, full, natural, put, unconstrained
+from iclv_jax._parameters._map import Coordinates, ParameterMap, full, natural, put, unconstrained
 from iclv_jax._parameters._residuals import RESIDUAL
 from iclv_jax._parameters._table import ParameterTable, Row, build_table
 
@@ -11,6 +11,7 @@ __all__ = [
     "EFFECTS",
     "LATENT",
     "RESIDUAL",
+    "Coordinates",
     "ParameterMap",
     "ParameterTable",
     "Row",

@@ -5,10 +5,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 
 import jax.numpy as jnp
 import numpy as np
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
@@ -201,9 +202,25 @@ class ParameterMap:
         return {name: value for name, value in vars(self).items() if name != "_hash"}
 
 
+@runtime_checkable
+class Coordinates(Protocol):
+    """From unconstrained parameters z to free parameters in natural units, and back; hashable."""
+
+    def natural(self, constants: Array, z: Array) -> Params: ...
+    def unconstrained(self, constants: Array, params: Params) -> Array: ...
+
+
 full = compiled(ParameterMap.full, static_argnums=0)
-natural = compiled(ParameterMap.natural, static_argnums=0)
-unconstrained = compiled(ParameterMap.unconstrained, static_argnums=0)
+
+
+@partial(compiled, static_argnums=0)
+def natural(mapping: Coordinates, constants: Array, z: Array) -> Params:
+    return mapping.natural(constants, z)
+
+
+@partial(compiled, static_argnums=0)
+def unconstrained(mapping: Coordinates, constants: Array, params: Params) -> Array:
+    return mapping.unconstrained(constants, params)
 
 
 def put(array: Array, positions: Sequence[int], values: Array) -> Array:
