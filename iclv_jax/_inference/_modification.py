@@ -263,7 +263,9 @@ def why_not_free(problem: Problem, name: str) -> str:
         return "fixed by convention: it sets a scale or a location"
     others = tuple((n, v) for n, v in spec.fixed if n != name)
     try:
-        table = build_table(replace(spec, fixed=others), problem.panel.levels, problem.panel.moments)
+        table = build_table(
+            replace(spec, fixed=others), problem.panel.levels, problem.panel.moments, problem.panel.far
+        )
     except ValueError as error:
         return f"it could not be free: {error}"
     if set(table.names) - set(problem.names) != {name}:

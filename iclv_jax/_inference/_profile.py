@@ -313,7 +313,7 @@ def fixed_problem(problem: Problem, name: str, value: float) -> Problem:
         bounds=tuple(b for b in problem.spec.bounds if b[0] != name),
         start=tuple(s for s in problem.spec.start if s[0] != name),
     )
-    table = build_table(spec, problem.panel.levels, problem.panel.moments)
+    table = build_table(spec, problem.panel.levels, problem.panel.moments, problem.panel.far)
     if set(table.names) != set(problem.names) - {name}:
         raise ValueError(f"Fixing {name!r} sets other parameters free, so it has no profile.")
     old = problem.core

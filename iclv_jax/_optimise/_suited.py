@@ -81,6 +81,8 @@ def _drawn_to_zero(problem: Problem) -> np.ndarray:
             found &= np.asarray(transform.forward(twos, twos, problem.core.constants)) == 2.0
         elif transform.intercept is not None:
             found[transform.intercept] = False
+    centred = problem.core.structure.map.centred
+    found[[] if centred is None else list(centred.moved)] = False
     return found
 
 

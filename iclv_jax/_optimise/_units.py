@@ -94,7 +94,9 @@ def units_of_disturbances(problem: Problem) -> Units | None:
     markers = [m for v in spec.latents if (m := _marker(spec, rows, v, effects.get(v.name, ()))) is not None]
     if not markers:
         return None
-    inner = build_table(_in_units(spec, markers), problem.panel.levels, problem.panel.moments)
+    inner = build_table(
+        _in_units(spec, markers), problem.panel.levels, problem.panel.moments, problem.panel.far
+    )
     return _between(problem.table, inner, markers, effects)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax
@@ -24,6 +25,9 @@ from iclv_jax._spec._names import nearest
 from iclv_jax._spec._standardized import all_terms
 
 WeightsAre = Literal["sampling", "frequency"]
+FAR = 5.0
+"""Standard deviations from zero beyond which a covariate is far from it: Newton steps of a factor model with four items were
+8 at 3, 20 at 10, 118 at 130 standard deviations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +103,14 @@ class Panel:
     covariates: tuple[str, ...] = ()
     weighted_by: str | None = None
     weights_are: WeightsAre = "sampling"
+
+    @cached_property
+    def far(self) -> dict[str, float]:
+        """Means of the covariates that lie many standard deviations from zero."""
+        columns = np.asarray(self.person.covariates)
+        mean, spread = columns.mean(axis=0), columns.std(axis=0)
+        far = (np.abs(mean) > FAR * spread) & (spread > 0.0)
+        return {n: float(m) for n, m, is_far in zip(self.covariates, mean, far, strict=True) if is_far}
 
     @property
     def weights_count(self) -> bool:

@@ -13,6 +13,7 @@ from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
+from iclv_jax._parameters._centred import Centred
 from iclv_jax._parameters._transform import Transform
 from iclv_jax._spec import Traced
 
@@ -58,6 +59,8 @@ class ParameterMap:
         theta[rows] += weights * full[columns], the cells of one group after those of another.
     groups
         How many groups of people there are, each with cells of its own in the same arrays.
+    centred
+        What covariates far from zero add to locations after the transforms; None: nothing.
     """
 
     free: tuple[int, ...]
@@ -69,6 +72,7 @@ class ParameterMap:
     arrays: tuple[ArrayCells, ...]
     transforms: tuple[Transform, ...]
     groups: int = 1
+    centred: Centred | None = None
 
     def full(self, constants: Float[Array, " constant"], params: Params) -> Float[Array, " full"]:
         """Values of all parameters of the table; `constants` holds the fixed ones, then what transforms need."""
@@ -130,17 +134,20 @@ class ParameterMap:
         params = z
         for transform in self.transforms:
             params = transform.forward(z, params, constants)
-        return params
+        return params if self.centred is None else params + self.centred.shift(constants, params)
 
     def unconstrained(self, constants: Float[Array, " constant"], params: Params) -> Array:
         """The inverse of `natural`; NaN where a block lies outside its domain."""
+        if self.centred is not None:
+            params = params - self.centred.shift(constants, params)
         z = params
         for transform in self.transforms:
             z = transform.inverse(params, z, constants)
         return z
 
     def log_volume(self, constants: Float[Array, " constant"], z: Array) -> Array:
-        """Log of the determinant of the derivatives of `natural`; blocks do not depend on each other."""
+        """Log of the determinant of the derivatives of `natural`; blocks do not depend on each other, and a shift by others
+        has none."""
         return sum((t.log_volume(z, constants) for t in self.transforms), start=jnp.zeros(()))
 
     @cached_property

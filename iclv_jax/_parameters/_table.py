@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._parameters._centred import centred
 from iclv_jax._parameters._declare import Levels, Stack, stacks
 from iclv_jax._parameters._define import defined_order, derived_parameters, resolve_definitions
 from iclv_jax._parameters._domain import RULES, check_reach, check_values
@@ -28,7 +29,8 @@ from iclv_jax._spec._values import finite
 @dataclass(frozen=True)
 class ParameterTable:
     """Rows in the order of the report, the map from free parameters to arrays, the centres and units of
-    standardised covariates, and the names of the covariates' columns as arrays hold them."""
+    standardised covariates with the means of those far from zero, and the names of the covariates' columns as arrays hold
+    them."""
 
     rows: tuple[Row, ...]
     map: ParameterMap
@@ -102,11 +104,13 @@ class ParameterTable:
         )
 
 
-def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> ParameterTable:
+def build_table(
+    spec: Spec, levels: Levels, moments: Moments | None = None, far: Mapping[str, float] | None = None
+) -> ParameterTable:
     """Apply the user's constraints to what the model declares; ValueError names what does not fit.
 
     `levels` are those of the items and of nominal covariates, `moments` the centre and unit of each
-    standardised covariate (none before data are seen).
+    standardised covariate (none before data are seen), `far` the means of covariates that are far from zero.
     """
     groups = declare_groups(spec, levels)
     declared, domains = merged(groups)
@@ -132,10 +136,12 @@ def build_table(spec: Spec, levels: Levels, moments: Moments | None = None) -> P
     cells, terms = _cells([group.arrays for group in groups], position)
     transforms = _transforms(domains, rows, position, {p: i for i, p in enumerate(free)})
     standard, numbers = standard_units(spec, moments or {}, rows)
+    means = far or {}
+    shifted = centred(spec, rows, means, len(rows) + len(numbers), standard)
     scales = (*transforms, *standard)
-    mapping = ParameterMap(free, representative, definitions, *terms, cells, scales, len(groups))
-    covariates = all_terms(spec.covariates, levels)
-    table = ParameterTable(tuple(rows), mapping, stacks(spec), numbers, covariates)
+    mapping = ParameterMap(free, representative, definitions, *terms, cells, scales, len(groups), shifted)
+    numbers = (*numbers, *means.values())
+    table = ParameterTable(tuple(rows), mapping, stacks(spec), numbers, all_terms(spec.covariates, levels))
     for name, value in spec.start:
         table.check_start(name, value)
     return table

@@ -63,7 +63,7 @@ def of_panel(
     """A problem of data that have been checked for this model, or for one that reads the same columns; `steady` columns,
     `masked` utilities and `patterns` of answers are those of these data, or of more than these (no patterns: any)."""
     spec = in_every_group(spec, panel.levels)
-    table = build_table(spec, panel.levels, panel.moments)
+    table = build_table(spec, panel.levels, panel.moments, panel.far)
     seen = len(spec.felt) + len(spec.drivers)
     rule, reason = choose_rule(integration, spec.dimension, seen, conditionable(spec))
     if not rule.conditions:
