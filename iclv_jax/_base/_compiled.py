@@ -4,6 +4,9 @@ They have hundreds of small kernels. The older of XLA's code generators for CPUs
 the newer one, and sums over a few alternatives or thresholds run faster as loops than through the library (YNNPACK) that XLA
 hands them to. On the reference workload (jaxlib 0.10.2, two cores) both together take a fifth off the exact Hessian and a
 tenth off scores and values, and a fifth off the time to compile scores. Both concern CPUs alone.
+
+Programs over parameters alone run for microseconds and are compiled for half a second: they are compiled `quick`, which
+takes a third of the time.
 """
 
 from collections.abc import Callable
@@ -23,15 +26,18 @@ except ImportError:
     from jax.core import get_opaque_trace_state  # pyright: ignore[reportAttributeAccessIssue]
 
 OPTIONS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_experimental_ynn_fusion_type": ""}
+QUICK: dict[str, Any] = {**OPTIONS, "xla_backend_optimization_level": 0}
+"""For programs whose compilation takes far longer than all their runs."""
 _TOP = get_opaque_trace_state()
 
 
 @cache
-def known_options() -> dict[str, Any]:
+def known_options(quick: bool = False) -> dict[str, Any]:
     """The options that this version of XLA knows."""
-    return {name: value for name, value in OPTIONS.items() if _is_known(name, value)}
+    return {name: value for name, value in (QUICK if quick else OPTIONS).items() if _is_known(name, value)}
 
 
+@cache
 def _is_known(name: str, value: Any) -> bool:
     try:
         jax.jit(lambda: 0, compiler_options={name: value}).lower().compile()
@@ -41,8 +47,8 @@ def _is_known(name: str, value: Any) -> bool:
 
 
 class Compiled:
-    """`jax.jit(function, **static)` with these options. Inside other transformations it is `jax.jit` without them, as JAX
-    takes options for whole programs only.
+    """`jax.jit(function, **static)` with these options, with few optimisations where `quick`. Inside other transformations
+    it is `jax.jit` without them, as JAX takes options for whole programs only.
 
     What was compiled is dropped, least recently used functions first, when the process has many memory maps (`_maps`).
     """
@@ -50,8 +56,8 @@ class Compiled:
     _all: ClassVar["WeakSet[Compiled]"] = WeakSet()
     _calls: ClassVar = count()
 
-    def __init__(self, function: Callable[..., Any], **static: Any) -> None:
-        self._function, self._static = function, static
+    def __init__(self, function: Callable[..., Any], quick: bool = False, **static: Any) -> None:
+        self._function, self._quick, self._static = function, quick, static
         # The type that JAX declares has no `clear_cache`.
         self._part: Any = jax.jit(function, **static)
         self._used = 0
@@ -60,7 +66,7 @@ class Compiled:
 
     @cached_property
     def _whole(self) -> Any:
-        return jax.jit(self._function, compiler_options=known_options(), **self._static)
+        return jax.jit(self._function, compiler_options=known_options(self._quick), **self._static)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         if get_opaque_trace_state() != _TOP:
@@ -82,6 +88,6 @@ class Compiled:
             self._whole.clear_cache()
 
 
-def compiled(function: Callable[..., Any], **static: Any) -> Compiled:
-    """Compile a function; `static` as for `jax.jit`."""
-    return Compiled(function, **static)
+def compiled(function: Callable[..., Any], quick: bool = False, **static: Any) -> Compiled:
+    """Compile a function, with few optimisations where `quick`; `static` as for `jax.jit`."""
+    return Compiled(function, quick, **static)

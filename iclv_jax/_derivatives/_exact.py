@@ -52,8 +52,7 @@ def expand_by_blocks(core: Core, params: Params) -> Expansion:
     theta = core.theta(params)
     if core.structure.system.absorbed and core.person.group is None:
         # Items meet through the posterior mean, so they cannot be taken one by one.
-        found = slope(core, params)
-        return Expansion(found.value, found.gradient, hessian_autodiff(core, params), found.items)
+        return _linearised(core, params)
     if core.structure.system.absorbed:
         value, gradient, items = slope_by_theta(core, theta)
         curvature = _by_cells(core, theta, parts.live)
@@ -69,6 +68,17 @@ def expand_by_blocks(core: Core, params: Params) -> Expansion:
     zero = none, none, jnp.zeros((*lead, live)), jnp.zeros((*lead, live, live))
     value, items, gradient, curvature = core.people.fold(batch, zero, few(core, AT_ONCE), shared=(theta,))
     return _by_parameters(core, params, parts, value, gradient, curvature, items)
+
+
+def _linearised(core: Core, params: Params) -> Expansion:
+    """By automatic differentiation. What one pass through the people leaves for all directions is kept where it is little:
+    half as much is compiled then."""
+    if core.people.size * params.shape[0] > AT_ONCE:
+        found = slope(core, params)
+        return Expansion(found.value, found.gradient, hessian_autodiff(core, params), found.items)
+    found, along = jax.linearize(partial(slope, core), params)
+    matrix = few_at_a_time(lambda direction: along(direction).gradient, jnp.eye(params.shape[0]))
+    return Expansion(found.value, found.gradient, 0.5 * (matrix + matrix.T), found.items)
 
 
 def _by_cells(core: Core, theta: Theta, live: np.ndarray) -> Float[Array, "group live live"]:

@@ -13,7 +13,7 @@ from iclv_jax._parameters import ParameterMap, full
 from iclv_jax._problem import Problem
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def full_jacobian(mapping: ParameterMap, constants: Array, params: Array) -> Array:
     """Derivatives of all parameters of the table with respect to the free ones."""
     return jax.jacfwd(lambda p: mapping.full(constants, p))(params)

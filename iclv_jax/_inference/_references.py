@@ -6,16 +6,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, CellTree, Params
+from iclv_jax._base._types import AnyArray, Array, CellTree, Params
 from iclv_jax._parameters import ParameterMap
 from iclv_jax._problem import Problem
+from iclv_jax._spec import Kernel
 
 CLOSE = 1e-6
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def _arrays(mapping: ParameterMap, constants: Array, params: Params) -> CellTree:
     return mapping.dense(mapping.theta(constants, params))
+
+
+@partial(compiled, quick=True, static_argnums=(0, 3))
+def _total(kernel: Kernel, cells: CellTree, utilities: AnyArray, outcomes: int) -> Array:
+    return kernel.expected(cells, utilities, jnp.ones(outcomes, bool)).sum()
 
 
 def why_no_references(problem: Problem, params: Params) -> str:
@@ -35,8 +41,7 @@ def why_no_references(problem: Problem, params: Params) -> str:
             return "everyone chose the same alternative"
         if found.outcome.ndim > 1:
             return "there are several answers in a situation"
-        offered = jnp.ones(found.offered.shape[1], bool)
-        v = jnp.asarray(np.random.default_rng(0).normal(size=len(block.utility.alternatives)))
-        if abs(float(block.kernel.expected(sections[block.name], v, offered).sum()) - 1.0) >= CLOSE:
+        v = np.random.default_rng(0).normal(size=len(block.utility.alternatives))
+        if abs(float(_total(block.kernel, sections[block.name], v, found.offered.shape[1])) - 1.0) >= CLOSE:
             return f"what {type(block.kernel).__name__} gives the alternatives does not add up to 1"
     return ""

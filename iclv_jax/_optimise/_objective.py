@@ -92,7 +92,7 @@ class Objective(Protocol):
         ...
 
 
-@compiled
+@partial(compiled, quick=True)
 def penalised(terms: Terms, params: Array, found: Expansion) -> Expansion:
     """The log-likelihood less its penalties, with derivatives in natural units."""
     return Expansion(
@@ -117,7 +117,7 @@ def in_z(
     return Derivatives(-found.value, -(j.T @ found.gradient), -hessian)
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def mean_in_z(
     mapping: Coordinates, constants: Array, z: Array, found: Expansion, size: Number, curved: bool | Array
 ) -> Derivatives:
@@ -125,7 +125,7 @@ def mean_in_z(
     return Derivatives(here.value / size, here.gradient / size, here.hessian / size)
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def mean_slope(
     mapping: Coordinates, constants: Array, z: Array, value: Array, gradient: Array, size: Number
 ) -> tuple[Array, Array]:
@@ -133,13 +133,13 @@ def mean_slope(
     return -value / size, -pull(gradient)[0] / size
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def squares_in_z(mapping: Coordinates, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     return weights @ jax.vmap(lambda s: pull(s)[0])(scores) ** 2 / weights.sum()
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def outer_in_z(mapping: Coordinates, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     mine = jax.vmap(lambda s: pull(s)[0])(scores)

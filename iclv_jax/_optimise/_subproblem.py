@@ -5,6 +5,7 @@ path (More and Sorensen 1983; Nocedal and Wright 2006, section 4.3). Everything 
 of arrays of fixed shape: entries that do not move are masked, not removed.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -66,7 +67,7 @@ def held_by_bound(model: Model) -> Bool[Array, " param"]:
     return ((model.lower >= 0.0) & (model.gradient > 0.0)) | ((model.upper <= 0.0) & (model.gradient < 0.0))
 
 
-@compiled
+@partial(compiled, quick=True)
 def curvature(model: Model, known: Spectrum | None = None) -> Curvature:
     """`known` is the model's `spectrum`, where that has been taken already."""
     active = held_by_bound(model)
@@ -84,7 +85,7 @@ def curvature(model: Model, known: Spectrum | None = None) -> Curvature:
     return Curvature(decrement, least, largest, jnp.sum(flat), active)
 
 
-@compiled
+@partial(compiled, quick=True)
 def trial_step(model: Model, radius: Scalar, known: Spectrum | None = None) -> Float[Array, " param"]:
     """A step inside the ball and the box that decreases the model at least as much as the best
     point on the projected gradient path; `known` as in `curvature`."""
@@ -117,7 +118,7 @@ def spectrum(model: Model) -> Spectrum:
     return _spectrum(model, model.free & ~held_by_bound(model))
 
 
-@compiled
+@partial(compiled, quick=True)
 def units(hessian: Float[Array, "param param"]) -> Float[Array, " param"]:
     """What a matrix is divided by, on both sides, to have a diagonal of 1 or -1: no sign of a curvature is lost."""
     size = jnp.abs(jnp.diagonal(hessian))

@@ -15,7 +15,7 @@ TOUCHED = 1e-4
 """Weight in a flat direction above which a parameter is part of it."""
 
 
-@compiled
+@partial(compiled, quick=True)
 def scaled(
     gradient: Array, hessian: Array, z: Array, scale: Array, lower: Array, upper: Array, free: Array
 ) -> Model:
@@ -29,7 +29,7 @@ def scaled(
     )
 
 
-@compiled
+@partial(compiled, quick=True)
 def moved(z: Array, step: Array, scale: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
     """The point that a scaled step leads to, within its bounds, and the scaled step that remains."""
     there = jnp.clip(z + scale * step, lower, upper)
@@ -40,17 +40,17 @@ def finite(here: Derivatives) -> bool:
     return all(bool(np.isfinite(np.asarray(a)).all()) for a in here[:3])
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def plan(method: Method, memory: Memory, model: Model) -> tuple[Memory, Curvature]:
     return method.plan(memory, model)
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def propose(method: Method, memory: Memory, model: Model) -> Array:
     return method.propose(memory, model)
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgement:
     return method.judge(memory, model, trial)
 

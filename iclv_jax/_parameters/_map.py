@@ -217,15 +217,15 @@ class Coordinates(Protocol):
     def unconstrained(self, constants: Array, params: Params) -> Array: ...
 
 
-full = compiled(ParameterMap.full, static_argnums=0)
+full = compiled(ParameterMap.full, quick=True, static_argnums=0)
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def natural(mapping: Coordinates, constants: Array, z: Array) -> Params:
     return mapping.natural(constants, z)
 
 
-@partial(compiled, static_argnums=0)
+@partial(compiled, quick=True, static_argnums=0)
 def unconstrained(mapping: Coordinates, constants: Array, params: Params) -> Array:
     return mapping.unconstrained(constants, params)
 

@@ -30,6 +30,8 @@ from iclv_jax._spec._names import nearest
 from iclv_jax._spec._values import finite
 
 slope = compiled(derivatives.slope)
+FEW_SCORES = 100_000
+"""Scores, people times parameters, up to which a gradient is their sum: they take no longer, and every fit compiles them."""
 expand_exact = compiled(derivatives.expand_exact)
 hessian_autodiff = compiled(derivatives.hessian_autodiff)
 hessian_numerical = compiled(derivatives.hessian_numerical, static_argnames="difference")
@@ -226,7 +228,8 @@ class Problem(eqx.Module):
 
     def slope(self, params: Params) -> derivatives.Slope:
         """`loglike`, its gradient, and the log-likelihood of the items alone at the same nodes."""
-        if not self.portion.divides(self.core, params):
+        few = self.core.people.size * len(self.names) <= FEW_SCORES and not isinstance(params, Tracer)
+        if not few and not self.portion.divides(self.core, params):
             return slope(self.core, params)
         each = portions.scores(self.core, params, self.portion)
         return derivatives.summed(self.core.weights, *each)

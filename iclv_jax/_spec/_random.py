@@ -4,15 +4,20 @@ import abc
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import ndtr, ndtri
 
-from iclv_jax._base._types import Array, Given
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import AnyArray, Array, Given
 
 MEAN = "mean"
+MANY = 4000
+"""Points at which a share of a distribution is taken."""
 
 
 class Mixing(abc.ABC):
@@ -215,7 +220,10 @@ def _check_bounds(what: str, lower: float, upper: float) -> None:
 
 def share_positive(mixing: Mixing, values: Mapping[str, float]) -> float:
     """The share of people whose coefficient is above zero, over the distribution at values of its parameters by key."""
-    count = 4000
-    u = ndtri((jnp.arange(count, dtype=float) + 0.5) / count)
-    cells = {key: jnp.asarray(float(value)) for key, value in values.items()}
-    return float(jnp.mean(jax.vmap(lambda one: mixing.coefficient(cells, one))(u) > 0.0))
+    return float(_positive(mixing, {key: np.float64(value) for key, value in values.items()}))
+
+
+@partial(compiled, quick=True, static_argnums=0)
+def _positive(mixing: Mixing, cells: dict[str, AnyArray]) -> Array:
+    u = ndtri((jnp.arange(MANY, dtype=float) + 0.5) / MANY)
+    return jnp.mean(jax.vmap(lambda one: mixing.coefficient(cells, one))(u) > 0.0)
