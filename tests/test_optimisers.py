@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from dataclasses import replace
 
 import bank
@@ -13,6 +14,7 @@ import pytest
 from scipy.optimize import minimize
 
 import iclv_jax as iclv
+from iclv_jax._base._interrupts import interrupts
 from iclv_jax._diagnose._utility import multiplied
 from iclv_jax._inference._multistart import normalised
 from iclv_jax._inference._signs import sign
@@ -467,3 +469,24 @@ def test_scipy_goes_on_until_the_nodes_have_settled():
     placed = fit.problem.recentre(params)
     gradient = placed.score(params)
     assert float(-gradient @ jnp.linalg.solve(placed.hessian(params), gradient)) < 0.1
+
+
+def test_an_interrupt_that_was_dropped_on_the_way_counts(monkeypatch):
+    """Python drops exceptions where a library in C++ calls it back; the mark of the signal is still there."""
+
+    class Ends:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(100):
+                pass
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    with interrupts() as asked:
+        one = Ends()
+        del one
+        assert asked.pending
+        with pytest.raises(KeyboardInterrupt):
+            asked.check()
+        asked.check()
+    assert signal.getsignal(signal.SIGINT) is handler

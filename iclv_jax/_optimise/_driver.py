@@ -6,6 +6,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from iclv_jax._base._interrupts import Interrupts, interrupts
 from iclv_jax._base._types import Array
 from iclv_jax._optimise._checkpoint import RunState, Slot
 from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Trial
@@ -93,11 +94,16 @@ class Run:
         self.previous: Array | None = None
 
     def minimise(self, start: Array) -> Outcome:
+        with interrupts() as asked:
+            return self._minimise(start, asked)
+
+    def _minimise(self, start: Array, asked: Interrupts) -> Outcome:
         self.lower, self.upper = self.objective.bounds()
         z, here, memory, shape = self._resumed() if self.slot.saved else self._begun(start)
         try:
             while True:
                 self._save(z, here, memory)
+                asked.check()
                 verdict = self._finished(z, here, memory, shape)
                 if verdict is Verdict.CONVERGED and self._must_recentre(z):
                     here = self._place_anew(z, here)

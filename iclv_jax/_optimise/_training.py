@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._interrupts import Interrupts, interrupts
 from iclv_jax._base._types import AnyArray, Array
 from iclv_jax._optimise._checkpoint import Slot, TrainingState
 from iclv_jax._optimise._epoch import Everybody, Setting, State, Step, cut, epoch, unscaled
@@ -183,6 +184,10 @@ class Training:
         self.jury = problem.take(self.held) if len(self.held) else None
 
     def run(self, start: Array) -> Trained:
+        with interrupts() as asked:
+            return self._run(start, asked)
+
+    def _run(self, start: Array, asked: Interrupts) -> Trained:
         self.scale = scale_of(self.options, self.objective, self.train, start)
         scale = self.scale.values
         if self.options.whiten:
@@ -197,6 +202,7 @@ class Training:
         verdict, why = Verdict.TRAINED, ""
         try:
             while not why:
+                asked.check()
                 verdict, why = self._over()
                 if not why:
                     state = self._epoch(state)
