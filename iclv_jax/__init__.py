@@ -18,6 +18,7 @@ from iclv_jax._base._looked_for import looked_for as __getattr__  # noqa: E402, 
 from iclv_jax._base._version import __version__  # noqa: E402
 from iclv_jax._diagnose import diagnose  # noqa: E402
 from iclv_jax._families import (  # noqa: E402
+    MDCEV,
     BestWorst,
     Binary,
     Censored,
@@ -27,6 +28,7 @@ from iclv_jax._families import (  # noqa: E402
     Duration,
     LatentClasses,
     Logit,
+    LogLikelihood,
     NestedLogit,
     Nominal,
     Observed,
@@ -79,6 +81,7 @@ __all__ = [
     "L1",
     "L2",
     "LBFGSB",
+    "MDCEV",
     "Adaptive",
     "BestWorst",
     "Binary",
@@ -95,6 +98,7 @@ __all__ = [
     "Laplace",
     "Latent",
     "LatentClasses",
+    "LogLikelihood",
     "LogNormal",
     "Logit",
     "Mixing",

@@ -12,7 +12,7 @@ from iclv_jax._integration import Rule
 from iclv_jax._likelihood import Devices
 from iclv_jax._optimise import Optimizer
 from iclv_jax._panel import WeightsAre
-from iclv_jax._predict._simulate import simulate
+from iclv_jax._predict._simulated import simulate
 from iclv_jax._problem import bind
 from iclv_jax._report._describe import describe
 from iclv_jax._spec import Indicator, Kernel, Latent, Mixing
@@ -126,7 +126,7 @@ class Model:
             _mapping(derived),
         )
 
-    from_text, to_text = classmethod(from_text), to_text
+    from_text, to_text, simulate = classmethod(from_text), to_text, simulate
 
     @property
     def spec(self) -> Spec:
@@ -374,18 +374,6 @@ class Model:
             memory=memory,
             devices=devices,
         )
-
-    def simulate(
-        self,
-        params: Given[Mapping[str, float]],
-        frame: Given[AnyFrame],
-        *,
-        seed: Given[int] = 0,
-        person: Given[str | None] = None,
-    ) -> pd.DataFrame:
-        """The frame with items and choices drawn from the model at `params` (every free parameter; for the entries of a
-        module, the module)."""
-        return simulate(self._spec, dict(params), frame, seed, person)
 
 
 def _mapping(given: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import gammaln
 
 import iclv_jax as iclv
 
@@ -119,3 +120,35 @@ def test_box_cox(data):
     choice = iclv.Logit(powered, "choice", AVAILABLE)
     fit = fitted(choice, data, start={"power": 1.0})
     assert fit.llf == pytest.approx(-5292.095411, abs=1e-4)
+
+
+def activities(b, x, lv):
+    """Baseline utilities of the published example."""
+    shopping = b.cte_shopping + b.metropolitan_shopping * x.metro + b.male_shopping * x.male
+    shopping = shopping + b.age_15_40_shopping * x.age15_40 + b.spouse_shopping * x.spousepr
+    socializing = b.cte_socializing + b.number_members_socializing * x.hhsize + b.male_socializing * x.male
+    socializing = socializing + b.age_41_60_socializing * x.age41_60 + b.bachelor_socializing * x.bachigher
+    recreation = b.cte_recreation + b.number_members_recreation * x.hhsize + b.male_recreation * x.male
+    personal = (
+        b.age_41_60_personal * x.age41_60 + b.bachelor_personal * x.bachigher + b.white_personal * x.white
+    )
+    return {
+        "shopping": shopping + b.employed_shopping * x.employed,
+        "socializing": socializing + b.sunday_socializing * x.Sunday,
+        "recreation": recreation + b.age_15_40_recreation * x.age15_40 + b.spouse_recreation * x.spousepr,
+        "personal": personal + b.sunday_personal * x.Sunday,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("profile", "value"), [("gamma", -16989.224475), ("translated", -16966.819994)])
+def test_mdcev(profile, value):
+    """Published without the factorial of the number of goods consumed, which is no matter of parameters."""
+    data = iclv.datasets.time_use(download=True)
+    goods = ("shopping", "socializing", "recreation", "personal")
+    choice = iclv.MDCEV(activities, dict(zip(goods, goods, strict=True)), profile=profile)
+    weights = data["weight"] * 1.7718243289995812
+    fit = iclv.Model(choice=choice).fit(data, weights=weights, progress=False)
+    assert fit.converged
+    factorials = weights.to_numpy() @ gammaln(data["number_chosen"].to_numpy(float))
+    assert fit.llf - factorials == pytest.approx(value, abs=1e-3)

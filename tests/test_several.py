@@ -122,22 +122,26 @@ def test_a_parameter_of_two_utilities_is_one(problem):
     assert problem.table.row("scale").parameter.meaning == "coefficient in the utilities of cards"
 
 
-def test_tables_of_their_own_are_rows_of_one_frame(model, problem, params):
-    frame = people()
-    tables = {
+def tables(frame):
+    """People, trips and cards in frames of their own."""
+    return {
+        "people": frame.drop_duplicates("id")[["id", "age", "q", "y"]],
         "trips": frame[frame["asked"] == 1].drop(columns=["time_a", "time_b"]),
         "cards": frame[frame["asked"] == 0].drop(columns=["car_time", "bus_time", "age", "q", "y"]),
     }
-    first = frame.drop_duplicates("id")[["id", "age", "q", "y"]]
-    apart = iclv.Model(
-        [Latent("green", on=["age"])],
-        ITEMS,
-        [
-            Logit(trip, "choice", name="trip", table="trips"),
-            Logit(card, "choice", name="cards", table="cards"),
-        ],
-    )
-    bound = apart.bind({"people": first, **tables}, person="id", integration=RULE)
+
+
+@pytest.fixture(scope="module")
+def apart():
+    choices = [
+        Logit(trip, "choice", name="trip", table="trips"),
+        Logit(card, "choice", name="cards", table="cards"),
+    ]
+    return iclv.Model([Latent("green", on=["age"])], ITEMS, choices)
+
+
+def test_tables_of_their_own_are_rows_of_one_frame(apart, problem, params):
+    bound = apart.bind(tables(people()), person="id", integration=RULE)
     assert bound.names == problem.names
     np.testing.assert_allclose(bound.loglike_person(params), problem.loglike_person(params), rtol=1e-13)
 
@@ -164,6 +168,26 @@ def test_parts_of_the_log_likelihood_by_choice(model, problem):
         fit.predict(choice="card")
     assert fit.shares(choice="trip")["situations"].iloc[0] == (people()["asked"] == 1).sum()
     assert np.isfinite(fit.elasticities("time_a", choice="cards").aggregate["se"]).all()
+
+
+def test_choices_in_tables_are_simulated_into_them(apart):
+    """The same mapping comes back, with items in its first frame; what was answered is what the density says."""
+    frames = {
+        k: f.drop(columns=["choice", "q", "y"], errors="ignore") for k, f in tables(people(400)).items()
+    }
+    truth = {"green ~ age": 0.4, "asc": 0.3, "time": -1.0, "green": 0.8, "scale": 1.5, "green =~ q": 0.7}
+    truth |= {"green =~ y": 0.6, "y ~ 1": 0.1, "y ~~ y": 0.8, "q | 1": -0.5, "q | 2": 0.5}
+    found = apart.simulate(truth, frames, seed=1, person="id")
+    assert list(found) == list(frames) and "choice" not in frames["trips"]
+    assert "q" in found["people"] and "q" not in found["cards"] and "choice" not in found["people"]
+    assert set(found["trips"]["choice"]) == {"car", "bus"}
+    assert set(found["cards"]["choice"]) == {"a", "b", "none"}
+    problem = apart.bind(found, person="id", integration=RULE)
+    params = problem.vector(truth)
+    value, score, hessian, _ = problem.expansion(params)
+    # Scores at the truth are noise: twice what a Newton step gains has as many degrees of freedom as parameters.
+    gain = score @ np.linalg.solve(-hessian, score)
+    assert gain < 2.0 * len(params) + 10.0
 
 
 def test_two_choices_are_simulated_into_one_column(model, problem, params):

@@ -101,7 +101,8 @@ def _cause(point: Point, i: int) -> str:
 
 def _cause_in_utilities(point: Point, choice: Kernel, direction: np.ndarray) -> str:
     utility = choice.utility
-    columns, available = situations(point.problem, choice, None)
+    columns, offered = situations(point.problem, choice, None)
+    available = np.asarray(choice.needed(offered))
     coefficients = generic(1, len(utility.coefficients), 1)[0]
     change = marginal(utility, coefficients, columns, direction)
     within = np.where(available, change, np.nan)
@@ -110,7 +111,8 @@ def _cause_in_utilities(point: Point, choice: Kernel, direction: np.ndarray) -> 
             return (
                 "it adds the same to every available alternative, and only differences between utilities matter. "
                 "Let one alternative go without it, or fix it."
-                if np.nanmax(np.ptp(_filled(within), axis=1)) <= 1e-10 * np.nanmax(np.abs(within))
+                if change.shape[1] > 1
+                and np.nanmax(np.ptp(_filled(within), axis=1)) <= 1e-10 * np.nanmax(np.abs(within))
                 else "its effects cancel. Check the utility function."
             )
     if np.abs(change).max(initial=0.0) > 0.0:
@@ -166,7 +168,7 @@ def _never(point: Point) -> list[str]:
     """Alternatives that nobody chose, and levels that nobody has."""
     sentences = []
     panel = point.problem.panel
-    for choice in point.spec.choices:
+    for choice in (c for c in point.spec.choices if c.discrete):
         found = panel.situations_of(choice.name)
         chosen = np.bincount(found.chosen, minlength=len(choice.outcomes))
         offered = found.offered.sum(axis=0)

@@ -8,7 +8,9 @@ from iclv_jax._families._count import Count
 from iclv_jax._families._cross_nested import CrossNestedLogit
 from iclv_jax._families._duration import Duration
 from iclv_jax._families._latent_classes import LatentClasses
+from iclv_jax._families._log_likelihood import LogLikelihood
 from iclv_jax._families._logit import Logit
+from iclv_jax._families._mdcev import MDCEV
 from iclv_jax._families._nested import NestedLogit
 from iclv_jax._families._nominal import Nominal
 from iclv_jax._families._observed import Observed
@@ -19,6 +21,7 @@ from iclv_jax._families._probit import Probit
 from iclv_jax._families._ranking import Ranking
 
 __all__ = [
+    "MDCEV",
     "BestWorst",
     "Binary",
     "Censored",
@@ -27,6 +30,7 @@ __all__ = [
     "CrossNestedLogit",
     "Duration",
     "LatentClasses",
+    "LogLikelihood",
     "Logit",
     "NestedLogit",
     "Nominal",

@@ -94,6 +94,22 @@ class LatentClasses(Kernel):
         return self.parts[0].outcomes
 
     @property
+    def discrete(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.parts[0].discrete
+
+    @property
+    def unpredicted(self) -> str:
+        return next((k.unpredicted for k in self.parts if k.unpredicted), "")
+
+    @property
+    def unvalued(self) -> str:
+        return next((k.unvalued for k in self.parts if k.unvalued), "")
+
+    @property
+    def undrawn(self) -> str:
+        return next((k.undrawn for k in self.parts if k.undrawn), "")
+
+    @property
     def constant(self) -> tuple[str, ...]:
         return self.personal if self.of == "person" else ()
 
@@ -106,8 +122,7 @@ class LatentClasses(Kernel):
             )
         each = [kernel.recorded(record) for kernel in self.parts]
         _check_alike(known, each)
-        members, kernels = self.membership, self.parts
-        functions = [getattr(kernel, kernel.function) for kernel in kernels]
+        members, functions = self.membership, [kernel.whole for kernel in self.parts]
 
         def all_utilities(b: Any, x: Any, lv: Any) -> dict[Hashable, object]:
             of = members(b, x, lv)  # pyright: ignore[reportCallIssue]
@@ -136,6 +151,15 @@ class LatentClasses(Kernel):
 
     def check_outcomes(self, outcome: np.ndarray, offered: np.ndarray, labels: Sequence[Any]) -> None:
         self.parts[0].check_outcomes(outcome, offered, labels)
+
+    def check_numbers(
+        self,
+        outcome: np.ndarray,
+        columns: Mapping[str, np.ndarray],
+        offered: np.ndarray,
+        labels: Sequence[Any],
+    ) -> None:
+        self.parts[0].check_numbers(outcome, columns, offered, labels)
 
     @property
     def _orders(self) -> list[np.ndarray]:
@@ -176,7 +200,7 @@ class LatentClasses(Kernel):
     def log_classes(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
         return jnp.stack(
             [
-                kernel.log_density(own, v, jnp.where(outcome >= 0, place[jnp.maximum(outcome, 0)], -1), on)
+                kernel.log_density(own, v, _own(kernel, outcome, place), on)
                 for kernel, own, v, on, place in self.by_class(cells, utilities, offered)
             ]
         )
@@ -190,8 +214,7 @@ class LatentClasses(Kernel):
         for (kernel, own, v, on, _), order in zip(
             self.by_class(cells, utilities, offered), self._orders, strict=True
         ):
-            place = kernel.sample(own, v, on, key)
-            drawn.append(jnp.where(place >= 0, jnp.array(order)[jnp.maximum(place, 0)], -1))
+            drawn.append(_own(kernel, kernel.sample(own, v, on, key), jnp.array(order, int)))
         return jnp.stack(drawn)
 
     def log_density(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
@@ -206,6 +229,13 @@ class LatentClasses(Kernel):
         which, rest = jax.random.split(key)
         member = jax.random.categorical(which, self.log_membership(cells, utilities))
         return self.sample_classes(cells, utilities, offered, rest)[member]
+
+
+def _own(kernel: Kernel, outcome: Array, place: Array) -> Array:
+    """Positions of alternatives in another order; numbers as they are."""
+    if not kernel.discrete:
+        return outcome
+    return jnp.where(outcome >= 0, place[jnp.maximum(outcome, 0)], -1)
 
 
 def _check_classes(classes: object) -> None:
@@ -229,6 +259,7 @@ def _check_alike(known: Sequence[str], each: Sequence[Kernel]) -> None:
     first = each[0]
     for name, kernel in zip(known[1:], each[1:], strict=True):
         for what, mine, theirs in (
+            ("kinds of answers", {kernel.discrete}, {first.discrete}),
             ("columns", kernel.columns, first.columns),
             ("alternatives", set(kernel.outcomes), set(first.outcomes)),
             ("available=", set(kernel.available), set(first.available)),

@@ -36,6 +36,10 @@ def why_no_references(problem: Problem, params: Params) -> str:
     sections = _arrays(shape.map, problem.core.constants, params)
     for block in shape.choices:
         found = problem.panel.situations_of(block.name)
+        if not block.kernel.discrete:
+            return f"{block.name} explains numbers, not which alternative is chosen"
+        if len(block.kernel.outcomes) < 2:
+            return f"there is one outcome only, {', '.join(map(repr, block.kernel.outcomes))}"
         chosen = found.chosen
         if len(chosen) and (chosen == chosen[0]).all() and found.offered.any(axis=0).sum() > 1:
             return "everyone chose the same alternative"

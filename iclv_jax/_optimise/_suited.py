@@ -23,10 +23,12 @@ def check_suited(optimizer: Optimizer, problem: Problem, penalties: Penalties | 
                 "Train with optimizer=iclv.Stochastic(optax.adam(1e-2), batch_people=None), or take iclv.L2 or Gaussian."
             )
         return
-    if optimizer.objective != "likelihood" and (not problem.spec.choices or problem.spec.dimension):
+    choices = problem.spec.choices
+    closed = bool(choices) and all(c.discrete for c in choices) and not problem.spec.dimension
+    if optimizer.objective != "likelihood" and not closed:
         raise ValueError(
             f"objective={optimizer.objective!r} takes choice probabilities in closed form, which a model with latent "
-            "variables or random coefficients, or without a choice, does not have. Take 'likelihood'."
+            "variables or random coefficients, or without a choice of one alternative, does not have. Take 'likelihood'."
         )
     for name in kinked:
         if not _drawn_to_zero(problem)[problem.names.index(name)]:

@@ -17,7 +17,8 @@ from iclv_jax._spec._names import nearest
 @dataclass(frozen=True)
 class Choices:
     """One entry per row of the frame; `outcome` are positions by row, or by row and answer where there are several; it is
-    -1 where nothing was observed. `asked` marks where something should be.
+    -1 where nothing was observed. Of a kernel that explains numbers they are those, NaN where missing. `asked` marks where
+    something should be, `happened` where it is.
 
     `masked`: utilities have to be cut off where they do not count before anything is differentiated.
     """
@@ -27,12 +28,8 @@ class Choices:
     outcome: np.ndarray
     available: np.ndarray
     asked: np.ndarray
+    happened: np.ndarray
     masked: bool = False
-
-    @property
-    def chosen(self) -> np.ndarray:
-        """The outcomes, the first ones where there are several."""
-        return first_outcome(self.outcome, self.available)
 
 
 def read_choices(kernel: Kernel, frame: Frame, outcomes: bool, estimating: bool = True) -> Choices:
@@ -52,27 +49,49 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool, estimating: bool 
                 f"rows=: column {kernel.rows!r} is 0 in every row, so the choice {kernel.name!r} was never asked."
             )
     available = _available(kernel, frame)
-    columns = np.empty((count, len(utility.columns)))
-    for i, name in enumerate(utility.columns):
-        columns[:, i] = numbers(frame.rows_of(name, "The utility"), name, "The utility", labels)
-    outcome = _outcome(kernel, frame, asked, outcomes)
-    chosen = first_outcome(outcome, available)
-    happened = chosen >= 0
+    columns = _columns(kernel, frame, outcomes)
+    outcome = (_outcome if kernel.discrete else _numbers)(kernel, frame, asked, outcomes)
+    happened = np.asarray(
+        first_outcome(outcome, available) >= 0 if kernel.discrete else ~np.isnan(outcome).all(axis=1)
+    )
     if not happened.any():
         where = "every row" if kernel.rows is None else f"every row with {kernel.rows!r} = 1"
         raise ValueError(
             f"chosen=: column {kernel.chosen!r} is missing (NaN) in {where}. Leave choice= out of the "
             "model, or check the column."
         )
-    if outcomes:
+    if outcomes and kernel.discrete:
         _check_chosen_available(kernel, outcome, available, labels)
         at = np.flatnonzero((outcome.reshape(count, -1) >= 0).any(axis=1))
         kernel.check_outcomes(outcome[at], available[at], [labels[i] for i in at])
+    elif outcomes:
+        at = np.flatnonzero(happened)
+        named = dict(zip(utility.columns, columns[at].T, strict=True))
+        kernel.check_numbers(outcome[at], named, available[at], [labels[i] for i in at])
     for name in kernel.constant:
         _check_constant(frame, name, columns[:, utility.columns.index(name)], happened)
     needed = kernel.needed(available) & happened[:, None]
     filled, masked = settled(columns, utility, needed, labels, estimating)
-    return Choices(frame, filled, outcome, available, asked, masked)
+    return Choices(frame, filled, outcome, available, asked, happened, masked)
+
+
+def _columns(kernel: Kernel, frame: Frame, outcomes: bool) -> np.ndarray:
+    """Columns of the utilities; those that are explained themselves are not read before they are known."""
+    names = kernel.utility.columns
+    columns = np.ones((len(frame.data), len(names)))
+    for i, name in enumerate(names):
+        if kernel.discrete or outcomes or name not in kernel.columns:
+            columns[:, i] = numbers(frame.rows_of(name, "The utility"), name, "The utility", frame.rows)
+    return columns
+
+
+def _numbers(kernel: Kernel, frame: Frame, asked: np.ndarray, observed: bool) -> np.ndarray:
+    """What a kernel explains that is no choice of one alternative, (row, column), NaN where it is missing."""
+    found = np.ones((len(asked), len(kernel.columns)))
+    for i, name in enumerate(kernel.columns if observed else ()):
+        what = f"The choice {kernel.name!r}"
+        found[:, i] = numbers(frame.rows_of(name, what), name, what, frame.rows)
+    return np.where(asked[:, None], found, np.nan)
 
 
 def _check_constant(frame: Frame, name: str, values: np.ndarray, happened: np.ndarray) -> None:

@@ -237,7 +237,7 @@ def _frame_of(choice: Kernel, frames: Mapping[str | None, Frame]) -> Frame:
 def _situations(choices: Choices) -> np.ndarray:
     """(people, situations) positions of rows with a choice, -1 where there is none."""
     people = len(choices.frame.people)
-    happened = np.flatnonzero(choices.chosen >= 0)
+    happened = np.flatnonzero(choices.happened)
     owner = choices.frame.codes[happened]
     order = np.argsort(owner, kind="stable")
     counts = np.bincount(owner, minlength=people)
@@ -370,7 +370,7 @@ def _read_clusters(cluster: str | None, frame: Frame) -> np.ndarray | None:
 def _notes(frame: Frame, spec: Spec, choices: Sequence[Choices]) -> tuple[str, ...]:
     notes = []
     for kernel, read in zip(spec.choices, choices, strict=True):
-        idle = int((read.asked & (read.chosen < 0)).sum())
+        idle = int((read.asked & ~read.happened).sum())
         if idle:
             of = f" of {kernel.name}" if len(choices) > 1 else ""
             notes.append(

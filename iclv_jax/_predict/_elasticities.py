@@ -12,7 +12,7 @@ from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import AnyFrames, Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
-from iclv_jax._predict._new_data import Sight, alternatives_of, choice_of, directions, situations_of
+from iclv_jax._predict._new_data import Sight, alternatives_of, directions, predicted_choice, situations_of
 from iclv_jax._predict._probabilities import choice_probabilities
 from iclv_jax._predict._responses import Place, averages, changes, jacobian, slopes, values_of
 from iclv_jax._predict._view import Information
@@ -147,7 +147,7 @@ def marginal_effects(
 def _responding(
     fit: Estimated, column: str, data: Given[AnyFrames | None], given: Given[Information], choice: str | None
 ) -> tuple[Sight, Place]:
-    kernel = choice_of(fit.problem, "elasticities", choice)
+    kernel = predicted_choice(fit.problem, "elasticities", choice)
     place = _place(fit.problem, kernel, column)
     return situations_of(fit, kernel, data, None, given), place
 

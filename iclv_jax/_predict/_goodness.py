@@ -226,6 +226,11 @@ def _notes(
         notes.append(
             "single pairs: residuals in standard deviations, p not adjusted for how many pairs there are"
         )
+    notes += [
+        f"{c.name} explains numbers and has no shares: only the log-likelihood looks at it"
+        for c in fit.problem.spec.choices
+        if not c.discrete
+    ]
     notes += [f"{n}: the estimates reproduce them" for n in table.index[table["observed"].isna()]]
     if fit.problem.panel.clusters is not None:
         notes.append("people are simulated as independent, within clusters too")

@@ -162,6 +162,31 @@ def choice_of(problem: Problem, what: str, name: str | None = None) -> Kernel:
     return choices[name or next(iter(choices))]
 
 
+def predicted_choice(problem: Problem, what: str, name: str | None = None) -> Kernel:
+    """As `choice_of`; ValueError where the kernel says nothing that could be predicted, too."""
+    kernel = choice_of(problem, what, name)
+    if kernel.unpredicted:
+        raise ValueError(f"{what}: {kernel.unpredicted}.")
+    if kernel.discrete and len(kernel.outcomes) < 2:
+        only = ", ".join(map(repr, kernel.outcomes))
+        raise ValueError(
+            f"{what}: the choice {kernel.name!r} has one outcome only, {only}, so there is nothing to "
+            "predict. A kernel of one's own says in `outcomes` what may be chosen, or that it is not `discrete`."
+        )
+    return kernel
+
+
+def shared_choice(problem: Problem, what: str, name: str | None = None) -> Kernel:
+    """As `choice_of`; ValueError where no alternative is chosen, so that there are no shares, too."""
+    kernel = choice_of(problem, what, name)
+    if not kernel.discrete:
+        raise ValueError(
+            f"{what}: {kernel.name!r} explains numbers, not which alternative is chosen, so that there are no shares and no "
+            "hits. fit.predict() says what is expected, where the model says so."
+        )
+    return predicted_choice(problem, what, name)
+
+
 def situations_of(
     fit: Estimated,
     choice: Kernel,

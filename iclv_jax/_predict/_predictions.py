@@ -12,7 +12,7 @@ from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._parameters import LATENT, Stack
-from iclv_jax._predict._new_data import Sight, choice_of, directions, sight, situations_of
+from iclv_jax._predict._new_data import Sight, directions, predicted_choice, sight, situations_of
 from iclv_jax._predict._probabilities import choice_probabilities, item_columns
 from iclv_jax._predict._responses import along
 from iclv_jax._predict._view import Information, moving
@@ -73,7 +73,7 @@ def predict(
     11), at the nodes of the fit's rule of integration where that follows posteriors, else at those of the default
     rule.
     """
-    kernel, params = choice_of(fit.problem, "predict", choice), jnp.asarray(fit.estimates)
+    kernel, params = predicted_choice(fit.problem, "predict", choice), jnp.asarray(fit.estimates)
     seen, alternatives = situations_of(fit, kernel, data, people, given), kernel.outcomes
     values, names = seen.by_row(choice_probabilities(seen.view, params)), list(alternatives)
     if errors:

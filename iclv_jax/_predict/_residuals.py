@@ -59,7 +59,7 @@ class Looker:
 
     @cached_property
     def _views(self) -> list[View]:
-        return [prior_view(self.problem, choice.name) for choice in self.problem.spec.choices]
+        return [prior_view(self.problem, c.name) for c in self.problem.spec.choices if c.discrete]
 
     def of_pairs(self, cells: np.ndarray) -> np.ndarray:
         """Covariances of the scores of two items (data set, pair) from those of their features (data set, cell)."""

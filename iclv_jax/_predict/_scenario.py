@@ -13,7 +13,7 @@ from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._panel._door import as_pandas
 from iclv_jax._predict._marginal import Marginal, find_marginal, fixed_marginal
-from iclv_jax._predict._new_data import Sight, alternatives_of, choice_of, directions, situations_of
+from iclv_jax._predict._new_data import Sight, alternatives_of, directions, predicted_choice, situations_of
 from iclv_jax._predict._responses import jacobian
 from iclv_jax._predict._surplus import mean_worth, scenario_totals, surplus
 from iclv_jax._predict._view import Information, View
@@ -105,7 +105,7 @@ def scenario(
         For frames of different rows; for a kernel without a log-sum; where the marginal utility of money is not
         positive, on average or for everyone alike.
     """
-    kernel = choice_of(fit.problem, "scenario", choice)
+    kernel = predicted_choice(fit.problem, "scenario", choice)
     first, second = as_pandas(first, "scenario: first"), as_pandas(second, "scenario: second")
     if not first.index.equals(second.index):
         raise ValueError("The frames of a scenario have different rows. Give the same situations twice.")

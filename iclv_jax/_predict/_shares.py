@@ -7,7 +7,7 @@ import pandas as pd
 
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Estimated
-from iclv_jax._predict._new_data import Sight, alternatives_of, choice_of, situations_of
+from iclv_jax._predict._new_data import Sight, alternatives_of, shared_choice, situations_of
 from iclv_jax._predict._predictions import predict
 from iclv_jax._predict._view import Information
 
@@ -34,7 +34,8 @@ def shares(
         Index alternative (after the value of `by`); `observed`, `predicted`, `difference`, and `situations`, their
         number in the group.
     """
-    kernel, predicted = choice_of(fit.problem, "shares", choice), predict(fit, given=given, choice=choice)
+    kernel = shared_choice(fit.problem, "shares", choice)
+    predicted = predict(fit, given=given, choice=choice)
     seen = situations_of(fit, kernel)
     chosen = seen.by_row(seen.view.data.chosen)
     observed = np.eye(len(predicted.columns))[chosen]
@@ -76,7 +77,7 @@ def choice_fit(
     model only because the choice part is the marginal one (items integrated out): the hybrid model does not maximise it,
     so that a plain logit with the same variables reaches at least as high a value.
     """
-    kernel = choice_of(fit.problem, "choice_fit", choice)
+    kernel = shared_choice(fit.problem, "choice_fit", choice)
     predicted = predict(fit, given=given, choice=choice).to_numpy()
     seen = situations_of(fit, kernel)
     chosen, weights = seen.by_row(seen.view.data.chosen), seen.weights

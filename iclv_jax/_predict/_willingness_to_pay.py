@@ -142,6 +142,8 @@ def willingness_to_pay(
     """
     check_seed(seed)
     kernel = choice_of(fit.problem, "willingness_to_pay", choice)
+    if kernel.unvalued:
+        raise ValueError(f"willingness_to_pay: {kernel.unvalued}.")
     if not 0.0 < level < 1.0:
         raise ValueError(f"level= is a coverage between 0 and 1, not {level!r}.")
     attribute = find_marginal(fit.problem, kernel, name, alternative, "willingness_to_pay")

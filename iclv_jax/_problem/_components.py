@@ -70,9 +70,12 @@ def components(problem: Problem, params: Params, joint: float) -> Components:
 
 
 def equal_shares(problem: Problem) -> np.ndarray:
-    """Log-likelihood of every person's choices when all available alternatives are equally likely, unweighted."""
+    """Log-likelihood of every person's choices when all available alternatives are equally likely, unweighted; NaN where
+    numbers are explained, not choices of an alternative."""
     total = np.zeros(len(problem.panel.people))
     for choice in problem.spec.choices:
+        if not choice.discrete:
+            return np.full_like(total, np.nan)
         found = problem.panel.situations_of(choice.name)
         total -= np.bincount(found.person, np.log(found.offered.sum(axis=1)), minlength=len(total))
     return total
@@ -82,6 +85,8 @@ def _naive(problem: Problem, choice: Kernel) -> tuple[float, float]:
     """Log-likelihoods of a choice with equal shares, and with constants only."""
     from scipy import optimize
 
+    if not choice.discrete:
+        return float("nan"), float("nan")
     found = problem.panel.situations_of(choice.name)
     available, chosen = found.offered, found.chosen
     weight = np.asarray(problem.core.weights)[found.person]

@@ -86,7 +86,9 @@ def _choices(problem: Problem, choice: Kernel) -> Facts:
 
 
 def _chosen(choice: Kernel, outcome: np.ndarray) -> list[Fact]:
-    """Outcomes by label; the last label stands for a missing answer."""
+    """Outcomes by label; the last label stands for a missing answer. Numbers are what they are."""
+    if not choice.discrete:
+        return fact(outcome)  # pyright: ignore[reportReturnType]
     labels = np.array([*(repr(fact(a)) for a in choice.outcomes), ""])
     found: list[Fact] = labels[outcome].tolist()
     return found

@@ -103,6 +103,8 @@ def shares_of(choice: Kernel, panel: Panel, named: bool) -> list[tuple[str, str]
     """How often the alternatives were chosen and available."""
     found = panel.situations_of(choice.name)
     title = f"Choice situations of {choice.name}" if named else "Choice situations"
+    if not choice.discrete:
+        return [(title, f"{len(found.outcome):,}"), *_sizes(choice, found.outcome)]
     shares = [
         (
             f"  {name}",
@@ -111,6 +113,20 @@ def shares_of(choice: Kernel, panel: Panel, named: bool) -> list[tuple[str, str]
         for j, name in enumerate(choice.outcomes)
     ]
     return [(title, f"{len(found.chosen):,}"), *shares]
+
+
+def _sizes(choice: Kernel, values: np.ndarray) -> list[tuple[str, str]]:
+    """Of every column of numbers the mean, and how often it is zero where it is."""
+    facts = []
+    for name, seen in zip(choice.columns, values.T, strict=True):
+        none = float(np.mean(seen == 0.0))
+        facts.append(
+            (
+                f"  {name}",
+                f"mean {number(float(np.nanmean(seen)))}" + (f", zero in {none:.1%}" if none else ""),
+            )
+        )
+    return facts
 
 
 def items_of(spec: Spec, table: ParameterTable, panel: Panel) -> list[tuple[str, str]]:

@@ -61,6 +61,8 @@ def details(fit: Started, parts: Components) -> Facts:
 
 def counts(choice: Kernel, panel: Panel, named: bool) -> Facts:
     """How often each alternative was chosen, and how often it was available."""
+    if not choice.discrete:
+        return []
     found = panel.situations_of(choice.name)
     of = f" of {choice.name}" if named else ""
     each = [

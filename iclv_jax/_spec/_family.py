@@ -181,6 +181,9 @@ class Kernel(abc.ABC):
     methods `log_membership`, `log_classes`, `expected_classes` and `sample_classes`."""
     indexed: ClassVar[bool] = False
     """Whether the utility function may return one number, an index, in place of a mapping of alternatives."""
+    discrete: ClassVar[bool] = True
+    """Whether one of `outcomes` is chosen in each of `columns`. Otherwise these hold numbers (quantities, durations), which
+    `log_density` takes as they are, and `expected` gives numbers in place of probabilities."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -196,6 +199,26 @@ class Kernel(abc.ABC):
     def outcomes(self) -> tuple[Hashable, ...]:
         """What may be chosen: the alternatives of the utility function, unless the kernel says otherwise."""
         return self.utility.alternatives
+
+    @property
+    def whole(self) -> Any:
+        """The function that is recorded: the user's, with what else has to be known in a situation."""
+        return getattr(self, self.function)
+
+    @property
+    def unpredicted(self) -> str:
+        """Why there is nothing to predict, in a sentence; empty where there is."""
+        return ""
+
+    @property
+    def unvalued(self) -> str:
+        """Why there are no marginal utilities, in a sentence; empty where there are."""
+        return ""
+
+    @property
+    def undrawn(self) -> str:
+        """Why answers cannot be drawn, in a sentence; empty where they can."""
+        return ""
 
     @property
     def unsettled(self) -> bool:
@@ -214,7 +237,7 @@ class Kernel(abc.ABC):
 
     def recorded(self, record: Callable[[Any, bool], Any]) -> "Kernel":
         """The kernel with the user's function recorded; `record` takes a function and whether it may return one number."""
-        return replace(self, **{self.function: record(getattr(self, self.function), self.indexed)})  # pyright: ignore[reportArgumentType]
+        return replace(self, **{self.function: record(self.whole, self.indexed)})  # pyright: ignore[reportArgumentType]
 
     def needed(self, offered: AnyArray) -> AnyArray:
         """Which utilities count, (row, utility), from what was offered, (row, outcome)."""
@@ -223,6 +246,17 @@ class Kernel(abc.ABC):
     def check_outcomes(self, outcome: np.ndarray, offered: np.ndarray, labels: Sequence[Any]) -> None:
         """Raise ValueError when answers cannot be of this kernel; positions by row and column, -1 where missing, of the
         rows whose labels are given."""
+        return None
+
+    def check_numbers(
+        self,
+        outcome: np.ndarray,
+        columns: Mapping[str, np.ndarray],
+        offered: np.ndarray,
+        labels: Sequence[Any],
+    ) -> None:
+        """`check_outcomes` of a kernel that is not `discrete`: numbers by row and column, NaN where missing, beside the
+        columns of the utilities by name."""
         return None
 
     def log_membership(self, cells: Arrays, utilities: Array) -> Array:
@@ -253,7 +287,7 @@ class Kernel(abc.ABC):
     def log_density(self, cells: Arrays, utilities: Array, outcome: Array, offered: Array) -> Array:
         """Log probability of the chosen alternative in one situation; utilities have the shape
         `alternative`, `outcome` is a position (one for each of `columns`, -1 where missing, where there are several),
-        `offered` is a mask over outcomes."""
+        `offered` is a mask over outcomes. Of a kernel that is not `discrete` `outcome` holds the numbers of `columns`."""
 
     @abc.abstractmethod
     def sample(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:

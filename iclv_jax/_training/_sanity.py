@@ -116,7 +116,7 @@ def sanity_checks(
     bad = int((~np.isfinite(values)).sum())
     advice = "give another start: problem.check_start(params) names people and factors"
     checks = [Check("people without a finite log-likelihood at the start", bad, "0", bad == 0, advice)]
-    if problem.spec.choices:
+    if problem.spec.choices and all(choice.discrete for choice in problem.spec.choices):
         checks.append(_near_equal_shares(problem, params))
     options = Stochastic(optax.adam(learning_rate), batch_people=None, epochs=epochs, seed=seed)
     checks.append(_ten_people(problem.take(np.sort(drawn[:10])), params, options))

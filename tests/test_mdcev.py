@@ -1,0 +1,240 @@
+"""How much of each good: against Bhat (2008) in numpy, brute force, and draws from the model."""
+
+from math import factorial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import optimize
+
+import iclv_jax as iclv
+from iclv_jax._families._demand import Goods, quantities
+
+GOODS = ("home", "out", "sport")
+QUANTITIES = {g: f"q_{g}" for g in GOODS}
+PRICES = {"out": "p_out", "sport": "p_sport"}
+
+
+def utility(b, x, lv):
+    return {"home": 0.0, "out": b.out + b.age * x.age, "sport": b.sport}
+
+
+def kernel(profile, outside=None, **more):
+    return iclv.MDCEV(utility, QUANTITIES, PRICES, "budget", outside, profile, **more)
+
+
+TRUTH = {"out": -0.4, "sport": -0.8, "age": 0.3, "choice.scale": 1.4}
+TRUTH |= {f"{g}.gamma": v for g, v in zip(GOODS, (1.2, 0.8, 2.0), strict=True)}
+TRUTH |= {f"{g}.alpha": v for g, v in zip(GOODS, (0.3, 0.6, 0.5), strict=True)}
+CASES = [(p, o) for p in ("gamma", "alpha", "translated") for o in (None, "home")]
+
+
+def values(names):
+    return {n: TRUTH[n] for n in names}
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(5)
+    found = pd.DataFrame({"age": rng.normal(size=30), "budget": rng.uniform(5.0, 20.0, 30)})
+    return found.assign(p_out=rng.uniform(0.5, 2.0, 30), p_sport=rng.uniform(0.5, 2.0, 30))
+
+
+@pytest.fixture(scope="module")
+def data(frame):
+    model = iclv.Model(choice=kernel("gamma", "home"))
+    names = ["out", "sport", "age", "out.gamma", "sport.gamma", "choice.scale"]
+    return model.simulate(values(names), frame, seed=2)
+
+
+def bhat(row, profile, outside):
+    """Bhat (2008), eq. 19: expenditures e, of which the first M are positive."""
+    p = {"home": 1.0, "out": row.p_out, "sport": row.p_sport}
+    v = {"home": 0.0, "out": TRUTH["out"] + TRUTH["age"] * row.age, "sport": TRUTH["sport"]}
+    scale, logs, slack, bought = TRUTH["choice.scale"], {}, {}, []
+    for g in GOODS:
+        e = p[g] * getattr(row, QUANTITIES[g])
+        alpha = 0.0 if profile == "gamma" else TRUTH[f"{g}.alpha"]
+        gamma = 0.0 if g == outside else 1.0 if profile == "alpha" else TRUTH[f"{g}.gamma"]
+        x = e / p[g]
+        if profile == "translated":
+            satiation = np.log(alpha) + (alpha - 1.0) * np.log(x + gamma)
+        else:
+            satiation = (alpha - 1.0) * np.log(x if g == outside else x / gamma + 1.0)
+        logs[g] = scale * (v[g] + satiation - np.log(p[g]))
+        slack[g] = (e + gamma * p[g]) / (1.0 - alpha)
+        bought += [g] if e > 0.0 else []
+    m, total = len(bought), sum(np.exp(logs[g]) for g in GOODS)
+    density = np.prod([1.0 / slack[g] for g in bought]) * sum(slack[g] for g in bought)
+    density *= np.prod([np.exp(logs[g]) / total for g in bought]) * factorial(m - 1) * scale ** (m - 1)
+    return np.log(density)
+
+
+@pytest.mark.parametrize(("profile", "outside"), CASES)
+def test_the_likelihood_is_bhats(data, profile, outside):
+    problem = iclv.Model(choice=kernel(profile, outside)).bind(data)
+    params = problem.vector(values(problem.names))
+    expected = [bhat(row, profile, outside) for row in data.itertuples()]
+    np.testing.assert_allclose(problem.loglike_person(params), expected, rtol=1e-12)
+    exact = problem.hessian(params, method="exact")
+    np.testing.assert_allclose(exact, problem.hessian(params, method="autodiff"), rtol=1e-9, atol=1e-9)
+
+
+def test_what_is_drawn_has_that_likelihood():
+    """Probabilities of corners by draws, and by the density integrated over what is bought."""
+    one = pd.DataFrame({"age": [0.3], "budget": [4.0], "p_out": [1.5], "p_sport": [0.7]})
+    model = iclv.Model(choice=kernel("translated"))
+    names = model.bind(_bought(one, home=4.0, out=0.0, sport=0.0).pipe(_others)).names
+    drawn = model.simulate(values(names), pd.concat([one] * 20_000, ignore_index=True), seed=1)
+    spent = drawn["q_home"] + 1.5 * drawn["q_out"] + 0.7 * drawn["q_sport"]
+    np.testing.assert_allclose(spent, 4.0, rtol=1e-9)
+    alone = {g: np.exp(bhat(_bought(one, **_only(g)).iloc[0], "translated", None)) for g in GOODS}
+    shares = {
+        g: ((drawn[list(QUANTITIES.values())] > 0).sum(axis=1) == 1) & (drawn[QUANTITIES[g]] > 0)
+        for g in GOODS
+    }
+    for g in GOODS:
+        error = np.sqrt(alone[g] * (1.0 - alone[g]) / len(drawn))
+        assert abs(shares[g].mean() - alone[g]) < 5.0 * error + 1e-4
+    # Two goods: the density of what is spent on the first, over what can be.
+    grid = np.linspace(0.0, 4.0, 400)[1:-1]
+    both = [
+        bhat(_bought(one, home=e, out=(4.0 - e) / 1.5, sport=0.0).iloc[0], "translated", None) for e in grid
+    ]
+    chance = np.trapezoid(np.exp(both), grid)
+    seen = ((drawn["q_sport"] == 0.0) & (drawn["q_home"] > 0.0) & (drawn["q_out"] > 0.0)).mean()
+    assert abs(seen - chance) < 5.0 * np.sqrt(chance / len(drawn)) + 0.01 * chance
+
+
+def _only(good):
+    return {g: 4.0 / {"home": 1.0, "out": 1.5, "sport": 0.7}[g] if g == good else 0.0 for g in GOODS}
+
+
+def _bought(frame, **amounts):
+    return frame.assign(**{QUANTITIES[g]: q for g, q in amounts.items()})
+
+
+def _others(frame):
+    """With two rows more, so that every good is bought by somebody."""
+    return pd.concat([frame, *(_bought(frame, **_only(g)) for g in GOODS[1:])], ignore_index=True)
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_demand_maximises_utility(outside):
+    """Against a general optimiser, and its derivatives against finite differences."""
+    rng = np.random.default_rng(3)
+    alpha, price = np.array([0.3, 0.6, 0.0, 0.5]), np.array([1.0, 0.7, 2.0, 1.3])
+    gamma = np.array([0.0 if outside else 1.1, 0.8, 2.0, 1.0])
+
+    @jax.jit
+    def money(base):
+        goods = Goods(base, jnp.asarray(alpha), jnp.asarray(gamma), jnp.asarray(price), jnp.ones(4, bool))
+        return quantities(goods, jnp.asarray(6.0)) * price
+
+    def worth(x, base):
+        near = np.where(
+            alpha > 0, ((x + gamma) ** alpha - 1.0) / np.where(alpha > 0, alpha, 1.0), np.log(x + gamma)
+        )
+        return np.exp(base) @ near
+
+    slope = jax.jit(jax.jacfwd(money))
+    for _ in range(3):
+        base = rng.normal(size=4)
+        spent = np.asarray(money(jnp.asarray(base)))
+        assert spent.sum() == pytest.approx(6.0, rel=1e-10)
+        best = optimize.minimize(
+            lambda e, base=base: -worth(e / price, base),
+            np.full(4, 1.5),
+            bounds=[(1e-9, 6.0)] * 4,
+            constraints={"type": "eq", "fun": lambda e: e.sum() - 6.0},
+            options={"ftol": 1e-13, "maxiter": 500},
+        )
+        np.testing.assert_allclose(spent, best.x, atol=2e-4)
+        step = 1e-6 * np.eye(4)
+        moved = [(money(jnp.asarray(base + d)) - money(jnp.asarray(base - d))) / 2e-6 for d in step]
+        np.testing.assert_allclose(slope(jnp.asarray(base)), np.stack(moved, axis=1), atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def fit(frame):
+    rng = np.random.default_rng(6)
+    many = frame.loc[rng.integers(0, 30, 800)].reset_index(drop=True)
+    model = iclv.Model(choice=kernel("gamma", "home"))
+    names = ["out", "sport", "age", "out.gamma", "sport.gamma", "choice.scale"]
+    return model.fit(model.simulate(values(names), many, seed=3), progress=False)
+
+
+def test_the_truth_comes_back(fit):
+    assert fit.converged
+    truth = pd.Series(values(fit.names))
+    assert ((fit.params - truth).abs() < 4.0 * fit.bse).all()
+    assert "explains numbers" in str(fit.summary())
+
+
+def test_forecasts(fit, frame):
+    expected, told = fit.predict(), fit.problem.panel.frame.data
+    np.testing.assert_allclose(
+        expected["home"] + told["p_out"] * expected["out"] + told["p_sport"] * expected["sport"],
+        told["budget"],
+    )
+    seen = told[list(QUANTITIES.values())].mean().to_numpy()
+    spread = told[list(QUANTITIES.values())].std().to_numpy() / np.sqrt(len(told))
+    assert (np.abs(expected.mean().to_numpy() - seen) < 4.0 * spread).all()
+    # Of people to come quantities are not known.
+    assert len(fit.predict(frame.head(3))) == 3
+    own = fit.elasticities("p_out").aggregate["value"]
+    assert own["out"] < 0.0 and np.isfinite(own).all()
+    assert fit.willingness_to_pay("out", "sport").estimate == pytest.approx(
+        -fit.params["out"] / fit.params["sport"]
+    )
+    with pytest.raises(ValueError, match="no shares and no hits"):
+        fit.shares()
+
+
+@pytest.mark.parametrize(
+    ("build", "sentence"),
+    [
+        (lambda: kernel("beta"), "profile= is 'gamma', 'alpha', 'translated'"),
+        (lambda: iclv.MDCEV(utility, {"home": "q"}), "two or more goods"),
+        (lambda: iclv.MDCEV(utility, QUANTITIES, {"outt": "p"}), "prices= names 'outt'.*Did you mean 'out'"),
+        (lambda: kernel("gamma", "away"), "outside= names 'away'"),
+        (lambda: iclv.MDCEV(utility, dict(list(QUANTITIES.items())[:2])), "Name the same goods in both"),
+    ],
+)
+def test_what_cannot_be(build, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        iclv.Model(choice=build())
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "sentence"),
+    [
+        ("q_out", -1.0, "Row 3: the quantity of 'out' .column 'q_out'. is -1. Quantities are 0 or more"),
+        ("q_out", np.nan, "the quantity of 'out' .column 'q_out'. is missing"),
+        ("q_home", 0.0, "nothing of the outside good 'home'"),
+        ("p_out", 0.0, "the price of 'out' is not positive"),
+        ("budget", 1.0, "Row 3: prices times quantities add up to .* but the budget in column 'budget' is 1"),
+        ("budget", "much", "text and no number"),
+    ],
+)
+def test_rows_that_no_consumer_has(data, column, value, sentence):
+    wrong = data.astype(object)
+    wrong.loc[3, column] = value
+    with pytest.raises(ValueError, match=sentence):
+        iclv.Model(choice=kernel("gamma", "home")).bind(wrong.infer_objects())
+
+
+def test_goods_that_are_not_bought(data):
+    model = iclv.Model(choice=iclv.MDCEV(utility, QUANTITIES))
+    none = data.assign(q_sport=0.0)
+    with pytest.raises(ValueError, match="Nobody consumes 'sport': column 'q_sport' is 0 in every row"):
+        model.bind(none).start()
+    with pytest.raises(ValueError, match="Row 0: nothing is consumed of any good"):
+        model.bind(data.assign(**dict.fromkeys(QUANTITIES.values(), 0.0)))
+    with pytest.raises(ValueError, match="predict: 'choice' does not say what can be spent"):
+        model.fit(data, progress=False).predict()
+    there = iclv.MDCEV(utility, QUANTITIES, available={"sport": "open"})
+    with pytest.raises(ValueError, match="of 'sport' was consumed, which is not available there"):
+        iclv.Model(choice=there).bind(data.assign(open=0.0))
