@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 
 import iclv_jax as iclv
 from iclv_jax import Continuous, GaussHermite, Latent, LatentClasses, Logit, NestedLogit, Normal
+from iclv_jax._inference._class_labels import relabelled
 
 VALUES = {
     "green ~ age": 0.5, "y ~ 1": 0.1, "green =~ y": 0.8, "y ~~ y": 0.6, "m": 0.3, "m_age": -0.4, "m_green": 0.7,
@@ -166,6 +167,50 @@ def test_starts_are_never_all_equal():
     alone = iclv.Model(choice=make("b1")).fit(frame, progress=False).params["b1"]
     assert values["m"] == 0.0
     assert [values["b1"], values["b2"]] == pytest.approx([0.5 * alone, 1.5 * alone], rel=1e-3)
+
+
+def of_one_form(classes):
+    """Classes that differ by their coefficients alone, the second of them without parameters of membership."""
+
+    def make(name):
+        return Logit(lambda b, x, lv: {"a": b[f"k_{name}"] + b[f"t_{name}"] * x.t1, "b": 0.0}, "mode")
+
+    def members(b, x, lv):
+        return {n: 0.0 if n == "two" else b[f"m_{n}"] + b[f"age_{n}"] * x.age for n in classes}
+
+    return LatentClasses(members, {n: make(n) for n in classes})
+
+
+TWO = {"m_one": 0.4, "age_one": 0.8, "k_one": 0.5, "t_one": 2.0, "k_two": -0.5, "t_two": -3.0}
+THREE = TWO | {"m_three": -0.5, "age_three": -0.6, "k_three": -1.0, "t_three": 1.0}
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 1, 0), (1, 2, 0)])
+def test_names_of_classes_are_found_again(order):
+    """Other names for the same classes are the same model: they are taken back."""
+    names = ("one", "two", "three")
+    made = iclv.Model(choice=of_one_form(names))
+    data = made.simulate(THREE, design(30)[["id", "age", "t1"]], seed=1, person="id")
+    problem = made.bind(data, person="id")
+    worth = {n: np.array([THREE.get(f"m_{n}", 0.0), THREE.get(f"age_{n}", 0.0)]) for n in names}
+    other = {}
+    for new, old in zip(names, (names[i] for i in order), strict=True):
+        other |= {f"k_{new}": THREE[f"k_{old}"], f"t_{new}": THREE[f"t_{old}"]}
+        other |= dict(zip((f"m_{new}", f"age_{new}"), worth[old] - worth[names[order[1]]], strict=True))
+    truth, renamed = (np.asarray(problem.vector({n: v[n] for n in problem.names})) for v in (THREE, other))
+    assert float(problem.loglike(renamed)) == pytest.approx(float(problem.loglike(truth)), rel=1e-12)
+    np.testing.assert_allclose(relabelled(problem, renamed, truth, 1e-6), truth, atol=1e-12)
+
+
+def test_starts_agree_on_the_names_of_classes():
+    """One of these starts ends with the classes the other way round."""
+    made = iclv.Model(choice=of_one_form(("one", "two")))
+    data = made.simulate(TWO, design(200)[["id", "age", "t1"]], seed=1, person="id")
+    found = iclv.multistart(made.bind(data, person="id"), 6, spread=2.0, seed=2)
+    best = found.params[found.table["group"] == 0]
+    default = found.params[found.table["start"] == 0].iloc[0]
+    assert len(best) >= 2
+    np.testing.assert_allclose(best, np.tile(default, (len(best), 1)), atol=1e-3)
 
 
 def unlike(**second):

@@ -184,7 +184,7 @@ def test_choices_in_tables_are_simulated_into_them(apart):
     assert set(found["cards"]["choice"]) == {"a", "b", "none"}
     problem = apart.bind(found, person="id", integration=RULE)
     params = problem.vector(truth)
-    value, score, hessian, _ = problem.expansion(params)
+    _, score, hessian, _ = problem.expansion(params)
     # Scores at the truth are noise: twice what a Newton step gains has as many degrees of freedom as parameters.
     gain = score @ np.linalg.solve(-hessian, score)
     assert gain < 2.0 * len(params) + 10.0

@@ -22,7 +22,22 @@ def test_boxcox(power):
 
 def test_boxcox_at_zero_and_below():
     assert float(iclv.boxcox(jnp.asarray(0.0), jnp.asarray(0.5))) == -2.0
+    assert float(iclv.boxcox(jnp.asarray(0.0), jnp.asarray(1e-5))) == pytest.approx(-1e5)
+    for power in (0.0, -0.5):
+        assert float(iclv.boxcox(jnp.asarray(0.0), jnp.asarray(power))) == -np.inf
     assert np.isnan(float(iclv.boxcox(jnp.asarray(-1.0), jnp.asarray(0.5))))
+
+
+@pytest.mark.parametrize("x", [0.01, 3.0, 200.0])
+def test_derivatives_of_boxcox_at_a_power_of_zero(x):
+    """With l = log x: l by itself, l^2 / 2 and l^3 / 3 by the power, 1 / x and -1 / x^2 by the attribute."""
+    log, at = np.log(x), (jnp.asarray(x), jnp.asarray(0.0))
+    assert float(jax.grad(iclv.boxcox, argnums=1)(*at)) == pytest.approx(log**2 / 2.0, rel=1e-12)
+    assert float(jax.hessian(iclv.boxcox, argnums=1)(*at)) == pytest.approx(log**3 / 3.0, rel=1e-12)
+    assert float(jax.grad(iclv.boxcox)(*at)) == pytest.approx(1.0 / x, rel=1e-12)
+    assert float(jax.hessian(iclv.boxcox)(*at)) == pytest.approx(-1.0 / x**2, rel=1e-12)
+    zero = jax.grad(iclv.boxcox, argnums=1)(jnp.asarray(0.0), jnp.asarray(0.5))
+    assert float(zero) == pytest.approx(4.0)
 
 
 def test_piecewise():

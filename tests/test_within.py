@@ -1,5 +1,6 @@
 """Coefficients that are drawn anew in every situation, against sums by hand."""
 
+import after
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -97,6 +98,42 @@ def test_after_the_fit(data):
     )
     # Within a person the rows go their own ways.
     assert drawn.groupby("id")["y"].nunique().eq(2).mean() > 0.5
+
+
+def test_what_a_person_would_pay_is_told_by_each_choice(data):
+    """By Bayes' rule in every row, over what is drawn there, and the mean over rows."""
+    choice = iclv.Model(choice=iclv.Logit(utility, "y"), random={"t": iclv.Normal(within=True)})
+    problem = choice.bind(data, person="id")
+    fit = after.fit_at(problem, problem.vector({n: VALUES[n] for n in problem.names}))
+    points, weights = roots_hermitenorm(15)
+    slopes = VALUES["t"] + VALUES["t.sd"] * points
+    v = (
+        VALUES["asc"]
+        + slopes[None, :] * data.t.to_numpy()[:, None]
+        + VALUES["c"] * data.c.to_numpy()[:, None]
+    )
+    posterior = weights * expit(np.where(data["y"] == "a", 1.0, -1.0)[:, None] * v)
+    each = -(posterior @ slopes) / posterior.sum(axis=1) / VALUES["c"]
+    expected = pd.Series(each).groupby(data["id"].to_numpy()).mean()
+    worth = fit.willingness_to_pay("t", cost="c")
+    np.testing.assert_allclose(worth.people, expected, rtol=1e-10)
+    # What was known before any choice is the same for all.
+    assert worth.people.std() > 0.05 and worth.estimate == pytest.approx(-VALUES["t"] / VALUES["c"])
+
+
+def test_what_a_person_would_pay_beside_classes_and_people(data):
+    """Two equal classes know what one does; and posterior means scatter about the mean of the population."""
+    plain = iclv.Logit(utility, "y")
+    classes = iclv.LatentClasses(lambda b, x, lv: {"p": b.m, "q": 0.0}, {"p": plain, "q": plain})
+    random, found = {"t": iclv.Normal(within=True), "c": iclv.LogNormal(sign=-1)}, []
+    for choice in (plain, classes):
+        problem = iclv.Model(choice=choice, random=random).bind(data, person="id")
+        values = VALUES | {"m": 0.3, "c": -0.5, "c.sd": 0.4}
+        fit = after.fit_at(problem, problem.vector({n: values[n] for n in problem.names}))
+        found.append(
+            fit.willingness_to_pay("t", cost="c", alternative="a" if choice is plain else ("p", "a")).people
+        )
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
 
 
 @pytest.mark.parametrize(

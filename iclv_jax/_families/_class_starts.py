@@ -28,7 +28,7 @@ def class_starts(
     utility, count = kernel.utility, len(kernel.classes)
     some = np.unique(np.linspace(0, len(outcome) - 1, min(len(outcome), ROWS)).astype(int))
     data = tuple(jnp.asarray(a[some]) for a in (columns, outcome, offered))
-    reached, found = _reached(utility, kernel), {}
+    enters, found = reached(utility, kernel), {}
     start = jnp.zeros(len(utility.coefficients))
     cells = _cells(kernel)
     latents = jnp.zeros(len(utility.latents))
@@ -49,13 +49,13 @@ def class_starts(
             options={"maxiter": STEPS},
         )
         stretch = 1.0 + APART * (2.0 * c / (count - 1) - 1.0)
-        for i in reached[c] if np.isfinite(best.x).all() else ():
-            alone = sum(i in others for others in reached) == 1
+        for i in enters[c] if np.isfinite(best.x).all() else ():
+            alone = sum(i in others for others in enters) == 1
             found.setdefault(utility.coefficients[i], []).append(best.x[i] * (stretch if alone else 1.0))
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-def _reached(utility: Any, kernel: Any) -> list[set[int]]:
+def reached(utility: Any, kernel: Any) -> list[set[int]]:
     """Named coefficients that enter each class's utilities."""
     outputs, named, at = utility.program.reaches(), range(len(utility.parameters)), len(kernel.classes)
     found = []

@@ -17,6 +17,7 @@ from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Array, File, Given, Number
 from iclv_jax._base._workers import Workers, check_workers, do_all
 from iclv_jax._diagnose._utility import multiplied
+from iclv_jax._inference._class_labels import relabelled
 from iclv_jax._inference._resumed import facts_of
 from iclv_jax._inference._signs import sign
 from iclv_jax._integration import Nodes
@@ -54,7 +55,7 @@ class Starts(Tabular):
         best; -1 for those that did not converge).
     params
         Estimates by start, in the order of the table, signs of latent variables normalised so that the
-        first free loading of each is positive.
+        first free loading of each is positive, and latent classes of one form named as where the default start ended.
     """
 
     table: pd.DataFrame
@@ -255,7 +256,9 @@ def _collected(problem: Problem, ended: Ended, params: np.ndarray, same: float) 
         if converged[at]:
             groups += last - loglike[at] > same
             group[at], last = groups, loglike[at]
-    turned = np.stack([normalised(problem, params[at], same) for at in order])
+    like = normalised(problem, params[0], same)
+    turned = [normalised(problem, params[at], same) for at in order]
+    named = np.stack([relabelled(problem, p, like, same) if np.isfinite(p).all() else p for p in turned])
     table = pd.DataFrame(
         {
             "start": order,
@@ -266,7 +269,7 @@ def _collected(problem: Problem, ended: Ended, params: np.ndarray, same: float) 
             "group": group[order],
         }
     )
-    return Starts(table, pd.DataFrame(turned, columns=list(problem.names)))
+    return Starts(table, pd.DataFrame(named, columns=list(problem.names)))
 
 
 def normalised(problem: Problem, params: np.ndarray, same: float = SAME) -> np.ndarray:

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Params, Theta
+from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
 from iclv_jax._density import Choice, Structure, World
 from iclv_jax._diagnose._utility import generic, situations
 from iclv_jax._integration import Nodes
 from iclv_jax._panel import Person
 from iclv_jax._predict._view import View
-from iclv_jax._predict._worlds import worlds
+from iclv_jax._predict._worlds import Worlds, worlds
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel, Utility
 from iclv_jax._spec._names import nearest
@@ -223,18 +223,21 @@ def coefficients_of(
 
 @partial(compiled, static_argnames=("attribute", "cost"))
 def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) -> tuple[Array, Array, Array]:
-    """Minus the ratio of two marginal utilities and the second of them, (person, situation, node), and the weights of
-    nodes (person, node). One situation stands for all where neither depends on columns."""
+    """Minus the ratio of two marginal utilities and the second of them, (person, situation, node), and the weights of nodes
+    in every situation. One situation stands for all where neither depends on columns, and where none says by its choice
+    what was drawn in it."""
     core, shape, block = view.core, view.core.structure, view.block
     theta, utility = core.theta(params), block.utility
-    several = attribute.situational or cost.situational
+    told = bool(block.within) and not view.prior
+    several = attribute.situational or cost.situational or told
 
     def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> tuple[Array, Array, Array]:
         cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         columns = person.tables[block.table]
 
-        eta, inner, weights = _with_inner(block, draws.eta, draws.weights)
+        eta, inner = _with_inner(block, draws.eta)
+        weights = _inner_weights(block, cells, known if told else None, draws)
 
         def both(row: Array, eta: Array, at: Array) -> tuple[Array, Array]:
             world = World(eta, known.covariates, at)
@@ -248,24 +251,47 @@ def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) 
     return core.people.each(one, view.person, shared=(theta,))
 
 
-def _with_inner(block: Choice, eta: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Draws of eta with those of what is drawn anew in every row, and the weights of both."""
+def _with_inner(block: Choice, eta: Array) -> tuple[Array, Array]:
+    """Draws of eta with those of what is drawn anew in every row."""
     if not block.within:
-        return eta, jnp.zeros((eta.shape[0], 0)), weights
-    points, inner = block.inner.nodes
-    draws, count = eta.shape[0], len(inner)
-    return (
-        jnp.repeat(eta, count, axis=0),
-        jnp.tile(jnp.asarray(points), (draws, 1)),
-        jnp.repeat(weights, count) * jnp.tile(jnp.asarray(inner), draws),
-    )
+        return eta, jnp.zeros((eta.shape[0], 0))
+    points = jnp.asarray(block.inner.nodes[0])
+    return jnp.repeat(eta, len(points), axis=0), jnp.tile(points, (eta.shape[0], 1))
+
+
+def _inner_weights(
+    block: Choice, cells: CellTree, known: Person | None, draws: Worlds
+) -> Float[Array, "situation node"]:
+    """Weights of the nodes that `_with_inner` gives, in the situations of a person whose choices are known: each says what
+    was drawn in it. The same in all, in one row, where none is known."""
+    if not block.within:
+        return draws.weights[None, :]
+    inner = jnp.asarray(block.inner.nodes[1])
+    if known is None:
+        return (draws.weights[:, None] * inner[None, :]).reshape(1, -1)
+    points, data = jnp.asarray(block.inner.nodes[0]), known.data[block.at]
+    density = block.kernel.log_classes if block.mixed else block.kernel.log_density
+
+    def of_classes(eta: Array) -> Array:
+        world = World(eta, known.covariates)
+        return jax.nn.softmax(block.log_classes(cells, known, world, known)) if block.mixed else jnp.ones(1)
+
+    def logs(eta: Array, at: Array) -> Array:
+        v = block.utilities(cells, known, World(eta, known.covariates, at))
+        each = jax.vmap(lambda *row: jnp.atleast_1d(density(cells, *row)))(v, data.outcome, data.offered)
+        return jnp.where(data.occurs[:, None], each, 0.0)
+
+    every = jax.vmap(jax.vmap(logs, in_axes=(None, 0)), in_axes=(0, None))(draws.eta, points)
+    shares = jax.nn.softmax(every + jnp.log(inner)[None, :, None, None], axis=1)
+    found = jnp.einsum("rktc,rc,r->trk", shares, jax.vmap(of_classes)(draws.eta), draws.weights)
+    return found.reshape(found.shape[0], -1)
 
 
 @partial(compiled, static_argnames=("attribute", "cost"))
 def mean_trade_off(view: View, params: Params, attribute: Marginal, cost: Marginal) -> Array:
     """The weighted mean over people, situations and tastes, as a vector of one."""
     ratio, _, weights = trade_offs(view, params, attribute, cost)
-    each = jnp.einsum("ntr,nr->nt", ratio, weights)
+    each = jnp.sum(ratio * weights, axis=2)
     occurs = view.data.occurs[:, : each.shape[1]].astype(float)
     by_person = jnp.sum(each * occurs, axis=1) / jnp.maximum(jnp.sum(occurs, axis=1), 1.0)
     counted = counted_people(view)

@@ -54,7 +54,8 @@ class TradeOff(Tabular):
     distribution
         Mean, median and quantiles over people, where tastes vary; None otherwise.
     people
-        By person: the posterior mean given items and choices, where tastes vary; None otherwise.
+        By person: the posterior mean given items and choices, where tastes vary, over the person's situations where
+        something is drawn anew in each; None otherwise.
     notes
         What a reader must know.
     """
@@ -234,7 +235,7 @@ def _by_person(fit: Estimated, choice: Kernel, attribute: Marginal, money: Margi
     params = jnp.asarray(fit.estimates)
     view = situations_of(fit, choice, given="answers").view
     ratio, _, weights = map(np.asarray, trade_offs(view, params, attribute, money))
-    each = np.einsum("ntr,nr->nt", ratio, weights)
+    each = (ratio * weights).sum(axis=2)
     occurs = np.asarray(view.data.occurs)
     occurs = occurs if each.shape[1] > 1 or occurs.shape[1] == 1 else np.ones_like(each, bool)
     with np.errstate(invalid="ignore"):
@@ -256,7 +257,7 @@ def _pooled(
     """Quantiles over people, situations and draws, and whether the marginal utility of cost changes its sign."""
     occurs = np.asarray(seen.view.data.occurs)[:, : ratio.shape[1]]
     counted = np.asarray(counted_people(seen.view)) / np.maximum(occurs.sum(axis=1), 1)
-    mass = counted[:, None, None] * occurs[:, :, None] * weights[:, None, :]
+    mass = counted[:, None, None] * occurs[:, :, None] * weights
     kept = mass > 0.0
     crosses = bool((per_cost[kept] > 0.0).any() and (per_cost[kept] < 0.0).any())
     return weighted_quantiles(ratio[kept], mass[kept], QUANTILES), crosses

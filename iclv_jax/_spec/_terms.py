@@ -18,7 +18,8 @@ def boxcox(x: Given[Number], power: Given[Number]) -> Array:
     Parameters
     ----------
     x
-        A positive attribute, such as `x.time`; at 0 it is what the limit is (`-1 / power` for a positive power).
+        A positive attribute, such as `x.time`; at 0 it is what the limit is, `-1 / power` for a positive power and minus
+        infinity for others. NaN below.
     power
         Usually a parameter: 1 is linear.
     """
@@ -30,7 +31,9 @@ def boxcox(x: Given[Number], power: Given[Number]) -> Array:
     z = power * log
     series = log * (1.0 + z / 2.0 + z**2 / 6.0 + z**3 / 24.0)
     value = jnp.where(small, series, jnp.expm1(safe * log) / safe)
-    return jnp.where(x > 0.0, value, jnp.where(x == 0.0, -1.0 / safe, jnp.nan))
+    bounded = power > 0.0
+    at_zero = jnp.where(bounded, -1.0 / jnp.where(bounded, power, 1.0), -jnp.inf)
+    return jnp.where(x > 0.0, value, jnp.where(x == 0.0, at_zero, jnp.nan))
 
 
 def piecewise(x: Given[Number], knots: Given[Sequence[float]], slopes: Given[Sequence[Number]]) -> Array:
