@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import after
 import jax
@@ -133,6 +133,45 @@ def test_members_of_a_user_are_simulated_and_fitted():
     assert 0.0 < score @ step < 30.0
     assert float(one.loglike(params + step)) > float(value)
     assert "n1 ~ 1" in own.describe(data).to_frame()["name"].tolist()
+
+
+@dataclass(frozen=True)
+class Written(families.Kernel):
+    """A log-likelihood as a kernel of one's own: the one outcome is chosen always."""
+
+    utility: Any
+    chosen: str
+    available: Any = None
+    name: str = "choice"
+    indexed: ClassVar[bool] = True
+
+    def __post_init__(self):
+        families.normalise_kernel(self)
+
+    def check(self, alternatives):
+        pass
+
+    def declare(self):
+        return families.Declared((), ())
+
+    def log_density(self, cells, utilities, outcome, offered):
+        return utilities[0]
+
+    def sample(self, cells, utilities, offered, key):
+        return jnp.zeros((), int)
+
+
+def test_a_kernel_without_alternatives_has_no_shares():
+    """Neither rho-squared of one nor probabilities of one, which would say nothing."""
+    data = pd.DataFrame({"price": np.linspace(0.5, 2.0, 30), "y": "index"})
+    problem = iclv.Model(choice=Written(lambda b, x, lv: b.rate - jnp.exp(b.rate) * x.price, "y")).bind(data)
+    fit = after.fit_at(problem, problem.start())
+    text = str(fit.summary(details=True))
+    assert "not defined: there is one outcome only, 'index'" in text and "Rho-squared" not in text
+    assert np.isnan(fit.components.rho_squared)
+    for verb in ("predict", "shares", "choice_fit"):
+        with pytest.raises(ValueError, match="one outcome only, 'index', so there is nothing to predict"):
+            getattr(fit, verb)()
 
 
 def counted():

@@ -95,6 +95,7 @@ def check_kernel(kernel: Kernel, alternatives: int = 2, values: Mapping[str, flo
     AssertionError
         With what does not hold.
     """
+    assert kernel.discrete, "check_kernel is for choices of one alternative; this kernel explains numbers."
     assert hash(kernel) == hash(replace(kernel)), "A copy must have an equal hash."  # pyright: ignore[reportArgumentType]
     declared = kernel.declare()
     _check_declared(declared)
