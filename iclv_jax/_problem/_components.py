@@ -71,21 +71,26 @@ def components(problem: Problem, params: Params, joint: float) -> Components:
 
 def equal_shares(problem: Problem) -> np.ndarray:
     """Log-likelihood of every person's choices when all available alternatives are equally likely, unweighted; NaN where
-    numbers are explained, not choices of an alternative."""
+    what is explained is no choice between alternatives."""
     total = np.zeros(len(problem.panel.people))
     for choice in problem.spec.choices:
-        if not choice.discrete:
+        if not _between_alternatives(choice):
             return np.full_like(total, np.nan)
         found = problem.panel.situations_of(choice.name)
         total -= np.bincount(found.person, np.log(found.offered.sum(axis=1)), minlength=len(total))
     return total
 
 
+def _between_alternatives(choice: Kernel) -> bool:
+    """Whether one of several alternatives is chosen, so that there are shares."""
+    return choice.discrete and len(choice.outcomes) > 1
+
+
 def _naive(problem: Problem, choice: Kernel) -> tuple[float, float]:
     """Log-likelihoods of a choice with equal shares, and with constants only."""
     from scipy import optimize
 
-    if not choice.discrete:
+    if not _between_alternatives(choice):
         return float("nan"), float("nan")
     found = problem.panel.situations_of(choice.name)
     available, chosen = found.offered, found.chosen

@@ -96,9 +96,10 @@ class ScaledLogit(families.Kernel):
         return jax.random.categorical(key, jnp.where(offered, cells["scale"] * utilities, -jnp.inf))
 ```
 
-A kernel that explains numbers (quantities, durations) in place of a chosen alternative says so by `discrete: ClassVar[bool] =
-False`: `columns` hold them, `log_density` takes them as they are, `check_numbers` may refuse them, and `expected` gives what is
-expected of each of `outcomes`. Where there is nothing to predict or to draw, `unpredicted` and `undrawn` say why.
+A kernel that explains numbers (quantities, durations) in place of a chosen alternative says so by
+`discrete: ClassVar[bool] = False`: `columns` hold them, `log_density` takes them as they are, `check_numbers` may refuse
+them, and `expected` gives what is expected of each of `outcomes`. Where there is nothing to predict or to draw,
+`unpredicted` and `undrawn` say why.
 """
 
 from iclv_jax._families._choice_parts import normalise as normalise_kernel
