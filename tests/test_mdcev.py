@@ -2,6 +2,7 @@
 
 from math import factorial
 
+import after
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -191,6 +192,33 @@ def test_forecasts(fit, frame):
     )
     with pytest.raises(ValueError, match="no shares and no hits"):
         fit.shares()
+
+
+def test_beside_an_attitude_and_a_random_coefficient(data):
+    def felt(b, x, lv):
+        return utility(b, x, lv) | {"sport": b.sport + b.att * lv.fit}
+
+    items = [iclv.Continuous(q, of="fit") for q in ("q1", "q2")]
+    choice = iclv.MDCEV(felt, QUANTITIES, PRICES, "budget", "home")
+    model = iclv.Model([iclv.Latent("fit")], items, choice, random={"out": iclv.Normal()})
+    answers = dict(zip(("q1", "q2"), np.random.default_rng(1).normal(size=(2, len(data))), strict=True))
+    problem = model.bind(data.assign(**answers), integration=iclv.GaussHermite(5, adaptive=False))
+    params = problem.start() + 0.1
+    exact, automatic = (np.asarray(problem.hessian(params, m)) for m in ("exact", "autodiff"))
+    np.testing.assert_allclose(exact, automatic, rtol=1e-8, atol=1e-8 * np.abs(automatic).max())
+
+
+def test_equal_classes_are_the_plain_model(data):
+    plain = kernel("gamma", "home")
+    mixed = iclv.LatentClasses(lambda b, x, lv: {"p": b.m, "q": 0.0}, {"p": plain, "q": plain})
+    one, two = (iclv.Model(choice=c).bind(data) for c in (plain, mixed))
+    values_of = values(one.names) | {"m": 0.4}
+    a, b = one.vector(values(one.names)), two.vector(values_of)
+    np.testing.assert_allclose(two.loglike_person(b), one.loglike_person(a), rtol=1e-12)
+    told = [after.fit_at(p, at).predict() for p, at in ((one, a), (two, b))]
+    np.testing.assert_allclose(told[1], told[0], rtol=1e-10)
+    with pytest.raises(ValueError, match=r"is -1\. Quantities are 0 or more"):
+        iclv.Model(choice=mixed).bind(data.assign(q_out=-1.0))
 
 
 @pytest.mark.parametrize(
