@@ -409,3 +409,12 @@ def test_fields_of_no_such_kind(make, message):
         return
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_levels_of_a_nominal_item_must_be_declared_to_be_simulated():
+    model = iclv.Model([Latent("trust")], [Nominal("m", "trust")])
+    truth = {"m[bus] ~ 1": 0.4, "trust =~ m[bus]": 0.8}
+    with pytest.raises(
+        ValueError, match=r"levels of 'm' are unknown: give its item `levels=\[...\]`, the first of which"
+    ):
+        model.simulate(truth, pd.DataFrame({"x": [1.0, 2.0]}))

@@ -349,6 +349,28 @@ def test_a_small_estimate_keeps_its_digits(value, shown):
     assert drawing.estimate("a") == f"{shown}**"
 
 
+def test_the_diagram_shows_what_items_have_beside_their_latent_variables():
+    """Covariances of residuals as dashed arcs and direct effects of covariates, of one group of several."""
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({"age": generator.normal(size=90), "school": ["north", "south", "east"] * 30})
+    eta = frame["age"] + generator.normal(size=90)
+    for k in range(5):
+        frame[f"y{k}"] = eta + generator.normal(size=90)
+    items = [iclv.Continuous(f"y{k}", "trust", on=["age"] if k == 2 else []) for k in range(5)]
+    pairs = [("y0", "y1"), ("y1", "y4")]
+    model = iclv.Model([iclv.Latent("trust", on=["age"])], items, covariances=pairs, group="school")
+    problem = model.bind(frame)
+    found = after.fit_at(problem, problem.start())
+    ax = plot.path_diagram(found, group="south")
+    table = found.table()["estimate"]
+    shown = [float(t.strip("*").replace("\N{MINUS SIGN}", "-")) for t in texts(ax, "residual")]
+    expected = [table[f"{a} ~~ {b} [south]"] for a, b in pairs]
+    np.testing.assert_allclose(shown, expected, atol=0.0051)
+    (effect,) = texts(ax, "effect")
+    assert effect.startswith("age ") and not touching(ax)
+    assert not texts(plot.path_diagram(found, group="south", items=False), "residual")
+
+
 def test_the_diagram_needs_latent_variables():
     with pytest.raises(ValueError, match="no latent variables"):
         plot.path_diagram(after.at("plain_logit"))

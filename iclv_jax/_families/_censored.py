@@ -12,14 +12,14 @@ from jax.scipy.stats import norm
 from iclv_jax._base._interval import log_normal_interval
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
-from iclv_jax._spec import Cells, Declared, Expected, Indicator, Parameter, Positive, one
+from iclv_jax._spec import Cells, Declared, Expected, Parameter, Positive, Tails, one
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._standardized import Predictor
 from iclv_jax._spec._values import is_number
 
 
 @dataclass(frozen=True)
-class Censored(Indicator):
+class Censored(_shared.Unlevelled):
     """A censored item: a normal response `intercept + loading * latent + error` of which only what lies between two
     limits is seen, and the limit itself where it lies beyond (Tobin 1958).
 
@@ -47,7 +47,6 @@ class Censored(Indicator):
     upper: Given[float | None] = None
     missing: Given[Sequence[Level]] = ()
     on: Given[Sequence[Predictor]] = ()
-    discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = False
     shared: ClassVar[None] = None
 
@@ -102,12 +101,6 @@ class Censored(Indicator):
     def _limits(self) -> tuple[float, float]:
         low, high = self.lower, self.upper
         return (-np.inf if low is None else low), (np.inf if high is None else high)
-
-    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
-        return ()
-
-    def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
-        pass
 
     def declare(self, levels: tuple[Level, ...], positions: Mapping[str, int]) -> Declared:
         q, variance = self.column, names.variance(self.column)
@@ -169,6 +162,13 @@ class Censored(Indicator):
         noise = jax.random.normal(key, index.shape, index.dtype)
         low, high = self._limits
         return jnp.clip(cells["intercept"] + index + jnp.sqrt(cells["variance"]) * noise, low, high)
+
+    def tails(self, cells: Arrays, values: Array, index: Array) -> Tails:
+        z = (values - cells["intercept"] - index) / jnp.sqrt(cells["variance"])
+        below, above, none = norm.cdf(z), norm.cdf(-z), jnp.zeros_like(z)
+        low, high = (values <= self._limits[0], values >= self._limits[1])
+        mass = jnp.where(low, below, jnp.where(high, above, none))
+        return Tails(jnp.where(low, none, below), mass, jnp.where(high, none, above))
 
     def response_variance(self, cells: Arrays) -> Array:
         return cells["variance"]

@@ -7,16 +7,17 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.stats import norm
 
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
-from iclv_jax._spec import Cells, Declared, Expected, Indicator, Parameter, Positive, one
+from iclv_jax._spec import Cells, Declared, Expected, Parameter, Positive, Tails, one
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._standardized import Predictor
 
 
 @dataclass(frozen=True)
-class Continuous(Indicator):
+class Continuous(_shared.Unlevelled):
     """A continuous item: `y ~ N(intercept + loading * latent + effect * covariate, variance)`.
 
     Parameters
@@ -42,7 +43,6 @@ class Continuous(Indicator):
     intercept: Given[bool] = True
     missing: Given[Sequence[Level]] = ()
     on: Given[Sequence[Predictor]] = ()
-    discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -64,12 +64,6 @@ class Continuous(Indicator):
     def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
         _shared.check_numeric(self.column, values, people)
         _shared.check_varied(self, "Continuous", values)
-
-    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
-        return ()
-
-    def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
-        pass
 
     def declare(self, levels: tuple[Level, ...], positions: Mapping[str, int]) -> Declared:
         q = self.column
@@ -110,6 +104,10 @@ class Continuous(Indicator):
     def sample(self, cells: Arrays, index: Array, key: Array) -> Array:
         noise = jax.random.normal(key, index.shape, index.dtype)
         return cells["intercept"] + index + jnp.sqrt(cells["variance"]) * noise
+
+    def tails(self, cells: Arrays, values: Array, index: Array) -> Tails:
+        z = (values - cells["intercept"] - index) / jnp.sqrt(cells["variance"])
+        return Tails(norm.cdf(z), jnp.zeros_like(z), norm.cdf(-z))
 
     def response_variance(self, cells: Arrays) -> Array:
         return cells["variance"]

@@ -7,11 +7,11 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import gammaln
+from jax.scipy.special import betainc, gammainc, gammaincc, gammaln
 
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
-from iclv_jax._spec import Cells, Declared, Expected, Indicator, Parameter, Positive, one
+from iclv_jax._spec import Cells, Declared, Expected, Parameter, Positive, Tails, one
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._standardized import Predictor
 
@@ -22,7 +22,7 @@ NEAR, TERMS = 0.01, 9
 
 
 @dataclass(frozen=True)
-class Count(Indicator):
+class Count(_shared.Unlevelled):
     """A count: `log E[y] = intercept + loading * latent + log(exposure)`.
 
     Poisson, or with `dispersion` negative binomial with the variance `mean + dispersion * mean^2` (NB2: Cameron and
@@ -52,7 +52,6 @@ class Count(Indicator):
     dispersion: Given[bool] = False
     missing: Given[Sequence[Level]] = ()
     on: Given[Sequence[Predictor]] = ()
-    discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = False
     shared: ClassVar[None] = None
 
@@ -85,12 +84,6 @@ class Count(Indicator):
                     "from 0 on; codes that mean 'no answer' go into `missing=`."
                 )
         _shared.check_varied(self, "Count", values)
-
-    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
-        return ()
-
-    def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
-        pass
 
     def declare(self, levels: tuple[Level, ...], positions: Mapping[str, int]) -> Declared:
         q = self.column
@@ -139,6 +132,17 @@ class Count(Indicator):
             alpha = cells["dispersion"]
             mean = mean * alpha * jax.random.gamma(other, 1.0 / alpha)
         return jax.random.poisson(key, mean).astype(float)
+
+    def tails(self, cells: Arrays, values: Array, index: Array) -> Tails:
+        mean, some = jnp.exp(cells["intercept"] + index), values > 0.0
+        mass, count = jnp.exp(self.log_density(cells, values, index)), jnp.where(some, values, 1.0)
+        if self.dispersion:
+            size = 1.0 / cells["dispersion"]
+            share = size / (size + mean)
+            below, above = betainc(size, count, share), betainc(values + 1.0, size, 1.0 - share)
+        else:
+            below, above = gammaincc(count, mean), gammainc(values + 1.0, mean)
+        return Tails(jnp.where(some, below, 0.0), mass, above)
 
     def information(self, cells: Arrays, index: Array) -> Array:
         mean = jnp.exp(cells["intercept"] + index)

@@ -12,7 +12,7 @@ from jax.scipy.special import gammaln
 
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
-from iclv_jax._spec import Cells, Declared, Expected, Indicator, Parameter, Positive, one
+from iclv_jax._spec import Cells, Declared, Expected, Parameter, Positive, Tails, one
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._standardized import Predictor
 
@@ -21,7 +21,7 @@ GUMBEL_SPREAD = math.pi / math.sqrt(6.0)
 
 
 @dataclass(frozen=True)
-class Duration(Indicator):
+class Duration(_shared.Unlevelled):
     """A duration: `P(T > t) = exp(-(t / scale)^shape)` with `log(scale) = intercept + loading * latent`.
 
     A Weibull distribution in the form of accelerated failure time: positive loadings and effects mean longer durations, and
@@ -51,7 +51,6 @@ class Duration(Indicator):
     event: Given[str | None] = None
     missing: Given[Sequence[Level]] = ()
     on: Given[Sequence[Predictor]] = ()
-    discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = False
     shared: ClassVar[None] = None
     stack: ClassVar[str] = "Weibull"
@@ -93,12 +92,6 @@ class Duration(Indicator):
                 )
         _shared.check_varied(self, "Duration", values)
 
-    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
-        return ()
-
-    def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
-        pass
-
     def declare(self, levels: tuple[Level, ...], positions: Mapping[str, int]) -> Declared:
         q = self.column
         shape = Parameter(self._shape, "measurement", "shape", 1.0, f"Weibull shape of {q}", owner=q)
@@ -136,6 +129,12 @@ class Duration(Indicator):
     def sample(self, cells: Arrays, index: Array, key: Array) -> Array:
         noise = jnp.log(jax.random.exponential(key, index.shape, index.dtype))
         return jnp.exp(cells["intercept"] + index + noise / cells["shape"])
+
+    def tails(self, cells: Arrays, values: Array, index: Array) -> Tails:
+        log_hazard = cells["shape"] * (jnp.log(jnp.abs(values)) - cells["intercept"] - index)
+        below, beyond = -jnp.expm1(-jnp.exp(log_hazard)), jnp.exp(-jnp.exp(log_hazard))
+        none, ended = jnp.zeros_like(below), values > 0.0
+        return Tails(below, jnp.where(ended, none, beyond), jnp.where(ended, beyond, none))
 
     def response_variance(self, cells: Arrays) -> Array:
         return (GUMBEL_SPREAD / cells["shape"]) ** 2

@@ -12,6 +12,18 @@ from iclv_jax._spec._standardized import column_of
 from iclv_jax._spec._values import LARGEST, is_number
 
 
+class Unlevelled(Indicator):
+    """A family whose answers are numbers as they are."""
+
+    discrete = False
+
+    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
+        return ()
+
+    def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
+        pass
+
+
 def normalise(item: Indicator) -> None:
     """Turn single names into tuples and refuse repeated latent variables and covariates, and an item that has neither."""
     if not isinstance(item.column, str) or not item.column:

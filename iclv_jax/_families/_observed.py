@@ -9,12 +9,12 @@ import numpy as np
 
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
-from iclv_jax._spec import Cells, Declared, Expected, Indicator
+from iclv_jax._spec import Cells, Declared, Expected
 from iclv_jax._spec import _names as names
 
 
 @dataclass(frozen=True)
-class Observed(Indicator):
+class Observed(_shared.Unlevelled):
     """A column that is explained by a structural equation of the same name: `Latent("income", on=["age"], scale="loading",
     intercept=True)` with the indicator `Observed("income")`, measured without error.
 
@@ -34,7 +34,6 @@ class Observed(Indicator):
     column: Given[str]
     missing: Given[Sequence[Level]] = ()
     of: tuple[str, ...] = field(default=(), init=False)
-    discrete: ClassVar[bool] = False
     normal: ClassVar[bool] = True
     exact: ClassVar[bool] = True
 
@@ -61,12 +60,6 @@ class Observed(Indicator):
                 f"The outcome {self.column!r} has the same value, {values[0]}, for everyone: there is nothing to explain. "
                 "Remove it."
             )
-
-    def find_levels(self, values: Sequence[Level], categories: Sequence[Level] | None) -> tuple[Level, ...]:
-        return ()
-
-    def check_levels(self, levels: tuple[Level, ...], counts: Sequence[int]) -> None:
-        pass
 
     def declare(self, levels: tuple[Level, ...], positions: Mapping[str, int]) -> Declared:
         row = [0.0] * len(positions)

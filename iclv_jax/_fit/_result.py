@@ -34,8 +34,11 @@ from iclv_jax._predict._consistency import check_consistency
 from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._fit_measures import fit_measures
 from iclv_jax._predict._goodness import goodness_of_fit
+from iclv_jax._predict._item_fit import item_fit
 from iclv_jax._predict._latent_scores import individual_parameters, latent_covariances, latent_scores
+from iclv_jax._predict._person_fit import person_fit
 from iclv_jax._predict._predictions import predict, predict_items
+from iclv_jax._predict._quantile_residuals import item_residuals
 from iclv_jax._predict._scenario import scenario
 from iclv_jax._predict._shares import choice_fit, hit_rate, shares
 from iclv_jax._predict._structural import effects, reliability, standardized
@@ -62,7 +65,8 @@ class Fit:
     * How sure is it: `bse`, `tvalues`, `pvalues`, `conf_int`, `cov_params`, `standard_errors`, `compare_covariances`,
       `bootstrap`, `profile`, `correlations`, `eigenvalues`, `delta`, `sensitivity`.
     * Is it true: `wald_test`, `t_test`, `lr_test`, `lm_test`, `modification_indices`, `fit_measures`, `goodness_of_fit`,
-      `cross_validate`, `choice_fit`, `hit_rate`, `shares`, `diagnose`, `integration_report`, `trace`.
+      `item_fit`, `person_fit`, `item_residuals`, `cross_validate`, `choice_fit`, `hit_rate`, `shares`, `diagnose`,
+      `integration_report`, `trace`.
     * What does it say of choices: `predict`, `elasticities`, `marginal_effects`, `willingness_to_pay`, `scenario`.
     * What does it say of people and attitudes: `individual_parameters`, `latent_scores`, `class_probabilities`,
       `predict_items`, `effects`, `standardized`, `reliability`.
@@ -171,6 +175,7 @@ class Fit:
     equality_tests = equality_tests
     cross_validate, goodness_of_fit, fit_measures = cross_validate, goodness_of_fit, fit_measures
     check_consistency = check_consistency
+    item_residuals, item_fit, person_fit = item_residuals, item_fit, person_fit
 
     # --- people, their choices and their answers ------------------------------------------------------------------
 

@@ -18,8 +18,11 @@ from iclv_jax._inference._wald import t_test, wald_test
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._fit_measures import fit_measures
+from iclv_jax._predict._item_fit import item_fit
 from iclv_jax._predict._latent_scores import individual_parameters, latent_covariances, latent_scores
+from iclv_jax._predict._person_fit import person_fit
 from iclv_jax._predict._predictions import predict, predict_items
+from iclv_jax._predict._quantile_residuals import item_residuals
 from iclv_jax._predict._scenario import scenario
 from iclv_jax._predict._shares import choice_fit, hit_rate, shares
 from iclv_jax._predict._structural import effects, reliability, standardized
@@ -199,5 +202,6 @@ class SequentialFit:
     elasticities, marginal_effects = elasticities, marginal_effects
     scenario, willingness_to_pay = scenario, willingness_to_pay
     effects, standardized, reliability, fit_measures = effects, standardized, reliability, fit_measures
+    item_residuals, item_fit, person_fit = item_residuals, item_fit, person_fit
     summary, table, report = summary, table, report
     to_latex, to_csv, to_excel, to_dict = to_latex, to_csv, to_excel, to_dict

@@ -8,9 +8,12 @@ import numpy as np
 from scipy import special
 
 from iclv_jax._base._distributions import chi2_tail
+from iclv_jax._base._types import Given
 from iclv_jax._density import reduced_form
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._parameters import LATENT
+from iclv_jax._predict import _limited_information as limited
+from iclv_jax._predict._answer_moments import Statistic
 from iclv_jax._predict._effects import implied, matrices
 from iclv_jax._problem import Problem
 
@@ -21,26 +24,83 @@ SPAN = 0.90
 """Coverage of the interval of the RMSEA."""
 
 
-def fit_measures(fit: Estimated) -> dict[str, float]:
-    """How well a model of continuous items reproduces their means and covariances.
+def fit_measures(fit: Estimated, statistic: Given[Statistic | None] = None) -> dict[str, float]:
+    """How well a model of items reproduces their means and covariances, or where they have levels the frequencies of single
+    answers and of pairs of answers.
+
+    Parameters
+    ----------
+    statistic
+        For items with levels (ordered, binary, partial credit, nominal), what is reproduced. `"M2"`: the frequencies of all
+        levels and pairs of levels (Maydeu-Olivares and Joe 2006). `"C2"`: the frequencies of levels, and the mean products
+        of the places of two levels (Cai and Monro 2014). `"M2*"`: the means of the places, and those products (Cai and
+        Hansen 2013); with few items it has no degrees of freedom. None: M2 where all items have two levels, where the three
+        are the same, and C2 where some have more, because the frequencies of many pairs of levels are too small for a
+        chi-squared distribution. Nominal items, whose levels have no places, are counted by level in all of them.
 
     Returns
     -------
     dict
-        `chi2`, `df` and `p` of the likelihood ratio test against the saturated model (in which the items have any means,
-        covariances and regressions on the covariates); `baseline_chi2` and `baseline_df` of the model of independent
-        items; `cfi`, `tli`; `rmsea` with its 90 % interval (`rmsea_lower`, `rmsea_upper`); `srmr`, over the covariances
-        of items and covariates, without means. Definitions are lavaan's. Missing answers are taken as missing at
+        For continuous items `chi2`, `df` and `p` of the likelihood ratio test against the saturated model (in which the
+        items have any means, covariances and regressions on the covariates); `baseline_chi2` and `baseline_df` of the model
+        of independent items; `cfi`, `tli`; `rmsea` with its 90 % interval (`rmsea_lower`, `rmsea_upper`); `srmr`, over the
+        covariances of items and covariates, without means. Definitions are lavaan's. Missing answers are taken as missing at
         random in all three models. With groups everything is a sum over them; the RMSEA is multiplied by the root of their
         number, and the SRMR, their mean weighted by people, counts means too.
+
+        For items with levels the statistic (`m2`, `c2` or `m2*`), its `df` and `p`; the same of the model of independent
+        items (`baseline_m2`, `baseline_df`); `cfi2`, `tli2`; `rmsea2` with its 90 % interval (`rmsea2_lower`,
+        `rmsea2_upper`); and `srmsr`, the root mean squared residual of the correlations of the places of two levels
+        (Maydeu-Olivares and Joe 2014). With covariates everything is given them, and frequencies times covariates are among
+        what is reproduced, so that regressions count. Only those who answered both items of a pair count for it: answers
+        are taken as missing completely at random.
 
     Raises
     ------
     ValueError
-        For models with ordered items or a choice (leave the choice out and fit the measurement part alone: its fit at
-        the joint estimates is no maximum), and for weighted samples.
+        For models with a choice (leave the choice out and fit the measurement part alone: its fit at the joint estimates
+        is no maximum), for items of which some have levels and others do not, for counts, censored items and durations, of
+        which these measures are not known, for sampling weights, and for more than 2,000 moments.
+
+    Notes
+    -----
+    Expected frequencies are integrals over the distribution of the latent variables by Gauss-Hermite rules (81 nodes for one
+    latent variable, 31 x 31 and 15 x 15 x 15; with covariates of more than 50 different rows 31, 15 x 15, 9 x 9 x 9), beyond
+    by 4,096 (512) scrambled Sobol draws. The statistic is the squared length of the residuals, in the metric of their
+    covariance matrix, off the directions in which the parameters move them, so that it holds for all consistent estimates;
+    `df` is the number of moments less the number of these directions.
     """
     _check_measurable(fit.problem)
+    if fit.problem.spec.indicators[0].discrete:
+        return _of_levels(fit, limited.chosen_statistic(fit.problem, statistic))
+    if statistic is not None:
+        raise ValueError(
+            "fit_measures: statistic= is for items with levels. Leave it out for continuous ones."
+        )
+    return _of_covariances(fit)
+
+
+def _of_levels(fit: Estimated, statistic: Statistic) -> dict[str, float]:
+    moments = limited.checked_moments(fit.problem, statistic)
+    everyone = limited.samples(fit.problem)
+    own, alone, correlations = [], [], []
+    for sample in everyone:
+        found, means, products = limited.of_model(fit, moments, sample)
+        own.append(found)
+        alone.append(limited.of_independence(moments, sample))
+        correlations.append(limited.correlation_residuals(moments, sample, means, products))
+    value, base = limited.quadratic(own, shared=True), limited.quadratic(alone, shared=False)
+    found = indices(*value, *base, fit.nobs, len(everyone))
+    names = {"chi2": statistic.lower(), "baseline_chi2": f"baseline_{statistic.lower()}"}
+    known = ("cfi", "tli", "rmsea", "rmsea_lower", "rmsea_upper")
+    names |= {name: name.replace(name.split("_")[0], f"{name.split('_')[0]}2") for name in known}
+    people = [sample.weights.sum() for sample in everyone]
+    squares = [np.sqrt(np.mean(r**2)) if len(r) else np.nan for r in correlations]
+    srmsr = float(np.average(squares, weights=people))
+    return {names.get(name, name): v for name, v in found.items()} | {"srmsr": srmsr, "loglike": fit.llf}
+
+
+def _of_covariances(fit: Estimated) -> dict[str, float]:
     group = fit.problem.panel.person.group
     if group is None:
         parts = [_sample(fit, 0, np.arange(len(fit.problem.panel.people)), False)]
@@ -109,14 +169,23 @@ def _implied(
 
 
 def _check_measurable(problem: Problem) -> None:
-    spec = problem.spec
-    if spec.choices or not spec.indicators or not all(i.normal for i in spec.indicators):
+    spec, panel = problem.spec, problem.panel
+    with_levels = [i.discrete for i in spec.indicators]
+    if (
+        spec.choices
+        or not spec.indicators
+        or not (all(with_levels) or all(i.normal for i in spec.indicators))
+    ):
         raise ValueError(
-            "fit_measures are for models of continuous items without a choice. Fit the measurement part alone: "
-            "iclv.Model(latent=..., indicators=...)."
+            "fit_measures are for models of continuous items, or of items with levels, without a choice. Fit the "
+            "measurement part alone: iclv.Model(latent=..., indicators=...). Of counts, censored items, durations, and "
+            "items of both kinds together, goodness_of_fit() says whether their frequencies and associations are reproduced."
         )
-    if not np.all(problem.panel.weights == 1.0):
-        raise ValueError("fit_measures are for samples without weights: their chi-square has no df.")
+    if not np.all(panel.weights == 1.0) and not (all(with_levels) and panel.weights_count):
+        raise ValueError(
+            "fit_measures are for samples without weights: their chi-square has no df. Frequency weights of items with "
+            "levels are the exception."
+        )
 
 
 def normal_loglike(values: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> float:

@@ -214,6 +214,11 @@ def _levels(
     found: dict[str, tuple[Level, ...]] = {}
     for item in spec.indicators:
         known = item.unseen
+        if known is None and item.several:
+            raise ValueError(
+                f"The levels of {item.column!r} are unknown: give its item `levels=[...]`, the first of which is the base "
+                "that no parameter names."
+            )
         if known is None:
             known = tuple(range(1, _count(item.shared or item.column, params, labels) + 1))
         found[item.column] = known

@@ -69,5 +69,11 @@ def simulate(
     ValueError
         For values that no parameter of its kind may have, for parameters without a value, for frames that do not fit
         the model, and for a `LogLikelihood` without `draw=`.
+
+    Notes
+    -----
+    Durations are drawn to their end, with 1 in the column of the event: when people are lost from sight is no part of the
+    model. With a `limit` by person, `df["ended"] = (df["d"] < limit).astype(int)` and `df["d"] = np.minimum(df["d"], limit)`
+    cut them off.
     """
     return draw_frames(model.spec, dict(params), frame, seed, person)

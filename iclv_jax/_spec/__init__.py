@@ -1,7 +1,7 @@
 """The model as data: frozen, hashable, without arrays."""
 
 from iclv_jax._spec._equation import Equation
-from iclv_jax._spec._family import Declared, Expected, Indicator, Kernel, Level
+from iclv_jax._spec._family import Declared, Expected, Indicator, Kernel, Level, Tails
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
 from iclv_jax._spec._module import Module, expand
 from iclv_jax._spec._parameter import (
@@ -56,6 +56,7 @@ __all__ = [
     "PositiveDefinite",
     "Role",
     "Standardized",
+    "Tails",
     "Thresholds",
     "Traced",
     "Triangular",

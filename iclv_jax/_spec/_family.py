@@ -40,6 +40,15 @@ class Expected(NamedTuple):
     levels: Float[Array, "indicator level"]
 
 
+class Tails(NamedTuple):
+    """Probabilities of a lower answer than the observed one, of the observed one (0 for a density), and of a higher one. Of
+    an answer that is only known to lie beyond a value, `mass` is all that lies there."""
+
+    below: Float[Array, " indicator"]
+    mass: Float[Array, " indicator"]
+    above: Float[Array, " indicator"]
+
+
 class Indicator(abc.ABC):
     """A survey item that measures one or several latent variables.
 
@@ -144,6 +153,16 @@ class Indicator(abc.ABC):
     @abc.abstractmethod
     def sample(self, cells: Arrays, index: Array, key: Array) -> Array:
         """Draw a value (or code) of each item."""
+
+    def tails(self, cells: Arrays, values: Array, index: Array) -> Tails | None:
+        """Where the answers stand in their distributions given `index`; None for a family without levels that does not
+        say."""
+        if not self.discrete:
+            return None
+        levels = self.expected(cells, index).levels
+        places = jnp.arange(levels.shape[-1])[None, :]
+        sides = (places < values[:, None], places == values[:, None], places > values[:, None])
+        return Tails(*(jnp.sum(jnp.where(side, levels, 0.0), axis=-1) for side in sides))
 
     def response_variance(self, cells: Arrays) -> Array | None:
         """Variance of the response behind each item (for a continuous item, of the item) about its index; None for a

@@ -30,7 +30,8 @@ def check_indicator(
 
     It has to be hashable and equal to a copy; to name what it uses, once, with arrays of the right shapes and loadings over
     all latent variables; to have finite start values inside their domains; a density that sums or integrates to one, whose
-    mean and variance are those of `expected`, whose information is that of `information` where there is one, and whose
+    mean and variance are those of `expected`, whose parts below and above an answer are those of `tails` and whose
+    information is that of `information` where there are such, and whose
     derivatives by the index and by every parameter are those of finite differences; and draws whose mean follows it.
 
     Parameters
@@ -220,9 +221,27 @@ class _Item:
             assert np.allclose(information[0], expected, rtol=1e-3), (
                 f"information() says {float(information[0]):.4f} at the index {value}, the density {expected:.4f}."
             )
+        self.check_tails(index, density)
         drawn = float(np.asarray(self.draws(index), float).mean())
         assert abs(drawn - mean) < FAR * spread / DRAWS**0.5, (
             f"The mean of draws at the index {value} is {drawn:.4f}, that of the density {mean:.4f}."
+        )
+
+    def check_tails(self, index: Array, density: np.ndarray) -> None:
+        each = jax.vmap(lambda a: self.item.tails(self.cells, a[None], index[None]))(self.answers)
+        if each is None:
+            return
+        below, mass, above = (np.asarray(t)[:, 0] for t in each)
+        assert np.allclose(below + mass + above, 1.0, atol=1e-6), (
+            "The three parts of tails() do not add up to 1."
+        )
+        points, spread = self.points, density[: len(self.points)]
+        steps = spread[:-1] if self.whole else 0.5 * (spread[1:] + spread[:-1]) * np.diff(points)
+        lower = np.append(0.0, np.cumsum(steps))
+        single = zip(self.every[len(points) :], density[len(points) :], strict=True)
+        lower = lower + sum((np.where(points > atom, p, 0.0) for atom, p in single), np.zeros(len(points)))
+        assert np.allclose(below[: len(points)], lower, atol=1e-4), (
+            "tails() has another probability of lower answers than the density."
         )
 
     def check_slopes(self) -> None:

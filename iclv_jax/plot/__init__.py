@@ -12,6 +12,7 @@ from iclv_jax.plot._latent_scores import latent_scores
 from iclv_jax.plot._learning_curves import learning_curves
 from iclv_jax.plot._learning_rates import learning_rates
 from iclv_jax.plot._path_diagram import path_diagram
+from iclv_jax.plot._residuals import residual_quantiles, residuals_against
 from iclv_jax.plot._search import search
 from iclv_jax.plot._shares import shares
 from iclv_jax.plot._sizes import effective_sizes
@@ -31,6 +32,8 @@ __all__ = [
     "learning_curves",
     "learning_rates",
     "path_diagram",
+    "residual_quantiles",
+    "residuals_against",
     "search",
     "shares",
     "standard_errors",

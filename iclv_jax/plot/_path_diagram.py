@@ -1,5 +1,6 @@
 """The model as a picture, with its estimates."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from iclv_jax._base._types import Given, Level
 from iclv_jax._report._table import of_group
 from iclv_jax._spec import _names as names
+from iclv_jax.plot._beside_items import Beside, beside_items
 from iclv_jax.plot._layout import LETTER, Layout, Node, alternatives, covariate_terms, layout
 from iclv_jax.plot._style import BLUE, GREY, INK, ORANGE, PALE, canvas, check_fit
 
@@ -35,8 +37,9 @@ def path_diagram(
     From left to right: covariates; latent variables in causal order, each in a horizontal band with its items at the right
     end; and the choice, whose box lists all coefficients of the utilities. Arrows lead from a latent variable to the
     coefficients that multiply it. Estimates are those of `fit.params`, with one to three stars for p below 0.10, 0.05
-    and 0.01; values without stars are not significant or fixed. Dashed lines are covariances of disturbances.
-    Thresholds, variances and intercepts are left out.
+    and 0.01; values without stars are not significant or fixed. Dashed lines are covariances of disturbances, dashed arcs to
+    the right of items those of their residuals; direct effects of covariates on an item lead to it from its right, with the
+    covariates' names. Thresholds, variances and intercepts are left out, and so are items of no latent variable.
 
     Parameters
     ----------
@@ -63,10 +66,13 @@ def path_diagram(
         )
     table = of_group(fit.problem, fit.table(cov), group, "plot.path_diagram")
     plan = layout(fit.problem, table, items)
+    beside = beside_items(spec, levels, table, plan, lambda name: shown(table, name))
+    plan = replace(plan, size=(max(plan.size[0], beside.end), plan.size[1]))
     ax = canvas(ax, plan.size[0] + 0.3, plan.size[1] + 0.8)
     drawing = Drawing(ax, table, plan)
     drawing.nodes()
     drawing.loadings(spec, levels)
+    drawing.beside(beside)
     if spec.choices:
         drawing.choice(alternatives(spec))
     drawing.paths(spec, levels)
@@ -181,7 +187,7 @@ class Drawing:
             for term in covariate_terms(latent, spec, levels):
                 self.path(_right(plan.covariates[term]), to, names.slope(latent.name, term), GREY)
         for a, b in spec.covariances:
-            if a in plan.latents:
+            if a in plan.latents and b in plan.latents:
                 self.covariance(plan.latents[a], plan.latents[b], names.covariance(a, b))
 
     def path(self, start: tuple[float, float], to: Node, name: str, colour: str) -> None:
@@ -212,15 +218,34 @@ class Drawing:
         white = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
         self.write(x, y, text, INK, "center", gid, bbox=white)
 
+    def beside(self, found: Beside) -> None:
+        """Arcs between items whose residuals covary, and arrows from covariates that act on items."""
+        for low, high, reach, name in found.arcs:
+            ends, middle = ((found.start, high), (found.start, low)), found.start + reach
+            # The control point of a quadratic curve lies twice as far as the curve.
+            bow = 2.0 * reach / (high - low)
+            curve = f"arc3,rad={-bow:.4f}"
+            self.arrow(*ends, INK, 0.8, "<|-|>", linestyle=(0, (4, 2)), connectionstyle=curve)
+            self.label(
+                [(middle, low + f * (high - low)) for f in (0.5, 0.4, 0.6)], self.estimate(name), "residual"
+            )
+        for y, text in found.effects:
+            self.arrow((found.column - 0.04, y), (found.start, y), GREY)
+            self.write(found.column, y, text, INK, "left", "effect")
+
     def estimate(self, name: str) -> str:
-        """The estimate of a parameter with its stars."""
-        value, p = (float(self.table[c][name]) for c in ("estimate", "p"))
-        stars = next((s for edge, s in STARS if p < edge), "") if np.isfinite(p) else ""
-        # As many decimals as leave a number behind the stars.
-        small = np.isfinite(value) and 0.0 < abs(value) < 0.0995
-        decimals = min(4, 1 - int(np.floor(np.log10(abs(value))))) if small else 2
-        shown = f"{value:.{decimals}f}" if not small or abs(value) >= 1e-4 else f"{value:.1e}"
-        return f"{shown}{stars}".replace("-", "\N{MINUS SIGN}")
+        return shown(self.table, name)
+
+
+def shown(table: pd.DataFrame, name: str) -> str:
+    """The estimate of a parameter with its stars."""
+    value, p = (float(table[c][name]) for c in ("estimate", "p"))
+    stars = next((s for edge, s in STARS if p < edge), "") if np.isfinite(p) else ""
+    # As many decimals as leave a number behind the stars.
+    small = np.isfinite(value) and 0.0 < abs(value) < 0.0995
+    decimals = min(4, 1 - int(np.floor(np.log10(abs(value))))) if small else 2
+    text = f"{value:.{decimals}f}" if not small or abs(value) >= 1e-4 else f"{value:.1e}"
+    return f"{text}{stars}".replace("-", "\N{MINUS SIGN}")
 
 
 def _right(n: Node) -> tuple[float, float]:
