@@ -32,6 +32,12 @@ POINTS, WEIGHTS = roots_hermitenorm(61)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
+TRUTH = {"f ~ x": 0.5, "f ~~ g": 0.4}
+for k in range(3):
+    TRUTH |= {f"f =~ o{k}": 0.8 + 0.2 * k, f"o{k} | 1": -0.6, f"o{k} | 2": 0.5, f"g =~ p{k}": 1.2}
+    TRUTH |= {f"p{k} | 1": -0.4, f"p{k} | 2": 0.3}
+
+
 @pytest.fixture(scope="module")
 def law():
     model = iclv.Model([Latent("ability")], [Binary(q, "ability") for q in ITEMS])
@@ -109,6 +115,34 @@ def test_s_x2_is_that_of_the_whole_table(law):
         assert found.loc[q, "p"] == pytest.approx(stats.chi2(2).sf(statistic), rel=1e-6)
 
 
+def test_s_x2_of_more_levels_and_a_covariate_is_that_of_all_patterns():
+    names, grid = ["o0", "o1", "o2"], np.array(list(itertools.product([1, 2, 3], repeat=3)))
+    model = iclv.Model([Latent("f", on=["x"])], [Ordered(q, "f", levels=[1, 2, 3]) for q in names])
+    truth = {k: v for k, v in TRUTH.items() if k == "f ~ x" or k[-2:] in names or k[:2] in names}
+    frame = pd.DataFrame({"x": np.random.default_rng(1).integers(-1, 2, 300) * 1.0})
+    frame = model.simulate(truth, frame, seed=1)
+    problem = model.bind(frame)
+    found = after.fit_at(problem, problem.vector(truth)).item_fit(fewest=1e-9)
+    shares, p = frame["x"].value_counts(normalize=True), 0.0
+    for x, share in shares.items():
+        each = model.bind(pd.DataFrame(grid, columns=names).assign(x=x), integration=GaussHermite(61))
+        p = p + share * np.exp(
+            np.asarray(each.recentre(each.vector(truth)).loglike_person(each.vector(truth)))
+        )
+    sums, own = frame[names].sum(axis=1), grid.sum(axis=1)
+    for i, q in enumerate(names):
+        statistic, df = 0.0, -3
+        for k in range(4, 9):
+            people = frame[sums == k]
+            levels = [v for v in (1, 2, 3) if ((own == k) & (grid[:, i] == v)).any()]
+            df += len(levels) - 1
+            for level in levels:
+                expected = len(people) * p[(own == k) & (grid[:, i] == level)].sum() / p[own == k].sum()
+                statistic += ((people[q] == level).sum() - expected) ** 2 / expected
+        assert found.loc[q, "statistic"] == pytest.approx(statistic, rel=1e-6)
+        assert found.loc[q, "df"] == df
+
+
 def test_l_z_is_that_of_plain_numpy(law):
     found, scores = law.person_fit(), law.latent_scores()["ability"].to_numpy()
     params = plain(law)
@@ -122,11 +156,6 @@ def test_l_z_is_that_of_plain_numpy(law):
 
 
 # --- several latent variables, covariates, groups, gaps -------------------------------------------------------------
-
-TRUTH = {"f ~ x": 0.5, "f ~~ g": 0.4}
-for k in range(3):
-    TRUTH |= {f"f =~ o{k}": 0.8 + 0.2 * k, f"o{k} | 1": -0.6, f"o{k} | 2": 0.5, f"g =~ p{k}": 1.2}
-    TRUTH |= {f"p{k} | 1": -0.4, f"p{k} | 2": 0.3}
 
 
 def several(**parts):

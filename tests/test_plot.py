@@ -93,6 +93,8 @@ PICTURES = {
     "shares": lambda fit, ax: plot.shares(fit, ax=ax),
     "item_response": lambda fit, ax: plot.item_response(fit, "q1", ax=ax),
     "item_information": lambda fit, ax: plot.item_information(fit, "concern", ax=ax),
+    "residual_quantiles": lambda fit, ax: plot.residual_quantiles(fit, ax=ax),
+    "residuals_against": lambda fit, ax: plot.residuals_against(fit, "q1", "concern", ax=ax),
 }
 
 

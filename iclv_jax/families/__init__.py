@@ -115,6 +115,7 @@ from iclv_jax._spec import (
     Parameter,
     Positive,
     PositiveDefinite,
+    Tails,
     one,
 )
 from iclv_jax.families._check import check_indicator, check_kernel
@@ -129,6 +130,7 @@ __all__ = [
     "Parameter",
     "Positive",
     "PositiveDefinite",
+    "Tails",
     "check_indicator",
     "check_kernel",
     "loading_cells",
