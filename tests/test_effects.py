@@ -204,7 +204,6 @@ def test_reliability_counts_items_of_one_latent_variable_alone():
     ("name", "call", "words"),
     [
         ("chain", lambda f: f.fit_measures(), "without a choice"),
-        ("likert4", lambda f: f.fit_measures(), "continuous items"),
         ("mixed_logit", lambda f: f.effects(), "no latent variables"),
     ],
 )

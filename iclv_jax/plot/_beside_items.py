@@ -58,7 +58,7 @@ def beside_items(
         if found:
             effects.append((plan.items[item.column].y, ", ".join(found)))
     widest = max((len(estimate(arc.name)) for arc in arcs), default=0)
-    column = start + (max(arc.reach for arc in arcs) + LETTER * widest / 2.0 + 0.08 if arcs else 0.0) + ARROW
+    column = start + (max(arc.reach for arc in arcs) + LETTER * widest + 0.08 if arcs else 0.0) + ARROW
     end = column + LETTER * max(len(text) for _, text in effects) if effects else column - ARROW
     return Beside(arcs, tuple(effects), start, column, end if arcs or effects else 0.0)
 

@@ -220,18 +220,18 @@ class Drawing:
 
     def beside(self, found: Beside) -> None:
         """Arcs between items whose residuals covary, and arrows from covariates that act on items."""
-        for low, high, reach, name in found.arcs:
-            ends, middle = ((found.start, high), (found.start, low)), found.start + reach
-            # The control point of a quadratic curve lies twice as far as the curve.
-            bow = 2.0 * reach / (high - low)
-            curve = f"arc3,rad={-bow:.4f}"
-            self.arrow(*ends, INK, 0.8, "<|-|>", linestyle=(0, (4, 2)), connectionstyle=curve)
-            self.label(
-                [(middle, low + f * (high - low)) for f in (0.5, 0.4, 0.6)], self.estimate(name), "residual"
-            )
         for y, text in found.effects:
             self.arrow((found.column - 0.04, y), (found.start, y), GREY)
             self.write(found.column, y, text, INK, "left", "effect")
+            self.taken.append(_box((found.start + found.column) / 2.0, y, found.column - found.start, AIR))
+        for low, high, reach, name in found.arcs:
+            # The control point of a quadratic curve lies twice as far away as the curve.
+            curve = f"arc3,rad={-2.0 * reach / (high - low):.4f}"
+            ends, text = ((found.start, high), (found.start, low)), self.estimate(name)
+            self.arrow(*ends, INK, 0.8, "<|-|>", linestyle=(0, (4, 2)), connectionstyle=curve)
+            beside = found.start + reach + LETTER * len(text) / 2.0 + AIR
+            places = [(beside, low + f * (high - low)) for f in (0.5, 0.4, 0.6, 0.3, 0.7)]
+            self.label(places, text, "residual")
 
     def estimate(self, name: str) -> str:
         return shown(self.table, name)
