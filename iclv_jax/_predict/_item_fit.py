@@ -62,7 +62,7 @@ def item_fit(fit: Estimated, fewest: Given[float] = FEWEST) -> pd.DataFrame:
     moments = moments_of(problem, "M2*")
     found = {}
     for sample in samples(problem):
-        complete = sample.answered.all(axis=1)
+        complete = np.asarray(sample.answered.all(axis=1))
         if not complete.any():
             raise ValueError("item_fit: nobody has answered all items, so that there are no sums of scores.")
         levels, weights = _levels(fit, sample, np.flatnonzero(complete))

@@ -68,13 +68,14 @@ class Residuals(NamedTuple):
 
 def chosen_statistic(problem: Problem, statistic: Given[str | None]) -> Statistic:
     """The one that is asked for, or M2 where all items have two levels and C2 where some have more."""
-    known = get_args(Statistic)
+    known: tuple[Statistic, ...] = get_args(Statistic)
     if statistic is not None and statistic not in known:
         raise ValueError(
             f"statistic= is one of {', '.join(map(repr, known))}, not {statistic!r}. {nearest(str(statistic), known)}"
         )
     binary = all(len(problem.panel.levels[i.column]) == 2 for i in problem.spec.indicators)
-    return next((name for name in known if name == statistic), "M2" if binary else "C2")
+    usual: Statistic = "M2" if binary else "C2"
+    return usual if statistic is None else known[known.index(statistic)]
 
 
 def samples(problem: Problem) -> list[Sample]:

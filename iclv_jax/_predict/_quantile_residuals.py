@@ -48,7 +48,8 @@ def item_residuals(fit: Estimated, *, given: Given[Knowing] = "others", seed: Gi
     is seen in them (curves against a covariate or a score, heavy tails, a spread that changes) is what the model lacks. A
     residual is the standard normal quantile of the probability of a lower answer than the one that was given, plus a
     uniformly drawn part of the probability of that answer itself where it has one: a level, a count, a value at a limit. Of
-    a duration that did not end it is a part of all that is longer.
+    a duration that did not end it is a part of all that is longer. Residuals of one person's items are not independent of
+    each other.
 
     Parameters
     ----------
@@ -84,7 +85,8 @@ def item_residuals(fit: Estimated, *, given: Given[Knowing] = "others", seed: Gi
 def residuals(tails: Tails, seed: int) -> np.ndarray:
     """From where answers stand; through the nearer tail, so that far ones are not rounded to infinity."""
     drawn = np.random.default_rng(seed).uniform(size=tails.mass.shape)
-    below, above = tails.below + drawn * tails.mass, tails.above + (1.0 - drawn) * tails.mass
+    below, mass, above = map(np.asarray, tails)
+    below, above = below + drawn * mass, above + (1.0 - drawn) * mass
     return np.where(below < above, ndtri(below), -ndtri(above))
 
 
@@ -110,7 +112,7 @@ def answers_placed(fit: Estimated, given: Given[Knowing], seed: Given[int]) -> t
         answered = np.concatenate([np.asarray(d.occurs) for d in _data(problem)], axis=1)
         tails, mean = found.tails, found.mean
     nan = np.where(answered, 0.0, np.nan)
-    return Tails(*(np.asarray(t) + nan for t in tails)), np.asarray(mean) + nan
+    return jax.tree.map(lambda part: part + nan, tails), np.asarray(mean) + nan
 
 
 def _data(problem: Problem) -> list[Data]:
