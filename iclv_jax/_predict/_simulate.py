@@ -270,7 +270,12 @@ def _check_values(spec: Spec, table: ParameterTable, levels: Levels, vector: np.
     """Refuse values that no parameters of their kind may have: variances below zero, thresholds out of order."""
     values = np.asarray(full(table.map, table.constants, vector))
     domains = merged(declare_groups(spec, levels))[1]
-    check_values(domains, dict(zip([r.name for r in table.rows], values.tolist(), strict=True)), "params")
+    # A latent variable without a disturbance is a sum of others.
+    fixed = [r for r in table.rows if r.status == "fixed"]
+    zero = {r.name for r in fixed if r.parameter.role == "variance" and r.parameter.block == "structural"}
+    check_values(
+        domains, dict(zip([r.name for r in table.rows], values.tolist(), strict=True)), "params", zero
+    )
 
 
 def _labels(spec: Spec, name: str, levels: tuple[Level, ...], values: np.ndarray) -> dict[str, np.ndarray]:
