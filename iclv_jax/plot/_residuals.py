@@ -23,6 +23,8 @@ PARTS = 10
 FEWEST = 5
 """People in each of them at least."""
 LEVEL = 0.95
+LEGEND = 72
+"""Letters in a line of the legend, with six for each line's sample."""
 FONT = 9
 
 
@@ -71,7 +73,7 @@ def residual_quantiles(
         at = _band(len(values))[0]
         style = ("-", "--", ":", "-.")[i // len(COLOURS) % 4]
         ax.plot(at, values - at, color=COLOURS[i % len(COLOURS)], linestyle=style, linewidth=1.1, label=name)
-    key(ax, 6)
+    key(ax, max(1, LEGEND // (max(map(len, names)) + 6)))
     ax.set_xlabel("Quantile of the normal distribution", fontsize=FONT)
     ax.set_ylabel("Residual less its quantile", fontsize=FONT)
     return ax
