@@ -3,8 +3,9 @@
 from iclv_jax._optimise._checkpoint import Checkpoint
 from iclv_jax._optimise._driver import minimise
 from iclv_jax._optimise._examined import maximise
+from iclv_jax._optimise._function import Function
 from iclv_jax._optimise._many import Ended, minimise_frozen
-from iclv_jax._optimise._objective import Function, Likelihood, Objective
+from iclv_jax._optimise._objective import Likelihood, Objective
 from iclv_jax._optimise._options import BHHH, LBFGSB, Optimizer, Scipy, TrustRegion
 from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._plain import against_plain, plain_start

@@ -1,14 +1,13 @@
 """The mean negative log-likelihood as a function of unconstrained parameters z."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from typing_extensions import Protocol, runtime_checkable
+from typing_extensions import Protocol, TypeVar, runtime_checkable
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Number
@@ -18,6 +17,7 @@ from iclv_jax._parameters import Coordinates, natural, unconstrained
 from iclv_jax._parameters._penalties import Penalties, Terms, cost, slope
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import simulation_noise
+from iclv_jax._problem._sums import Sums
 from iclv_jax._spec._names import variance
 
 STEEP = 6.0
@@ -25,6 +25,7 @@ STEEP = 6.0
 reliabilities of 0.97 and more."""
 UNMOVED = 1e-7
 """Relative change of scores, and change of log-likelihoods, that counts as none."""
+Bound = TypeVar("Bound", bound=Sums, default=Problem)
 Supplied = Literal["exact", "bhhh", "none"]
 """Which Hessian an objective has to give: exact, outer products of scores, or none."""
 
@@ -135,23 +136,25 @@ def mean_slope(
 
 @partial(compiled, quick=True, static_argnums=0)
 def squares_in_z(mapping: Coordinates, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
+    """Sums over people of the weighted squares of scores in z, and behind them that of weights."""
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
-    return weights @ jax.vmap(lambda s: pull(s)[0])(scores) ** 2 / weights.sum()
+    squares = weights @ jax.vmap(lambda s: pull(s)[0])(scores) ** 2
+    return jnp.append(squares, weights.sum())
 
 
 @partial(compiled, quick=True, static_argnums=0)
 def outer_in_z(mapping: Coordinates, constants: Array, z: Array, scores: Array, weights: Array) -> Array:
     pull = jax.vjp(lambda v: mapping.natural(constants, v), z)[1]
     mine = jax.vmap(lambda s: pull(s)[0])(scores)
-    return (mine.T * weights[None, :]) @ mine / weights.sum()
+    return (mine.T * weights[None, :]) @ mine
 
 
 @dataclass(frozen=True)
-class Likelihood:
-    """`-(loglike - penalties) / total weight` of a problem, in z: of the user's parameters, or in `units` of the
-    disturbances."""
+class Likelihood(Generic[Bound]):
+    """`-(loglike - penalties) / total weight` of a problem, or of what has the sums of one, in z: of the user's parameters,
+    or in `units` of the disturbances."""
 
-    problem: Problem
+    problem: Bound
     free: np.ndarray
     penalties: Penalties | None = None
     units: Units | None = None
@@ -160,35 +163,35 @@ class Likelihood:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return self.problem.names
+        return self.problem.first.names
 
     @property
     def inside(self) -> np.ndarray:
-        return np.array([name in self.problem.spec.module_of for name in self.names], bool)
+        return np.array([name in self.problem.first.spec.module_of for name in self.names], bool)
 
     @property
     def size(self) -> float:
         """The total weight: differences of the objective times this are those of the log-likelihood."""
-        return float(self.problem.panel.weights.sum())
+        return self.problem.weight_sums[0]
 
     @property
     def count(self) -> float:
         """How many people the weights are worth (Kish 1965), or stand for: free of the unit of weights."""
-        panel = self.problem.panel
-        return self.size if panel.weights_count else self.size**2 / float((panel.weights**2).sum())
+        total, squares = self.problem.weight_sums
+        return total if self.problem.first.panel.weights_count else total**2 / squares
 
     @property
     def stand_ins(self) -> np.ndarray:
         """A spread at zero has no score; the coefficient that it spreads has the unit."""
         at = {name: i for i, name in enumerate(self.names)}
-        rows = self.problem.table.parameters
+        rows = self.problem.first.table.parameters
         return np.array([at.get(p.owner, i) if p.role == "spread" else i for i, p in enumerate(rows)], int)
 
     @property
     def _map(self) -> tuple[Coordinates, Array]:
         if self.units is not None:
             return self.units.map, self.units.constants
-        core = self.problem.core
+        core = self.problem.first.core
         return core.structure.map, core.constants
 
     def params(self, z: Array) -> Array:
@@ -230,29 +233,42 @@ class Likelihood:
         return items if self._both else None
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
-        scores = self.problem.score_person(self.params(z))
-        return np.asarray(squares_in_z(*self._map, z, scores, self.problem.core.weights))
+        params, chart = self.params(z), self._map
+
+        def squares(problem: Problem) -> Array:
+            return squares_in_z(*chart, z, problem.score_person(params), problem.core.weights)
+
+        found = np.asarray(self.problem.summed(squares))
+        return found[:-1] / found[-1]
 
     def responds(self, z: Array, step: np.ndarray) -> bool:
-        there = z + jnp.asarray(step)
-        scores = self.problem.score_person(self.params(z))
-        told = np.asarray(scores @ jax.jvp(self.params, (z,), (jnp.asarray(step),))[1])
-        before, after = (np.asarray(self.problem.loglike_person(self.params(at))) for at in (z, there))
-        known = np.asarray(self.problem.core.weights) > 0.0
-        gap = np.linalg.norm((after - before - told)[known])
-        return bool(np.isfinite(gap) and gap < 0.5 * np.linalg.norm(told[known]))
+        here, there = self.params(z), self.params(z + jnp.asarray(step))
+        along = jax.jvp(self.params, (z,), (jnp.asarray(step),))[1]
+
+        def compared(problem: Problem) -> np.ndarray:
+            told = np.asarray(problem.score_person(here) @ along)
+            before, after = (np.asarray(problem.loglike_person(at)) for at in (here, there))
+            known = np.asarray(problem.core.weights) > 0.0
+            return np.array([((after - before - told)[known] ** 2).sum(), (told[known] ** 2).sum()])
+
+        gap, told = np.sqrt(np.asarray(self.problem.summed(compared)))
+        return bool(np.isfinite(gap) and gap < 0.5 * told)
 
     def silent(self, z: Array, step: np.ndarray) -> bool:
-        before, forth, back = (self.problem.score_person(self.params(at)) for at in (z, z + step, z - step))
-        sizes = jnp.linalg.norm(before, axis=0) + 1e-300
-        change = jnp.maximum(jnp.linalg.norm(forth - before, axis=0), jnp.linalg.norm(back - before, axis=0))
-        others = np.asarray(step) == 0.0
-        still = bool((np.asarray(change / sizes)[others] < UNMOVED).all())
-        values = (np.asarray(self.problem.loglike_person(self.params(at))) for at in (z, z + step))
-        return still and bool(np.abs(np.subtract(*values)).max(initial=0.0) < UNMOVED)
+        here, forth, back = (self.params(at) for at in (z, z + step, z - step))
+
+        def compared(problem: Problem) -> tuple[np.ndarray, ...]:
+            before, after, behind = (np.asarray(problem.score_person(at)) for at in (here, forth, back))
+            sums = ((s**2).sum(axis=0) for s in (before, after - before, behind - before))
+            values = (np.asarray(problem.loglike_person(at)) for at in (here, forth))
+            return *sums, np.array(int((~(np.abs(np.subtract(*values)) < UNMOVED)).sum()))
+
+        size, *changes, moved = self.problem.summed(compared)
+        change = np.sqrt(np.maximum(*map(np.asarray, changes))) / (np.sqrt(np.asarray(size)) + 1e-300)
+        return bool((change[np.asarray(step) == 0.0] < UNMOVED).all()) and not int(moved)
 
     def steep(self, z: Array) -> tuple[str, ...]:
-        problem = self.problem
+        problem = self.problem.first
         discrete = {item.column for item in problem.spec.indicators if item.discrete}
         rows = [
             r
@@ -267,129 +283,40 @@ class Likelihood:
 
     def mean_outer_scores(self, z: Array) -> np.ndarray:
         """The mean outer product of people's scores in z, (P, P)."""
-        scores = self.problem.score_person(self.params(z))
-        return np.asarray(outer_in_z(*self._map, z, scores, self.problem.core.weights))
+        params, chart = self.params(z), self._map
+
+        def outer(problem: Problem) -> Array:
+            return outer_in_z(*chart, z, problem.score_person(params), problem.core.weights)
+
+        return np.asarray(self.problem.summed(outer)) / self.size
 
     def noise(self, z: Array) -> float:
-        """Squared distance in standard errors by which other seeds of the nodes would move the maximum."""
-        if self.problem.rule.reseeded(0) is None:
+        """Squared distance in standard errors by which other seeds of the nodes would move the maximum; of people in
+        chunks, each of which has seeds of its own, none."""
+        problem = self.problem
+        if not isinstance(problem, Problem) or problem.rule.reseeded(0) is None:
             return 0.0
         params = self.params(z)
-        hessian, pull = self.problem.hessian(params, "exact"), None
+        hessian, pull = problem.hessian(params, "exact"), None
         if self.penalties is not None:
             hessian, pull = hessian - jnp.diag(self.penalties.terms.precision), self.penalties.slope(params)
-        noise = simulation_noise(self.problem, params, hessian, self.free, pull)
-        return noise * self.count / self.size
+        return simulation_noise(problem, params, hessian, self.free, pull) * self.count / self.size
 
     @cached_property
     def _both(self) -> bool:
         """Whether there are items and choices in the likelihood."""
-        core = self.problem.core
-        shape, data = core.structure, core.person.data
-        return all(
-            any(bool(np.asarray(data[block.at].occurs).any()) for block in blocks)
-            for blocks in (shape.items, shape.choices)
-        )
+        shape, occurring = self.problem.first.core.structure, self.problem.occurring
+        return all(any(occurring[b.at] for b in blocks) for blocks in (shape.items, shape.choices))
 
-    def recentred(self, z: Array) -> "Likelihood":
+    def recentred(self, z: Array) -> "Likelihood[Bound]":
         return replace(self, problem=self.problem.recentre(self.params(z)), known={})
 
     @property
     def moves(self) -> bool:
         """Whether nodes are placed at the posterior, so that they move with the parameters."""
-        return self.problem.rule.centred and self.problem.core.structure.dimension > 0
+        first = self.problem.first
+        return first.rule.centred and first.core.structure.dimension > 0
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Bounds in z."""
-        return self.problem.table.unconstrained_bounds if self.units is None else self.units.bounds
-
-
-@dataclass(frozen=True)
-class Function:
-    """Any smooth function to be minimised: `function` maps a vector to a number."""
-
-    function: Callable[[Array], Array]
-    lower: np.ndarray
-    upper: np.ndarray
-
-    @property
-    def free(self) -> np.ndarray:
-        return np.ones(len(self.lower), bool)
-
-    @property
-    def inside(self) -> np.ndarray:
-        return np.zeros(len(self.lower), bool)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(f"x{i + 1}" for i in range(len(self.lower)))
-
-    @property
-    def size(self) -> float:
-        return 1.0
-
-    @property
-    def count(self) -> float:
-        return 1.0
-
-    @property
-    def stand_ins(self) -> np.ndarray:
-        return np.arange(len(self.lower))
-
-    @property
-    def moves(self) -> bool:
-        return False
-
-    @cached_property
-    def _value(self) -> Callable[[Array], Array]:
-        return jax.jit(self.function)
-
-    @cached_property
-    def _slope(self) -> Callable[[Array], tuple[Array, Array]]:
-        return jax.jit(jax.value_and_grad(self.function))
-
-    @cached_property
-    def _hessian(self) -> Callable[[Array], Array]:
-        return jax.jit(jax.hessian(self.function))
-
-    def params(self, z: Array) -> Array:
-        return z
-
-    def z(self, params: Array) -> Array:
-        return jnp.asarray(params, float)
-
-    def value(self, z: Array) -> float:
-        return float(self._value(z))
-
-    def slope(self, z: Array, hessian: Array | None = None) -> Derivatives:
-        return Derivatives(*self._slope(z), jnp.zeros((len(z),) * 2) if hessian is None else hessian)
-
-    def derivatives(self, z: Array, supplied: Supplied) -> Derivatives:
-        if supplied == "bhhh":
-            raise ValueError("A function that is not a sum over people has no outer products of scores.")
-        return self.slope(z, self._hessian(z) if supplied == "exact" else None)
-
-    def mean_squared_scores(self, z: Array) -> np.ndarray:
-        """The length of each row of the Hessian stands in for the scores: a scale of the steps, and nothing else."""
-        return np.linalg.norm(np.asarray(self._hessian(z)), axis=1)
-
-    def responds(self, z: Array, step: np.ndarray) -> bool:
-        return True
-
-    def silent(self, z: Array, step: np.ndarray) -> bool:
-        return False
-
-    def steep(self, z: Array) -> tuple[str, ...]:
-        return ()
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.lower, self.upper
-
-    def recentred(self, z: Array) -> "Function":
-        return self
-
-    def noise(self, z: Array) -> float:
-        return 0.0
-
-    def cost(self, z: Array) -> float:
-        return 0.0
+        return self.problem.first.table.unconstrained_bounds if self.units is None else self.units.bounds

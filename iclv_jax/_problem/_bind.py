@@ -15,8 +15,9 @@ from iclv_jax._likelihood import people as people_of
 from iclv_jax._panel import Panel, WeightsAre, read_panel, settled, weighted_as
 from iclv_jax._parameters import build_table, in_every_group
 from iclv_jax._problem._memory import MEMORY, batch_size, parse_memory
+from iclv_jax._problem._nodes import spread_nodes
 from iclv_jax._problem._portions import Portion
-from iclv_jax._problem._problem import Problem, spread_nodes
+from iclv_jax._problem._problem import Problem
 from iclv_jax._spec._model import Spec
 
 

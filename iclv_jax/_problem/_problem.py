@@ -1,9 +1,8 @@
 """`Problem`: model, data and nodes bound together as a pure function of the parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import equinox as eqx
 import jax
@@ -13,15 +12,16 @@ from jax.core import Tracer
 
 from iclv_jax import _derivatives as derivatives
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import AnyArray, Array, Float, Given, Hessian, Params, Scalar, Scores, Theta
-from iclv_jax._density import log_density, not_finite
-from iclv_jax._integration import Centre, Nodes, Rule, by_moments, find_centre, pilot_points, place
+from iclv_jax._base._types import AnyArray, Array, Float, Given, Hessian, Params, Scalar, Scores
+from iclv_jax._density import not_finite
+from iclv_jax._integration import Centre, Nodes, Rule, pilot_points
 from iclv_jax._likelihood import Core, People
-from iclv_jax._panel import Panel, Person
+from iclv_jax._panel import Panel
 from iclv_jax._parameters import ParameterTable, full
 from iclv_jax._problem import _portions as portions
 from iclv_jax._problem._logdensity import LogDensity, logdensity
 from iclv_jax._problem._memory import batch_size
+from iclv_jax._problem._nodes import centred_nodes, centres, moved_by_moments, spread_nodes
 from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._start import default_start
 from iclv_jax._spec import expand
@@ -37,44 +37,7 @@ hessian_autodiff = compiled(derivatives.hessian_autodiff)
 hessian_numerical = compiled(derivatives.hessian_numerical, static_argnames="difference")
 
 HessianMethod = Literal["exact", "autodiff", "numerical", "bhhh"]
-
-
-@compiled
-def centres(core: Core, params: Params) -> Centre:
-    """Mode and curvature of every person's posterior; the core comes without nodes, so that any number of
-    them shares what is compiled."""
-    theta = core.theta(params)
-
-    def one(person: Person, _: Nodes, theta: Theta) -> Centre:
-        cells = core.structure.cells(theta, person)
-        return find_centre(partial(log_density, core.structure, cells, person), core.structure.dimension)
-
-    return core.people.each(one, shared=(theta,))
-
-
-@compiled
-def moved_by_moments(core: Core, params: Params, centre: Centre, pilot: Array) -> Centre:
-    """The same with the means and covariances of posteriors in place of modes and curvatures."""
-    theta = core.theta(params)
-
-    def one(person: Person, _: Nodes, mine: Centre, theta: Theta, pilot: Array) -> Centre:
-        cells = core.structure.cells(theta, person)
-        return by_moments(partial(log_density, core.structure, cells, person), mine, pilot)
-
-    return core.people.each(one, centre, shared=(theta, pilot))
-
-
-@partial(compiled, static_argnames="from_prior")
-def centred_nodes(points: Array, log_weights: Array, centre: Centre, from_prior: int) -> Nodes:
-    shared = points.shape[0] == 1
-    return jax.vmap(partial(place, from_prior=from_prior), in_axes=(None if shared else 0, None, 0))(
-        points[0] if shared else points, log_weights, centre
-    )
-
-
-def spread_nodes(points: AnyArray, log_weights: AnyArray, size: int) -> Nodes:
-    shocks = np.broadcast_to(points, (size, *points.shape[1:]))
-    return Nodes(*jax.device_put((shocks, np.broadcast_to(log_weights, (size, *log_weights.shape)))))
+Found = TypeVar("Found")
 
 
 class Problem(eqx.Module):
@@ -126,6 +89,26 @@ class Problem(eqx.Module):
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper bounds in natural units."""
         return self.table.bounds
+
+    @property
+    def first(self) -> "Problem":
+        """Itself: the problem that stands for all people. Where they come in chunks it is that of the first."""
+        return self
+
+    @property
+    def weight_sums(self) -> tuple[float, float]:
+        """The sum of the weights, and of their squares."""
+        weights = self.panel.weights
+        return float(weights.sum()), float((weights**2).sum())
+
+    @property
+    def occurring(self) -> tuple[bool, ...]:
+        """Whether anybody answers, by block of the density."""
+        return tuple(bool(np.asarray(data.occurs).any()) for data in self.core.person.data)
+
+    def summed(self, function: Callable[["Problem"], Found]) -> Found:
+        """The sum of a function of problems over parts of the people; here all are one part."""
+        return function(self)
 
     def start(self) -> Params:
         """Default start values, from the moments of the items."""

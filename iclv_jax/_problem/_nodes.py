@@ -1,0 +1,51 @@
+"""Where the nodes of every person are: the same for all, or placed at each one's posterior."""
+
+from functools import partial
+
+import jax
+import numpy as np
+
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import AnyArray, Array, Params, Theta
+from iclv_jax._density import log_density
+from iclv_jax._integration import Centre, Nodes, by_moments, find_centre, place
+from iclv_jax._likelihood import Core
+from iclv_jax._panel import Person
+
+
+@compiled
+def centres(core: Core, params: Params) -> Centre:
+    """Mode and curvature of every person's posterior; the core comes without nodes, so that any number of
+    them shares what is compiled."""
+    theta = core.theta(params)
+
+    def one(person: Person, _: Nodes, theta: Theta) -> Centre:
+        cells = core.structure.cells(theta, person)
+        return find_centre(partial(log_density, core.structure, cells, person), core.structure.dimension)
+
+    return core.people.each(one, shared=(theta,))
+
+
+@compiled
+def moved_by_moments(core: Core, params: Params, centre: Centre, pilot: Array) -> Centre:
+    """The same with the means and covariances of posteriors in place of modes and curvatures."""
+    theta = core.theta(params)
+
+    def one(person: Person, _: Nodes, mine: Centre, theta: Theta, pilot: Array) -> Centre:
+        cells = core.structure.cells(theta, person)
+        return by_moments(partial(log_density, core.structure, cells, person), mine, pilot)
+
+    return core.people.each(one, centre, shared=(theta, pilot))
+
+
+@partial(compiled, static_argnames="from_prior")
+def centred_nodes(points: Array, log_weights: Array, centre: Centre, from_prior: int) -> Nodes:
+    shared = points.shape[0] == 1
+    return jax.vmap(partial(place, from_prior=from_prior), in_axes=(None if shared else 0, None, 0))(
+        points[0] if shared else points, log_weights, centre
+    )
+
+
+def spread_nodes(points: AnyArray, log_weights: AnyArray, size: int) -> Nodes:
+    shocks = np.broadcast_to(points, (size, *points.shape[1:]))
+    return Nodes(*jax.device_put((shocks, np.broadcast_to(log_weights, (size, *log_weights.shape)))))

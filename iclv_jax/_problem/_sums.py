@@ -1,0 +1,40 @@
+"""People, wherever they are, as an optimiser's objective sees them."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from typing_extensions import Protocol, runtime_checkable
+
+from iclv_jax._base._types import Array
+from iclv_jax._derivatives import Expansion, Slope
+from iclv_jax._problem._problem import Problem
+
+Found = TypeVar("Found")
+Me = TypeVar("Me")
+
+
+@runtime_checkable
+class Sums(Protocol):
+    """Sums over people who are in memory, in chunks, or on several hosts.
+
+    `first` is a problem of the model that stands for all of them: names, bounds and maps are its own, and only what depends
+    on people is asked here. `summed` adds up a function of the problems of parts of the people.
+    """
+
+    @property
+    def first(self) -> Problem: ...
+    @property
+    def weight_sums(self) -> tuple[float, float]:
+        """The sum of the weights, and of their squares."""
+        ...
+
+    @property
+    def occurring(self) -> tuple[bool, ...]:
+        """Whether anybody answers, by block of the density."""
+        ...
+
+    def summed(self, function: Callable[[Problem], Found]) -> Found: ...
+    def loglike(self, params: Array) -> Any: ...
+    def slope(self, params: Array) -> Slope: ...
+    def expansion(self, params: Array, method: Any = "exact") -> Expansion: ...
+    def recentre(self: Me, params: Array) -> Me: ...
