@@ -56,7 +56,13 @@ class MonteCarlo(Rule):
         return False
 
     def standard(self, people: int, dimension: int) -> Points:
-        points = normal_points(self.sequence, people, self.draws, dimension, self.seed)
+        return self._points(people, dimension, 0)
+
+    def behind(self, before: int, people: int, dimension: int) -> Points | None:
+        return None if self.sequence == "mlhs" else self._points(people, dimension, before)
+
+    def _points(self, people: int, dimension: int, before: int) -> Points:
+        points = normal_points(self.sequence, people, self.draws, dimension, self.seed, before)
         return Points(points, np.full(self.draws, -np.log(self.draws)))
 
     def size(self, dimension: int) -> int:
@@ -154,10 +160,18 @@ class Adaptive(Rule):
     def standard(self, people: int, dimension: int) -> Points:
         if self.sequence == SPHERICAL:
             return Points(*spherical_points(people, self.draws, dimension, self.seed))
-        points = normal_points(self.sequence, people, self.draws, dimension, self.seed)
+        return self._points(self.sequence, people, dimension, 0)
+
+    def behind(self, before: int, people: int, dimension: int) -> Points | None:
+        if self.sequence in (SPHERICAL, "mlhs"):
+            return None
+        return self._points(self.sequence, people, dimension, before)
+
+    def _points(self, sequence: Sequence, people: int, dimension: int, before: int) -> Points:
+        points = normal_points(sequence, people, self.draws, dimension, self.seed, before)
         share = PRIOR_SHARE_BY_MOMENTS if self.by_moments else PRIOR_SHARE
         from_prior = max(1, round(share * self.draws)) if self.draws >= FEWEST_FOR_PRIOR else 0
-        tails = normal_points(self.sequence, people, from_prior, dimension, (self.seed, 1))
+        tails = normal_points(sequence, people, from_prior, dimension, (self.seed, 1), before)
         count = self.draws + from_prior
         return Points(np.concatenate([points, tails], axis=1), np.full(count, -np.log(count)), from_prior)
 

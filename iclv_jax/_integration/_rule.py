@@ -53,6 +53,11 @@ class Rule(abc.ABC):
     def standard(self, people: int, dimension: int) -> Points:
         """Points and weights for a standard normal of this dimension."""
 
+    def behind(self, before: int, people: int, dimension: int) -> Points | None:
+        """`standard` of people behind so many others, as if it were made for all at once; None for a rule whose points
+        cannot be skipped."""
+        return None
+
     def size(self, dimension: int) -> int:
         """The most nodes per person that any of its stages makes."""
         return 1
