@@ -17,7 +17,7 @@ from iclv_jax._problem import bind
 from iclv_jax._report._describe import describe
 from iclv_jax._spec import Indicator, Kernel, Latent, Mixing
 from iclv_jax._spec._model import Spec, build_spec
-from iclv_jax._stream import Bound, Fitted, People, bind_people, fit_people
+from iclv_jax._stream import Bound, Fitted, People, bind_people, fit_people, in_chunks
 from iclv_jax._tables import Report
 
 
@@ -177,9 +177,7 @@ class Model:
             "devices": devices,
         }
         return (
-            bind_people(self._spec, data, keywords)
-            if isinstance(data, People)
-            else bind(self._spec, data, **keywords)
+            bind_people(self._spec, data, keywords) if in_chunks(data) else bind(self._spec, data, **keywords)
         )
 
     def fit(
@@ -210,7 +208,7 @@ class Model:
             A frame of pandas, polars, pyarrow or any library that narwhals reads (lazy ones are computed), or a mapping of
             several by name. One row per choice situation, wide over alternatives. Items and covariates of latent variables
             are constant within a person. Or `iclv.People.stream(...)`, people who need not be in memory together; then a
-            `StreamedFit` is returned.
+            `StreamedFit` is returned, as it is where several processes of `jax.distributed` each give people of their own.
         person
             Column that says whose row it is; None: every row is a person.
         people
@@ -293,9 +291,7 @@ class Model:
             "devices": devices,
         }
         return (
-            fit_people(self._spec, data, keywords)
-            if isinstance(data, People)
-            else fit(self._spec, data, **keywords)
+            fit_people(self._spec, data, keywords) if in_chunks(data) else fit(self._spec, data, **keywords)
         )
 
     def fit_sequential(

@@ -121,6 +121,67 @@ def test_levels_are_those_of_all_chunks(data):
     assert problem.first.panel.levels["q1"] == (1, 2, 3)
 
 
+def started(fit):
+    return dict(zip(fit.names, fit.start, strict=True))
+
+
+def test_penalties_hold_in_chunks(many, fit):
+    keywords = {
+        "integration": RULE,
+        "progress": False,
+        "start": started(fit),
+        "penalties": {"price": iclv.L2(40.0)},
+    }
+    whole = small.hybrid().fit(many, person="id", **keywords)
+    found = small.hybrid().fit(iclv.People.stream(cut(many, 2), person="id"), **keywords)
+    assert found.penalty == pytest.approx(whole.penalty, rel=1e-7)
+    np.testing.assert_allclose(found.params, whole.params, rtol=1e-7, atol=1e-7)
+    for kind in ("hessian", "robust"):
+        np.testing.assert_allclose(found.cov_params(kind), whole.cov_params(kind), rtol=1e-6, atol=1e-9)
+    assert "penalised" in str(found.summary())
+    with pytest.raises(ValueError, match="AIC: this fit is penalised"):
+        _ = found.aic
+
+
+def test_a_fit_of_chunks_goes_on_from_its_checkpoint(many, fit, tmp_path):
+    people, path = iclv.People.stream(cut(many, 2), person="id"), tmp_path / "state.npz"
+    keywords = {"integration": RULE, "progress": False, "start": started(fit), "checkpoint": path}
+    short = small.hybrid().fit(people, optimizer=iclv.TrustRegion(max_iterations=2), **keywords)
+    assert not short.converged
+    found = small.hybrid().fit(people, **keywords)
+    assert found.trace["evaluations"].iloc[:2].equals(short.trace["evaluations"])
+    np.testing.assert_allclose(found.params, fit.params, rtol=1e-8, atol=1e-8)
+    with pytest.raises(ValueError, match="belongs to other data"):
+        small.hybrid().fit(iclv.People.stream(cut(many, 3), person="id"), **keywords)
+
+
+def test_groups_are_those_of_all_chunks(data):
+    data = data.assign(town=np.where(data["id"] % 3 == 0, "Ede", "Ulm"))
+    whole = small.logit(group="town").bind(data, person="id")
+    chunks = cut(data, 2)
+    found = small.logit(group="town").bind(iclv.People.stream(chunks, person="id"))
+    assert found.names == whole.names
+    params = whole.start() + 0.1
+    np.testing.assert_allclose(found.score(params), whole.score(params), rtol=1e-12)
+    np.testing.assert_allclose(found.hessian(params), whole.hessian(params), rtol=1e-12, atol=1e-12)
+    chunks[0] = chunks[0].assign(town="Ulm")
+    with pytest.raises(ValueError, match="frame 1: nobody is in the group 'Ede', and a fit begins"):
+        small.logit(group="town").bind(iclv.People.stream(chunks, person="id"))
+
+
+@pytest.mark.parametrize("how", ["z", "minmax", "one-hot"])
+def test_standard_units_are_those_of_all_chunks(data, how):
+    data = data.assign(age=data["id"] % 5) if how == "one-hot" else data
+    hybrid = small.hybrid().spec
+    latent = iclv.Latent("green", on=[iclv.Standardized("age", how)])
+    model = iclv.Model([latent], hybrid.indicators, hybrid.choices[0])
+    whole = model.bind(data, person="id", integration=RULE)
+    found = model.bind(iclv.People.stream(cut(data, 3), person="id"), integration=RULE)
+    assert found.names == whole.names
+    assert found.first.panel.levels == whole.panel.levels
+    np.testing.assert_allclose(found.first.table.moments, whole.table.moments, rtol=1e-13)
+
+
 def rotated(data):
     rule = iclv.Adaptive(8, final_draws=8)
     whole = small.hybrid().bind(data, person="id", integration=rule)
@@ -132,6 +193,22 @@ def rotated(data):
 def test_nodes_of_their_own_are_those_of_the_rule_in_the_first_chunk(data):
     whole, one = rotated(data)
     assert one == pytest.approx(float(whole), rel=1e-12)
+
+
+@pytest.mark.parametrize("sequence", ["halton", "sobol", "random"])
+def test_draws_are_those_of_all_people_together(sequence):
+    for rule in (iclv.MonteCarlo(8, sequence), iclv.Conditioned(iclv.Adaptive(20, sequence))):
+        whole, part = rule.standard(9, 2), rule.behind(4, 5, 2)
+        np.testing.assert_array_equal(part.points, whole.points[4:])
+    assert iclv.MonteCarlo(8, "mlhs").behind(4, 5, 2) is None
+
+
+def test_a_stream_has_the_draws_of_all_people(data):
+    model, rule = small.logit(random={"price": iclv.Normal()}), iclv.MonteCarlo(8, "sobol")
+    whole = model.bind(data, person="id", integration=rule)
+    found = model.bind(iclv.People.stream(cut(data, 3), person="id"), integration=rule)
+    params = whole.start() + 0.1
+    assert found.loglike(params) == pytest.approx(float(whole.loglike(params)), rel=1e-12)
 
 
 def test_what_is_wrong_with_a_stream_is_said(data, tmp_path):
@@ -166,8 +243,10 @@ def test_what_is_wrong_with_a_stream_is_said(data, tmp_path):
         ValueError, match=r"weights= is not for a stream of people. Give it to iclv.People.stream"
     ):
         bound(first, weights="w")
-    with pytest.raises(ValueError, match=r"devices= is not for a stream of people. Leave it out"):
-        bound(first, devices=1)
+    with pytest.raises(ValueError, match=r"batch_people= is not for people in chunks .*Leave it out"):
+        bound(first, batch_people=10)
+    with pytest.raises(ValueError, match="frame 2: the ordered categories of column 'q1' are None"):
+        bound(first.assign(q1=pd.Categorical(first["q1"], [1, 2, 3], ordered=True)), second)
     with pytest.raises(ValueError, match="Stochastic needs people in memory"):
         import optax
 

@@ -72,27 +72,30 @@ def fields(instance: object, without: tuple[str, ...] = ()) -> Facts:
     }
 
 
-def difference(theirs: Fact, ours: Fact, where: str = "") -> str | None:
-    """The first place at which two facts differ, in words; None where they agree. Numbers agree to `CLOSE`."""
+def difference(
+    theirs: Fact, ours: Fact, where: str = "", sides: tuple[str, str] = ("in the file", "here")
+) -> str | None:
+    """The first place at which two facts differ, in words, with what the two `sides` are called; None where they agree.
+    Numbers agree to `CLOSE`."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
-        return _of_dicts(theirs, ours, where)
+        return _of_dicts(theirs, ours, where, sides)
     if isinstance(theirs, list) and isinstance(ours, list):
         if len(theirs) == len(ours):
             return _first(
-                lambda pair: difference(pair[1], ours[pair[0]], f"{where} {pair[0] + 1}".strip()),
+                lambda pair: difference(pair[1], ours[pair[0]], f"{where} {pair[0] + 1}".strip(), sides),
                 enumerate(theirs),
             )
     elif _same(theirs, ours):
         return None
-    return f"{where or 'the whole'} is {_shown(theirs)} in the file and {_shown(ours)} here"
+    return f"{where or 'the whole'} is {_shown(theirs)} {sides[0]} and {_shown(ours)} {sides[1]}"
 
 
-def _of_dicts(theirs: Facts, ours: Facts, where: str) -> str | None:
+def _of_dicts(theirs: Facts, ours: Facts, where: str, sides: tuple[str, str]) -> str | None:
     for key in (*theirs, *(k for k in ours if k not in theirs)):
         at = f"{where}, {key}" if where else key
         if key not in theirs or key not in ours:
-            return f"{at} stands only {'in the file' if key in theirs else 'here'}"
-        if found := difference(theirs[key], ours[key], at):
+            return f"{at} stands only {sides[0] if key in theirs else sides[1]}"
+        if found := difference(theirs[key], ours[key], at, sides):
             return found
     return None
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._alone import refuse_several
 from iclv_jax._base._types import Given
 from iclv_jax._fit._fit import fit
 from iclv_jax._fit._loading import HasSpec
@@ -187,6 +188,7 @@ def invariance(
     Vandenberg, R. J. and Lance, C. E. (2000). A review and synthesis of the measurement invariance literature.
     Organizational Research Methods 3, 4-70.
     """
+    refuse_several("invariance")
     if options.get("penalties") is not None:
         raise ValueError(
             "invariance: penalised log-likelihoods are no maxima and have no likelihood ratio tests. Leave penalties= out."

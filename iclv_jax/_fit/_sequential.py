@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._alone import refuse_several
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
 from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_start, checkpoint_of, timed
@@ -55,6 +56,7 @@ def fit_sequential(
     devices: Given[Devices] = None,
 ) -> SequentialFit:
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
+    refuse_several("fit_sequential")
     begin, optimizer = time.perf_counter(), _checked(spec, optimizer)
     who: dict[str, Any] = {"person": person, "people": people, "weights": weights, "cluster": cluster}
     problem = bind(

@@ -9,7 +9,7 @@ from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._inference._covariance import bound_notes
 from iclv_jax._inference._estimated import Maximum
-from iclv_jax._optimise import Verdict
+from iclv_jax._optimise import OptimizerReport, Verdict
 from iclv_jax._parameters._penalties import L1, L2, Applied, Gaussian, Penalties
 
 SHOWN = 5
@@ -20,6 +20,20 @@ KINDS = {kind.__name__: kind for kind in (L1, L2, Gaussian)}
 class Penalised(Protocol):
     @property
     def penalties(self) -> Penalties | None: ...
+
+
+@runtime_checkable
+class Ended(Penalised, Protocol):
+    """Estimates, and how the search for them ended."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def estimates(self) -> np.ndarray: ...
+
+    @property
+    def optimizer_report(self) -> OptimizerReport: ...
 
 
 def refuse_penalised(fit: Penalised, what: str) -> None:
@@ -40,7 +54,7 @@ def smooth_penalties(fit: Maximum, what: str) -> Penalties | None:
     return fit.penalties
 
 
-def precision(fit: Maximum) -> np.ndarray | None:
+def precision(fit: Penalised) -> np.ndarray | None:
     """Minus the second derivatives of the penalties, a diagonal."""
     return None if fit.penalties is None else fit.penalties.precision
 
@@ -55,7 +69,7 @@ def penalised_hessian(fit: Maximum) -> pd.DataFrame:
     return fit.hessian if fit.penalties is None else fit.hessian - np.diag(fit.penalties.precision)
 
 
-def known_parameters(fit: Maximum) -> tuple[np.ndarray, tuple[str, ...]]:
+def known_parameters(fit: Ended) -> tuple[np.ndarray, tuple[str, ...]]:
     """Marks parameters that count as known in covariances, and says why."""
     names, report = fit.names, fit.optimizer_report
     held = np.array([n in report.active for n in names])

@@ -105,7 +105,7 @@ def _nominal_levels(
             f"levels= lacks the nominal covariate {name!r}. Give its levels too, as `panel.levels` of the other "
             "problem does."
         )
-    levels = tuple(frozen[name]) if frozen is not None else _declared_or_seen(predictor, series, what)
+    levels = tuple(frozen[name]) if frozen is not None else declared_or_seen(predictor, series, what)
     predictor.check_baseline(levels)
     known = set(levels)
     for person, value in zip(frame.people, series.tolist(), strict=True):
@@ -117,7 +117,8 @@ def _nominal_levels(
     return levels
 
 
-def _declared_or_seen(predictor: Standardized, series: pd.Series, what: str) -> tuple[Level, ...]:
+def declared_or_seen(predictor: Standardized, series: pd.Series, what: str) -> tuple[Level, ...]:
+    """The levels of a nominal covariate: those that it declares, or those that are seen."""
     if predictor.levels is not None:
         return tuple(predictor.levels)
     seen: list[Any] = list(dict.fromkeys(series.tolist()))

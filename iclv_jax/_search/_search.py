@@ -7,6 +7,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._alone import refuse_several
 from iclv_jax._base._answers import Answers
 from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._facts import dict_of
@@ -108,6 +109,7 @@ def search(
     The value of the best of many trials flatters it: report that of people in no fold, or repeat the search with other
     seeds. Differences below their standard error (`se` in the table) choose by luck.
     """
+    refuse_several("search")
     check_seed(seed)
     check_workers(workers)
     dimensions = read_space(space)

@@ -1,60 +1,89 @@
-"""Maximum likelihood with people in chunks."""
+"""Maximum likelihood with people in chunks, and in several processes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 
+from iclv_jax._base._alone import several
+from iclv_jax._base._facts import Facts, dict_of, fact, fields
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
-from iclv_jax._fit._fit import checked_optimizer, start_values
+from iclv_jax._fit._fit import checked_optimizer, checked_penalties, start_values
 from iclv_jax._integration import Rule
-from iclv_jax._optimise import Optimizer, Scipy, Stochastic, joint_stage, maximise, sequential_start
+from iclv_jax._likelihood import Devices, mesh_of
+from iclv_jax._optimise import (
+    Likelihood,
+    Optimizer,
+    Scipy,
+    Stochastic,
+    joint_stage,
+    maximise,
+    sequential_start,
+)
 from iclv_jax._optimise._driver import minimise
 from iclv_jax._panel import WeightsAre
+from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem._memory import MEMORY, parse_memory
 from iclv_jax._problem._target import ACCURACY, check_accuracy
+from iclv_jax._spec._facts import facts_of
 from iclv_jax._spec._model import Spec
-from iclv_jax._stream._objective import StreamedLikelihood
-from iclv_jax._stream._passes import first_pass, second_pass
+from iclv_jax._stream import _hosts as hosts
+from iclv_jax._stream._checkpoint import slot_of
+from iclv_jax._stream._known import first_pass
+from iclv_jax._stream._passes import Settings, second_pass
 from iclv_jax._stream._problem import StreamedProblem
 from iclv_jax._stream._result import StreamedFit
 from iclv_jax._stream._source import People
 from iclv_jax._tables import Progress
 
-IN_MEMORY = {
-    "person": None,
-    "people": None,
-    "weights": None,
-    "cluster": None,
-    "levels": None,
-    "batch_people": None,
-    "penalties": None,
-    "starts": 1,
-    "checkpoint": None,
-    "devices": None,
-}
+IN_MEMORY = {"people": None, "levels": None, "batch_people": None, "starts": 1}
 """Keywords that hold for people in memory alone, with their defaults."""
 OF_STREAM = ("person", "weights", "cluster")
 
 
-def bind_people(spec: Spec, people: People, keywords: Mapping[str, Any]) -> Any:
+def in_chunks(data: Given[Any]) -> bool:
+    """Whether people come in chunks: as a stream, or because each of several processes has some of them."""
+    return isinstance(data, People) or several()
+
+
+def bind_people(spec: Spec, data: Given[Any], keywords: Mapping[str, Any]) -> Any:
     """`bind` of people in chunks; ValueError for keywords that they do not have."""
-    return bind_streamed(spec, people, **_allowed(keywords))
+    people, allowed = _allowed(data, keywords)
+    return bind_streamed(spec, people, **allowed)
 
 
-def fit_people(spec: Spec, people: People, keywords: Mapping[str, Any]) -> Any:
+def fit_people(spec: Spec, data: Given[Any], keywords: Mapping[str, Any]) -> Any:
     """`fit` of people in chunks; ValueError for keywords that they do not have."""
-    return fit_streamed(spec, people, **_allowed(keywords))
+    people, allowed = _allowed(data, keywords)
+    return fit_streamed(spec, people, **allowed)
 
 
-def _allowed(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    for name, value in keywords.items():
-        if name in IN_MEMORY and value is not IN_MEMORY[name] and value != IN_MEMORY[name]:
-            instead = "Give it to iclv.People.stream." if name in OF_STREAM else "Leave it out."
-            raise ValueError(f"{name}= is not for a stream of people. {instead}")
-    return {name: value for name, value in keywords.items() if name not in IN_MEMORY}
+def _allowed(data: Given[Any], keywords: Mapping[str, Any]) -> tuple[People, dict[str, Any]]:
+    """The stream of people, a frame of one of several processes among them, and the keywords that are left."""
+    left = {name: value for name, value in keywords.items() if name not in IN_MEMORY}
+    if not isinstance(data, People):
+        about = {name: left.pop(name, None) for name in OF_STREAM}
+        data = _of_process(data, about)
+    else:
+        for name in OF_STREAM:
+            if left.pop(name, None) is not None:
+                raise ValueError(f"{name}= is not for a stream of people. Give it to iclv.People.stream.")
+    for name, usual in IN_MEMORY.items():
+        value = keywords.get(name, usual)
+        if value is not usual and not (isinstance(value, int) and value == usual):
+            raise ValueError(f"{name}= is not for people in chunks or in several processes. Leave it out.")
+    return data, left
+
+
+def _of_process(data: Given[Any], about: Mapping[str, Any]) -> People:
+    if isinstance(data, Mapping):
+        raise ValueError(
+            "Several processes take one frame each; choices with table= need all frames in one process."
+        )
+    return People.stream([data], **about)
 
 
 def bind_streamed(
@@ -63,14 +92,17 @@ def bind_streamed(
     integration: Given[Rule | None] = None,
     memory: Given[str | float] = MEMORY,
     weights_are: Given[WeightsAre] = "sampling",
+    devices: Given[Devices] = None,
 ) -> StreamedProblem:
     """Two passes over the stream."""
     if integration is not None and not isinstance(integration, Rule):
         raise ValueError(
             f"integration= is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {integration!r}."
         )
-    bytes_allowed, known = parse_memory(memory), first_pass(spec, people)
-    passed = second_pass(known, people, integration, bytes_allowed, weights_are)
+    how = Settings(integration, parse_memory(memory), weights_are, mesh_of(devices))
+    about = {"weights": people.weights, "cluster": people.cluster, "weights_are": weights_are}
+    hosts.check_same(lambda: {"model": facts_of(spec), "integration": fact(integration), **dict_of(about)})
+    passed = second_pass(first_pass(spec, people), people, how)
     return StreamedProblem(people, passed).integrate(passed.first.rule)
 
 
@@ -82,48 +114,88 @@ def fit_streamed(
     integration: Given[Rule | None] = None,
     accuracy: Given[float | None] = ACCURACY,
     optimizer: Given[Optimizer | None] = None,
+    penalties: Given[Any] = None,
     start: Given[Any] = "sequential",
     progress: Given[bool] = True,
+    checkpoint: Given[Any] = None,
     memory: Given[str | float] = MEMORY,
     weights_are: Given[WeightsAre] = "sampling",
+    devices: Given[Devices] = None,
 ) -> StreamedFit:
     """The first chunk by itself, then everybody from there."""
     optimizer = checked_optimizer(optimizer)
+    _check_optimizer(optimizer)
+    check_accuracy(accuracy)
+    problem = bind_streamed(spec, people, integration, memory, weights_are, devices)
+    applied = checked_penalties(problem.first, penalties, optimizer)
+    hosts.check_same(lambda: _settings(optimizer, applied, accuracy, start))
+    target = accuracy if integration is None else None
+    with Progress(progress and not hosts.mine()) as bar:
+        alone = _Alone(optimizer, target, bar, applied)
+        begun, rule = hosts.by_first("the start", lambda: alone.begun(problem, start))
+        problem = problem.integrate(rule)
+        problem.recentre(begun).check_start(begun)
+        slot = slot_of(checkpoint, problem, optimizer, begun, applied)
+        objective = Likelihood(problem, np.ones(len(problem.names), bool), applied)
+        outcome = minimise(optimizer, objective, jnp.asarray(begun), lambda row: bar("everybody", row), slot)
+    found = outcome.objective
+    known = found.known.get(outcome.params.tobytes())
+    fit = StreamedFit(found.problem, outcome.params, outcome.report, outcome.trace, applied, known)
+    return fit.settled() if several() else fit
+
+
+def _check_optimizer(optimizer: Optimizer) -> None:
     if isinstance(optimizer, (Scipy, Stochastic)):
         raise ValueError(
             f"{type(optimizer).__name__} needs people in memory. Of a stream take TrustRegion, LBFGSB or BHHH."
         )
-    check_accuracy(accuracy)
-    problem = bind_streamed(spec, people, integration, memory, weights_are)
-    target = accuracy if integration is None else None
-    rows: list[Mapping[str, Any]] = []
-    with Progress(progress) as bar:
-        begun, rule = _begun(problem, start, optimizer, target, bar)
-        problem = problem.integrate(rule)
-        problem.recentre(begun).check_start(begun)
-        objective = StreamedLikelihood(problem)
-        outcome = minimise(optimizer, objective, jnp.asarray(begun), rows.append)
-    return StreamedFit(outcome.objective.problem, outcome.params, outcome.report, tuple(rows))
+    if several() and optimizer.time_limit < float("inf"):
+        raise ValueError(
+            f"{type(optimizer).__name__}: time_limit is by the clock of one process, and several do not end at the same "
+            "step by it. Take max_iterations, or a checkpoint= and end all of them."
+        )
 
 
-def _begun(
-    problem: StreamedProblem, start: Given[Any], optimizer: Optimizer, target: float | None, bar: Progress
-) -> tuple[np.ndarray, Rule]:
-    """Where to begin, and the rule that is accurate enough: the estimates from the first chunk alone, unless the start is
-    given."""
-    first = problem.first
-    begun, staged = start_values(first, start)
-    default = begun
-    if not isinstance(start, str):
-        return begun, first.rule.stages()[-1]
-    if staged:
-        begun, _, ended = sequential_start(first, jnp.asarray(begun), bar, None, None)
-        if ended is not None:
-            return default, first.rule.stages()[-1]
-    # Errors of a rule add up over chunks, so that the first may have its share of them.
-    share = problem.passed.first.panel.weights.sum() / problem.passed.weight
-    aim = None if target is None else float(target * share)
-    outcome, _ = maximise(joint_stage(first), np.asarray(begun), optimizer, bar, None, None, aim)
-    found = outcome.report.verdict.success
-    # So few people may have no maximum, and estimates that run away are no place to begin.
-    return outcome.params if found else default, outcome.objective.problem.rule
+def _settings(optimizer: Optimizer, penalties: Penalties | None, accuracy: float | None, start: Any) -> Facts:
+    """What a fit depends on beside people and model."""
+    named = isinstance(start, (Mapping, pd.Series))
+    return {
+        "optimizer": {"kind": type(optimizer).__name__, **fields(optimizer)},
+        "penalties": [] if penalties is None else fact(penalties.applied),
+        "accuracy": fact(accuracy),
+        "start": fact(dict(start))
+        if named
+        else fact(start if isinstance(start, str) else type(start).__name__),
+    }
+
+
+class _Alone(NamedTuple):
+    """A fit of the first chunk, by itself: where that of everybody begins."""
+
+    optimizer: Optimizer
+    target: float | None
+    bar: Progress
+    penalties: Penalties | None
+
+    def begun(self, problem: StreamedProblem, start: Given[Any]) -> tuple[np.ndarray, Rule]:
+        """Where to begin, and the rule that is accurate enough: the estimates from the first chunk alone, unless the start
+        is given."""
+        first = problem.first
+        begun, staged = start_values(first, start)
+        if not isinstance(start, str):
+            return begun, first.rule.stages()[-1]
+        default = begun
+        # So few people may have no maximum, and estimates that run away are no place to begin. Penalties count for a few as
+        # for all, so that they hold back the more.
+        if staged:
+            begun, _, ended = sequential_start(first, jnp.asarray(begun), self.bar, None, self.penalties)
+            if ended is not None:
+                return default, first.rule.stages()[-1]
+        # Errors of a rule add up over chunks, so that the first may have its share of them.
+        share = first.panel.weights.sum() / problem.passed.extent.weight
+        aim = None if self.target is None else float(self.target * share)
+        outcome, _ = maximise(
+            joint_stage(first), np.asarray(begun), self.optimizer, self.bar, None, self.penalties, aim
+        )
+        found = outcome.report.verdict.success
+        return outcome.params if found else default, outcome.objective.problem.rule

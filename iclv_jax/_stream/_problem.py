@@ -1,4 +1,4 @@
-"""The log-likelihood of people in chunks: sums over what each chunk's problem says."""
+"""The log-likelihood of people in chunks, in one process or in several: sums over what each chunk's problem says."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,12 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._archive import digest
 from iclv_jax._base._types import Array, Given
 from iclv_jax._derivatives import Expansion, Slope
 from iclv_jax._integration import Centre, Rule
 from iclv_jax._likelihood import people as people_of
-from iclv_jax._problem import Problem
-from iclv_jax._problem._problem import centred_nodes, spread_nodes
+from iclv_jax._problem import Problem, centred_nodes, spread_nodes
+from iclv_jax._stream import _hosts as hosts
 from iclv_jax._stream._passes import Passed
 from iclv_jax._stream._scratch import Scratch, Stored
 from iclv_jax._stream._source import People
@@ -27,10 +28,12 @@ Found = TypeVar("Found")
 @final
 @dataclass(frozen=True, eq=False)
 class StreamedProblem:
-    """A model with people who come in chunks, as `model.bind(iclv.People.stream(...))` returns it.
+    """A model with people who come in chunks, as `model.bind(iclv.People.stream(...))` returns it, or who are in several
+    processes of `jax.distributed`.
 
     Methods are those of `Problem`, with the numbers of all people in memory together up to rounding; but they read files,
-    and so are no functions that JAX transforms. What has a number for every person comes chunk by chunk.
+    and so are no functions that JAX transforms. What has a number for every person comes chunk by chunk, of this process'
+    people. Sums are over the people of all processes: all of them call the same methods, at the same parameters.
     """
 
     people: People
@@ -44,18 +47,29 @@ class StreamedProblem:
 
     @property
     def first(self) -> Problem:
-        """The problem of the first chunk, which stands for all: names, levels, bounds, the rule of integration."""
+        """The problem of this process' first chunk, which stands for all: names, levels, bounds, the rule of integration."""
         return self.passed.first
+
+    @property
+    def weight_sums(self) -> tuple[float, float]:
+        """The sum of the weights, and of their squares."""
+        extent = self.passed.extent
+        return extent.weight, extent.squares
+
+    @property
+    def occurring(self) -> tuple[bool, ...]:
+        """Whether anybody answers, by block of the density."""
+        return self.passed.extent.occurring
 
     @property
     def nobs(self) -> int:
         """Number of people, counted by frequency weights where there are such."""
-        passed = self.passed
-        return round(passed.weight) if self.first.panel.weights_count else sum(passed.sizes)
+        extent = self.passed.extent
+        return round(extent.weight) if self.first.panel.weights_count else extent.people
 
     def start(self) -> Array:
-        """Default start values, from the moments of the first chunk."""
-        return self.first.start()
+        """Default start values, from the moments of the first chunk (of process 0)."""
+        return jnp.asarray(hosts.by_first("start()", lambda: np.asarray(self.first.start())))
 
     def vector(self, mapping: Given[Any]) -> Array:
         """As of `Problem`."""
@@ -63,7 +77,7 @@ class StreamedProblem:
 
     def loglike(self, params: Given[Any]) -> float:
         """The weighted log-likelihood."""
-        return sum(self._each(lambda problem: float(problem.loglike(jnp.asarray(params)))))
+        return float(self._at("loglike", params, lambda problem: problem.loglike(jnp.asarray(params))))
 
     def loglike_person(self, params: Given[Any]) -> Iterator[np.ndarray]:
         """log L_n of the people of each chunk, unweighted."""
@@ -91,13 +105,16 @@ class StreamedProblem:
         return self.slope(params).gradient
 
     def slope(self, params: Given[Any]) -> Slope:
-        return self._summed(lambda problem: problem.slope(jnp.asarray(params)))
+        """Value, gradient, and the log-likelihood of the items alone, as of `Problem`."""
+        return self._at("slope", params, lambda problem: problem.slope(jnp.asarray(params)))
 
     def expansion(self, params: Given[Any], method: Given[str] = "exact") -> Expansion:
         """Value, gradient and Hessian (`"exact"` or `"bhhh"`) in one pass."""
         if method not in ("exact", "bhhh"):
             raise ValueError(f"method= of a stream is 'exact' or 'bhhh', not {method!r}.")
-        return self._summed(lambda problem: problem.expansion(jnp.asarray(params), method))
+        return self._at(
+            f"{method} expansion", params, lambda problem: problem.expansion(jnp.asarray(params), method)
+        )
 
     def hessian(self, params: Given[Any], method: Given[str] = "exact") -> Array:
         """Hessian of the log-likelihood, `"exact"` or `"bhhh"`."""
@@ -109,28 +126,52 @@ class StreamedProblem:
             return self
         scratch = self.passed.scratch
         placed = Files(scratch, len(self.passed.sizes))
-        found = self._each(lambda problem: problem.centres_of_nodes(jnp.asarray(params)))
-        for name, centre in zip(placed.names, found, strict=True):
-            scratch.put(name, jax.tree.map(np.asarray, centre))
+
+        def place() -> None:
+            found = self._each(lambda problem: problem.centres_of_nodes(jnp.asarray(params)))
+            for name, centre in zip(placed.names, found, strict=True):
+                scratch.put(name, jax.tree.map(np.asarray, centre))
+
+        hosts.together(_place("placing nodes", params), place)
         return replace(self, placed=placed)
 
     def integrate(self, rule: Rule) -> "StreamedProblem":
-        """The same people with the nodes of another rule, not yet placed. Where each person has others, those of the first
-        chunk are those of the rule, and later ones of other seeds."""
+        """The same people with the nodes of another rule, not yet placed.
+
+        Draws of Halton and Sobol sequences and random ones are those of all people together. Of spherical designs and
+        `"mlhs"` none can be skipped: those of the first chunk (of process 0) are those of the rule, later ones of other
+        seeds.
+        """
         first = self.first.integrate(rule)
         found = replace(self, passed=replace(self.passed, first=first), points=None, placed=None)
         if first.points.shape[0] == 1:
             return found
         scratch, dimension = self.passed.scratch, first.core.structure.dimension
         points = Files(scratch, len(self.passed.sizes))
-        for k, name in enumerate(points.names):
-            mine = rule if k == 0 else rule.reseeded(k)
-            assert mine is not None
-            scratch.put(name, mine.standard(max(self.passed.sizes), dimension).points)
+
+        def write() -> None:
+            most, before, number = (
+                max(self.passed.sizes),
+                self.passed.before.people,
+                self.passed.before.chunks,
+            )
+            for k, (name, size) in enumerate(zip(points.names, self.passed.sizes, strict=True), number):
+                found = rule.behind(before, most, dimension)
+                if found is None:
+                    mine = rule if k == 0 else rule.reseeded(k)
+                    assert mine is not None
+                    found = mine.standard(most, dimension)
+                scratch.put(name, found.points)
+                before += size
+
+        hosts.together("the nodes", write)
         return replace(found, points=points)
 
     def check_start(self, params: Given[Any]) -> None:
         """ValueError that names a chunk in which the log-likelihood is not finite here."""
+        hosts.together("the start", lambda: self._check_start(params))
+
+    def _check_start(self, params: Given[Any]) -> None:
         for name, values in zip(self.passed.names, self.loglike_person(params), strict=True):
             if not np.isfinite(values).all():
                 bad = np.flatnonzero(~np.isfinite(values))
@@ -138,6 +179,10 @@ class StreamedProblem:
                     f"The log-likelihood is not finite at the start values for {len(bad)} people, the first of them person "
                     f"{bad[0] + 1} of {name}. Give other start values, or check these people's data."
                 )
+
+    def summed(self, function: Callable[[Problem], Found]) -> Found:
+        """The sum of a function of the chunks' problems, over all chunks of all processes."""
+        return self._over("a sum over people", function)
 
     @cached_property
     def _chunks(self) -> list[str]:
@@ -157,7 +202,7 @@ class StreamedProblem:
             assert isinstance(centre, Centre)
             nodes = centred_nodes(points, logs, jax.device_put(centre), first.from_prior)
         batch = min(first.core.people.batch, size)
-        people = people_of(person, nodes, weights, batch, classes=False)
+        people = people_of(person, nodes, weights, batch, classes=False, mesh=self.passed.mesh)
         return replace(first, core=first.core.of(people), points=points)
 
     def _each(self, function: Callable[[Problem], Found]) -> Iterator[Found]:
@@ -171,8 +216,20 @@ class StreamedProblem:
                 raise RuntimeError(f"{name}: {error}") from error
             yield found
 
-    def _summed(self, function: Callable[[Problem], Any]) -> Any:
-        return reduce(lambda one, two: jax.tree.map(jnp.add, one, two), self._each(function))
+    def _at(self, what: str, params: Given[Any], function: Callable[[Problem], Found]) -> Found:
+        return self._over(_place(what, params), function)
+
+    def _over(self, place: str, function: Callable[[Problem], Found]) -> Found:
+        def mine() -> Found:
+            found: Any = reduce(lambda one, two: jax.tree.map(jnp.add, one, two), self._each(function))
+            return found
+
+        return hosts.summed(place, mine)
+
+
+def _place(what: str, params: Given[Any]) -> str:
+    """What is worked out, and where: parameters that differ in a digit have come apart."""
+    return f"{what} at {digest(np.asarray(params, float))[:12]}"
 
 
 class Files:

@@ -1,4 +1,4 @@
-"""What is known after a fit of people in chunks."""
+"""What is known after a fit of people in chunks, or in several processes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,22 +9,27 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._alone import several
 from iclv_jax._base._archive import check_place
 from iclv_jax._base._kept import kept
-from iclv_jax._base._types import File, Given
+from iclv_jax._base._types import Array, File, Given
 from iclv_jax._fit._result import Fit
 from iclv_jax._inference import Covariance
 from iclv_jax._inference import _intervals as intervals
 from iclv_jax._inference._covariance import CROWDED, check_clusters
 from iclv_jax._inference._covariance import covariance as plain_covariance
+from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._estimated import introduced, labelled
+from iclv_jax._inference._penalised import known_parameters, precision
 from iclv_jax._optimise import OptimizerReport
+from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict._predictions import predict
 from iclv_jax._predict._view import Information
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._report._table import all_errors, parameter_frame, with_tests
-from iclv_jax._stream._passes import chunks_of
+from iclv_jax._stream import _hosts as hosts
+from iclv_jax._stream._chunks import chunks_of
 from iclv_jax._stream._problem import StreamedProblem
 from iclv_jax._tables import Report, fixed, of_frame
 
@@ -35,8 +40,9 @@ KINDS: tuple[str, ...] = get_args(StreamedKind)
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class StreamedFit:
-    """Maximum likelihood estimates from people in chunks, as `model.fit(iclv.People.stream(...))` returns them. Names follow
-    statsmodels, as those of `Fit`.
+    """Maximum (penalised) likelihood estimates from people in chunks, as `model.fit(iclv.People.stream(...))` returns them,
+    or from those in several processes of `jax.distributed`, which all have the same. Names follow statsmodels, as those of
+    `Fit`.
 
     Attributes
     ----------
@@ -46,12 +52,16 @@ class StreamedFit:
         Free parameters in natural units, in the order of `problem.names`.
     optimizer_report
         How the optimisation ended.
+    penalties
+        What was subtracted from the log-likelihood; None for maximum likelihood.
     """
 
     problem: StreamedProblem
     estimates: np.ndarray
     optimizer_report: OptimizerReport
     _rows: tuple[Mapping[str, Any], ...]
+    penalties: Penalties | None = None
+    _curvature: np.ndarray | Array | None = None
     _covariances: dict[str, Covariance] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:
@@ -84,20 +94,20 @@ class StreamedFit:
         """The (weighted) joint log-likelihood at the estimates."""
         return self.problem.loglike(self.estimates)
 
-    @property
-    def aic(self) -> float:
-        return 2.0 * len(self.names) - 2.0 * self.llf
-
-    @property
-    def bic(self) -> float:
-        """With the number of people as sample size."""
-        return float(np.log(self.nobs)) * len(self.names) - 2.0 * self.llf
+    penalty, aic, bic = property(penalty), property(aic), property(bic)
 
     @kept
     def hessian(self) -> pd.DataFrame:
-        """Hessian of the log-likelihood at the estimates."""
-        found = np.asarray(self.problem.hessian(self.estimates))
+        """Hessian of the log-likelihood at the estimates, without penalties."""
+        known = self._curvature
+        found = np.asarray(self.problem.hessian(self.estimates) if known is None else known)
         return pd.DataFrame(found, index=list(self.names), columns=list(self.names))
+
+    def settled(self) -> "StreamedFit":
+        """Itself, with all sums over people worked out: what follows from them then asks no other process."""
+        for name in ("llf", "hessian", "_products"):
+            getattr(self, name)
+        return self
 
     @kept
     def trace(self) -> pd.DataFrame:
@@ -133,11 +143,12 @@ class StreamedFit:
     )
 
     def _covariance(self, kind: str) -> Covariance:
-        held = np.array([name in self.optimizer_report.active for name in self.names], bool)
-        size = len(self.names)
+        held, notes = known_parameters(self)
+        size, smooth = len(self.names), precision(self)
         hessian, scores, clusters = self.hessian.to_numpy(), np.zeros((1, 0)), None
         if kind == "bhhh":
-            found = plain_covariance("hessian", -self._products[0], scores, np.ones(1), self.names, held)
+            about = scores, np.ones(1), self.names, held, None, smooth, notes
+            found = plain_covariance("hessian", -self._products[0], *about)
             crowded = (
                 f"outer products of scores are a poor guide with {size} parameters and {self.nobs} people",
             )
@@ -152,16 +163,22 @@ class StreamedFit:
             check_clusters(self.problem.passed.clusters)
             scores = self._products[2]
             clusters = np.arange(len(scores))
-        return plain_covariance(kind, hessian, scores, np.ones(len(scores)), self.names, held, clusters)
+        ones = np.ones(len(scores))
+        return plain_covariance(kind, hessian, scores, ones, self.names, held, clusters, smooth, notes)
 
     @kept
     def _products(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sums over people of the outer products of scores, by weight and by what the sandwich takes, and weighted scores
         by cluster."""
+        found = hosts.summed("products of scores", self._own_products)
+        outer, middle, sums = map(np.asarray, found)
+        return outer, middle, sums
+
+    def _own_products(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         size, passed = len(self.names), self.problem.passed
-        codes = passed.clusters
-        sums = np.zeros((0 if codes is None else int(codes.max()) + 1, size))
-        outer, middle, first = np.zeros((size, size)), np.zeros((size, size)), 0
+        codes, first = passed.clusters, 0
+        sums = np.zeros((passed.cluster_count, size))
+        outer, middle = np.zeros((size, size)), np.zeros((size, size))
         every = zip(self.problem.score_person(self.estimates), self.problem.weights(), strict=True)
         for scores, weights in every:
             counted = weights if passed.weights_are == "frequency" else weights**2
@@ -184,11 +201,16 @@ class StreamedFit:
         """The estimates with standard errors, and what they rest on."""
         cov = cov or self.default_covariance
         report, passed = self.optimizer_report, self.problem.passed
+        extent = passed.extent
+        criteria = (
+            [("Penalty", fixed(self.penalty, 3))]
+            if self.penalties
+            else [("AIC", fixed(self.aic, 2)), ("BIC (people)", fixed(self.bic, 2))]
+        )
         facts = (
-            ("People", f"{self.nobs:,} in {len(passed.sizes)} chunks"),
+            ("People", f"{self.nobs:,} in {extent.chunks} chunks"),
             ("Log-likelihood", fixed(self.llf, 3)),
-            ("AIC", fixed(self.aic, 2)),
-            ("BIC (people)", fixed(self.bic, 2)),
+            *criteria,
             ("Integration", repr(self.problem.first.rule)),
             ("Optimiser", f"{report.verdict.value}: {report.message}"),
             ("Standard errors", cov),
@@ -201,11 +223,14 @@ class StreamedFit:
     ) -> None:
         """Choice probabilities of all people, written chunk by chunk to a CSV file, a row for every situation.
 
-        Columns are `chunk`, `row` (in the chunk) and the alternatives; `given` and `choice` as of `Fit.predict`. ValueError
-        for a place that cannot be written to.
+        Columns are `chunk`, `row` (in the chunk) and the alternatives; `given` and `choice` as of `Fit.predict`. Each of
+        several processes writes those of its own people, process 2 to `shares-2.csv` where `path` is `shares.csv`.
+        ValueError for a place that cannot be written to.
         """
         place = Path(path)
-        check_place(place, f"predict({str(path)!r})")
+        if several():
+            place = place.with_name(f"{place.stem}-{hosts.mine()}{place.suffix}")
+        check_place(place, f"predict({str(place)!r})")
         known, first = self._of_first(), True
         with place.open("w", encoding="utf-8", newline="") as file:
             for chunk in chunks_of(self.problem.people):

@@ -57,7 +57,7 @@ class People:
             Columns, as of `model.fit`. All rows of a person stand together, in one file or frame.
         rows
             How many rows of a file are read at a time, or a few more until the next person begins. It bounds memory;
-            results do not depend on it, but for the draws of rules whose nodes differ from person to person.
+            results do not depend on it, but for the rotations of spherical designs and for `"mlhs"` draws.
 
         Raises
         ------

@@ -10,6 +10,7 @@ import optax
 import pandas as pd
 from jax.typing import ArrayLike
 
+from iclv_jax._base._alone import refuse_several
 from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import AnyFrame, AnyFrames, Given
 from iclv_jax._integration import Rule
@@ -98,6 +99,7 @@ def learning_rate_test(
     ValueError
         For a range that is none, for what makes no transformation, and as of `model.bind`.
     """
+    refuse_several("learning_rate_test")
     check_seed(seed)
     check_count(steps, "steps")
     if not 0.0 < lowest < highest:

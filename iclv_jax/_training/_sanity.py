@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pandas as pd
 
+from iclv_jax._base._alone import refuse_several
 from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._types import AnyArray, AnyFrame, AnyFrames, Given, Params
 from iclv_jax._integration import Rule
@@ -101,6 +102,7 @@ def sanity_checks(
     ValueError
         As of `model.bind`.
     """
+    refuse_several("sanity_checks")
     check_seed(seed)
     check_count(epochs, "epochs")
     problem = model.bind(

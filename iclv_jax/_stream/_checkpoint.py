@@ -1,0 +1,63 @@
+"""The state of a fit of people in chunks: one file, written and read by process 0."""
+
+from typing import Any
+
+import numpy as np
+
+from iclv_jax._base._facts import Facts, fact
+from iclv_jax._base._types import Given
+from iclv_jax._optimise import Checkpoint, Optimizer
+from iclv_jax._optimise._checkpoint import RunState, Slot, State, Trace, TrainingState
+from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._problem._fingerprint import fingerprints, of_data
+from iclv_jax._stream import _hosts as hosts
+from iclv_jax._stream._problem import StreamedProblem
+
+
+def slot_of(
+    path: Given[Any],
+    problem: StreamedProblem,
+    optimizer: Optimizer,
+    begun: np.ndarray,
+    penalties: Penalties | None,
+) -> Slot:
+    """Where the steps over all people are kept. What the first chunk gives by itself is worked out again."""
+    if path is None:
+        return Slot()
+    sizes = hosts.together("sizes of chunks", lambda: problem.passed.sizes)
+    own: list[Slot] = []
+
+    def opened() -> bool:
+        first = problem.first
+        facts: Facts = fingerprints(first, optimizer, begun, "chunks", penalties)
+        about = {"chunks": sizes, "weights": problem.weight_sums}
+        facts["data"] = {"the first chunk": of_data(first), **{name: fact(v) for name, v in about.items()}}
+        own.append(Checkpoint(path, facts).slot())
+        return own[0].saved
+
+    saved = hosts.by_first("opening the checkpoint", opened)
+    return _Shared(own[0] if own else Slot(), saved)
+
+
+class _Shared(Slot):
+    """The slot of process 0, whose state all processes go on from."""
+
+    def __init__(self, own: Slot, saved: bool) -> None:
+        self._own, self._saved = own, saved
+
+    @property
+    def wanted(self) -> bool:
+        return self._own.wanted
+
+    @property
+    def saved(self) -> bool:
+        return self._saved
+
+    def save(self, state: RunState | TrainingState, trace: Trace) -> None:
+        self._own.save(state, trace)
+
+    def restored(self, kind: type[State]) -> tuple[State, Trace]:
+        return hosts.by_first("reading the checkpoint", lambda: self._own.restored(kind))
+
+    def check_value(self, saved: float, found: float) -> None:
+        hosts.by_first("the value of the checkpoint", lambda: self._own.check_value(saved, found))
