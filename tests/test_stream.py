@@ -182,6 +182,15 @@ def test_standard_units_are_those_of_all_chunks(data, how):
     np.testing.assert_allclose(found.first.table.moments, whole.table.moments, rtol=1e-13)
 
 
+def test_means_far_from_zero_are_those_of_all_chunks(data):
+    """One chunk alone has a covariate that is far from zero."""
+    data = data.assign(age=data["age"] + 8.0 - 16.0 * (data["id"] >= 57))
+    whole = small.hybrid().bind(data, person="id", integration=RULE)
+    found = small.hybrid().bind(iclv.People.stream(cut(data, 3), person="id"), integration=RULE)
+    assert found.first.panel.take(np.arange(20)).far == whole.panel.far
+    np.testing.assert_allclose(found.first.table.constants, whole.table.constants, rtol=1e-13)
+
+
 def rotated(data):
     rule = iclv.Adaptive(8, final_draws=8)
     whole = small.hybrid().bind(data, person="id", integration=rule)

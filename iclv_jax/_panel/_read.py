@@ -89,6 +89,8 @@ class Panel:
     weights_are
         What the weights are: `"sampling"` weights, by which people who were asked stand for others who were not, or
         `"frequency"` weights, by which they stand for others who were asked and answered the same.
+    far_of_all
+        `far` of all people, where these are some of them.
     """
 
     people: tuple[Hashable, ...]
@@ -103,10 +105,13 @@ class Panel:
     covariates: tuple[str, ...] = ()
     weighted_by: str | None = None
     weights_are: WeightsAre = "sampling"
+    far_of_all: Mapping[str, float] | None = None
 
     @cached_property
     def far(self) -> dict[str, float]:
         """Means of the covariates that lie many standard deviations from zero."""
+        if self.far_of_all is not None:
+            return dict(self.far_of_all)
         columns = np.asarray(self.person.covariates)
         mean, spread = columns.mean(axis=0), columns.std(axis=0)
         far = (np.abs(mean) > FAR * spread) & (spread > 0.0)

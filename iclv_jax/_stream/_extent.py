@@ -1,11 +1,13 @@
 """What problems of chunks of people must share, and how much there is of everything."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from iclv_jax._density import steady_columns
 from iclv_jax._panel import Panel
+from iclv_jax._panel._read import FAR
 from iclv_jax._spec import Standardized
 
 
@@ -20,7 +22,7 @@ class Spread(NamedTuple):
 
 class Extent(NamedTuple):
     """What all problems of parts of the people must share, and how much there is of everything: rows of every table, steady
-    columns, masked utilities, answered blocks, standardised covariates, how many people and chunks, sums of weights and of
+    columns, masked utilities, answered blocks, covariates, how many people and chunks, sums of weights and of
     their squares."""
 
     rows: tuple[int, ...]
@@ -42,7 +44,7 @@ def extent_of(panel: Panel) -> Extent:
         tuple(map(steady_columns, tables)),
         tuple(t.masked for t in panel.tables),
         tuple(bool(data.occurs.any()) for data in panel.person.data),
-        tuple(_spread(panel.person.covariates[:, panel.covariates.index(c.column)]) for c in panel.moments),
+        tuple(map(_spread, panel.person.covariates.T)),
         len(panel.people),
         1,
         float(panel.weights.sum()),
@@ -82,12 +84,17 @@ def _merged(one: Spread, first: int, two: Spread, second: int) -> Spread:
     )
 
 
-def moments_of(panel: Panel, extent: Extent) -> dict[Standardized, tuple[float, float]]:
-    """Centre and unit of each standardised covariate, over all people; the unit is 1 where everybody has the same value."""
-    found = {}
-    for covariate, spread in zip(panel.moments, extent.spreads, strict=True):
-        if covariate.how == "z":
-            found[covariate] = spread.mean, (spread.squares / extent.people) ** 0.5 or 1.0
-        else:
-            found[covariate] = spread.low, spread.high - spread.low or 1.0
-    return found
+def of_all(panel: Panel, extent: Extent) -> Panel:
+    """Some people, with what is known of covariates from all of them."""
+    spreads = dict(zip(panel.covariates, extent.spreads, strict=True))
+    moments = {c: _moments(c, spreads[c.column], extent.people) for c in panel.moments}
+    deviations = {name: (one.squares / extent.people) ** 0.5 for name, one in spreads.items()}
+    far = {n: one.mean for n, one in spreads.items() if abs(one.mean) > FAR * deviations[n] > 0.0}
+    return replace(panel, moments=moments, far_of_all=far)
+
+
+def _moments(covariate: Standardized, spread: Spread, people: int) -> tuple[float, float]:
+    """Centre and unit of a standardised covariate; the unit is 1 where everybody has the same value."""
+    if covariate.how == "z":
+        return spread.mean, (spread.squares / people) ** 0.5 or 1.0
+    return spread.low, spread.high - spread.low or 1.0

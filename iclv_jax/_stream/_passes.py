@@ -1,6 +1,6 @@
 """The second pass over people in chunks: their arrays, in one shape and in files."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from iclv_jax._problem._bind import of_panel
 from iclv_jax._spec._model import Spec
 from iclv_jax._stream import _hosts as hosts
 from iclv_jax._stream._chunks import chunks_of
-from iclv_jax._stream._extent import Extent, extent_of, joined, moments_of
+from iclv_jax._stream._extent import Extent, extent_of, joined, of_all
 from iclv_jax._stream._known import Known
 from iclv_jax._stream._scratch import Scratch, Stored
 from iclv_jax._stream._source import Chunk, People
@@ -89,7 +89,7 @@ def _before(others: list[Extent]) -> Before:
 def _arranged(spec: Spec, scratch: Scratch, read: "_Read", extent: Extent, how: Settings) -> Problem:
     """Chunks of one shape, and the problem of the first."""
     assert read.first is not None
-    panel = replace(read.first, moments=moments_of(read.first, extent))
+    panel = of_all(read.first, extent)
     _check_groups(spec, panel, read.names[0])
     _fill(scratch, read.sizes, extent.rows)
     return of_panel(
