@@ -56,7 +56,6 @@ def fit_sequential(
     devices: Given[Devices] = None,
 ) -> SequentialFit:
     """Bind, start, and take the two stages of a sequential start each to its maximum."""
-    refuse_several("fit_sequential")
     begin, optimizer = time.perf_counter(), _checked(spec, optimizer)
     who: dict[str, Any] = {"person": person, "people": people, "weights": weights, "cluster": cluster}
     problem = bind(
@@ -123,6 +122,7 @@ def _step(
 
 def _checked(spec: Spec, optimizer: Optimizer | None) -> Optimizer:
     """The optimiser, of a model that has two steps; ValueError where there is nothing to do for one or the other."""
+    refuse_several("fit_sequential")
     _check_parts(spec)
     optimizer = checked_optimizer(optimizer)
     _check_maximises(optimizer)
