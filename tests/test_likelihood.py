@@ -549,3 +549,31 @@ def test_a_panel_in_batches():
     problem = one.case.model.bind(one.case.data, **one.case.bind, batch_people=10)
     expected = one.problem.loglike_person(one.params)
     np.testing.assert_allclose(problem.loglike_person(one.params), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("rule", [None, iclv.GaussHermite(9)])
+def test_a_latent_variable_without_a_disturbance_beside_two_that_covary(rule):
+    """What forms it decides it: a composite of its covariates, against the normal density of the items given these."""
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(generator.normal(size=(30, 6)), columns=["a", "b", "t1", "t2", "c1", "c2"])
+    model = iclv.Model(
+        [iclv.Latent("s", on=["a", "b"]), iclv.Latent("t", on=["s"]), iclv.Latent("c", on=["s"])],
+        [iclv.Continuous(f"{name}{k}", of=name) for name in "tc" for k in (1, 2)],
+        covariances=[("t", "c")],
+        fixed={"s ~~ s": 0.0, "s ~ a": 1.0},
+    )
+    problem = model.bind(frame, integration=rule)
+    truth = {"s ~ b": 0.6, "t ~ s": 0.5, "c ~ s": -0.4, "t ~~ c": 0.3}
+    for q in ("t1", "t2", "c1", "c2"):
+        truth |= {f"{q[0]} =~ {q}": 0.8, f"{q} ~ 1": 0.1, f"{q} ~~ {q}": 0.9}
+    params = problem.vector(truth)
+    status = frame["a"] + 0.6 * frame["b"]
+    centre = 0.1 + 0.8 * np.outer(status, [0.5, 0.5, -0.4, -0.4])
+    latent = np.kron([[1.0, 0.3], [0.3, 1.0]], np.ones((2, 2)))
+    spread = 0.64 * latent + 0.9 * np.eye(4)
+    expected = multivariate_normal(cov=spread).logpdf(frame[["t1", "t2", "c1", "c2"]] - centre)
+    np.testing.assert_allclose(problem.recentre(params).loglike_person(params), expected, rtol=1e-6)
+    problem = problem.recentre(params)
+    exact = problem.hessian(params)
+    assert np.isfinite(exact).all()
+    np.testing.assert_allclose(exact, problem.hessian(params, "autodiff"), rtol=1e-6, atol=1e-6)

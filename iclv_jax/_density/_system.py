@@ -121,12 +121,18 @@ def disturbance_factor(cells: Arrays) -> Float[Array, "moved moved"]:
         # One that is fixed at zero stays there; the slope of the root there is infinite.
         return jnp.diag(jnp.where(psi == 0.0, 0.0, jnp.sqrt(jnp.where(psi == 0.0, 1.0, psi))))
     if "spreads" not in cells:
-        return cholesky(psi)
+        return _with_still(psi)
     drivers = cells["spreads"].shape[0]
     latents = psi.shape[0] - drivers
     scale = jnp.concatenate([jnp.ones(latents), cells["spreads"]])
     unit = np.diag(np.append(np.zeros(latents), np.ones(drivers)))
-    return cholesky(psi / jnp.outer(scale, scale) + unit)
+    return _with_still(psi / jnp.outer(scale, scale) + unit)
+
+
+def _with_still(psi: Float[Array, "moved moved"]) -> Float[Array, "moved moved"]:
+    """The Cholesky factor, with nothing in the rows of disturbances that are zero and covary with nothing."""
+    still = jnp.where(jnp.any(psi != 0.0, axis=0), 0.0, 1.0)
+    return cholesky(psi + jnp.diag(still)) * (1.0 - still)[:, None]
 
 
 def check_linear(cells: Arrays, what: str) -> None:

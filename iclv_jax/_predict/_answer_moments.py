@@ -16,6 +16,7 @@ import numpy as np
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Float, Params
 from iclv_jax._density import Structure
+from iclv_jax._density._block import in_chunks
 from iclv_jax._panel import Person
 from iclv_jax._parameters import ParameterTable
 from iclv_jax._predict._prior_nodes import level_probabilities
@@ -223,9 +224,10 @@ def moment_slopes(
             person, own = row
             levels = level_probabilities(structure, theta, person, points)
             each = levels @ at.paired.T
-            mean = jnp.concatenate([levels @ at.single.T, each[:, at.left] * each[:, at.right]], axis=1)
-            return sofar + own * (weights @ mean), None
+            products = each.T @ (weights[:, None] * each)
+            mean = jnp.concatenate([at.single @ (weights @ levels), products[at.left, at.right]])
+            return sofar + own * mean, None
 
         return jax.lax.scan(add, jnp.zeros(factor.shape[1]), (rows, factor))[0]
 
-    return jax.lax.map(lambda d: jax.jvp(total, (params,), (d,))[1], jnp.eye(params.shape[0]))
+    return in_chunks(lambda d: jax.jvp(total, (params,), (d,))[1], params.shape[0])
