@@ -1,20 +1,31 @@
 """What all test files share: types and shapes that are checked, promotion that is refused, and a process of tests that
 lives within its memory."""
 
+import atexit
 import gc
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
-import jax
-import pytest
-from jaxtyping import install_import_hook
-
-# What is tested is compiled here and now.
+# What is tested is compiled in this run: once for all its processes, in a folder that ends with it.
 os.environ["ICLV_JAX_CACHE"] = "off"
+if "ICLV_JAX_TESTS" not in os.environ:
+    folder = os.environ["ICLV_JAX_TESTS"] = tempfile.mkdtemp(prefix="iclv-jax-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.02"
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
 
 # Annotations of the package are checked at every call, shapes too. Test files import it after this file. Whole numbers
 # may stand for real ones, as for type checkers.
 install_import_hook("iclv_jax", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+# Where a plugin has imported JAX before.
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.02)
 # The package's own code says where types and ranks change.
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

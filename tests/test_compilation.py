@@ -30,6 +30,14 @@ def compilations():
     found.extend(COMPILED[before:])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stored():
+    """What is counted is compiled, and not read from what other tests have compiled."""
+    jax.config.update("jax_enable_compilation_cache", False)
+    yield
+    jax.config.update("jax_enable_compilation_cache", True)
+
+
 def survey(seed, people=60):
     generator = np.random.default_rng(seed)
     age, cost = generator.normal(size=(2, people))
