@@ -16,9 +16,9 @@ if "ICLV_JAX_TESTS" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.02"
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
-import jax  # noqa: E402
-import pytest  # noqa: E402
-from jaxtyping import install_import_hook  # noqa: E402
+import jax
+import pytest
+from jaxtyping import install_import_hook
 
 # Annotations of the package are checked at every call, shapes too. Test files import it after this file. Whole numbers
 # may stand for real ones, as for type checkers.
