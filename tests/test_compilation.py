@@ -2,6 +2,10 @@
 
 import contextlib
 import itertools
+import json
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -353,3 +357,43 @@ def test_a_rule_with_other_draws_gives_other_draws():
     problems = [model.bind(survey(3), integration=rule) for rule in rules]
     values = [float(p.loglike(p.vector({"b": 0.7, "b.sd": 0.5}))) for p in problems]
     assert len(set(values)) == len(rules)
+
+
+# --- little of it -----------------------------------------------------------------------------------------------
+
+SMALL = """
+import json
+import jax
+import numpy as np, pandas as pd
+import iclv_jax as iclv
+programs = []
+def listen(event, seconds, **_):
+    if event == "/jax/core/compile/backend_compile_duration":
+        programs.append(seconds)
+jax.monitoring.register_event_duration_secs_listener(listen)
+rng = np.random.default_rng(0)
+x, factor = rng.normal(size=(2, 200))
+frame = pd.DataFrame({f"x{k}": factor + rng.normal(size=200) for k in range(4)})
+frame["x"], frame["y"] = x, (x + rng.logistic(size=200) > 0).astype(int)
+logit = iclv.Model(choice=iclv.Logit(lambda b, x, lv: {0: 0.0, 1: b.a + b.b * x.x}, "y"))
+latent = [iclv.Latent("f", scale="loading")]
+factors = iclv.Model(latent, [iclv.Continuous(f"x{k}", of="f") for k in range(4)])
+found = []
+for model in (logit, factors):
+    before = len(programs)
+    str(model.fit(frame, progress=False).summary())
+    found.append(len(programs) - before)
+print(json.dumps(found))
+"""
+
+
+def test_small_fits_run_few_programs():
+    """From the data frame to the summary in a new process; each program costs at least some hundredths of a second."""
+    given = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+    given |= {"ICLV_JAX_CACHE": "off", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL], env=given, capture_output=True, text=True, check=True
+    )
+    logit, factors = json.loads(done.stdout)
+    assert 5 < logit <= 32
+    assert 5 < factors <= 25

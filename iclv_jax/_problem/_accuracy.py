@@ -251,9 +251,10 @@ def with_more_nodes(
     free = np.isfinite(errors) & (errors > 0.0)
     score = np.asarray(finer.score(params))[free]
     gradient = score if pull is None else score - pull[free]
-    step = np.linalg.solve(-hessian[np.ix_(free, free)], gradient)
-    shifts = np.zeros(len(errors))
-    shifts[free] = step / errors[free]
+    # In standard errors: in its own units a matrix of very different sizes can seem singular.
+    size, shifts = errors[free], np.zeros(len(errors))
+    shifts[free] = np.linalg.solve(-hessian[np.ix_(free, free)] * np.outer(size, size), gradient * size)
+    step = shifts[free] * size
     at = int(np.argmax(np.abs(shifts)))
     value = float(finer.loglike(params)) + float((score - 0.5 * gradient) @ step)
     return Finer(finer.core.people.node_count, value, shifts, float(shifts[at]), problem.names[at])

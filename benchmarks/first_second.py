@@ -1,0 +1,219 @@
+"""The first second: import, first and second fit of small models and of the reference workload, each in new processes.
+
+*cold* finds nothing compiled, *cached* the compilation cache that an earlier process has filled, *warm* is the second fit
+of a process; all from the data frame to the printed summary with exact standard errors. Beside them R's lavaan, glmmTMB and
+lme4, where they are installed. Writes `results/first_second.md`, `.csv` and `.png`.
+
+    python benchmarks/first_second.py [repeats]
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+RESULTS = Path(__file__).parent / "results"
+CASES = {
+    "factors": "three factors, nine normal items, 301 people",
+    "binary": "five binary items with a regression, 500 people",
+    "intercept": "random-intercept logit, 1,934 rows in 60 groups",
+    "logit": "plain logit, three alternatives, 6,768 rows",
+    "reference": "the reference workload: 205 parameters, 328 people",
+}
+LAVAAN = """
+suppressMessages(library(lavaan)); d <- read.csv('{path}')
+m <- 'a =~ x1 + x2 + x3
+b =~ x4 + x5 + x6
+c =~ x7 + x8 + x9'
+f <- cfa(m, d); t <- system.time(s <- summary(cfa(m, d)))[['elapsed']]; cat(t, as.numeric(logLik(f)))
+"""
+GLMMTMB = """
+suppressMessages(library(glmmTMB)); d <- read.csv('{path}'); g <- function() glmmTMB(y ~ x + (1 | g), d, family = binomial)
+f <- g(); t <- system.time(summary(g()))[['elapsed']]; cat(t, as.numeric(logLik(f)))
+"""
+GLMER = """
+suppressMessages(library(lme4)); d <- read.csv('{path}'); g <- function() glmer(y ~ x + (1 | g), d, binomial, nAGQ = 15)
+f <- g(); t <- system.time(summary(g()))[['elapsed']]; cat(t, as.numeric(logLik(f)))
+"""
+PEERS = {"lavaan": ("factors", LAVAAN), "glmmTMB": ("intercept", GLMMTMB), "lme4": ("intercept", GLMER)}
+
+
+def frame(name):
+    """The data, made anew in every process from one seed."""
+    rng = np.random.default_rng(0)
+    if name == "factors":
+        root = np.linalg.cholesky(np.array([[1.0, 0.4, 0.4], [0.4, 1.0, 0.3], [0.4, 0.3, 1.0]]))
+        f = rng.normal(size=(301, 3)) @ root.T
+        return pd.DataFrame(
+            {f"x{i + 1}": 0.8 * f[:, i // 3] + 0.6 * rng.normal(size=301) + 3 for i in range(9)}
+        )
+    if name == "binary":
+        f, x = rng.normal(size=(2, 500))
+        items = {f"y{i}": (0.5 * x + f + rng.logistic(size=500) > 0.2 * i).astype(int) for i in range(5)}
+        return pd.DataFrame(items | {"x": x})
+    if name == "intercept":
+        g = np.minimum(np.arange(1934) // 32, 59)
+        x, u = rng.normal(size=1934), rng.normal(size=60)[g]
+        return pd.DataFrame({"g": g, "x": x, "y": (0.5 * x + u + rng.logistic(size=1934) > 0).astype(int)})
+    t, c = rng.normal(size=(2, 6768, 3))
+    y = (-t - 0.5 * c + rng.gumbel(size=(6768, 3))).argmax(axis=1)
+    return pd.DataFrame(
+        {f"t{j}": t[:, j] for j in range(3)} | {f"c{j}": c[:, j] for j in range(3)} | {"y": y}
+    )
+
+
+def model(iclv, name):
+    if name == "factors":
+        return iclv.Model(
+            [iclv.Latent(n, scale="loading") for n in "abc"],
+            [iclv.Continuous(f"x{i + 1}", of="abc"[i // 3]) for i in range(9)],
+            covariances=[("a", "b"), ("a", "c"), ("b", "c")],
+        )
+    if name == "binary":
+        items = [iclv.Ordered(f"y{i}", of="trait", link="logit") for i in range(5)]
+        return iclv.Model([iclv.Latent("trait", on=["x"])], items)
+    if name == "intercept":
+        choice = iclv.Logit(lambda b, x, lv: {0: 0.0, 1: b.constant + b.x * x.x}, "y")
+        return iclv.Model(choice=choice, random={"constant": iclv.Normal()})
+
+    def utility(b, x, lv):
+        return {j: (b[f"a{j}"] if j else 0.0) + b.t * x[f"t{j}"] + b.c * x[f"c{j}"] for j in range(3)}
+
+    return iclv.Model(choice=iclv.Logit(utility, "y"))
+
+
+def one_process(name):
+    """Seconds of the import and of two fits, programs compiled by the first, and its log-likelihood."""
+    began = time.perf_counter()
+    import iclv_jax as iclv
+
+    imported, programs = time.perf_counter() - began, []
+
+    import jax
+
+    def listen(event, seconds, **_):
+        if event == "/jax/core/compile/backend_compile_duration":
+            programs.append(seconds)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    survey = iclv.datasets.sugar_substitutes() if name == "reference" else None
+    data = frame(name) if survey is None else survey.data
+    person = {"intercept": "g", "reference": "person"}.get(name)
+    seconds = []
+    for _ in range(2):
+        began = time.perf_counter()
+        fit = (model(iclv, name) if survey is None else survey.model).fit(data, person=person, progress=False)
+        str(fit.summary())
+        seconds.append(time.perf_counter() - began)
+        count = len(programs) if len(seconds) == 1 else count
+    print(json.dumps([imported, *seconds, count, fit.llf, fit.converged]))
+
+
+def in_a_new_process(name, cache):
+    command = [sys.executable, __file__, "--one", name]
+    environment = os.environ | {"ICLV_JAX_CACHE": cache}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measured(name, repeats):
+    cold = [in_a_new_process(name, "off") for _ in range(repeats)]
+    with tempfile.TemporaryDirectory() as folder:
+        in_a_new_process(name, folder)
+        cached = [in_a_new_process(name, folder) for _ in range(repeats)]
+    middle = statistics.median
+    return {
+        "case": CASES[name],
+        "import": middle(c[0] for c in cold),
+        "cold": middle(c[1] for c in cold),
+        "cached": middle(c[1] for c in cached),
+        "warm": middle(c[2] for c in cold),
+        "programs": cold[0][3],
+        "loglike": cold[0][4],
+        "converged": all(c[5] for c in cold + cached),
+    }
+
+
+def peers():
+    """Warm seconds of programs in R, where they are installed."""
+    rows = []
+    for program, (case, text) in PEERS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "data.csv"
+            frame(case).to_csv(path, index=False)
+            script = text.format(path=path)
+            done = shutil.which("Rscript") and subprocess.run(
+                ["Rscript", "-e", script], capture_output=True, text=True, check=False
+            )
+        known = bool(done) and done.returncode == 0
+        seconds, loglike = map(float, done.stdout.split()[-2:]) if known else (float("nan"), float("nan"))
+        rows.append({"program": program, "case": CASES[case], "warm": seconds, "loglike": loglike})
+    return pd.DataFrame(rows)
+
+
+def picture(table):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+    places = np.arange(len(table))
+    for k, column in enumerate(("cold", "cached", "warm")):
+        bars = axes.barh(places + 0.27 * (k - 1), table[column], height=0.25, label=column)
+        axes.bar_label(bars, fmt="%.2g s", padding=3, fontsize=8)
+    axes.set_xscale("log")
+    axes.set_xlim(right=axes.get_xlim()[1] * 2)
+    axes.set_yticks(places, table["case"])
+    axes.invert_yaxis()
+    axes.set_xlabel("Seconds from the data frame to the summary")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    figure.savefig(RESULTS / "first_second.png", dpi=150)
+
+
+def write(table, others, repeats):
+    lines = ["# The first second", ""]
+    lines += [
+        f"`python benchmarks/first_second.py {repeats}`, two cores; medians of {repeats} new processes, in seconds."
+    ]
+    lines += ["", "| model | import | first fit | first, programs cached | second fit | programs | log L |"]
+    lines += ["|---|---:|---:|---:|---:|---:|---:|"]
+    for row in table.to_dict("records"):
+        said = "" if row["converged"] else " (not converged)"
+        lines.append(
+            f"| {row['case']} | {row['import']:.2f} | {row['cold']:.2f} | {row['cached']:.2f} | {row['warm']:.3f} | "
+            f"{row['programs']} | {row['loglike']:.4f}{said} |"
+        )
+    lines += ["", "| peer | model | second fit | log L |", "|---|---|---:|---:|"]
+    for row in others.to_dict("records"):
+        known = not np.isnan(row["warm"])
+        times = f"{row['warm']:.3f} | {row['loglike']:.4f}" if known else "not installed | "
+        lines.append(f"| {row['program']} | {row['case']} | {times} |")
+    (RESULTS / "first_second.md").write_text("\n".join([*lines, ""]))
+
+
+def main():
+    if "--one" in sys.argv:
+        return one_process(sys.argv[-1])
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    rows = []
+    for name in CASES:
+        rows.append(measured(name, repeats))
+        print(rows[-1], flush=True)
+    table, others = pd.DataFrame(rows), peers()
+    table.to_csv(RESULTS / "first_second.csv", index=False)
+    write(table, others, repeats)
+    picture(table)
+
+
+if __name__ == "__main__":
+    main()
