@@ -134,7 +134,7 @@ class Choice(Block):
             return self._cut_off(cells, person, world)
         steady = [i in self.steady for i in range(columns.shape[1])]
         coefficients, latents = self.coefficients(cells, world), self.felt(world)
-        if all(steady):
+        if all(steady) or self.utility.program.alike is not None:
             return jax.vmap(lambda row: self.utility(coefficients, row, latents))(columns)
         given = [columns[0, i] if same else columns[:, i] for i, same in enumerate(steady)]
         axes = [None if same else 0 for same in steady]

@@ -21,6 +21,7 @@ from iclv_jax._base._facts import Fact, difference
 from iclv_jax._base._portable import packed, unpacked
 from iclv_jax._base._promotion import usual_promotion
 from iclv_jax._base._types import AnyArray, Array, Given
+from iclv_jax._spec._alike import Alike, find_alike
 from iclv_jax._spec._computes import values_at_points
 from iclv_jax._spec._module import Module
 
@@ -138,6 +139,11 @@ class Traced:
     def __call__(self, *arguments: Array) -> tuple[Array, ...]:
         # Outputs that are constant come as literals.
         return tuple(jnp.asarray(v) for v in self._call(*arguments))
+
+    @cached_property
+    def alike(self) -> Alike | None:
+        """Its outputs, where many are computed alike."""
+        return find_alike(self._program, sum(self._counts), _canonical)
 
     @cached_property
     def computes(self) -> list[Fact]:

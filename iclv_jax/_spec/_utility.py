@@ -52,8 +52,12 @@ class Utility:
 
     def __call__(self, coefficients: Array, columns: Array | Sequence[Array], latents: Array) -> Array:
         """Shapes: one entry per name in `coefficients`, `columns` (or scalars), `latents`; result `alternative`."""
-        given = arguments(coefficients, len(self.parameters), self.modules, (columns, latents))
-        return jnp.stack(self.program(*given))
+        count, alike = len(self.parameters), self.program.alike
+        if alike is None:
+            return jnp.stack(self.program(*arguments(coefficients, count, self.modules, (columns, latents))))
+        given = jnp.array(columns) if isinstance(columns, Sequence) else columns
+        vectors = arguments(coefficients[count:], 0, self.modules, ())
+        return alike(jnp.concatenate([coefficients[:count], given, latents]), vectors)
 
 
 INDEX = ("index",)
