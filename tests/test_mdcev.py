@@ -83,6 +83,24 @@ def test_the_likelihood_is_bhats(data, profile, outside):
     np.testing.assert_allclose(exact, problem.hessian(params, method="autodiff"), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("profile", ["alpha", "translated"])
+def test_the_scale_is_told_from_alphas_by_prices_alone(data, profile):
+    """Twice the scale with half of every 1 - alpha, and constants moved along, is the same model where prices are 1."""
+    unpriced = iclv.Model(choice=iclv.MDCEV(utility, QUANTITIES, profile=profile)).bind(data)
+    priced = iclv.Model(choice=kernel(profile)).bind(data)
+    one = values(unpriced.names)
+    alpha = {g: one[f"{g}.alpha"] for g in GOODS}
+    half = {g: 1.0 - (1.0 - a) / 2.0 for g, a in alpha.items()}
+    two = one | {f"{g}.alpha": a for g, a in half.items()} | {"choice.scale": 2.8, "age": one["age"] / 2.0}
+    for g in ("out", "sport"):
+        before, after_ = (
+            (np.log(a[g]) - np.log(a["home"])) * (profile == "translated") for a in (alpha, half)
+        )
+        two[g] = (one[g] + before) / 2.0 - after_
+    same, other = ([float(p.loglike(p.vector(v))) for v in (one, two)] for p in (unpriced, priced))
+    assert same[0] == pytest.approx(same[1], rel=1e-12) and abs(other[0] - other[1]) > 1.0
+
+
 def test_what_is_drawn_has_that_likelihood():
     """Probabilities of corners by draws, and by the density integrated over what is bought."""
     one = pd.DataFrame({"age": [0.3], "budget": [4.0], "p_out": [1.5], "p_sport": [0.7]})

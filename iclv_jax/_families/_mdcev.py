@@ -1,5 +1,6 @@
 """Multiple discrete-continuous choices: what is bought, and how much of it."""
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -45,11 +46,12 @@ class MDCEV(Kernel):
     profile
         How goods satiate, with `psi = exp(utility + error)`. `"gamma"`: `gamma psi log(x / gamma + 1)`, the outside good
         `psi log x`, with a parameter `leisure.gamma` for each. `"alpha"`: `psi ((x + 1)^alpha - 1) / alpha`, the
-        outside good `psi x^alpha / alpha`, with `leisure.alpha` between 0 and 1. `"translated"`: `psi (x + gamma)^alpha`
-        with both (Bhat 2005; the outside good without gamma).
+        outside good `psi x^alpha / alpha`, with `leisure.alpha` below 1. `"translated"`: `psi (x + gamma)^alpha` with
+        both, and alphas between 0 and 1 (Bhat 2005; the outside good without gamma).
     scale
-        Whether errors have another scale than 1: `choice.scale` multiplies utilities, 1 / sigma of Bhat (2008). Without
-        variation of prices it is hard to tell from alphas.
+        Whether errors have another scale than 1: `choice.scale` multiplies utilities, 1 / sigma of Bhat (2008). Where
+        prices do not vary and all goods but one have a constant, it cannot be told from alphas: twice the scale with
+        half of every `1 - alpha` is the same model. Then fix it, `fixed={"choice.scale": 10.0}`.
 
     The log-likelihood is that of expenditures (Bhat 2008, eq. 19), with its factorial `(M - 1)!` of the number M of goods
     that are consumed; Biogeme leaves that constant out. `fit.predict()` gives expected quantities, over 256 Sobol draws
@@ -179,10 +181,9 @@ class MDCEV(Kernel):
         if self.profile == "gamma":
             return 0.0
         meaning = f"satiation of {good}: 1 is none"
+        bounds = (OPEN if self.profile == "translated" else -math.inf, 1.0 - OPEN)
         into.append(
-            Parameter(
-                f"{good}.alpha", "choice", "shape", 0.5, meaning, owner=str(good), bounds=(OPEN, 1.0 - OPEN)
-            )
+            Parameter(f"{good}.alpha", "choice", "shape", 0.5, meaning, owner=str(good), bounds=bounds)
         )
         return one(f"{good}.alpha")
 
