@@ -66,7 +66,8 @@ def fit_measures(fit: Estimated, statistic: Given[Statistic | None] = None) -> d
     -----
     Expected frequencies are integrals over the distribution of the latent variables by Gauss-Hermite rules (81 nodes for one
     latent variable, 31 x 31 and 15 x 15 x 15; with covariates of more than 50 different rows 31, 15 x 15, 9 x 9 x 9), beyond
-    by 4,096 (512) scrambled Sobol draws. The statistic is the squared length of the residuals, in the metric of their
+    by 4,096 (512) scrambled Sobol draws. They take seconds, but minutes where hundreds of people have different covariates
+    and there are four latent variables or more. The statistic is the squared length of the residuals, in the metric of their
     covariance matrix, off the directions in which the parameters move them, so that it holds for all consistent estimates;
     `df` is the number of moments less the number of these directions.
     """
