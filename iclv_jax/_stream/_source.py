@@ -6,6 +6,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, final
 
+import numpy as np
 import pandas as pd
 
 from iclv_jax._base._types import AnyFrame, File, Given
@@ -131,7 +132,10 @@ def _arrow(path: Path, rows: int) -> Iterator[pd.DataFrame]:
         from pyarrow import parquet
 
         with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=rows):
+            total = file.metadata.num_rows
+            # Parts of about one size: all chunks are as large as the largest.
+            size = -(-total // max(1, -(-total // rows)))
+            for batch in file.iter_batches(batch_size=max(1, size)):
                 yield batch.to_pandas()
         return
     import pyarrow as pa
@@ -142,19 +146,23 @@ def _arrow(path: Path, rows: int) -> Iterator[pd.DataFrame]:
 
 
 def _whole(parts: Iterator[pd.DataFrame], person: str | None) -> Iterator[pd.DataFrame]:
-    """The parts with each person in one of them: the rows of the last one wait for the next part."""
-    rest: pd.DataFrame | None = None
+    """The parts with each person in one of them: rows with which a part goes on with the last person of the one before
+    move there."""
+    before: pd.DataFrame | None = None
     for part in parts:
-        frame = part if rest is None else pd.concat([rest, part], ignore_index=True)
-        rest = None
-        if person is not None and person in frame.columns and len(frame):
-            ends = (frame[person] != frame[person].iloc[-1]).to_numpy()
-            first = int(ends.nonzero()[0][-1]) + 1 if ends.any() else 0
-            frame, rest = frame.iloc[:first], frame.iloc[first:]
-        if len(frame):
-            yield frame
-    if rest is not None and len(rest):
-        yield rest
+        if not len(part):
+            continue
+        if before is not None and person is not None and person in part.columns:
+            others = (part[person] != before[person].iloc[-1]).to_numpy()
+            first = int(np.argmax(others)) if others.any() else len(part)
+            if first:
+                before = pd.concat([before, part.iloc[:first]], ignore_index=True)
+                part = part.iloc[first:]
+        if before is not None and len(part):
+            yield before
+        before = part if len(part) else before
+    if before is not None:
+        yield before
 
 
 def _named(name: str, frames: Iterator[pd.DataFrame]) -> Iterator[Chunk]:
