@@ -5,6 +5,7 @@ the same in all of them to the last digit, and what goes wrong in one of them is
 """
 
 import pickle
+from collections import Counter
 from collections.abc import Callable
 from functools import reduce
 from typing import Any, NamedTuple, TypeVar
@@ -80,9 +81,15 @@ def summed(place: str, function: Callable[[], Found]) -> Found:
 
 
 def check_same(facts: Callable[[], Facts]) -> None:
-    """ValueError that says in what another process differs: all need the same model and settings."""
+    """ValueError that says in what another process differs: all need the same model and settings, and as many devices."""
     if not several():
         return
+    counts = Counter(device.process_index for device in jax.devices())
+    if odd := [k for k in sorted(counts) if counts[k] != counts[0]]:
+        raise ValueError(
+            f"Process {odd[0]} of {len(counts)} has {counts[odd[0]]} devices and process 0 has {counts[0]}. Sums travel "
+            "between equally many: give each the same number by local_device_ids= of jax.distributed.initialize."
+        )
     every = together("the model and the settings", facts)
     for process, theirs in enumerate(every):
         if found := difference(theirs, every[0], sides=("there", "in process 0")):
