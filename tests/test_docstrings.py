@@ -1,0 +1,78 @@
+"""Examples of docstrings run, and every public function and class has one."""
+
+import doctest
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+import iclv_jax as iclv
+from iclv_jax import datasets, families, plot
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+MODULES = {"": iclv, "datasets.": datasets, "families.": families, "plot.": plot}
+PUBLIC = {
+    f"{prefix}{name}": getattr(module, name)
+    for prefix, module in MODULES.items()
+    for name in module.__all__
+    if not inspect.ismodule(getattr(module, name)) and name != "__version__"
+}
+METHODS = {
+    f"{kind.__name__}.{name}": inspect.unwrap(getattr(member, "fget", None) or member)
+    for kind in (iclv.Model, iclv.Problem, iclv.Fit)
+    for name, member in inspect.getmembers(kind)
+    if not name.startswith("_") and (inspect.isroutine(member) or isinstance(member, property))
+}
+WITH = {name: thing for name, thing in (PUBLIC | METHODS).items() if ">>>" in (thing.__doc__ or "")}
+WITHOUT = 60
+"""Methods of a model, a problem or a fit that have no example yet. This number may only become smaller."""
+LONG = {
+    "Fit.bootstrap", "Fit.cross_validate", "Fit.latent_scores", "Fit.modification_indices", "Fit.predict_items",
+    "Fit.profile", "Fit.report", "Fit.sensitivity", "Fit.effects", "Fit.standardized", "Fit.reliability", "Fit.predict",
+    "SequentialFit", "Stochastic", "StreamedFit", "invariance", "learning_rate_test", "multistart", "plot.effective_sizes",
+    "plot.learning_curves", "plot.learning_rates", "plot.search", "sanity_checks", "search",
+}  # fmt: skip
+"""Examples that compile for more than a few seconds."""
+
+
+@pytest.fixture(scope="module")
+def space():
+    """What the examples go on from: the code at the top of the reference."""
+    spec = importlib.util.spec_from_file_location("pages", FOLDER / "pages.py")
+    pages = importlib.util.module_from_spec(spec)
+    sys.modules["pages"] = pages
+    spec.loader.exec_module(pages)
+    found = {"__name__": "reference"}
+    path = FOLDER / "reference/index.md"
+    for block in pages.blocks(path.read_text(encoding="utf-8")):
+        pages.execute(block, path, found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in sorted(WITH)]
+)
+def test_an_example_prints_what_it_shows(name, space, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    example = doctest.DocTestParser().get_doctest(inspect.getdoc(WITH[name]), dict(space), name, None, None)
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    printed = []
+    result = doctest.DocTestRunner(verbose=False, optionflags=options).run(example, out=printed.append)
+    plt.close("all")
+    assert result.attempted and not result.failed, "".join(printed)
+
+
+def test_every_public_function_and_class_has_an_example():
+    assert sorted(PUBLIC.keys() - WITH.keys()) == []
+
+
+def test_methods_without_an_example_become_fewer():
+    without = sorted(METHODS.keys() - WITH.keys())
+    assert len(without) <= WITHOUT, without
+
+
+def test_long_examples_are_examples():
+    assert LONG <= WITH.keys()
