@@ -2,6 +2,7 @@
 
 import after
 import bank
+import moments
 import numpy as np
 import pandas as pd
 import pytest
@@ -225,6 +226,14 @@ def test_the_pupils_are_looked_for_and_checked(tmp_path, monkeypatch):
 def test_the_pupils(pupils):
     assert pupils.shape == (301, 15)
     assert pupils["x1"].mean() == pytest.approx(4.93577, abs=1e-5)
+
+
+def test_the_countries_have_their_moments():
+    """Of another source."""
+    countries = iclv.datasets.political_democracy(download=True)
+    assert countries.shape == (75, 11)
+    other = moments.democracy()
+    np.testing.assert_allclose(countries[list(other)].cov(), other.cov(), rtol=1e-5)
 
 
 @pytest.mark.slow

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from iclv_jax._base._arguments import check_seed
 from iclv_jax._base._distributions import reach as reach_of
+from iclv_jax._base._draws import inference_data
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import File, Given
 from iclv_jax._base._workers import Workers, check_workers
@@ -19,11 +20,6 @@ from iclv_jax._inference._resample import Resampled, resample
 from iclv_jax._inference._resumed import answers_of
 from iclv_jax._integration._rule import check_count
 from iclv_jax._tables import Report, Tabular, number, of_frame
-
-if TYPE_CHECKING:
-    from arviz import InferenceData  # pyright: ignore[reportMissingImports]
-else:
-    InferenceData = object  # arviz is optional.
 
 FEWEST = 0.9
 """Share of samples that have to converge before what is left out goes without a warning."""
@@ -71,17 +67,11 @@ class Bootstrap(Tabular):
         columns |= {"normal_lower": self.params - reach, "normal_upper": self.params + reach}
         return pd.DataFrame(columns, index=self.params.index)
 
-    def to_arviz(self) -> "InferenceData":
-        """The samples as an `arviz.InferenceData`, one chain, for the plots and tables of arviz. They are no draws of a
-        posterior, though where the prior says little they look alike. It needs the package `arviz`."""
-        try:
-            import arviz  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise ImportError(
-                "to_arviz needs the package arviz, which is not installed: pip install arviz."
-            ) from error
-        draws = {str(name): self.samples[name].to_numpy()[None, :] for name in self.samples}
-        return arviz.from_dict(posterior=draws)
+    def to_arviz(self) -> Any:
+        """The samples for the plots and tables of arviz, one chain: an `InferenceData`, or an `xarray.DataTree` from its
+        version 1 on. They are no draws of a posterior, though where the prior says little they look alike. It needs the
+        package `arviz`."""
+        return inference_data({str(name): self.samples[name].to_numpy()[None, :] for name in self.samples})
 
     @property
     def covariance(self) -> Covariance:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._draws import inference_data
 from iclv_jax._base._types import AnyArray, Array, Float, Number, Params
 from iclv_jax._parameters import ParameterTable
 from iclv_jax._parameters._unbounded import Intervals
@@ -79,6 +80,36 @@ class LogDensity:
     def to_z(self, params: AnyArray | Mapping[str, Number]) -> Array:
         """The inverse of `to_params`: infinite for a parameter at a bound, NaN outside the domain."""
         return self._unconstrained(self._flat(params))
+
+    def to_arviz(self, z: AnyArray | Mapping[str, Number]) -> Any:
+        """Draws of z by a sampler, as draws of the parameters for the plots and diagnostics of arviz.
+
+        Parameters
+        ----------
+        z
+            Draws of shape (chain, draw, param), or (draw, param) of one chain; or a mapping from names to arrays without
+            the last axis, as samplers of a mapping return them.
+
+        Returns
+        -------
+        InferenceData or xarray.DataTree
+            By the version of arviz (from 1 on the latter); free parameters in natural units under their names.
+
+        Raises
+        ------
+        ValueError
+            For draws of another shape.
+        ImportError
+            Without the package `arviz`.
+        """
+        params = np.asarray(self.to_params(z))
+        if params.ndim not in (2, 3):
+            raise ValueError(
+                f"Draws of z have the shape (chain, draw, {len(self.names)}), or (draw, {len(self.names)}) of one chain, "
+                f"not {params.shape}."
+            )
+        chains = params[None] if params.ndim == 2 else params
+        return inference_data({name: chains[..., k] for k, name in enumerate(self.names)})
 
     def _at(self, y: Array) -> Array:
         constants, table = self._problem.core.constants, self._problem.table

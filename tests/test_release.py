@@ -1,0 +1,33 @@
+"""What a release says of itself in several places is the same."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import iclv_jax as iclv
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_version_is_one():
+    cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    changed = re.findall(
+        r"^## \[(\d\S*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert cited[1] == changed[0] == iclv.__version__
+
+
+def test_extras_that_are_spoken_of_exist():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    text = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in (
+            ROOT / "README.md",
+            *(ROOT / "notebooks").rglob("*.md"),
+            *(ROOT / "iclv_jax").rglob("*.py"),
+        )
+    )
+    spoken = set(re.findall(r"(?:iclv-jax|\.)\[(\w+)\]\"", text))
+    assert spoken and spoken <= extras.keys()
