@@ -38,11 +38,9 @@ class Model:
         Pairs that covary: of latent variables (their disturbances), of random coefficients, or of one and the other; and of
         continuous items (their residuals), `y1 ~~ y5`.
     random
-        Choice parameters that vary over people, with their distributions, constant over a person's
-        situations: `{"price": Normal(), "time": LogNormal(sign=-1)}`.
+        Choice parameters that vary over people, with distributions: `{"price": Normal(), "time": LogNormal(sign=-1)}`.
     define
-        Parameters as functions of others: `{"b": lambda p: 2 * p.a}`. A name not yet known becomes
-        a free parameter.
+        Parameters as functions of others: `{"b": lambda p: 2 * p.a}`. A name not yet known becomes a free parameter.
     fixed
         Parameters with a given value.
     equal
@@ -87,6 +85,11 @@ class Model:
     ------
     ValueError
         For whatever does not fit together, naming it; before any data are seen where possible.
+
+    Examples
+    --------
+    >>> iclv.Model([iclv.Latent("green", on=["age"])], items, iclv.Logit(utility, chosen="mode")).bind(df).names[:2]
+    ('green ~ age', 'green =~ q1')
     """
 
     def __init__(

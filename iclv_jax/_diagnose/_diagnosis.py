@@ -148,5 +148,11 @@ def diagnose(
     |y| / |s| of that step.
 
     Raises ValueError for a vector of another length, and where the log-likelihood is not finite.
+
+    Examples
+    --------
+    >>> problem = logit.bind(df)
+    >>> iclv.diagnose(problem, problem.start()).blocks.shape[0] > 0
+    True
     """
     return Diagnosis(find(problem, params, previous))

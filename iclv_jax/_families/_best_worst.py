@@ -38,6 +38,14 @@ class BestWorst(Kernel):
     ------
     ValueError
         For another kind, a row in which best and worst are the same or only the worst is known.
+
+    Examples
+    --------
+    >>> def three(b, x, lv):
+    ...     return {"bus": b.asc_bus, "train": b.asc_train, "car": b.time * x.time}
+    >>> said = df.assign(worst=np.where(df["mode"] == "bus", "train", "bus"))
+    >>> iclv.Model(choice=iclv.BestWorst(three, best="mode", worst="worst")).bind(said).names
+    ('asc_bus', 'asc_train', 'time')
     """
 
     utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]

@@ -50,6 +50,12 @@ class Binary(Indicator):
     Asymptotes are weakly determined by anything but large samples: a penalty in `fit(penalties={"q.guessing":
     iclv.Gaussian(0.2, 0.1)})` is a prior for them, `bounds={"q.guessing": (0.0, 0.35)}` a narrower interval, and
     `equal=[["q1.guessing", "q2.guessing"]]` makes one of several.
+
+    Examples
+    --------
+    >>> yes = df.assign(yes=(df["q1"] > 1).astype(int))
+    >>> iclv.Model([iclv.Latent("green")], [iclv.Binary("yes", of="green", guessing=True), *items[1:]]).bind(yes).names[:3]
+    ('yes ~ 1', 'green =~ yes', 'yes.guessing')
     """
 
     column: Given[str]

@@ -39,6 +39,12 @@ class Censored(_shared.Unlevelled):
 
     Parameters are those of `Continuous`: `column ~ 1`, `latent =~ column`, and the error variance `column ~~ column`, all of
     the response. Predictions are of what is seen; effects and standardised estimates of the response.
+
+    Examples
+    --------
+    >>> spent = df.assign(spent=df["cost"].clip(1.0, None))
+    >>> iclv.Model([iclv.Latent("green")], [iclv.Censored("spent", of="green", lower=1.0), *items]).bind(spent).names[:3]
+    ('spent ~ 1', 'green =~ spent', 'spent ~~ spent')
     """
 
     column: Given[str]

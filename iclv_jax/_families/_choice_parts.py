@@ -13,7 +13,13 @@ from iclv_jax._spec._names import nearest
 
 
 def normalise(kernel: Kernel) -> None:
-    """Check `chosen`; turn the mapping `available` into a hashable tuple of pairs."""
+    """Check `chosen`; turn the mapping `available` into a hashable tuple of pairs.
+
+    Examples
+    --------
+    >>> iclv.Logit(plain, "mode", available={"bus": "av_bus"}).available  # as a kernel's own __post_init__ leaves it
+    (('bus', 'av_bus'),)
+    """
     if not isinstance(kernel.chosen, str) or not kernel.chosen:
         raise ValueError(
             f"chosen= is the name of the column that holds the chosen alternative, not {kernel.chosen!r}."

@@ -36,6 +36,11 @@ class Continuous(_shared.Unlevelled):
         person, or `Standardized(...)`.
 
     Its error variance is `column ~~ column`, its loadings `latent =~ column`.
+
+    Examples
+    --------
+    >>> iclv.Model([iclv.Latent("green")], [iclv.Continuous(q, of="green") for q in ("q1", "q2", "q3")]).bind(df).names[:3]
+    ('q1 ~ 1', 'green =~ q1', 'q1 ~~ q1')
     """
 
     column: Given[str]

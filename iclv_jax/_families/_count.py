@@ -44,6 +44,12 @@ class Count(_shared.Unlevelled):
     on
         Covariates that act on it directly, with the coefficients `column ~ covariate`: columns that are constant within a
         person, or `Standardized(...)`.
+
+    Examples
+    --------
+    >>> trips = df.assign(trips=df["q1"] + df["female"])
+    >>> iclv.Model([iclv.Latent("green")], [iclv.Count("trips", of="green", dispersion=True), *items]).bind(trips).names[:3]
+    ('trips ~ 1', 'green =~ trips', 'trips.dispersion')
     """
 
     column: Given[str]

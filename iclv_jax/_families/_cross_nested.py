@@ -44,6 +44,15 @@ class CrossNestedLogit(Kernel):
     Notes
     -----
     The likelihood may have several maxima: `fit.multistart` tries other starts.
+
+    Examples
+    --------
+    >>> def three(b, x, lv):
+    ...     return {"bus": b.asc_bus, "train": b.asc_train, "car": b.time * x.time}
+    >>> modes = df.assign(mode=np.where(df["q1"] == 1, "train", df["mode"]))
+    >>> nests = {"public": ["bus", "train"], "fast": ["train", "car"]}
+    >>> iclv.Model(choice=iclv.CrossNestedLogit(three, "mode", nests)).bind(modes).names[3:]
+    ('public.lambda', 'fast.lambda', 'train.public')
     """
 
     utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]

@@ -44,6 +44,12 @@ class Duration(_shared.Unlevelled):
     Parameters are `column ~ 1`, `latent =~ column` and `column.shape`. Predictions and simulations are of whole durations:
     when a person would have been lost from sight is no part of the model. Effects and standardised estimates
     are of the logarithm.
+
+    Examples
+    --------
+    >>> months = df.assign(moved=df["female"])  # 1 where the end was seen
+    >>> iclv.Model([iclv.Latent("green")], [iclv.Duration("time", of="green", event="moved"), *items]).bind(months).names[:3]
+    ('time ~ 1', 'green =~ time', 'time.shape')
     """
 
     column: Given[str]

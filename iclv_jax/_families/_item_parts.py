@@ -25,7 +25,13 @@ class Unlevelled(Indicator):
 
 
 def normalise(item: Indicator) -> None:
-    """Turn single names into tuples and refuse repeated latent variables and covariates, and an item that has neither."""
+    """Turn single names into tuples and refuse repeated latent variables and covariates, and an item that has neither.
+
+    Examples
+    --------
+    >>> iclv.Count("trips", of="green").of  # as a family's own __post_init__ leaves it
+    ('green',)
+    """
     if not isinstance(item.column, str) or not item.column:
         raise ValueError(f"The column of an indicator is a non-empty text, not {item.column!r}.")
     object.__setattr__(item, "of", names.as_tuple(item.of))
@@ -68,7 +74,13 @@ def location(item: Indicator, index: str, meaning: str) -> Parameter:
 
 
 def loadings(item: Indicator, indices: Sequence[str] = ()) -> list[Parameter]:
-    """Loadings of the item, or of its indices one after the other."""
+    """Loadings of the item, or of its indices one after the other.
+
+    Examples
+    --------
+    >>> [p.name for p in families.loadings(iclv.Count("trips", of=["green", "thrift"]))]
+    ['green =~ trips', 'thrift =~ trips']
+    """
     return [
         Parameter(
             names.loading(latent, index),
@@ -85,7 +97,13 @@ def loadings(item: Indicator, indices: Sequence[str] = ()) -> list[Parameter]:
 
 
 def loading_cells(item: Indicator, positions: Mapping[str, int], indices: Sequence[str] = ()) -> Cells:
-    """One row of the loading matrix, over all latent variables, or one for each index."""
+    """One row of the loading matrix, over all latent variables, or one for each index.
+
+    Examples
+    --------
+    >>> families.loading_cells(iclv.Count("trips", of="green"), {"thrift": 0, "green": 1}).entries
+    (0.0, (('green =~ trips', 1.0),))
+    """
     rows: list[float | Combination] = []
     for index in indices or (item.column,):
         row: list[float | Combination] = [0.0] * len(positions)
@@ -96,7 +114,13 @@ def loading_cells(item: Indicator, positions: Mapping[str, int], indices: Sequen
 
 
 def loading_starts(item: Indicator, total: float) -> dict[str, float]:
-    """The item's total loading, shared equally among its latent variables."""
+    """The item's total loading, shared equally among its latent variables.
+
+    Examples
+    --------
+    >>> families.loading_starts(iclv.Count("trips", of="green"), 0.5)
+    {'green =~ trips': 0.5}
+    """
     share = total / max(len(item.of), 1) ** 0.5
     return {names.loading(latent, item.column): share for latent in item.of}
 

@@ -50,6 +50,17 @@ class LatentClasses(Kernel):
     ------
     ValueError
         For classes that explain other columns, alternatives or availabilities, and a membership of other classes.
+
+    Examples
+    --------
+    >>> def hurried(b, x, lv):
+    ...     return {"bus": b.asc_bus, "car": b.time * x.time}
+    >>> def thrifty(b, x, lv):
+    ...     return {"bus": b.asc_bus, "car": b.cost * x.cost}
+    >>> kinds = {"hurried": iclv.Logit(hurried, "mode"), "thrifty": iclv.Logit(thrifty, "mode")}
+    >>> classes = iclv.LatentClasses(lambda b, x, lv: {"hurried": b.share, "thrifty": 0.0}, kinds)
+    >>> iclv.Model(choice=classes).bind(df).names
+    ('share', 'asc_bus', 'time', 'cost')
     """
 
     membership: Given[Callable[..., Mapping[Hashable, object]] | Utility]

@@ -32,6 +32,12 @@ class Logit(Kernel):
         A column of zeros and ones: 1 in the rows of the data in which this choice was asked. None: in all.
     table
         The frame that holds its rows, where `fit` is given a mapping of names to frames. None: the first.
+
+    Examples
+    --------
+    >>> choice = iclv.Logit(plain, chosen="mode")
+    >>> iclv.Model(choice=choice).bind(df).names
+    ('asc_bus', 'age_bus', 'time', 'cost')
     """
 
     utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]

@@ -41,6 +41,14 @@ class NestedLogit(Kernel):
     ValueError
         For a member that is neither an alternative nor a nest, one that stands in two nests, a nest with fewer
         than two members or the name of an alternative, and nests that hold each other.
+
+    Examples
+    --------
+    >>> def three(b, x, lv):
+    ...     return {"bus": b.asc_bus, "train": b.asc_train, "car": b.time * x.time}
+    >>> modes = df.assign(mode=np.where(df["q1"] == 1, "train", df["mode"]))
+    >>> iclv.Model(choice=iclv.NestedLogit(three, "mode", {"public": ["bus", "train"]})).bind(modes).names
+    ('asc_bus', 'asc_train', 'time', 'public.lambda')
     """
 
     utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]

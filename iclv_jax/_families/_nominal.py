@@ -37,6 +37,13 @@ class Nominal(Indicator):
 
     Every level but the base has an index of its own: with the levels car, bus and train the parameters are `q[bus] ~ 1`,
     `latent =~ q[bus]`, `q[bus] ~ covariate`, and the same for `q[train]`.
+
+    Examples
+    --------
+    >>> favourite = df.assign(favourite=np.where(df["q1"] == 3, "bike", np.where(df["age"] > 0, "bus", "car")))
+    >>> item = iclv.Nominal("favourite", of="green", levels=["car", "bus", "bike"])
+    >>> iclv.Model([iclv.Latent("green")], [item, *items]).bind(favourite).names[:4]
+    ('favourite[bus] ~ 1', 'favourite[bike] ~ 1', 'green =~ favourite[bus]', 'green =~ favourite[bike]')
     """
 
     column: Given[str]

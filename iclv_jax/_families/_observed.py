@@ -29,6 +29,12 @@ class Observed(_shared.Unlevelled):
         Values that mean "no answer", besides NaN.
 
     All other items of the model are continuous and its equations linear, since it is conditioned on in closed form.
+
+    Examples
+    --------
+    >>> path = iclv.Latent("cost", on=["age"], scale="loading", intercept=True)
+    >>> iclv.Model([path], [iclv.Observed("cost")]).bind(df).names
+    ('cost ~ 1', 'cost ~ age', 'cost ~~ cost')
     """
 
     column: Given[str]

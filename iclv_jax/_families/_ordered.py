@@ -57,6 +57,12 @@ class Ordered(Indicator):
     on
         Covariates that act on it directly, with the coefficients `column ~ covariate`: columns that are constant within a
         person, or `Standardized(...)`.
+
+    Examples
+    --------
+    >>> item = iclv.Ordered("q1", of="green", levels=[1, 2, 3], link="logit", missing=[9])
+    >>> iclv.Model([iclv.Latent("green")], [item, *items[1:]]).bind(df).names[:3]
+    ('green =~ q1', 'q1 | 1', 'q1 | 2')
     """
 
     column: Given[str]

@@ -44,6 +44,11 @@ class OrderedChoice(Kernel):
     ------
     ValueError
         For a function that returns a mapping, another link, fewer than two levels, and labels without an order.
+
+    Examples
+    --------
+    >>> iclv.Model(choice=iclv.OrderedChoice(lambda b, x, lv: b.age * x.age, chosen="q1")).bind(df).names
+    ('age', 'choice | 1', 'choice | 2')
     """
 
     index: Given[Callable[..., object] | Utility]

@@ -41,6 +41,12 @@ class PartialCredit(Indicator):
 
     The steps are `column | 1`, `column | 2`, ..., in units of the index: the location on the latent variable where two
     neighbouring levels are equally likely is a step over the loading.
+
+    Examples
+    --------
+    >>> credit = iclv.PartialCredit("q1", of="green", levels=[1, 2, 3])
+    >>> iclv.Model([iclv.Latent("green")], [credit, *items[1:]]).bind(df).names[:3]
+    ('green =~ q1', 'q1 | 1', 'q1 | 2')
     """
 
     column: Given[str]

@@ -20,6 +20,11 @@ class Probit(Kernel):
 
     The difference of the two errors has variance 1. Parameters are those of `Logit`; where the utility function returns
     one number, `chosen` holds zeros and ones.
+
+    Examples
+    --------
+    >>> iclv.Model(choice=iclv.Probit(plain, chosen="mode")).bind(df).names
+    ('asc_bus', 'age_bus', 'time', 'cost')
     """
 
     utility: Given[Callable[..., object] | Utility]

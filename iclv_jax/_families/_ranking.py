@@ -35,6 +35,13 @@ class Ranking(Kernel):
     ------
     ValueError
         For a row that ranks an alternative twice, one that is not available, or one behind a missing rank.
+
+    Examples
+    --------
+    >>> other = {"bus": "car", "car": "bus"}
+    >>> ranked = df.assign(first=df["mode"], second=df["mode"].map(other))
+    >>> iclv.Model(choice=iclv.Ranking(plain, ranks=["first", "second"])).bind(ranked).names
+    ('asc_bus', 'age_bus', 'time', 'cost')
     """
 
     utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]

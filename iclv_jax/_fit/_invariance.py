@@ -187,6 +187,13 @@ def invariance(
     ----------
     Vandenberg, R. J. and Lance, C. E. (2000). A review and synthesis of the measurement invariance literature.
     Organizational Research Methods 3, 4-70.
+
+    Examples
+    --------
+    >>> sexes = df.assign(sex=np.where(df["female"] == 1, "woman", "man"))
+    >>> climbed = iclv.invariance(iclv.Model([iclv.Latent("green")], items), sexes, group="sex")
+    >>> list(climbed.fits)
+    ['configural', 'loadings', 'thresholds']
     """
     refuse_several("invariance")
     if options.get("penalties") is not None:

@@ -80,6 +80,12 @@ def load(
     ValueError
         For a file that is no saved fit, that is damaged, or that has been changed; for another model or other data than
         those of the fit, saying what differs; and where the log-likelihood is not that of the file.
+
+    Examples
+    --------
+    >>> fit.save("fit.npz")
+    >>> iclv.load("fit.npz").params.equals(fit.params)
+    True
     """
     about, arrays = _read(Path(path))
     if model is None and data is None:

@@ -86,6 +86,13 @@ class Fit:
         What is cheap to know about the accuracy of the integral.
     penalties
         What was subtracted from the log-likelihood; None for maximum likelihood.
+
+    Examples
+    --------
+    >>> fit.converged, fit.nobs
+    (True, 300)
+    >>> {name: round(value, 1) for name, value in fit.params[["time", "cost"]].items()}
+    {'time': -1.5, 'cost': -0.9}
     """
 
     problem: Problem

@@ -132,10 +132,9 @@ def read_start(
 
     Examples
     --------
-    >>> import tempfile
-    >>> place = Path(tempfile.mkdtemp()) / "mnl_estimates.csv"
-    >>> _ = place.write_text('"","Estimate","s.e."\\n"asc_car",0.25,0.1\\n"b_time",-1.5,0.2\\n')
-    >>> start = read_start(place, rename={"b_time": "time"})
+    >>> with open("mnl_estimates.csv", "w") as file:  # as Apollo writes them
+    ...     _ = file.write('"","Estimate","s.e."\\n"asc_car",0.25,0.1\\n"b_time",-1.5,0.2\\n')
+    >>> start = iclv.read_start("mnl_estimates.csv", rename={"b_time": "time"})
     >>> dict(start)
     {'asc_car': 0.25, 'time': -1.5}
     """

@@ -58,6 +58,12 @@ class SequentialFit:
         Where the first step started.
     accuracy
         What is cheap to know about the accuracy of the integral in the second step.
+
+    Examples
+    --------
+    >>> steps = model.fit_sequential(df, integration=iclv.GaussHermite(7))
+    >>> list(steps.table())
+    ['block', 'role', 'status', 'estimate', 'uncorrected', 'murphy-topel', 'robust', 'ratio', 'se', 't', 'p']
     """
 
     problem: Problem

@@ -41,6 +41,10 @@ def write(fit: Any, path: Given[str | os.PathLike[str]]) -> None:
     The file is numpy's `.npz`, with arrays, and JSON for names, versions, facts of model and data, and tables;
     nothing in it is pickled. It holds the people's scores and posterior moments, but neither the data nor the utility
     function. ValueError for a folder that does not exist.
+
+    Examples
+    --------
+    >>> logit_fit.save("fit.npz")
     """
     place = Path(path)
     archive.check_place(place, repr(str(path)))

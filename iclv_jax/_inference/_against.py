@@ -26,6 +26,12 @@ def lr_test(fit: Maximum, restricted: Given[Maximum]) -> HypothesisTest:
         For fits on different people, choices, items or weights; for a model with as many free parameters or
         more; and where the restricted model has the larger log-likelihood by more than the error of the
         integrals.
+
+    Examples
+    --------
+    >>> short = iclv.Model(choice=iclv.Logit(plain, "mode"), fixed={"age_bus": 0.0}).fit(df)
+    >>> logit_fit.lr_test(short).df
+    1
     """
     check_same_outcomes(fit, restricted)
     for one in (fit, restricted):
@@ -70,6 +76,12 @@ def vuong(a: Given[Maximum], b: Given[Maximum], correction: Given[Correction] = 
     ------
     ValueError
         For fits on different people, choices, items or weights, and an unknown correction.
+
+    Examples
+    --------
+    >>> other = iclv.Model(choice=iclv.Logit(lambda b, x, lv: {"bus": b.asc, "car": b.time * x.time}, "mode")).fit(df)
+    >>> bool(iclv.vuong(logit_fit, other).pvalue < 0.05)
+    True
     """
     if correction not in get_args(Correction):
         raise ValueError(
@@ -125,6 +137,12 @@ def ben_akiva_swait(a: Given[Maximum], b: Given[Maximum]) -> HypothesisTest:
     ValueError
         For fits on different people or choices, other sets of alternatives, and models with items, whose joint
         log-likelihood has no equal shares to be compared with: take `vuong`.
+
+    Examples
+    --------
+    >>> other = iclv.Model(choice=iclv.Logit(lambda b, x, lv: {"bus": b.asc, "car": b.time * x.time}, "mode")).fit(df)
+    >>> bool(iclv.ben_akiva_swait(logit_fit, other).pvalue < 0.001)
+    True
     """
     for fit in (a, b):
         needs(fit, "ben_akiva_swait", "problem", "optimizer_report")

@@ -131,6 +131,11 @@ def bootstrap(
         For counts and seeds that are none, and a file of something else.
     RuntimeError
         When the workers of the same samples died twice.
+
+    Examples
+    --------
+    >>> logit_fit.bootstrap(20, seed=1).samples.shape
+    (20, 4)
     """
     check_count(samples, "samples")
     check_workers(workers)

@@ -80,6 +80,11 @@ def compare_covariances(fit: Maximum) -> CovarianceComparison:
     eigenvalues of the information, and White's (1982) test that Hessian and scores agree.
 
     Bootstrap and jackknife are shown when they have been computed.
+
+    Examples
+    --------
+    >>> str(logit_fit.compare_covariances()).splitlines()[0]
+    'Standard errors'
     """
     kinds = ["hessian", "bhhh", "robust"]
     kinds += ["cluster"] if fit.problem.panel.clusters is not None else []

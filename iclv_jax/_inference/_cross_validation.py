@@ -126,6 +126,11 @@ def cross_validate(
     ------
     ValueError
         For less than two folds, and more than there are people or clusters.
+
+    Examples
+    --------
+    >>> str(logit_fit.cross_validate(folds=2)).splitlines()[0]
+    'Cross-validation'
     """
     check_workers(workers)
     problem = fit.problem

@@ -141,6 +141,12 @@ def delta(
     ------
     ValueError
         For unknown names, a level outside (0, 1), and draws at which the function is not finite.
+
+    Examples
+    --------
+    >>> value_of_time = logit_fit.delta(lambda p: p.time / p.cost)
+    >>> list(value_of_time)
+    ['estimate', 'se', 'lower', 'upper']
     """
     check_seed(seed)
     if not 0.0 < level < 1.0:

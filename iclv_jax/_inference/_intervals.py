@@ -25,7 +25,13 @@ def pvalues(fit: Known) -> pd.Series:
 
 
 def conf_int(fit: Known, alpha: Given[float] = 0.05, kind: Given[str | None] = None) -> pd.DataFrame:
-    """Intervals `estimate +- z * standard error` with coverage 1 - alpha."""
+    """Intervals `estimate +- z * standard error` with coverage 1 - alpha.
+
+    Examples
+    --------
+    >>> list(logit_fit.conf_int(0.90))
+    ['lower', 'upper']
+    """
     check_share(alpha, "alpha=")
     reach = quantile(1.0 - alpha / 2.0) * standard_errors(fit, kind)
     return pd.DataFrame({"lower": fit.params - reach, "upper": fit.params + reach})

@@ -90,5 +90,10 @@ def cov_params(fit: Maximum, kind: Given[str | None] = None) -> pd.DataFrame:
         modules were known.
 
     NaN where there is no variance; `fit.covariance(kind).notes` says why, by name.
+
+    Examples
+    --------
+    >>> logit_fit.cov_params("robust").shape
+    (4, 4)
     """
     return covariance_frame(fit, kind)

@@ -67,6 +67,11 @@ def modification_indices(
     ------
     ValueError
         For parameters that are not fixed.
+
+    Examples
+    --------
+    >>> fit.modification_indices().index[0]
+    'green ~~ green'
     """
     if kind not in ("hessian", "bhhh", "robust"):
         raise ValueError(f"kind is 'hessian', 'bhhh' or 'robust', not {kind!r}.")

@@ -115,6 +115,12 @@ def multistart(
     ------
     ValueError
         For counts that are not whole numbers above 0, a spread that is not positive, `Scipy` and `Stochastic`.
+
+    Examples
+    --------
+    >>> starts = iclv.multistart(logit.bind(df), 3)
+    >>> bool(abs(starts.table["loglike"].iloc[0] - logit_fit.llf) < 1e-6)
+    True
     """
     _check(problem, starts, seed, spread, rounds, optimizer)
     check_workers(workers)

@@ -181,6 +181,11 @@ def profile(
     ------
     ValueError
         For a parameter that is not free or at its bound.
+
+    Examples
+    --------
+    >>> str(logit_fit.profile("time")).splitlines()[0]
+    'time = -1.183, 95% profile-likelihood interval -1.727 to -0.665'
     """
     refuse_penalised(fit, "profile")
     row = fit.problem.table.row(name)

@@ -179,6 +179,11 @@ def sensitivity(
     has set to zero, do not move. Derivatives are those at frozen nodes. Nodes that are placed at each person's
     posterior would move with the data, but where they stand changes an integral by its error only, and so the
     derivatives by the derivative of that error.
+
+    Examples
+    --------
+    >>> logit_fit.sensitivity("weights").dfbetas.shape
+    (300, 4)
     """
     asked = [name for name in (what, column, fixed) if name is not None]
     if len(asked) != 1 or what not in (None, "weights"):

@@ -53,6 +53,11 @@ def wald_test(
     ------
     ValueError
         For unknown names, and for restrictions that depend on each other or contradict each other.
+
+    Examples
+    --------
+    >>> logit_fit.wald_test("time = cost, age_bus = 0").df
+    2
     """
     covariance = fit.covariance(kind)
     asked = _restricted(fit, restrictions, values)
@@ -71,6 +76,11 @@ def t_test(
     Takes what `wald_test` takes: `fit.t_test("price = -1")`, `fit.t_test({"price": -1, "label": 0})`,
     `fit.t_test("time - 2 * cost")`. Columns: `estimate` (of the left-hand side, all parameters brought there),
     `se`, `value`, `t`, `p` (two-sided, normal), `lower`, `upper`.
+
+    Examples
+    --------
+    >>> list(logit_fit.t_test("time = -1"))
+    ['estimate', 'se', 'value', 't', 'p', 'lower', 'upper']
     """
     check_share(level)
     covariance = fit.covariance(kind)

@@ -19,6 +19,13 @@ class Conditioned(Rule):
     ----------
     rule
         For the latent variables that enter utilities, given the items.
+
+    Examples
+    --------
+    >>> normal = [iclv.Continuous(q, of="green") for q in ("q1", "q2", "q3")]
+    >>> problem = iclv.Model([iclv.Latent("green")], normal).bind(df, integration=iclv.Conditioned())
+    >>> bool(np.isfinite(problem.loglike(problem.start())))
+    True
     """
 
     rule: Rule = GaussHermite(15)  # noqa: RUF009 (frozen, so it may be shared)

@@ -36,6 +36,11 @@ class MonteCarlo(Rule):
         `"halton"`, `"sobol"` (scrambled), `"mlhs"` or `"random"`.
     seed
         Seed of the scrambling or of the draws.
+
+    Examples
+    --------
+    >>> model.bind(df, integration=iclv.MonteCarlo(200, "sobol", seed=1)).core.nodes.shocks.shape
+    (300, 200, 1)
     """
 
     draws: Given[int] = 500
@@ -122,6 +127,11 @@ class Adaptive(Rule):
     no weight exceeds 21 times the person's largest likelihood, whatever the tails are. With `proposal="mean"`
     there is one for every four. They are added, not exchanged: a Sobol sequence that lacks some of its points is no longer
     balanced, which on a survey with 38 items made the noise of standard errors four times as large.
+
+    Examples
+    --------
+    >>> model.bind(df, integration=iclv.Adaptive(64)).core.nodes.shocks.shape
+    (300, 36, 1)
     """
 
     draws: Given[int] = 20
@@ -214,6 +224,11 @@ class Laplace(Rule):
     For values of the log-likelihood at given parameters. Derivatives are those at the frozen node, so that the
     curvature of the posterior does not move with the parameters: a fit with it is refused. Its error does not
     shrink with more people; `Adaptive` and `GaussHermite` are the same with more nodes.
+
+    Examples
+    --------
+    >>> model.bind(df, integration=iclv.Laplace()).core.nodes.shocks.shape[1]
+    1
     """
 
     @property

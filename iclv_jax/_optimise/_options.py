@@ -92,6 +92,11 @@ class TrustRegion(Optimizer):
         steps suffice); `"bhhh"`: outer products of the scores; `"sr1"` and `"bfgs"`: updated from gradients.
     radius
         First radius in scaled parameters.
+
+    Examples
+    --------
+    >>> logit.fit(df, optimizer=iclv.TrustRegion(hessian="bhhh")).converged
+    True
     """
 
     hessian: Given[Curved] = "exact"
@@ -123,6 +128,11 @@ class LBFGSB(Optimizer):
         Pairs of steps and gradient changes that are kept.
     reset_every
         Drop the history after so many steps; None: never. The trace says when it was dropped, and why.
+
+    Examples
+    --------
+    >>> logit.fit(df, optimizer=iclv.LBFGSB(memory=5)).converged
+    True
     """
 
     memory: Given[int] = 10
@@ -148,7 +158,13 @@ class LBFGSB(Optimizer):
 
 @dataclass(frozen=True)
 class BHHH(Optimizer):
-    """The method of Berndt, Hall, Hall and Hausman (1974): outer products of scores and a line search."""
+    """The method of Berndt, Hall, Hall and Hausman (1974): outer products of scores and a line search.
+
+    Examples
+    --------
+    >>> logit.fit(df, optimizer=iclv.BHHH()).converged
+    True
+    """
 
     max_iterations: Given[int] = field(default=1000, kw_only=True)
 
@@ -167,6 +183,11 @@ class Scipy(Optimizer):
         Such as `"L-BFGS-B"`, `"TNC"`, `"SLSQP"`, `"trust-constr"`.
     options
         Passed on; its iteration limit is `max_iterations`.
+
+    Examples
+    --------
+    >>> logit.fit(df, optimizer=iclv.Scipy("L-BFGS-B")).converged
+    True
     """
 
     method_name: Given[str] = "L-BFGS-B"

@@ -80,6 +80,13 @@ class Stochastic(Optimizer):
         Seconds, of the training and again of the polish.
     scaling, trace_parameters
         As of all optimisers; the scores behind scales are those of up to 1,000 people.
+
+    Examples
+    --------
+    >>> import optax
+    >>> trained = logit.fit(df, optimizer=iclv.Stochastic(optax.adam(0.05), batch_people=100, epochs=3))
+    >>> "train" in trained.trace
+    True
     """
 
     transformation: Given[optax.GradientTransformation] = field(hash=False)

@@ -85,7 +85,7 @@ def from_long(
     ...         "time": [10, 25, 12, 30, 40],
     ...     }
     ... )
-    >>> wide = from_long(long, situation="trip", alternative="mode", chosen="taken", columns="time")
+    >>> wide = iclv.from_long(long, situation="trip", alternative="mode", chosen="taken", columns="time")
     >>> list(wide)
     ['trip', 'taken', 'time_car', 'time_bus', 'time_walk', 'av_car', 'av_bus', 'av_walk']
 

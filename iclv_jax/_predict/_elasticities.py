@@ -102,6 +102,11 @@ def elasticities(
     ------
     ValueError
         For a column that the model does not use, or a nominal one.
+
+    Examples
+    --------
+    >>> logit_fit.elasticities("time").aggregate.shape
+    (2, 2)
     """
     seen, place = _responding(fit, column, data, given, choice)
     params = jnp.asarray(fit.estimates)
@@ -130,6 +135,11 @@ def marginal_effects(
     column of zeros and ones also the change from 0 to 1.
 
     Parameters, errors and what is meant by a column as of `elasticities`.
+
+    Examples
+    --------
+    >>> logit_fit.marginal_effects("time").aggregate.shape
+    (2, 2)
     """
     seen, place = _responding(fit, column, data, given, choice)
     params = jnp.asarray(fit.estimates)

@@ -16,7 +16,13 @@ from iclv_jax._spec._names import nearest
 def latent_scores(fit: Estimated) -> pd.DataFrame:
     """Posterior means of every person's latent variables and random coefficients, given the
     person's items and choices, with posterior standard deviations (`name.sd`); `fit.reliability()` has their
-    reliability."""
+    reliability.
+
+    Examples
+    --------
+    >>> fit.latent_scores().shape
+    (300, 2)
+    """
     return scores_frame(
         latent_posterior(fit), quantities(fit.problem.spec), pd.Index(fit.problem.panel.people)
     )
@@ -40,6 +46,11 @@ def individual_parameters(fit: Estimated, names: Given[Sequence[str] | None] = N
     ------
     ValueError
         For a model without either, and names of neither.
+
+    Examples
+    --------
+    >>> list(fit.individual_parameters())
+    ['green', 'green.sd']
     """
     scores, order = latent_scores(fit), quantities(fit.problem.spec)
     random = list(fit.problem.spec.drivers)

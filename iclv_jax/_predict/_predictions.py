@@ -72,6 +72,11 @@ def predict(
     scrambled Sobol draws per person with seed 0. Otherwise it is over each person's posterior (Train 2009, ch.
     11), at the nodes of the fit's rule of integration where that follows posteriors, else at those of the default
     rule.
+
+    Examples
+    --------
+    >>> fit.predict(df.assign(cost=1.1 * df["cost"])).shape
+    (300, 2)
     """
     kernel, params = predicted_choice(fit.problem, "predict", choice), jnp.asarray(fit.estimates)
     seen, alternatives = situations_of(fit, kernel, data, people, given), kernel.outcomes
@@ -113,6 +118,11 @@ def predict_items(
     ------
     ValueError
         For a model without items, and for data that do not fit the model.
+
+    Examples
+    --------
+    >>> list(fit.predict_items(df, given="items"))[:3]
+    [('q1', 1), ('q1', 2), ('q1', 3)]
     """
     if not fit.problem.spec.indicators:
         raise ValueError("predict_items: the model has no items.")

@@ -104,6 +104,12 @@ def scenario(
     ValueError
         For frames of different rows; for a kernel without a log-sum; where the marginal utility of money is not
         positive, on average or for everyone alike.
+
+    Examples
+    --------
+    >>> changed = logit_fit.scenario(df, df.assign(cost=1.1 * df["cost"]), cost="cost")
+    >>> str(changed).splitlines()[0]
+    '             first  first.se    second  second.se  difference  difference.se'
     """
     kernel = predicted_choice(fit.problem, "scenario", choice)
     first, second = as_pandas(first, "scenario: first"), as_pandas(second, "scenario: second")

@@ -33,6 +33,11 @@ def shares(
     DataFrame
         Index alternative (after the value of `by`); `observed`, `predicted`, `difference`, and `situations`, their
         number in the group.
+
+    Examples
+    --------
+    >>> list(logit_fit.shares())
+    ['observed', 'predicted', 'difference', 'situations']
     """
     kernel = shared_choice(fit.problem, "shares", choice)
     predicted = predict(fit, given=given, choice=choice)
@@ -62,6 +67,11 @@ def hit_rate(
 
     It rewards certainty, not good probabilities: a model that reproduces every share can have a low one (Train
     2009, section 3.8). The average probability of the choice, in `choice_fit`, is the better summary.
+
+    Examples
+    --------
+    >>> 0.5 < logit_fit.hit_rate() < 1.0
+    True
     """
     return float(choice_fit(fit, given=given, choice=choice)["hit rate"])
 
@@ -76,6 +86,11 @@ def choice_fit(
     can be compared between models of the same choices on the same data alone, and between a hybrid model and a choice
     model only because the choice part is the marginal one (items integrated out): the hybrid model does not maximise it,
     so that a plain logit with the same variables reaches at least as high a value.
+
+    Examples
+    --------
+    >>> list(logit_fit.choice_fit().index)[:3]
+    ['hit rate', 'probability of choice', 'log-likelihood of choices']
     """
     kernel = shared_choice(fit.problem, "choice_fit", choice)
     predicted = predict(fit, given=given, choice=choice).to_numpy()

@@ -35,6 +35,11 @@ def effects(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
         standard error (`.se`; NaN where the effect is zero by construction). `cov` is the kind of covariance behind
         them. Items without a response in which a variance is measured (counts, say) are left out; `.attrs["notes"]`
         names them. With groups the table of each of them, `group` in front.
+
+    Examples
+    --------
+    >>> list(fit.effects())
+    ['direct', 'direct.se', 'indirect', 'indirect.se', 'total', 'total.se']
     """
     _needs_latents(fit.problem, "effects")
     return _in_groups(fit, cov, lambda at: _effects(fit, cov, at))
@@ -78,6 +83,11 @@ def standardized(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     given, each person once by weight; ordered items count by the response behind their levels. Covariances of disturbances,
     and of residuals of items, become their correlations. Names and conventions are lavaan's. Thresholds that items share
     are left out of `std.all`.
+
+    Examples
+    --------
+    >>> list(fit.standardized())
+    ['std.lv', 'std.lv.se', 'std.all', 'std.all.se']
     """
     _needs_latents(fit.problem, "standardized")
     return _in_groups(fit, cov, lambda at: _standardized(fit, cov, at))
@@ -114,6 +124,11 @@ def reliability(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     `latent_scores` can be trusted to tell people apart: the variance over people of the posterior means, by that and the
     mean posterior variance (as of EAP scores: Bock and Mislevy 1982). Items without a response in which a variance is
     measured (counts, say) do not count; `.attrs["notes"]` names them.
+
+    Examples
+    --------
+    >>> list(fit.reliability())
+    ['items', 'omega', 'omega.se', 'ave', 'ave.se', 'scores']
     """
     _needs_latents(fit.problem, "reliability")
     return _in_groups(fit, cov, lambda at: _reliability(fit, cov, at))

@@ -140,6 +140,12 @@ def willingness_to_pay(
     ------
     ValueError
         For unknown names, and where the marginal utility differs between alternatives and none was chosen.
+
+    Examples
+    --------
+    >>> found = logit_fit.willingness_to_pay("time", cost="cost")
+    >>> list(found.intervals)
+    ['lower', 'upper', 'words']
     """
     check_seed(seed)
     kernel = choice_of(fit.problem, "willingness_to_pay", choice)

@@ -63,6 +63,15 @@ class Problem(eqx.Module):
         Bytes that an evaluation may take.
     portion
         How many nodes are evaluated at a time: those of the coarse stage of a rule, where there was one.
+
+    Examples
+    --------
+    >>> problem = logit.bind(df)
+    >>> problem.names
+    ('asc_bus', 'age_bus', 'time', 'cost')
+    >>> params = problem.vector({"asc_bus": -2.0, "age_bus": 0.5, "time": -1.0, "cost": -0.8})
+    >>> problem.score(params).shape, problem.hessian(params).shape
+    ((4,), (4, 4))
     """
 
     core: Core

@@ -62,6 +62,12 @@ def compare(
     ------
     ValueError
         For an empty mapping, and what is no fit.
+
+    Examples
+    --------
+    >>> found = iclv.compare({"logit": logit_fit, "hybrid": fit})
+    >>> print(str(found).splitlines()[3])
+                             logit          hybrid
     """
     if not isinstance(fits, Mapping) or not fits:
         raise ValueError(f'compare takes fits by name, {{"A": fit, "B": other}}, not {fits!r}.')

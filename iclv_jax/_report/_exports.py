@@ -42,7 +42,12 @@ def to_latex(
     blocks: bool = False,
 ) -> str | None:
     """The summary in LaTeX, as `fit.summary(cov).to_latex(...)`: it breaks over pages where it has to (`longtable`), and
-    with `blocks` structural equations, measurement and choice have a table each."""
+    with `blocks` structural equations, measurement and choice have a table each.
+
+    Examples
+    --------
+    >>> logit_fit.to_latex("fit.tex")
+    """
     found = fit.summary() if cov is None else fit.summary(cov)
     if not isinstance(found, Report):
         found = of_frame(fit.table(cov), caption or "Estimates")
@@ -50,7 +55,12 @@ def to_latex(
 
 
 def to_csv(fit: Told, path: File | None = None, *, cov: Given[str | None] = None) -> str | None:
-    """`fit.table(cov)` as CSV, numbers to all digits: written to `path`, or returned as text when None."""
+    """`fit.table(cov)` as CSV, numbers to all digits: written to `path`, or returned as text when None.
+
+    Examples
+    --------
+    >>> logit_fit.to_csv("fit.csv")
+    """
     return fit.table(cov).to_csv(path)
 
 
@@ -70,7 +80,13 @@ def to_excel(fit: Told, path: File, *, cov: Given[str | None] = None) -> None:
 def to_dict(fit: Told, cov: Given[str | None] = None) -> dict[str, object]:
     """The fit as plain data, for JSON or YAML: log-likelihood, numbers of people and parameters, whether it converged, the
     kind of covariance, and `parameters`, by name, with block, role, status, estimate, standard error, t and p; None for what
-    is not defined."""
+    is not defined.
+
+    Examples
+    --------
+    >>> sorted(logit_fit.to_dict())[:3]
+    ['converged', 'covariance', 'free_parameters']
+    """
     rows: Mapping[str, Mapping[str, object]] = fit.table(cov).to_dict("index")  # pyright: ignore[reportAssignmentType]
     return {
         "llf": float(fit.llf),

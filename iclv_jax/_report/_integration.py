@@ -38,7 +38,13 @@ def finer(fit: Maximum) -> Finer | None:
 
 def integration_report(fit: Integrated) -> Report:
     """How accurate the integral is: rule, nodes, effective sample sizes, the error of log L from other seeds, more nodes and
-    other places of nodes, log L and estimates with four times the nodes, and a verdict."""
+    other places of nodes, log L and estimates with four times the nodes, and a verdict.
+
+    Examples
+    --------
+    >>> str(fit.integration_report()).splitlines()[0]
+    'Integration'
+    """
     problem, accuracy, llf, finer = fit.problem, fit.accuracy, fit.llf, fit._finer
     movement, noise = fit.optimizer_report.movement, fit.optimizer_report.noise
     dimension = problem.core.structure.dimension

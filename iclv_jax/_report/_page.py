@@ -50,6 +50,10 @@ def report(fit: Any, path: File | None = None, *, title: Given[str | None] = Non
     ------
     ValueError
         For a folder that does not exist.
+
+    Examples
+    --------
+    >>> logit_fit.report("fit.html")
     """
     summary = fit.summary()
     head = title or (summary.title if isinstance(summary, Report) else "Saved fit")

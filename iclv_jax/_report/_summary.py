@@ -70,6 +70,11 @@ def summary(
     ------
     ValueError
         For columns that do not exist, and kinds of covariance that these estimates do not have.
+
+    Examples
+    --------
+    >>> str(logit_fit.summary()).splitlines()[0]
+    'Logit model'
     """
     cov = cov or default_covariance(fit)
     covariance, shown = fit.covariance(cov), Columns(fit, cov, columns)

@@ -15,7 +15,13 @@ from iclv_jax._spec._groups import chosen_group
 
 def table(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     """Every parameter, free or not: block, estimate, standard error, t, p, and t against 1 where
-    a modeller would ask. Standard errors of defined ones follow by the delta method."""
+    a modeller would ask. Standard errors of defined ones follow by the delta method.
+
+    Examples
+    --------
+    >>> list(logit_fit.table())
+    ['block', 'role', 'status', 'estimate', 'se', 't', 'p', 't_one']
+    """
     errors = all_errors(fit.problem, fit.estimates, fit.covariance(cov).of_functions)
     frame = parameter_frame(fit.problem, fit.estimates).assign(se=errors)
     frame = with_tests(frame, errors)

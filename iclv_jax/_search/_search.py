@@ -108,6 +108,14 @@ def search(
     -----
     The value of the best of many trials flatters it: report that of people in no fold, or repeat the search with other
     seeds. Differences below their standard error (`se` in the table) choose by luck.
+
+    Examples
+    --------
+    >>> def build(settings):
+    ...     return {"model": logit, "penalties": {"age_bus": iclv.L2(settings["strength"])}}
+    >>> found = iclv.search(build, {"strength": [0.1, 10.0]}, df, method="grid", folds=2)
+    >>> len(found.trials)
+    2
     """
     refuse_several("search")
     check_seed(seed)

@@ -21,7 +21,13 @@ from iclv_jax._spec._standardized import Predictor
 @dataclass(frozen=True)
 class Declared:
     """Parameters of one item or kernel, in the order of the table, with their domains and the
-    arrays of the density that they fill."""
+    arrays of the density that they fill.
+
+    Examples
+    --------
+    >>> iclv.Count("trips", of="green").declare((), {"green": 0}).cells[0].key
+    'intercept'
+    """
 
     parameters: tuple[Parameter, ...]
     cells: tuple[Cells, ...]
@@ -33,6 +39,12 @@ class Expected(NamedTuple):
 
     `levels` are the probabilities of the levels, padded with zeros to the longest scale, and empty for a family without
     levels; `mean` and `variance` are then those of the answers, and of the codes where there are levels.
+
+    Examples
+    --------
+    >>> cells = {"intercept": jnp.zeros(1), "loadings": jnp.ones((1, 1))}
+    >>> iclv.Count("trips", of="green").expected(cells, jnp.zeros(1)).mean.tolist()
+    [1.0]
     """
 
     mean: Float[Array, " indicator"]
@@ -54,6 +66,11 @@ class Indicator(abc.ABC):
 
     Items whose `stack` is equal are evaluated together as arrays over indicators; their cells are
     stacked along a new first axis, padded at the end of their own first axis.
+
+    Examples
+    --------
+    >>> issubclass(iclv.Ordered, families.Indicator), iclv.Ordered("q1", of="green", levels=[1, 2]).discrete
+    (True, True)
     """
 
     column: str
@@ -180,6 +197,11 @@ class Kernel(abc.ABC):
 
     `name` tells several choices of a model apart; `rows` is a column of zeros and ones that says in which rows of the data
     the choice was asked; `table` names the frame that holds them, where a mapping of frames is given.
+
+    Examples
+    --------
+    >>> isinstance(iclv.Logit(plain, "mode"), families.Kernel)
+    True
     """
 
     utility: Any

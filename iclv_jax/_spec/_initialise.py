@@ -48,6 +48,12 @@ def initialise(
     ------
     ValueError
         For an unknown name, and a scale that is not positive.
+
+    Examples
+    --------
+    >>> net = iclv.initialise({"weight": jnp.zeros((1, 3)), "bias": jnp.ones(1)}, "glorot", seed=1)
+    >>> net["weight"].shape, float(net["bias"][0])
+    ((1, 3), 1.0)
     """
     check_seed(seed)
     if how not in get_args(Scheme):

@@ -38,6 +38,13 @@ class Latent:
     ------
     ValueError
         For a predictor that occurs twice, or for itself as predictor.
+
+    Examples
+    --------
+    >>> anger = iclv.Latent("anger", on=["age", "green"])  # a path from another latent variable
+    >>> both = [iclv.Latent("green", on=["female"]), anger]
+    >>> iclv.Model(both, [*items, iclv.Continuous("time", of="anger")]).bind(df).names[:3]
+    ('green ~ female', 'anger ~ age', 'anger ~ green')
     """
 
     name: Given[str]

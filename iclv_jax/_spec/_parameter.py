@@ -46,6 +46,12 @@ class Parameter:
     effect have both, a covariance both of its members, an entry of a module that and its array; a variance, an
     intercept, a threshold and a spread have an owner alone. Of a parameter that differs by group `group` is the group's
     name, and `plain` its own name without that.
+
+    Examples
+    --------
+    >>> level = families.Parameter("q1 ~ 1", "measurement", "intercept", 0.0, "level of q1", owner="q1")
+    >>> level.concerns("q1")
+    True
     """
 
     name: str
@@ -73,14 +79,26 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Positive:
-    """A parameter that is positive by nature, such as a variance."""
+    """A parameter that is positive by nature, such as a variance.
+
+    Examples
+    --------
+    >>> families.Declared((), (), (families.Positive("q1 ~~ q1"),)).domains[0].name
+    'q1 ~~ q1'
+    """
 
     name: str
 
 
 @dataclass(frozen=True)
 class Increasing:
-    """Parameters that increase from first to last, such as thresholds."""
+    """Parameters that increase from first to last, such as thresholds.
+
+    Examples
+    --------
+    >>> families.Increasing(("q1 | 1", "q1 | 2")).names
+    ('q1 | 1', 'q1 | 2')
+    """
 
     names: tuple[str, ...]
 
@@ -88,7 +106,13 @@ class Increasing:
 @dataclass(frozen=True)
 class PositiveDefinite:
     """A covariance matrix: `entries` is its lower triangle by rows; an entry is a name or None
-    where the covariance is zero. `spreads` says of every row whether its diagonal holds a standard deviation."""
+    where the covariance is zero. `spreads` says of every row whether its diagonal holds a standard deviation.
+
+    Examples
+    --------
+    >>> families.PositiveDefinite((("a ~~ a",), ("a ~~ b", "b ~~ b")), (False, False)).entries[1]
+    ('a ~~ b', 'b ~~ b')
+    """
 
     entries: tuple[tuple[str | None, ...], ...]
     spreads: tuple[bool, ...]
@@ -99,7 +123,13 @@ Domain: TypeAlias = Positive | Increasing | PositiveDefinite
 
 @dataclass(frozen=True)
 class Cells:
-    """One array of the density: `key` names it, `shape` and `entries` (flat, row-major) fill it."""
+    """One array of the density: `key` names it, `shape` and `entries` (flat, row-major) fill it.
+
+    Examples
+    --------
+    >>> families.Cells("intercept", (), (families.one("q1 ~ 1"),)).key
+    'intercept'
+    """
 
     key: str
     shape: tuple[int, ...]
@@ -107,4 +137,11 @@ class Cells:
 
 
 def one(name: str) -> Combination:
+    """The cell that is the parameter itself.
+
+    Examples
+    --------
+    >>> families.one("q1 ~ 1")
+    (('q1 ~ 1', 1.0),)
+    """
     return ((name, 1.0),)

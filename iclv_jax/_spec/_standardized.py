@@ -37,6 +37,12 @@ class Standardized:
     ------
     ValueError
         For an unknown `how`, and for levels or a baseline without `"one-hot"`.
+
+    Examples
+    --------
+    >>> latent = iclv.Latent("green", on=[iclv.Standardized("age"), iclv.Standardized("region", how="one-hot")])
+    >>> iclv.Model([latent], items).bind(df).names[:3]
+    ('green ~ age', 'green ~ region[1]', 'green ~ region[2]')
     """
 
     column: Given[str]

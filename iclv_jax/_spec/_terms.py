@@ -22,6 +22,11 @@ def boxcox(x: Given[Number], power: Given[Number]) -> Array:
         infinity for others. NaN below.
     power
         Usually a parameter: 1 is linear.
+
+    Examples
+    --------
+    >>> [round(float(iclv.boxcox(4.0, power)), 3) for power in (1.0, 0.5, 0.0)]
+    [3.0, 2.0, 1.386]
     """
     x, power = jnp.asarray(x, float), jnp.asarray(power, float)
     positive = jnp.where(x > 0.0, x, 1.0)
@@ -52,6 +57,11 @@ def piecewise(x: Given[Number], knots: Given[Sequence[float]], slopes: Given[Seq
     ------
     ValueError
         For another number of slopes, and knots that do not increase.
+
+    Examples
+    --------
+    >>> [float(iclv.piecewise(time, [10.0, 20.0], [-0.1, -0.2, -0.3])) for time in (5.0, 15.0, 30.0)]
+    [-0.5, -2.0, -6.0]
     """
     if len(slopes) != len(knots) + 1:
         raise ValueError(f"piecewise: {len(knots)} knots take {len(knots) + 1} slopes, not {len(slopes)}.")
@@ -81,6 +91,12 @@ def regret(
     ------
     ValueError
         For an alternative without one of the attributes.
+
+    Examples
+    --------
+    >>> attributes = {"car": {"time": 10.0, "cost": 3.0}, "bus": {"time": 25.0, "cost": 1.0}}
+    >>> {k: round(float(v), 2) for k, v in iclv.regret(attributes, {"time": -0.1, "cost": -0.5}).items()}
+    {'car': -1.51, 'bus': -2.01}
     """
     for name, own in attributes.items():
         if missing := [m for m in weights if m not in own]:

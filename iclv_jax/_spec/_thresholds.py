@@ -22,6 +22,15 @@ class Thresholds:
 
     Items with shared thresholds have free intercepts and scales by default; location and unit must
     then be given by fixing the intercept and the scale (or the loading) of one of them.
+
+    Examples
+    --------
+    >>> likert = iclv.Thresholds("likert")
+    >>> shared = [iclv.Ordered(q, of="green", levels=[1, 2, 3], thresholds=likert) for q in ("q1", "q2", "q3")]
+    >>> location = {"q1 ~ 1": 0.0, "q1 ~~ q1": 1.0}  # of the first item, for the others to be compared with
+    >>> names = iclv.Model([iclv.Latent("green")], shared, fixed=location).bind(df).names
+    >>> [name for name in names if "likert" in name]
+    ['likert | 1', 'likert | 2']
     """
 
     name: Given[str]

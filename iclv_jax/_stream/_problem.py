@@ -34,6 +34,12 @@ class StreamedProblem:
     Methods are those of `Problem`, with the numbers of all people in memory together up to rounding; but they read files,
     and so are no functions that JAX transforms. What has a number for every person comes chunk by chunk, of this process'
     people. Sums are over the people of all processes: all of them call the same methods, at the same parameters.
+
+    Examples
+    --------
+    >>> problem = logit.bind(iclv.People.stream([df.iloc[:150], df.iloc[150:]]))
+    >>> problem.names
+    ('asc_bus', 'age_bus', 'time', 'cost')
     """
 
     people: People

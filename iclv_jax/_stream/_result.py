@@ -54,6 +54,12 @@ class StreamedFit:
         How the optimisation ended.
     penalties
         What was subtracted from the log-likelihood; None for maximum likelihood.
+
+    Examples
+    --------
+    >>> streamed = logit.fit(iclv.People.stream([df.iloc[:150], df.iloc[150:]]))
+    >>> streamed.converged
+    True
     """
 
     problem: StreamedProblem

@@ -29,6 +29,13 @@ class People:
     """People in chunks that need never be in memory together, in place of the data of `model.fit` and `model.bind`.
 
     Made by `People.stream`.
+
+    Examples
+    --------
+    >>> halves = [df.iloc[:150], df.iloc[150:]]
+    >>> streamed = logit.fit(iclv.People.stream(halves))
+    >>> bool(abs(streamed.llf - logit_fit.llf) < 1e-6)
+    True
     """
 
     source: Any

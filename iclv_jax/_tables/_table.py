@@ -220,6 +220,11 @@ def to_latex(
     ------
     ValueError
         For what is no table.
+
+    Examples
+    --------
+    >>> "Attributes" in iclv.to_latex(df[["time", "cost"]].mean().to_frame("mean"), caption="Attributes")
+    True
     """
     if isinstance(table, (Report, Tabular)):
         return table.to_latex(path, caption=caption, label=label, long=long, blocks=blocks)

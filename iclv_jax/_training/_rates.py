@@ -98,6 +98,12 @@ def learning_rate_test(
     ------
     ValueError
         For a range that is none, for what makes no transformation, and as of `model.bind`.
+
+    Examples
+    --------
+    >>> found = iclv.learning_rate_test(logit, df, steps=20, batch_people=100)
+    >>> bool(1e-5 < found.suggestion < found.best <= 1.0)
+    True
     """
     refuse_several("learning_rate_test")
     check_seed(seed)

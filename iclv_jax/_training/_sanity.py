@@ -101,6 +101,11 @@ def sanity_checks(
     ------
     ValueError
         As of `model.bind`.
+
+    Examples
+    --------
+    >>> list(iclv.sanity_checks(logit, df, epochs=20).table)
+    ['found', 'expected', 'ok', 'advice']
     """
     refuse_several("sanity_checks")
     check_seed(seed)

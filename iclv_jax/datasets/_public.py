@@ -77,6 +77,11 @@ def swissmetro(
     ----------
     Bierlaire, M., Axhausen, K. and Abay, G. (2001). The acceptance of modal innovation: the case of
     Swissmetro. Proceedings of the 1st Swiss Transport Research Conference, Ascona.
+
+    Examples
+    --------
+    >>> iclv.datasets.swissmetro(download=True)["choice"].value_counts().to_dict()
+    {'swissmetro': 4090, 'car': 1770, 'train': 908}
     """
     data = _read("swissmetro", path, download)
     return data if raw else _ready_swissmetro(data)
@@ -136,6 +141,11 @@ def optima(
     ----------
     Atasoy, B., Glerum, A. and Bierlaire, M. (2013). Attitudes towards mode choice in Switzerland. disP - The
     Planning Review 49(2), 101-117.
+
+    Examples
+    --------
+    >>> iclv.datasets.optima(download=True).shape[0]
+    889
     """
     data = _read("optima", path, download)
     return data if raw else _ready_optima(data)

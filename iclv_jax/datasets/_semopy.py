@@ -62,6 +62,11 @@ def holzinger_swineford(
     ----------
     Holzinger, K. and Swineford, F. (1939). A study in factor analysis: the stability of a bifactor solution. University of
     Chicago Press.
+
+    Examples
+    --------
+    >>> iclv.datasets.holzinger_swineford(download=True)["school"].value_counts().to_dict()
+    {'Pasteur': 156, 'Grant-White': 145}
     """
     return _frame("holzinger_swineford", path, download)
 
@@ -94,6 +99,11 @@ def political_democracy(
     References
     ----------
     Bollen, K. A. (1989). Structural equations with latent variables. Wiley.
+
+    Examples
+    --------
+    >>> iclv.datasets.political_democracy(download=True).shape
+    (75, 11)
     """
     return _frame("political_democracy", path, download)
 

@@ -68,6 +68,12 @@ class Survey:
         A `Model` that fits `data`.
     truth
         The value of every free parameter of `model` from which `data` were drawn, by name.
+
+    Examples
+    --------
+    >>> survey = iclv.datasets.sugar_substitutes(people=100, situations=2, items=(2, 1, 1, 1, 1))
+    >>> survey.truth["price"]
+    -1.2
     """
 
     data: pd.DataFrame
@@ -125,6 +131,12 @@ def sugar_substitutes(
     ValueError
         For numbers that are not positive and whole, or `items` that are not five. In a small survey an
         answer may occur for nobody; binding the model to it is then an error that names the item.
+
+    Examples
+    --------
+    >>> survey = iclv.datasets.sugar_substitutes(people=100, situations=2, items=(2, 1, 1, 1, 1))
+    >>> survey.data.shape[0], len(survey.truth)
+    (200, 45)
     """
     check_seed(seed)
     counts = _check_items(items)

@@ -50,6 +50,10 @@ def check_indicator(
     ------
     AssertionError
         With what does not hold.
+
+    Examples
+    --------
+    >>> families.check_indicator(iclv.Count("trips", of="green"), answers=[0, 1, 4], support=np.arange(60))
     """
     copy: Any = replace(item)  # pyright: ignore[reportArgumentType]
     assert hash(item) == hash(copy) and item == copy, "A copy must be equal, with equal hash."
@@ -95,6 +99,10 @@ def check_kernel(kernel: Kernel, alternatives: int = 2, values: Mapping[str, flo
     ------
     AssertionError
         With what does not hold.
+
+    Examples
+    --------
+    >>> families.check_kernel(iclv.Logit(plain, "mode"))
     """
     assert kernel.discrete, "check_kernel is for choices of one alternative; this kernel explains numbers."
     assert hash(kernel) == hash(replace(kernel)), "A copy must have an equal hash."  # pyright: ignore[reportArgumentType]

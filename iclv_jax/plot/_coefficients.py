@@ -57,6 +57,11 @@ def coefficients(
     ------
     ValueError
         For what is no fit, names and blocks that no fit has, and a level outside (0, 1).
+
+    Examples
+    --------
+    >>> axes = iclv.plot.coefficients({"logit": logit_fit, "hybrid": fit}, names=["time", "cost"])
+    >>> axes.figure.savefig("coefficients.png")
     """
     check_level(level)
     tables = {label: fit.table(cov) for label, fit in _by_name(fits).items()}

@@ -29,6 +29,11 @@ def gradients(fit: Given[Fit], ax: Given[Axes | None] = None) -> Axes:
     ------
     ValueError
         For what is neither.
+
+    Examples
+    --------
+    >>> problem = logit.bind(df)
+    >>> axes = iclv.plot.gradients(iclv.diagnose(problem, problem.start()))
     """
     found = fit if isinstance(fit, Diagnosis) else check_fit(fit, "gradients", "diagnose").diagnose()
     blocks = found.blocks

@@ -48,6 +48,10 @@ def item_response(
     ValueError
         For a name that is no item with a latent variable, a latent variable that it does not measure, and a group that is
         none.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.item_response(fit, "q1")
     """
     fit = check_fit(fit, "item_response", "problem")
     latent = measured_by(fit, item, latent, "plot.item_response")
@@ -126,6 +130,10 @@ def item_information(
     -----
     `sum_c P_c'^2 / P_c` over the levels (Samejima 1969), in the units of the latent variable; durations as if all were seen
     to their end.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.item_information(fit, "green")
     """
     spec = check_fit(fit, "item_information", "problem").problem.spec
     latent = _latent(latent, spec.order)

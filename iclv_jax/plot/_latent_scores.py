@@ -48,6 +48,10 @@ def latent_scores(
     ------
     ValueError
         For unknown names and columns, a Series that lacks people, and more than eight groups of labels.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.latent_scores(fit, by="female")
     """
     scores = check_fit(fit, "latent_scores", "latent_scores", "problem").latent_scores()
     chosen = _chosen(names, [c for c in scores.columns if f"{c}.sd" in scores.columns])

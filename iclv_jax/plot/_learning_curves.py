@@ -26,6 +26,12 @@ def learning_curves(fit: Given[Any], ax: Given[Any] = None) -> Any:
     ------
     ValueError
         For what is no fit, and for a fit that was not trained.
+
+    Examples
+    --------
+    >>> import optax
+    >>> trained = logit.fit(df, optimizer=iclv.Stochastic(optax.adam(0.05), batch_people=100, epochs=3))
+    >>> axes = iclv.plot.learning_curves(trained)
     """
     table = check_fit(fit, "learning_curves", "trace").trace
     if "epoch" not in table:

@@ -19,6 +19,10 @@ def learning_rates(found: Given[LearningRates], ax: Given[Axes | None] = None) -
     ------
     ValueError
         For anything else.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.learning_rates(iclv.learning_rate_test(logit, df, steps=20, batch_people=100))
     """
     if not isinstance(found, LearningRates):
         raise ValueError(

@@ -58,6 +58,10 @@ def path_diagram(
     ------
     ValueError
         For a model without latent variables, and for a group that it does not have.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.path_diagram(fit)
     """
     spec, levels = check_fit(fit, "path_diagram", "problem", "table").problem.spec, fit.problem.panel.levels
     if not spec.order:

@@ -32,6 +32,13 @@ def search(found: Given[Any], by: Given[str | None] = None, ax: Given[Any] = Non
     ------
     ValueError
         For what is no search, and for a setting that it does not have.
+
+    Examples
+    --------
+    >>> def build(settings):
+    ...     return {"model": logit, "penalties": {"age_bus": iclv.L2(settings["strength"])}}
+    >>> found = iclv.search(build, {"strength": [0.1, 10.0]}, df, method="grid", folds=2)
+    >>> axes = iclv.plot.search(found)
     """
     if not isinstance(found, Search):
         raise ValueError(

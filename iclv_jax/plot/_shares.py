@@ -27,6 +27,10 @@ def shares(fit: Given[Any], by: Given[str | None] = None, ax: Given[Any] = None)
     ------
     ValueError
         For a model without a choice, an unknown column, and more than 24 groups.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.shares(fit, by="female")
     """
     table = check_fit(fit, "shares", "shares").shares(by)
     groups = {"": table} if by is None else {word(g): table.loc[g] for g in table.index.levels[0]}

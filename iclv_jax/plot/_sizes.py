@@ -26,6 +26,11 @@ def effective_sizes(fit: Given[Any], ax: Given[Any] = None) -> Any:
     ------
     ValueError
         For a rule of integration whose weights differ by design (quadrature), which has no such sizes.
+
+    Examples
+    --------
+    >>> drawn = model.fit(df, integration=iclv.Adaptive(32))
+    >>> axes = iclv.plot.effective_sizes(drawn)
     """
     accuracy = check_fit(fit, "effective_sizes", "accuracy").accuracy
     if accuracy is None or accuracy.sizes is None:

@@ -37,6 +37,10 @@ def standard_errors(
     ------
     ValueError
         For unknown kinds.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.standard_errors(logit_fit)
     """
     check_fit(fit, "standard_errors", "hessian", "standard_errors")
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)

@@ -32,6 +32,10 @@ def trace(fit: Given[Any], ax: Given[Any] = None) -> Any:
     ------
     ValueError
         For what is no fit, and for a fit without a trace.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.trace(fit)
     """
     table = check_fit(fit, "trace", "trace").trace
     if table.empty:

@@ -43,6 +43,10 @@ def willingness_to_pay(
     ------
     ValueError
         As `fit.willingness_to_pay`.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.willingness_to_pay(logit_fit, "time", cost="cost", unit="EUR per hour")
     """
     found = check_fit(fit, "willingness_to_pay", "willingness_to_pay").willingness_to_pay(
         name, cost, **options

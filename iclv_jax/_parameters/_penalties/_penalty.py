@@ -51,6 +51,11 @@ class L2(_Strength):
     ----------
     strength
         From 0, which is no penalty.
+
+    Examples
+    --------
+    >>> logit.fit(df, penalties={"age_bus": iclv.L2(100.0)}).penalty > 0.0
+    True
     """
 
     @property
@@ -69,6 +74,11 @@ class L1(_Strength):
     ----------
     strength
         From 0, which is no penalty.
+
+    Examples
+    --------
+    >>> iclv.L1(2.0)
+    L1(strength=2.0)
     """
 
     @property
@@ -84,6 +94,12 @@ class Gaussian(Penalty):
     ----------
     mean, sd
         Of the prior, in natural units of the parameter.
+
+    Examples
+    --------
+    >>> prior = {"time": iclv.Gaussian(-1.0, 0.1)}
+    >>> bool(abs(logit.fit(df, penalties=prior).params["time"] + 1.0) < abs(logit_fit.params["time"] + 1.0))
+    True
     """
 
     mean: Given[float]

@@ -35,6 +35,14 @@ class TextError(ValueError):
     ----------
     line, column
         Where, counted from 1; 0 for what concerns no single place.
+
+    Examples
+    --------
+    >>> try:
+    ...     iclv.Model.from_text("green =~ q1 + ")
+    ... except iclv.TextError as error:
+    ...     print(error)
+    Line 1, column 7: A term is missing behind '+'.
     """
 
     def __init__(self, message: str, line: int = 0, column: int = 0) -> None:
