@@ -31,10 +31,11 @@ WITHOUT = 63
 """Methods of a model, a problem or a fit that have no example yet. This number may only become smaller."""
 LONG = {
     "Fit.bootstrap", "Fit.cross_validate", "Fit.latent_scores", "Fit.modification_indices", "Fit.predict_items",
-    "Fit.profile", "Fit.report", "Fit.sensitivity", "Fit.effects", "Fit.standardized", "Fit.reliability", "Fit.predict",
-    "Fit.lr_test", "ben_akiva_swait", "vuong", "datasets.Survey", "families.check_indicator", "plot.item_information",
-    "plot.item_response", "SequentialFit", "Stochastic", "StreamedFit", "invariance", "learning_rate_test", "multistart", "plot.effective_sizes",
-    "plot.learning_curves", "plot.learning_rates", "plot.search", "sanity_checks", "search",
+    "Fit.profile", "Fit.report", "Fit.sensitivity", "Fit.effects", "Fit.standardized", "Fit.reliability",
+    "Fit.predict", "Fit.lr_test", "ben_akiva_swait", "vuong", "datasets.Survey", "families.check_indicator",
+    "plot.item_information", "plot.item_response", "SequentialFit", "Stochastic", "StreamedFit", "invariance",
+    "learning_rate_test", "multistart", "plot.effective_sizes", "plot.learning_curves", "plot.learning_rates",
+    "plot.search", "sanity_checks", "search",
 }  # fmt: skip
 """Examples that compile for more than a few seconds."""
 
