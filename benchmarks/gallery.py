@@ -82,7 +82,7 @@ def line_of(page):
     low, high = page["free parameters"].min(), page["free parameters"].max()
     largest = page.loc[page["difference"].abs().idxmax(), "difference"]
     cells = [
-        f"[{model}]({first['page']})",
+        f"[{model}](../../notebooks/gallery/{first['page']}.md)",
         first["published by"],
         f"{low}" if low == high else f"{low} to {high}",
         "" if several else f"{first['published']:.4f}",
