@@ -2,8 +2,9 @@
 
 Four models, each with one latent variable that three continuous items measure: a nested logit, rankings, two latent classes
 whose membership the latent variable moves, and revealed and stated preferences with a scale of their own. Samples are
-written to `results/kinds_of_choice_samples.csv` as they come, and those that stand there are not drawn again: a run may be
-cut off, or told to end after some seconds, and goes on where it was. Writes `results/kinds_of_choice.md`.
+written to `results/kinds_of_choice_samples.csv`, which is not kept, as they come, and those that stand there are not drawn
+again: a run may be cut off, or told to end after some seconds, and goes on where it was. Writes `results/kinds_of_choice.md`
+and `.csv`.
 
     python benchmarks/kinds_of_choice.py [--case nested] [--samples 50] [--seconds 550]
 """
@@ -192,6 +193,8 @@ def write(machine):
     ]
     for case, part in known.groupby("case", sort=False):
         lines += lines_of(str(case), part)
+    parts = {case: summary(part[part["converged"]]) for case, part in known.groupby("case", sort=False)}
+    pd.concat(parts, names=["case"]).to_csv(RESULTS / "kinds_of_choice.csv", float_format="%.6g")
     (RESULTS / "kinds_of_choice.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
