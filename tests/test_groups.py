@@ -144,7 +144,7 @@ def at(problem):
     return problem.recentre(params), params
 
 
-@pytest.mark.parametrize("equal", [(), ("loadings", "thresholds")])
+@pytest.mark.parametrize("equal", [pytest.param((), marks=pytest.mark.slow), ("loadings", "thresholds")])
 def test_the_likelihood_of_ordered_items_and_a_choice(people, equal):
     """The log-likelihoods of the groups by themselves; scores and Hessians are their derivatives."""
     free = ["green =~ q2", "q3 | 1"] if equal else []

@@ -316,7 +316,7 @@ def lognormals(count, people=120, situations=5):
     return model, model.simulate(truth, frame, seed=2, person="id"), truth
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_default_fit_is_as_accurate_as_it_says(count):
     model, data, _ = lognormals(count)
     fit = model.fit(data, person="id", progress=False)
@@ -440,6 +440,7 @@ def test_people_without_items_take_part(ordered, exact):
     assert (exact.scores.loc[silent, "att"] != 0.0).all()
 
 
+@pytest.mark.slow
 def test_loading_near_zero_perfect_prediction_and_top_answers(ordered):
     model, data = ordered
     weak = truth(model, data) | {"one =~ p0": 1e-9, "one =~ p1": 0.0, "one =~ p2": 0.0}

@@ -102,9 +102,12 @@ def test_steep_mixture_against_a_fine_trapezoid(data):
     assert abs(loglike(iclv.GaussHermite(15, adaptive=False)) - exact) > 10.0
 
 
+LONG = ("swissmetro_mixed_cross_section", "optima_hybrid_normal")
+
+
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.slow) if n == "swissmetro_mixed_cross_section" else n for n in CASES],
+    [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in CASES],
 )
 def test_maximum_from_the_default_start(name, data):
     make, source, arguments, _, rule = CASES[name]

@@ -69,7 +69,7 @@ def curved(b, x, lv):
     ("on", "rule", "slope"),
     [
         (("x",), None, lambda x: 0.6 * x),
-        (("x",), iclv.GaussHermite(8), lambda x: 0.6 * x),
+        pytest.param(("x",), iclv.GaussHermite(8), lambda x: 0.6 * x, marks=pytest.mark.slow),
         (curved, None, lambda x: np.sin(0.6 * x)),
     ],
     ids=["conditioned", "integrated", "function"],
@@ -125,6 +125,7 @@ def test_a_matrix_with_zeros_stays_positive_definite():
     np.testing.assert_allclose(volume, np.linalg.slogdet(slopes)[1], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_fit_with_what_follows(data, tmp_path):
     fit = model().fit(data, progress=False)
     assert fit.converged

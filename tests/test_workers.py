@@ -208,6 +208,7 @@ def test_profiles_do_not_depend_on_who_walks(pool):
     assert (alone.lower, alone.upper) == pytest.approx((shared.lower, shared.upper), rel=1e-10)
 
 
+@pytest.mark.slow
 def test_starts_end_where_they_do_alone(pool):
     problem = fresh("logit").problem
     alone, shared = iclv.multistart(problem, 6), iclv.multistart(problem, 6, workers=pool)
@@ -222,6 +223,7 @@ def build(settings):
     return {"model": small.logit(fixed={"time": settings["time"]})}
 
 
+@pytest.mark.slow
 def test_trials_do_not_depend_on_who_fits_their_folds(pool, tmp_path):
     space, keywords = {"time": [0.0, 0.4, 5.0]}, {"method": "grid", "folds": 3, "progress": False}
     alone = iclv.search(build, space, small.data(), **keywords)
