@@ -53,7 +53,7 @@ class Frame:
         known = set(self.extra.index)
         return [p for p in self.people if p not in known]
 
-    def rows_of(self, name: str, what: str) -> pd.Series:
+    def rows_of(self, name: Given[str], what: str) -> pd.Series:
         """A column with one value per row."""
         values, by_person = self._find(name, what)
         if by_person:
@@ -61,7 +61,7 @@ class Frame:
             values.index = self.data.index
         return values
 
-    def people_of(self, name: str, what: str, everyone: bool = False) -> pd.Series:
+    def people_of(self, name: Given[str], what: str, everyone: bool = False) -> pd.Series:
         """A column with one value per person, indexed by identifier; it must be constant within each.
 
         With `everyone` a person without a row in the frame that holds it is an error.
@@ -83,7 +83,7 @@ class Frame:
             )
         return values.reindex(identifiers(self.people))
 
-    def _find(self, name: str, what: str) -> tuple[pd.Series, bool]:
+    def _find(self, name: Given[str], what: str) -> tuple[pd.Series, bool]:
         """A column, and whether it stands in the person-level frame."""
         frames = [self.data] if self.extra is None else [self.data, self.extra]
         for frame in frames:

@@ -359,7 +359,7 @@ def _given_weights(weights: Any, frame: Frame) -> pd.Series:
     return weights
 
 
-def _read_clusters(cluster: str | None, frame: Frame) -> np.ndarray | None:
+def _read_clusters(cluster: Given[str | None], frame: Frame) -> np.ndarray | None:
     if cluster is None:
         return None
     check_name(cluster, "cluster=")
