@@ -133,6 +133,11 @@ def test_what_is_missing_is_no_situation(data):
     some = data.assign(trust=data["q1"], y=data["y"].where(data.index != 4))
     panel = iclv.Model(choice=iclv.LogLikelihood(_observed(logit), "y")).bind(some, person="id").panel
     assert panel.situations == len(data) - 1 and "1 of 120 rows" in panel.notes[0]
+    with pytest.raises(
+        ValueError, match=r"Row 4: 'c' is missing \(NaN\) although the function of the choice uses it"
+    ):
+        lost = data.assign(trust=data["q1"], c=data["c"].where(data.index != 4))
+        iclv.Model(choice=iclv.LogLikelihood(_observed(logit), "y")).bind(lost, person="id")
 
 
 def test_in_latent_classes(data):

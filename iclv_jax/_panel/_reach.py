@@ -14,6 +14,7 @@ import numpy as np
 from iclv_jax._base._types import Array
 from iclv_jax._panel._numbers import counted
 from iclv_jax._spec import Utility
+from iclv_jax._spec._utility import INDEX
 
 
 def settled(
@@ -73,6 +74,13 @@ def _check_reach(
         if _is_nan(utility, probe[None])[0, j]:
             guilty.append(utility.columns[i])
     more = int(reached.any(axis=1).sum()) - 1
+    if utility.alternatives == INDEX:
+        raise ValueError(
+            f"Row {labels[at]!r}: {', '.join(map(repr, guilty))} is missing (NaN) although the function of the choice uses "
+            "it"
+            + (f" (and so in {counted(more, 'more row')})" if more else "")
+            + ". Fill it in, drop the row, or say by rows= where the choice was asked."
+        )
     raise ValueError(
         f"Row {labels[at]!r}: {', '.join(map(repr, guilty))} is missing (NaN) although the alternative "
         f"{utility.alternatives[j]!r}, whose utility uses it, is available"
