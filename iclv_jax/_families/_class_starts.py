@@ -66,6 +66,21 @@ def reached(utility: Any, kernel: Any) -> list[set[int]]:
     return found
 
 
+def own_coefficients(kernel: Any) -> list[tuple[str, ...]]:
+    """By class the named coefficients that enter its utilities and those of no other class, in the order of first use."""
+    reached, names = _reached(kernel.utility, kernel), kernel.utility.coefficients
+    return [
+        tuple(names[i] for i in sorted(mine) if sum(i in others for others in reached) == 1)
+        for mine in reached
+    ]
+
+
+def members(kernel: Any) -> tuple[str, ...]:
+    """The named coefficients of membership."""
+    reaches = kernel.utility.program.reaches()[: len(kernel.classes)]
+    return tuple(n for i, n in enumerate(kernel.utility.parameters) if any(i in out for out in reaches))
+
+
 def _cells(kernel: Any) -> dict[str, Array]:
     """The kernels' own arrays at their declared starts."""
     declared = kernel.declare()

@@ -34,6 +34,7 @@ from iclv_jax._optimise import (
     joint_stage,
     maximise,
     plain_start,
+    probed,
     sequential_start,
     stopped,
     unit_start,
@@ -158,6 +159,9 @@ def _estimated(
     if ended is not None:
         return first, stopped(joint_stage(problem), np.asarray(first), ended, None, penalties), tuple(rows)
     outcome, more = maximise(joint_stage(problem), np.asarray(first), optimizer, bar, file, penalties, target)
+    if starts == 1:
+        outcome, looked = probed(joint_stage(problem), outcome, optimizer, bar, target)
+        more += looked
     outcome = outcome if plain is None else against_plain(plain, outcome)
     return first, *from_many(problem, outcome, (*rows, *more), starts, optimizer, bar)
 

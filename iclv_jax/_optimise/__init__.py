@@ -9,6 +9,7 @@ from iclv_jax._optimise._objective import Likelihood, Objective
 from iclv_jax._optimise._options import BHHH, LBFGSB, Optimizer, Scipy, TrustRegion
 from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._plain import against_plain, plain_start
+from iclv_jax._optimise._probe import probed
 from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._optimise._stages import (
     Stage,
@@ -50,6 +51,7 @@ __all__ = [
     "minimise_scipy",
     "plain_start",
     "positive_spreads",
+    "probed",
     "refine",
     "run",
     "sequential_start",

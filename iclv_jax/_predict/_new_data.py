@@ -15,6 +15,7 @@ from iclv_jax._panel._frame import Frame, identifiers
 from iclv_jax._panel._read import Table
 from iclv_jax._parameters import LATENT
 from iclv_jax._predict._probabilities import at_rows
+from iclv_jax._predict._settled import settled
 from iclv_jax._predict._view import Information, View, moving, on, posterior_view, prior_view
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel
@@ -25,10 +26,12 @@ OUTCOMES = {"nothing": (), "items": ("items",), "answers": ("items", "choices")}
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """A view for computing, and the panel of its situations for labels and weights."""
+    """A view for computing, and the panel of its situations for labels and weights. `error` is the largest error of a
+    probability that the integral leaves, where that is known."""
 
     view: View
     panel: Panel
+    error: float | None = None
 
     @property
     def index(self) -> pd.Index:
@@ -194,8 +197,13 @@ def situations_of(
     people: Given[AnyFrame | None] = None,
     given: Given[Information] = "nothing",
 ) -> Sight:
-    """The situations of a choice at the estimates."""
-    return sight(fit.problem, jnp.asarray(fit.estimates), data, people, given, choice.name)
+    """The situations of a choice at the estimates, with nodes that are enough for single rows."""
+    params = jnp.asarray(fit.estimates)
+    seen = sight(fit.problem, params, data, people, given, choice.name)
+    if given != "nothing":
+        return seen
+    view, error = settled(seen.view, params, fit.problem.memory)
+    return replace(seen, view=view, error=error)
 
 
 def directions(fit: Estimated, seen: Sight) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Given, Params
 from iclv_jax._density import Choice, steady_columns
-from iclv_jax._integration import GaussHermite, MonteCarlo, Nodes, default_rule
+from iclv_jax._integration import GaussHermite, MonteCarlo, Nodes, Rule, default_rule
 from iclv_jax._likelihood import Core
 from iclv_jax._likelihood import people as people_of
 from iclv_jax._panel import Data, Panel, Person
@@ -115,7 +115,7 @@ def prior_view(problem: Problem, choice: str | None, draws: int | None = None) -
     Gauss-Hermite in one and two dimensions, `PRIOR_DRAWS` Sobol draws beyond; with `draws` that many Sobol draws
     in any case.
     """
-    core, shape = problem.core, problem.core.structure
+    shape = problem.core.structure
     dimension = 0 if choice is None else len(shape.choice(choice).seen)
     if not shape.system.linear:
         dimension = shape.dimension
@@ -123,12 +123,18 @@ def prior_view(problem: Problem, choice: str | None, draws: int | None = None) -
         rule = GaussHermite(PRIOR_NODES[dimension], adaptive=False)
     else:
         rule = MonteCarlo(draws or PRIOR_DRAWS, "sobol")
-    size = core.people.size
+    bare = View(problem.core, problem.core.person, True, choice)
+    return at_prior_nodes(bare, rule, dimension, problem.memory)
+
+
+def at_prior_nodes(view: View, rule: Rule, dimension: int, memory: float) -> View:
+    """The same situations and people at the nodes of a rule for the prior."""
+    core, size = view.core, view.core.people.size
     standard = rule.standard(size, dimension)
     points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
-    batch = min(size, batch_size(core, points.shape[1], problem.memory))
+    batch = min(size, batch_size(core, points.shape[1], memory))
     people = core.people.padded().with_nodes(spread_nodes(points, logs, size)).in_batches_of(batch)
-    return View(core.of(people), core.person, True, choice)
+    return View(core.of(people), view.person, True, view.choice)
 
 
 def posterior_view(

@@ -23,6 +23,7 @@ from iclv_jax._base._promotion import usual_promotion
 from iclv_jax._base._types import AnyArray, Array, Given
 from iclv_jax._spec._alike import Alike, find_alike
 from iclv_jax._spec._computes import values_at_points
+from iclv_jax._spec._degree import AFFINE, CONSTANT, degrees
 from iclv_jax._spec._module import Module
 
 Result = TypeVar("Result")
@@ -172,6 +173,12 @@ class Traced:
         for equation in program.eqns:
             known |= dict.fromkeys(equation.outvars, of(equation.invars))
         return tuple(of([v]) for v in program.outvars)
+
+    def affine_in(self, count: int) -> bool:
+        """Whether every output is affine in the first `count` arguments, the others held."""
+        program = self._program.jaxpr
+        given = [AFFINE] * count + [CONSTANT] * (len(program.invars) - count)
+        return max(degrees(program, given), default=CONSTANT) <= AFFINE
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Traced) and self._key == other._key

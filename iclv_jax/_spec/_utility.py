@@ -43,6 +43,11 @@ class Utility:
         places = range(first, first + len(self.columns))
         return np.array([[at in found for at in places] for found in self.program.reaches()], bool)
 
+    @cached_property
+    def linear(self) -> bool:
+        """Whether utilities are linear in the parameters, at given columns and latent variables; modules are held."""
+        return self.program.affine_in(len(self.parameters))
+
     def reached(self, module: str) -> tuple[Hashable, ...]:
         """The alternatives whose utilities a module enters."""
         scalars = len(self.parameters) + len(self.columns) + len(self.latents)

@@ -1,0 +1,137 @@
+"""Where another maximum may be: points that the shape of a model suggests, some steps away from its estimates.
+
+Exchanging what belongs to two classes, or to two latent variables of one item, leaves much of a fit as it is and turns
+some of it around. So do allocations at the other end of their range, and covariances of the other sign.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import jax.numpy as jnp
+import numpy as np
+
+from iclv_jax._families._class_starts import members, own_coefficients
+from iclv_jax._optimise._objective import Likelihood
+from iclv_jax._problem import Problem
+from iclv_jax._spec import Kernel, Normal
+
+APART = (0.4, 1.6)
+"""Factors by which a coefficient of one class, and that of another, differ from their mean."""
+DEPARTURES = 2
+DEPARTED = 0.3
+"""Standard deviation of random departures, in units of one over the root mean squared score: many standard errors."""
+FAR = 0.85
+"""Place within its bounds, from the other end, at which an allocation is tried."""
+SEED = 20_241
+
+
+def has_several(problem: Problem) -> bool:
+    """Whether the log-likelihood of such a model is known to have several maxima, or long ridges: classes, alternatives in
+    several nests, coefficients that are not normal, utilities that are not linear in the parameters, items of several
+    latent variables. That of a logit has one (McFadden 1974), those of a factor model with simple structure and of normal
+    coefficients hardly ever have others than mirror images."""
+    spec = problem.spec
+    return (
+        any(choice.classes or not choice.utility.linear for choice in spec.choices)
+        or any(p.role == "allocation" for p in problem.table.parameters)
+        or any(not isinstance(kind, Normal) for _, kind in spec.random)
+        or any(len(item.of) > 1 for item in spec.indicators)
+    )
+
+
+def elsewhere(objective: Likelihood, params: np.ndarray, scale: np.ndarray) -> list[np.ndarray]:
+    """Points (parameters in natural units) to climb from, the most promising first."""
+    problem = objective.problem
+    at = {name: i for i, name in enumerate(problem.names)}
+    found: list[np.ndarray] = []
+    for choice in problem.spec.choices:
+        if choice.classes:
+            found += _classes(choice, params, at)
+    found += [*_allocations(problem, params), *_covariances(problem, params), *_crossed(problem, params, at)]
+    if any(choice.classes for choice in problem.spec.choices):
+        found += _departures(objective, params, scale)
+    return [point for point in found if _inside(objective, point)]
+
+
+def _classes(choice: Kernel, params: np.ndarray, at: dict[str, int]) -> Iterator[np.ndarray]:
+    """Coefficients exchanged between two classes one by one; then equal classes that differ in one alone."""
+    own = [[at[n] for n in names if n in at] for names in own_coefficients(choice)]
+    pairs = [(a, b) for a, b in pairwise(own) if len(a) == len(b) > 1]
+    for first, second in pairs:
+        # Exchanging all of them would give the classes each other's names.
+        for i, j in list(zip(first, second, strict=True))[: max(1, len(first) // 2 + 1)]:
+            point = params.copy()
+            point[[i, j]] = params[[j, i]]
+            yield point
+    for first, second in pairs:
+        equal = params.copy()
+        equal[[at[n] for n in members(choice) if n in at]] = 0.0
+        means = 0.5 * (params[first] + params[second])
+        equal[first], equal[second] = means, means
+        for i, j, mean in zip(first, second, means, strict=True):
+            point = equal.copy()
+            point[i], point[j] = APART[0] * mean, APART[1] * mean
+            yield point
+
+
+def _allocations(problem: Problem, params: np.ndarray) -> Iterator[np.ndarray]:
+    """Each allocation near the other end of its range; then logsum coefficients exchanged between nests."""
+    rows, (lower, upper) = problem.table.parameters, problem.bounds
+    shares = [i for i, p in enumerate(rows) if p.role == "allocation"]
+    nests = [i for i, p in enumerate(rows) if p.role == "logsum"]
+    for i in shares:
+        point, low = params.copy(), params[i] < 0.5 * (lower[i] + upper[i])
+        point[i] = lower[i] + (FAR if low else 1.0 - FAR) * (upper[i] - lower[i])
+        yield point
+        if len(nests) > 1:
+            other = point.copy()
+            other[nests] = np.roll(params[nests], 1)
+            yield other
+    if shares and len(nests) > 1:
+        point = params.copy()
+        point[nests] = np.roll(params[nests], 1)
+        yield point
+
+
+def _covariances(problem: Problem, params: np.ndarray) -> Iterator[np.ndarray]:
+    """Covariances of random coefficients with the other sign; with several, one at a time."""
+    random = {name for name, _ in problem.spec.random}
+    for i, p in enumerate(problem.table.parameters):
+        if p.role == "covariance" and random & {p.owner, p.argument} and params[i] != 0.0:
+            point = params.copy()
+            point[i] = -params[i]
+            yield point
+
+
+def _crossed(problem: Problem, params: np.ndarray, at: dict[str, int]) -> Iterator[np.ndarray]:
+    """Loadings of items of several latent variables: with the other sign, and exchanged."""
+    cross: list[list[int]] = []
+    rows = [(i, p) for i, p in enumerate(problem.table.parameters) if p.role == "loading"]
+    for item in problem.spec.indicators:
+        mine = [i for i, p in rows if p.argument == item.column]
+        if len(item.of) > 1 and mine:
+            cross.append(mine)
+    if not cross:
+        return
+    turned, exchanged = params.copy(), params.copy()
+    for mine in cross:
+        turned[mine[-1]] = -params[mine[-1]]
+        exchanged[mine] = params[mine[::-1]]
+    yield turned
+    yield exchanged
+
+
+def _departures(objective: Likelihood, params: np.ndarray, scale: np.ndarray) -> Iterator[np.ndarray]:
+    z = np.asarray(objective.z(jnp.asarray(params)))
+    steps = np.random.default_rng(SEED).standard_normal((DEPARTURES, len(z)))
+    lower, upper = objective.bounds()
+    for step in steps:
+        moved = np.where(objective.free, z + DEPARTED * scale * step, z)
+        yield np.asarray(objective.params(jnp.asarray(np.clip(moved, lower, upper))))
+
+
+def _inside(objective: Likelihood, point: np.ndarray) -> bool:
+    """Within bounds and domains."""
+    lower, upper = objective.problem.bounds
+    kept = bool(((point >= lower) & (point <= upper)).all())
+    return kept and bool(np.isfinite(np.asarray(objective.z(jnp.asarray(point)))).all())
