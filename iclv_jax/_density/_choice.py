@@ -15,6 +15,9 @@ from iclv_jax._panel import Person
 from iclv_jax._spec import Kernel, Mixing, Utility
 from iclv_jax._spec._random import MEAN
 
+AMONG = "classes"
+"""Marks of classes among the arrays of a choice; no kernel has arrays of this name without a class before it."""
+
 
 @dataclass(frozen=True)
 class Random:
@@ -77,7 +80,14 @@ class Choice(Block):
             return super().log_density(cells, person, world)
         occurs = person.data[self.at].occurs
         logs = self.log_classes(cells, person, world, person)
+        if AMONG in cells:
+            logs = logs + cells[AMONG]
         return jnp.where(occurs.any(), jax.nn.logsumexp(logs), 0.0)
+
+    def of_class(self, cells: CellTree, marks: Float[Array, " class"]) -> CellTree:
+        """The arrays of the choice for the part of the density of the classes of people with a mark of 0; others have minus
+        infinity."""
+        return {**cells, AMONG: marks}
 
     @property
     def mixed(self) -> bool:

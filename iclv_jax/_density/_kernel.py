@@ -54,6 +54,11 @@ class Structure:
         return tuple(b for b in self.blocks if isinstance(b, Choice))
 
     @cached_property
+    def mixed(self) -> Choice | None:
+        """The first choice that people make by their latent class; None where there is none."""
+        return next((choice for choice in self.choices if choice.mixed), None)
+
+    @cached_property
     def terms(self) -> tuple[Block, ...]:
         """The blocks that are terms of the integrand."""
         return tuple(b for b in self.blocks if b.at not in self.system.absorbed)

@@ -1,6 +1,6 @@
 """Rules of integration, posterior-centred nodes, sequences."""
 
-from iclv_jax._integration._centre import Centre, Nodes, find_centre, place
+from iclv_jax._integration._centre import Centre, Nodes, find_centre, place, place_mixture
 from iclv_jax._integration._conditioned import Conditioned
 from iclv_jax._integration._default import choose_rule, default_rule
 from iclv_jax._integration._moments import by_moments, pilot_points
@@ -25,4 +25,5 @@ __all__ = [
     "find_centre",
     "pilot_points",
     "place",
+    "place_mixture",
 ]

@@ -6,10 +6,13 @@ negative Hessian there, and log weights `a + log phi(u) - log phi(v) + log |C|` 
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import logsumexp
 
 from iclv_jax._base._linear import cholesky, solve_lower, solve_upper
 from iclv_jax._base._types import Array, Bool, Float, Int, Scalar, Shocks
@@ -153,3 +156,30 @@ def place(
     log_prior = -0.5 * jnp.sum(shocks**2, axis=-1)
     log_mixture = jnp.logaddexp(jnp.log1p(-share) + log_proposal, jnp.log(share) + log_prior)
     return Nodes(shocks, log_weights + log_prior - log_mixture)
+
+
+def place_mixture(
+    points: Float[Array, "node dimension"],
+    log_weights: Float[Array, " node"],
+    centres: Centre,
+    from_prior: int,
+) -> Nodes:
+    """Draws of equal weights, in equal parts at each of several centres of one person (arrays with a first axis more), the
+    last `from_prior` from the prior; all are weighted by the mixture that they come from (Owen and Zhou 2000)."""
+    count, parts = points.shape[0], centres.mode.shape[0]
+    ends = np.linspace(0, count - from_prior, parts + 1).round().astype(int)
+    placed = [
+        centres.mode[k][None, :] + points[a:b] @ centres.factor[k].T
+        for k, (a, b) in enumerate(pairwise(ends.tolist()))
+    ]
+    shocks = jnp.concatenate([*placed, points[count - from_prior :]])
+
+    def log_proposal(mode: Array, factor: Array) -> Array:
+        volume = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(factor))))
+        return -0.5 * jnp.sum(solve_upper(factor, (shocks - mode[None, :]).T) ** 2, axis=0) - volume
+
+    log_prior = -0.5 * jnp.sum(shocks**2, axis=-1)
+    each = jnp.concatenate([jax.vmap(log_proposal)(centres.mode, centres.factor), log_prior[None, :]])
+    shares = np.append(np.diff(ends), from_prior) / count
+    log_shares = np.log(np.where(shares > 0.0, shares, 1.0)) + np.where(shares > 0.0, 0.0, -np.inf)
+    return Nodes(shocks, log_weights + log_prior - logsumexp(each + log_shares[:, None], axis=0))

@@ -46,6 +46,10 @@ class Conditioned(Rule):
     def by_moments(self) -> bool:
         return self.rule.by_moments
 
+    @property
+    def by_classes(self) -> bool:
+        return self.rule.by_classes
+
     def size(self, dimension: int) -> int:
         return self.rule.size(dimension)
 

@@ -18,7 +18,7 @@ PRIOR_SHARE_BY_MOMENTS = 0.25
 FEWEST_FOR_PRIOR = 10
 SPHERICAL = "spherical"
 Placing: TypeAlias = Sequence | Literal["spherical"]
-Proposal: TypeAlias = Literal["mode", "mean"]
+Proposal: TypeAlias = Literal["mode", "mean", "classes"]
 
 
 @dataclass(frozen=True)
@@ -119,14 +119,15 @@ class Adaptive(Rule):
         `"mode"`: the normal density at the posterior's mode with the curvature there, right for posteriors that are
         nearly normal, as those of many items are. `"mean"`: the one with the posterior's mean and covariance, from two
         passes of a hundred nodes, for skewed posteriors, as those of lognormal coefficients with few choices per person
-        are; not with `"spherical"`.
+        are; not with `"spherical"`. `"classes"`: the same in equal parts for each latent class of people, whose posteriors
+        may be far apart; that of a person without classes is `"mean"`.
 
     Where a person's posterior is not log-concave at its mode, the normal approximation is widened. A spherical design
     has no draws in far tails and gives those that it has little weight; a random sequence does meet them, so that to every
     twenty of its draws one from the prior is added, and all are weighted by the mixture (Owen and Zhou 2000):
-    no weight exceeds 21 times the person's largest likelihood, whatever the tails are. With `proposal="mean"`
-    there is one for every four. They are added, not exchanged: a Sobol sequence that lacks some of its points is no longer
-    balanced, which on a survey with 38 items made the noise of standard errors four times as large.
+    no weight exceeds 21 times the person's largest likelihood, whatever the tails are. With `proposal="mean"` and
+    `"classes"` there is one for every four. They are added, not exchanged: a Sobol sequence that lacks some of its points is
+    no longer balanced, which on a survey with 38 items made the noise of standard errors four times as large.
 
     Examples
     --------
@@ -147,10 +148,11 @@ class Adaptive(Rule):
         check_seed(self.seed, "seed")
         check_target(self.target_error)
         if self.proposal not in get_args(Proposal):
-            raise ValueError(f"proposal is 'mode' or 'mean', not {self.proposal!r}.")
+            raise ValueError(f"proposal is 'mode', 'mean' or 'classes', not {self.proposal!r}.")
         if self.by_moments and self.sequence == SPHERICAL:
             raise ValueError(
-                "Spherical designs are for posteriors that are nearly normal. With proposal='mean' take sequence='sobol'."
+                f"Spherical designs are for posteriors that are nearly normal. With proposal={self.proposal!r} take "
+                "sequence='sobol'."
             )
         if self.final_draws is not None:
             check_count(self.final_draws, "final_draws")
@@ -165,7 +167,11 @@ class Adaptive(Rule):
 
     @property
     def by_moments(self) -> bool:
-        return self.proposal == "mean"
+        return self.proposal != "mode"
+
+    @property
+    def by_classes(self) -> bool:
+        return self.proposal == "classes"
 
     def standard(self, people: int, dimension: int) -> Points:
         if self.sequence == SPHERICAL:
@@ -193,7 +199,8 @@ class Adaptive(Rule):
             laid = design(self.draws, dimension)
             count = laid.radii * laid.rotations * len(sphere(dimension, laid.degree)[0])
             return f"{count} nodes per person on {laid.radii * laid.rotations} spheres at the approximate posterior"
-        how = " and a quarter as many from the prior" if self.by_moments else ""
+        how = ", in parts for each latent class," if self.by_classes else ""
+        how += " and a quarter as many from the prior" if self.by_moments else ""
         return f"{self.draws} {self.sequence} draws per person from the approximate posterior{how}"
 
     def stages(self) -> tuple[Rule, ...]:

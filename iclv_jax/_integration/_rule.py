@@ -49,6 +49,11 @@ class Rule(abc.ABC):
         """Whether nodes are placed by posterior means and covariances in place of modes and curvatures."""
         return False
 
+    @property
+    def by_classes(self) -> bool:
+        """Whether they are placed so in equal parts for each latent class of people."""
+        return False
+
     @abc.abstractmethod
     def standard(self, people: int, dimension: int) -> Points:
         """Points and weights for a standard normal of this dimension."""

@@ -3,12 +3,13 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Params, Theta
 from iclv_jax._density import log_density
-from iclv_jax._integration import Centre, Nodes, by_moments, find_centre, place
+from iclv_jax._integration import Centre, Nodes, by_moments, find_centre, place, place_mixture
 from iclv_jax._likelihood import Core
 from iclv_jax._panel import Person
 
@@ -38,10 +39,31 @@ def moved_by_moments(core: Core, params: Params, centre: Centre, pilot: Array) -
     return core.people.each(one, centre, shared=(theta, pilot))
 
 
+@compiled
+def centres_by_class(core: Core, params: Params, pilot: Array) -> Centre:
+    """Means and covariances of every person's posterior in each latent class of people, arrays (person, class, ...)."""
+    theta, shape, mixed = core.theta(params), core.structure, core.structure.mixed
+    assert mixed is not None
+    marks = np.where(np.eye(len(mixed.kernel.classes), dtype=bool), 0.0, -np.inf)
+
+    def one(person: Person, _: Nodes, theta: Theta, pilot: Array) -> Centre:
+        cells = shape.cells(theta, person)
+
+        def of(mark: Array) -> Centre:
+            inside = {**cells, mixed.name: mixed.of_class(cells[mixed.name], mark)}
+            density = partial(log_density, shape, inside, person)
+            return by_moments(density, find_centre(density, shape.dimension), pilot)
+
+        return jax.vmap(of)(jnp.asarray(marks))
+
+    return core.people.each(one, shared=(theta, pilot))
+
+
 @partial(compiled, static_argnames="from_prior")
 def centred_nodes(points: Array, log_weights: Array, centre: Centre, from_prior: int) -> Nodes:
     shared = points.shape[0] == 1
-    return jax.vmap(partial(place, from_prior=from_prior), in_axes=(None if shared else 0, None, 0))(
+    at = place if centre.mode.ndim == 2 else place_mixture
+    return jax.vmap(partial(at, from_prior=from_prior), in_axes=(None if shared else 0, None, 0))(
         points[0] if shared else points, log_weights, centre
     )
 

@@ -21,7 +21,13 @@ from iclv_jax._parameters import ParameterTable, full
 from iclv_jax._problem import _portions as portions
 from iclv_jax._problem._logdensity import LogDensity, logdensity
 from iclv_jax._problem._memory import batch_size
-from iclv_jax._problem._nodes import centred_nodes, centres, moved_by_moments, spread_nodes
+from iclv_jax._problem._nodes import (
+    centred_nodes,
+    centres,
+    centres_by_class,
+    moved_by_moments,
+    spread_nodes,
+)
 from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._start import default_start
 from iclv_jax._spec import expand
@@ -298,11 +304,14 @@ class Problem(eqx.Module):
         return self.with_people(self.core.people.with_nodes(nodes))
 
     def centres_of_nodes(self, params: Params) -> Centre:
-        """Where the rule places nodes: posterior modes and curvatures, or means and covariances."""
-        centre = self.centres(params)
+        """Where the rule places nodes: posterior modes and curvatures, or means and covariances, those of each latent class
+        of people with an axis more."""
         if not self.rule.by_moments:
-            return centre
+            return self.centres(params)
         pilot = jax.device_put(pilot_points(self.core.structure.dimension))
+        if self.rule.by_classes and self.core.structure.mixed is not None:
+            return centres_by_class(self._bare, params, pilot)
+        centre = self.centres(params)
         return moved_by_moments(self._bare, params, centre, pilot)
 
     def with_people(self, people: People) -> "Problem":

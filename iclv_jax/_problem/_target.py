@@ -40,20 +40,30 @@ def suited(problem: Problem, rule: Rule, params: Params, target: float) -> Rule:
 
 def better(problem: Problem, rule: Rule, params: Params, error: float, target: float) -> Rule:
     """The rule to take after one whose error is above the target: a grid of more nodes in one dimension, beyond that draws
-    by moments, as many as the target asks for."""
+    by moments, as many as the target asks for; where people have latent classes, in parts for each where that is better."""
     line = problem.core.structure.dimension == 1 and rule.reseeded(0) is None
     if rule.by_moments or (line and problem.core.people.node_count < MOST_ON_A_LINE):
         return enough(problem, rule, error, target)
-    pilot = by_moments_like(rule, PILOT_DRAWS)
-    drawn = error_of_draws(problem.integrate(pilot).recentre(params), params)
-    return enough(problem, pilot, drawn, target)
+    pilots = [by_moments_like(rule, PILOT_DRAWS)]
+    if problem.core.structure.mixed is not None:
+        pilots.append(by_classes_like(rule, PILOT_DRAWS))
+    drawn = [error_of_draws(problem.integrate(pilot).recentre(params), params) for pilot in pilots]
+    best = int(np.argmin(drawn))
+    return enough(problem, pilots[best], drawn[best], target)
+
+
+def by_classes_like(rule: Rule, draws: int) -> Rule:
+    """Draws in parts for each latent class, conditioned where `rule` is."""
+    drawn = Adaptive(draws, "sobol", final_draws=draws, proposal="classes")
+    return Conditioned(drawn) if rule.conditions else drawn
 
 
 def before(rule: Rule) -> Rule | None:
     """The rule of a stage before that of many draws by moments; None where there are few."""
     inner = rule.rule if isinstance(rule, Conditioned) else rule
     many = isinstance(inner, Adaptive) and rule.by_moments and inner.draws > 2 * PILOT_DRAWS
-    return by_moments_like(rule, PILOT_DRAWS) if many else None
+    alike = by_classes_like if rule.by_classes else by_moments_like
+    return alike(rule, PILOT_DRAWS) if many else None
 
 
 def enough(problem: Problem, rule: Rule, error: float, target: float) -> Rule:
