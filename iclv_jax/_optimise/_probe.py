@@ -6,6 +6,7 @@ from where it does not, and from where the shape of the model suggests, a rough 
 whether it leads back.
 """
 
+import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
@@ -43,7 +44,8 @@ GAIN = 0.1
 BETTER = 0.01
 """Points by which another maximum is higher, if that is more than twice the error of the integral."""
 LABEL = "probe"
-ROUGH = TrustRegion(tolerance=0.1, max_iterations=30, recentrings=0)
+ROUGH = TrustRegion("bhhh", tolerance=0.02, max_iterations=40, recentrings=0)
+"""Outer products of scores are cheap and never indefinite; exact second derivatives cost several times as much."""
 
 
 def probed(
@@ -56,7 +58,7 @@ def probed(
     for _ in range(ROUNDS):
         if not _worth(outcome):
             break
-        probe = _Probe(stage, outcome, watch)
+        probe = _Probe(stage, outcome, watch, optimizer.time_limit)
         best = probe.climbed()
         rows += probe.rows
         other, more = None, []
@@ -125,6 +127,8 @@ class _Probe:
     stage: Stage
     outcome: Outcome
     watch: Watch
+    time_limit: float
+    began: float = field(default_factory=time.perf_counter)
     rows: list[Row] = field(default_factory=list)
     tried: int = 0
     agreed: int = 0
@@ -139,7 +143,9 @@ class _Probe:
         best, highest = None, level + GAIN
         objective = Likelihood(self.coarse.recentre(jnp.asarray(params)), self.stage.free)
         points = elsewhere(objective, params, np.asarray(self.outcome.scale.values))
-        for point in (*points[:MOST], *self._ridges(objective, params)[:MOST]):
+        for point in (*points[:MOST], *self._ridges(objective, params)):
+            if time.perf_counter() - self.began > self.time_limit:
+                break
             end = self._climb(point)
             if end is None:
                 break
@@ -155,12 +161,6 @@ class _Probe:
         rule = problem.rule.stages()[0]
         return problem if rule == problem.rule else problem.integrate(rule)
 
-    @property
-    def rough(self) -> TrustRegion:
-        """With the derivatives that the fit has compiled for these nodes."""
-        staged = len(self.stage.problem.rule.stages()) > 1
-        return replace(ROUGH, hessian="bhhh") if staged else ROUGH
-
     def _home(self) -> tuple[np.ndarray, float] | None:
         """The maximum at coarse nodes, and its value."""
         problem = self.outcome.objective.problem
@@ -170,9 +170,9 @@ class _Probe:
 
     def _climb(self, point: np.ndarray) -> tuple[np.ndarray, float] | None:
         """Where a rough climb ends; None where it was interrupted."""
-        told = partial(self.watch, LABEL)
+        told, options = partial(self.watch, LABEL), replace(ROUGH, time_limit=self.time_limit)
         free, scale = self.stage.free, self.outcome.scale
-        end = run(self.rough, self.coarse, free, jnp.asarray(point), told, None, verify=False, scale=scale)
+        end = run(options, self.coarse, free, jnp.asarray(point), told, None, verify=False, scale=scale)
         self.rows += [{"stage": LABEL, **row} for row in end.trace]
         self.interrupted = end.report.verdict is Verdict.INTERRUPTED
         if self.interrupted:
