@@ -1,7 +1,7 @@
 """Where another maximum may be: points that the shape of a model suggests, some steps away from its estimates.
 
-Exchanging what belongs to two classes, or to two latent variables of one item, leaves much of a fit as it is and turns
-some of it around. So do allocations at the other end of their range, and covariances of the other sign.
+Classes that differ in another coefficient than those found, allocations at the other end of their range, covariances and
+cross-loadings of the other sign.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,11 @@ from iclv_jax._spec import Kernel, Normal
 
 APART = (0.4, 1.6)
 """Factors by which a coefficient of one class, and that of another, differ from their mean."""
-DEPARTURES = 2
-DEPARTED = 0.3
-"""Standard deviation of random departures, in units of one over the root mean squared score: many standard errors."""
+CONTRASTS = 5
+"""Coefficients at most that are tried so: on 100 people of three kinds, to whom two classes are fitted, six of ten such
+starts climb to the higher of two maxima, two of eight random departures do, and none that exchanges coefficients."""
+DEPARTED = (0.4, 0.8, 0.8)
+"""Standard deviations of random departures, in units of one over the root mean squared score: many standard errors."""
 FAR = 0.85
 """Place within its bounds, from the other end, at which an allocation is tried."""
 SEED = 20_241
@@ -53,17 +55,13 @@ def elsewhere(objective: Likelihood, params: np.ndarray, scale: np.ndarray) -> l
     return [point for point in found if _inside(objective, point)]
 
 
-def _classes(choice: Kernel, params: np.ndarray, at: dict[str, int]) -> Iterator[np.ndarray]:
-    """Coefficients exchanged between two classes one by one; then equal classes that differ in one alone."""
+def _classes(choice: Kernel, params: np.ndarray, at: dict[str, int]) -> list[np.ndarray]:
+    """Two classes, of equal size, that differ in one coefficient alone and share the means of the others."""
     own = [[at[n] for n in names if n in at] for names in own_coefficients(choice)]
-    pairs = [(a, b) for a, b in pairwise(own) if len(a) == len(b) > 1]
-    for first, second in pairs:
-        # Exchanging all of them would give the classes each other's names.
-        for i, j in list(zip(first, second, strict=True))[: max(1, len(first) // 2 + 1)]:
-            point = params.copy()
-            point[[i, j]] = params[[j, i]]
-            yield point
-    for first, second in pairs:
+    found = []
+    for first, second in pairwise(own):
+        if len(first) != len(second):
+            continue
         equal = params.copy()
         equal[[at[n] for n in members(choice) if n in at]] = 0.0
         means = 0.5 * (params[first] + params[second])
@@ -71,7 +69,9 @@ def _classes(choice: Kernel, params: np.ndarray, at: dict[str, int]) -> Iterator
         for i, j, mean in zip(first, second, means, strict=True):
             point = equal.copy()
             point[i], point[j] = APART[0] * mean, APART[1] * mean
-            yield point
+            found.append(point)
+    some = np.unique(np.linspace(0, len(found) - 1, min(len(found), CONTRASTS)).astype(int))
+    return [found[i] for i in some]
 
 
 def _allocations(problem: Problem, params: np.ndarray) -> Iterator[np.ndarray]:
@@ -123,10 +123,10 @@ def _crossed(problem: Problem, params: np.ndarray, at: dict[str, int]) -> Iterat
 
 def _departures(objective: Likelihood, params: np.ndarray, scale: np.ndarray) -> Iterator[np.ndarray]:
     z = np.asarray(objective.z(jnp.asarray(params)))
-    steps = np.random.default_rng(SEED).standard_normal((DEPARTURES, len(z)))
+    steps = np.random.default_rng(SEED).standard_normal((len(DEPARTED), len(z)))
     lower, upper = objective.bounds()
-    for step in steps:
-        moved = np.where(objective.free, z + DEPARTED * scale * step, z)
+    for size, step in zip(DEPARTED, steps, strict=True):
+        moved = np.where(objective.free, z + size * scale * step, z)
         yield np.asarray(objective.params(jnp.asarray(np.clip(moved, lower, upper))))
 
 
