@@ -56,9 +56,8 @@ def test_binary_probit(data):
     assert fitted(iclv.Probit(index, "car"), binary).llf == pytest.approx(-906.945938, abs=1e-4)
 
 
-def test_cross_nested(data):
-    """Another maximum lies at -4999.68, and the likelihood rises where a nest becomes a maximum over its members."""
-
+@pytest.fixture(scope="module")
+def cross_nested():
     def own(b, x, lv):
         train = b.headway_train * x.TRAIN_HE + b.ga_train * x.GA
         metro = b.headway_sm * x.SM_HE + b.ga_sm * x.GA
@@ -69,9 +68,22 @@ def test_cross_nested(data):
         }
 
     nests = {"existing": ["train", "car"], "public": ["train", "swissmetro"]}
-    fit = fitted(iclv.CrossNestedLogit(own, "choice", nests, AVAILABLE), data)
+    return iclv.CrossNestedLogit(own, "choice", nests, AVAILABLE)
+
+
+def test_cross_nested(data, cross_nested):
+    """There are other ends, and the likelihood rises where a nest becomes a maximum over its members."""
+    fit = fitted(cross_nested, data)
     assert fit.llf == pytest.approx(-4997.865305, abs=1e-4)
     assert fit.params["train.existing"] == pytest.approx(0.6447650464703344, rel=1e-3)
+
+
+def test_cross_nested_from_another_end(data, cross_nested):
+    """The search alone ends at -5000.438, where one nest has all of the train."""
+    start = {"existing.lambda": 0.9, "public.lambda": 0.5, "train.existing": 0.2}
+    fit = fitted(cross_nested, data, start=start)
+    assert fit.llf == pytest.approx(-4997.865305, abs=1e-4)
+    assert "went on from points around it" in fit.optimizer_report.remarks[0]
 
 
 @pytest.mark.slow

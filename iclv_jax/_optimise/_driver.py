@@ -13,6 +13,7 @@ from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Tria
 from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._outcome import Outcome
+from iclv_jax._optimise._rough import is_rough
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import Scale, find_scale, uneven
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature
@@ -221,6 +222,8 @@ class Run:
                 return Verdict.CONVERGED
             tiny = 0.5 * exact / self.objective.count < ROUNDING * (1.0 + abs(float(here.value)))
             return Verdict.RELATIVE_FUNCTION if tiny else Verdict.FALSE_CONVERGENCE
+        if is_rough(self.objective, self.method.progress(memory), self.bad):
+            return Verdict.ROUGH
         if len(self.trace) >= self.options.max_iterations:
             return Verdict.ITERATION_LIMIT
         if self.method.supplied == "exact" and len(self.trace) >= STEEP and self.objective.steep(z):
@@ -345,6 +348,9 @@ class Run:
         if self.verify and verdict is not Verdict.NOT_FINITE:
             here = self.objective.derivatives(z, "exact")
             shape = curvature(self._model(here, z))
+        if verdict is Verdict.ROUGH:
+            # Second derivatives at single nodes say nothing there; outer products of people's scores do.
+            shape = curvature(self._model(self.objective.derivatives(z, "bhhh"), z))
         model = self._model(here, z)
         params = np.asarray(self.objective.params(z))
         at_bound = np.asarray(shape.active) & self.free

@@ -75,19 +75,21 @@ def _classes(choice: Kernel, params: np.ndarray, at: dict[str, int]) -> list[np.
 
 
 def _allocations(problem: Problem, params: np.ndarray) -> Iterator[np.ndarray]:
-    """Each allocation near the other end of its range; then logsum coefficients exchanged between nests."""
+    """Nests as they may be before anything is known of them, in the middle of their ranges; each allocation near the other
+    end of its own; logsum coefficients exchanged between nests."""
     rows, (lower, upper) = problem.table.parameters, problem.bounds
-    shares = [i for i, p in enumerate(rows) if p.role == "allocation"]
-    nests = [i for i, p in enumerate(rows) if p.role == "logsum"]
+    shares = [i for i, p in enumerate(rows) if p.role == "allocation" and np.isfinite(lower[i] + upper[i])]
+    nests = [i for i, p in enumerate(rows) if p.role == "logsum" and np.isfinite(lower[i] + upper[i])]
+    if not shares:
+        return
+    middle, both = params.copy(), np.array([*shares, *nests])
+    middle[both] = 0.5 * (lower[both] + upper[both])
+    yield middle
     for i in shares:
         point, low = params.copy(), params[i] < 0.5 * (lower[i] + upper[i])
         point[i] = lower[i] + (FAR if low else 1.0 - FAR) * (upper[i] - lower[i])
         yield point
-        if len(nests) > 1:
-            other = point.copy()
-            other[nests] = np.roll(params[nests], 1)
-            yield other
-    if shares and len(nests) > 1:
+    if len(nests) > 1:
         point = params.copy()
         point[nests] = np.roll(params[nests], 1)
         yield point

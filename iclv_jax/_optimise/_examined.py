@@ -26,6 +26,7 @@ LOOKED_AT = (
     Verdict.RELATIVE_FUNCTION,
     Verdict.FALSE_CONVERGENCE,
     Verdict.SINGULAR,
+    Verdict.ROUGH,
     Verdict.ITERATION_LIMIT,
     Verdict.NOT_FINITE,
 )

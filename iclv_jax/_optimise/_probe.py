@@ -43,6 +43,8 @@ GAIN = 0.1
 """Points of the log-likelihood by which a rough climb differs from the maximum it came from."""
 BETTER = 0.01
 """Points by which another maximum is higher, if that is more than twice the error of the integral."""
+LEFT = (Verdict.CONVERGED, Verdict.DRIFTS, Verdict.SINGULAR, Verdict.FALSE_CONVERGENCE)
+"""From where there is no maximum another one is looked for too."""
 LABEL = "probe"
 ROUGH = TrustRegion("bhhh", tolerance=0.02, max_iterations=40, recentrings=0)
 """Outer products of scores are cheap and never indefinite; exact second derivatives cost several times as much."""
@@ -75,9 +77,11 @@ def probed(
 def _worth(outcome: Outcome) -> bool:
     objective = outcome.objective
     usual = isinstance(objective, Likelihood) and objective.penalties is None
-    if not usual or not outcome.report.verdict.success or objective.inside.any() or not objective.free.any():
+    if not usual or outcome.report.verdict not in LEFT or objective.inside.any() or not objective.free.any():
         return False
-    return has_several(objective.problem) or _narrow(objective, outcome.params)
+    if has_several(objective.problem):
+        return bool(np.isfinite(_loglike(outcome)))
+    return outcome.report.verdict.success and _narrow(objective, outcome.params)
 
 
 def _narrow(objective: Likelihood, params: np.ndarray) -> bool:
@@ -107,13 +111,13 @@ def _told(outcome: Outcome, probe: "_Probe | None", first: float, open_: Outcome
     message, remarks = report.message, list(report.remarks)
     if here > first:
         remarks.append(
-            f"The search first ended at log L {first:.3f}, another maximum, and went on to {here:.3f} from points around it"
+            f"The search first ended at log L {first:.3f}, and went on from points around it to a maximum at {here:.3f}"
         )
     if open_ is not None:
         remarks.append(
             f"Elsewhere log L reaches {_loglike(open_):.3f}, where there is no maximum ({open_.report.verdict.value})"
         )
-    if probe is not None and probe.tried:
+    if probe is not None and probe.tried and report.verdict.success:
         message += f" {probe.agreed} of {probe.tried} starts around it lead back to it."
     if probe is not None and probe.interrupted:
         message += " The search for other maxima was interrupted."

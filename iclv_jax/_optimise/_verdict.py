@@ -18,6 +18,7 @@ class Verdict(enum.Enum):
     SINGULAR = "singular"
     DRIFTS = "no finite maximum"
     NOT_SETTLED = "nodes not settled"
+    ROUGH = "rough at its nodes"
     ITERATION_LIMIT = "iteration limit"
     TIME_LIMIT = "time limit"
     INTERRUPTED = "interrupted"
@@ -31,7 +32,7 @@ class Verdict(enum.Enum):
     @property
     def usable(self) -> bool:
         """Whether more nodes could make it better."""
-        return self in (Verdict.CONVERGED, Verdict.NOT_SETTLED)
+        return self in (Verdict.CONVERGED, Verdict.NOT_SETTLED, Verdict.ROUGH)
 
     @property
     def sentence(self) -> str:
@@ -55,6 +56,12 @@ SENTENCES: Mapping[Verdict, str] = {
     Verdict.DRIFTS: "There is no maximum at finite values: some parameters go to infinity, or variances to zero.",
     Verdict.NOT_SETTLED: (
         "At frozen nodes this is a maximum, but placing the nodes anew still moves it. Use more nodes."
+    ),
+    Verdict.ROUGH: (
+        "At its nodes the log-likelihood is rough on the scale of a twentieth of a standard error, so that no step can be "
+        "judged: a random coefficient is spread so widely that some of its draws make choices certain. The Newton decrement "
+        "(by outer products of scores) says how far the estimates may be; standard errors from second derivatives do not "
+        "hold. Look for a spread that runs away and fix or bound it, take a distribution with ends, or more nodes."
     ),
     Verdict.ITERATION_LIMIT: (
         "The iteration limit was reached first. Raise max_iterations, or start from these values."
