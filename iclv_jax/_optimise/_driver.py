@@ -222,7 +222,8 @@ class Run:
                 return Verdict.CONVERGED
             tiny = 0.5 * exact / self.objective.count < ROUNDING * (1.0 + abs(float(here.value)))
             return Verdict.RELATIVE_FUNCTION if tiny else Verdict.FALSE_CONVERGENCE
-        if is_rough(self.objective, self.method.progress(memory), self.bad):
+        objective = self.objective
+        if objective.moves and is_rough(self.method.progress(memory), objective.count, self.bad):
             return Verdict.ROUGH
         if len(self.trace) >= self.options.max_iterations:
             return Verdict.ITERATION_LIMIT

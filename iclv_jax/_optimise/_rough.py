@@ -9,16 +9,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from iclv_jax._optimise._objective import Objective
-
 NARROWEST = 0.05
 """Radius of a trust region, in standard errors, below which steps at nodes that follow posteriors fail for roughness."""
 
 
-def is_rough(objective: Objective, progress: Mapping[str, object], bad: bool) -> bool:
-    """Whether a trust region has become narrower than anything that matters; `bad` where that is because of points at which
-    nothing is finite."""
+def is_rough(progress: Mapping[str, object], count: float, bad: bool) -> bool:
+    """Whether a trust region, of a likelihood of as many people as `count`, has become narrower than anything that matters;
+    `bad` where that is because of points at which nothing is finite."""
     radius = progress.get("radius")
-    if radius is None or bad or not objective.moves:
+    if radius is None or bad:
         return False
-    return bool(float(np.asarray(radius)) * np.sqrt(objective.count) < NARROWEST)
+    return bool(float(np.asarray(radius)) * np.sqrt(count) < NARROWEST)
