@@ -222,8 +222,8 @@ class Run:
                 return Verdict.CONVERGED
             tiny = 0.5 * exact / self.objective.count < ROUNDING * (1.0 + abs(float(here.value)))
             return Verdict.RELATIVE_FUNCTION if tiny else Verdict.FALSE_CONVERGENCE
-        objective = self.objective
-        if objective.moves and is_rough(self.method.progress(memory), objective.count, self.bad):
+        radius = self.method.progress(memory).get("radius")
+        if self.objective.moves and not self.bad and is_rough(self.trace, radius, self.objective.count):
             return Verdict.ROUGH
         if len(self.trace) >= self.options.max_iterations:
             return Verdict.ITERATION_LIMIT
