@@ -264,13 +264,13 @@ def three_lognormals() -> Case:
 
 @case
 def correlated_lognormals() -> Case:
-    truth = {"t": -2.3, "t.sd": 0.7, "c": -1.5, "c.sd": 0.8, "c ~~ t": 0.3, "asc": 0.2}
+    truth = {"t": -2.3, "t.sd": 0.7, "c": -1.5, "c.sd": 0.8, "t ~~ c": 0.3, "asc": 0.2}
     return drawn("two correlated lognormals", plain, {"t": LOG, "c": LOG}, truth, 2, covariances=[("c", "t")])
 
 
 @case
 def correlated_normals() -> Case:
-    truth = {"t": -0.1, "t.sd": 0.06, "c": -0.25, "c.sd": 0.15, "c ~~ t": -0.004, "asc": 0.2}
+    truth = {"t": -0.1, "t.sd": 0.06, "c": -0.25, "c.sd": 0.15, "t ~~ c": -0.004, "asc": 0.2}
     random = {"t": iclv.Normal(), "c": iclv.Normal()}
     return drawn("two correlated normals", plain, random, truth, 3, covariances=[("c", "t")])
 

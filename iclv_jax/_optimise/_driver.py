@@ -222,8 +222,7 @@ class Run:
                 return Verdict.CONVERGED
             tiny = 0.5 * exact / self.objective.count < ROUNDING * (1.0 + abs(float(here.value)))
             return Verdict.RELATIVE_FUNCTION if tiny else Verdict.FALSE_CONVERGENCE
-        radius = self.method.progress(memory).get("radius")
-        if self.objective.moves and not self.bad and is_rough(self.trace, radius, self.objective.count):
+        if not self.bad and is_rough(self.trace, self.method, memory, self.objective):
             return Verdict.ROUGH
         if len(self.trace) >= self.options.max_iterations:
             return Verdict.ITERATION_LIMIT
@@ -350,7 +349,6 @@ class Run:
             here = self.objective.derivatives(z, "exact")
             shape = curvature(self._model(here, z))
         if verdict is Verdict.ROUGH:
-            # Second derivatives at single nodes say nothing there; outer products of people's scores do.
             shape = curvature(self._model(self.objective.derivatives(z, "bhhh"), z))
         model = self._model(here, z)
         params = np.asarray(self.objective.params(z))

@@ -37,8 +37,12 @@ def has_several(problem: Problem) -> bool:
         any(choice.classes or not choice.utility.linear for choice in spec.choices)
         or any(p.role == "allocation" for p in problem.table.parameters)
         or any(not isinstance(kind, Normal) for _, kind in spec.random)
-        or any(len(item.of) > 1 for item in spec.indicators)
+        or _is_crossed(problem)
     )
+
+
+def _is_crossed(problem: Problem) -> bool:
+    return any(len(item.of) > 1 for item in problem.spec.indicators)
 
 
 def elsewhere(objective: Likelihood, params: np.ndarray, scale: np.ndarray) -> list[np.ndarray]:
@@ -50,7 +54,7 @@ def elsewhere(objective: Likelihood, params: np.ndarray, scale: np.ndarray) -> l
         if choice.classes:
             found += _classes(choice, params, at)
     found += [*_allocations(problem, params), *_covariances(problem, params), *_crossed(problem, params, at)]
-    if any(choice.classes for choice in problem.spec.choices):
+    if any(choice.classes for choice in problem.spec.choices) or _is_crossed(problem):
         found += _departures(objective, params, scale)
     return [point for point in found if _inside(objective, point)]
 

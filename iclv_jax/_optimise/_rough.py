@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from iclv_jax._optimise._method import Memory, Method
+from iclv_jax._optimise._objective import Objective
 from iclv_jax._optimise._row import Row
 
 NARROWEST = 0.05
@@ -20,9 +22,10 @@ MOST_POOR = 6
 nodes and are found all the same."""
 
 
-def is_rough(trace: Sequence[Row], radius: object, count: float) -> bool:
-    """Whether trials at nodes have failed over and over, and a trust region, of a likelihood of as many people as `count`,
-    has become narrower than anything that matters; None is the radius of a method without one."""
-    if radius is None or float(np.asarray(radius)) * np.sqrt(count) >= NARROWEST:
+def is_rough(trace: Sequence[Row], method: Method, memory: Memory, objective: Objective) -> bool:
+    """Whether trials at nodes that follow posteriors have failed over and over, and a trust region has become narrower than
+    anything that matters. Methods without a region are never said to be there."""
+    radius = method.progress(memory).get("radius") if objective.moves else None
+    if radius is None or float(np.asarray(radius)) * np.sqrt(objective.count) >= NARROWEST:
         return False
     return sum(row["ratio"] < POOR for row in trace) >= MOST_POOR
