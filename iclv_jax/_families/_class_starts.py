@@ -68,10 +68,9 @@ def reached(utility: Any, kernel: Any) -> list[set[int]]:
 
 def own_coefficients(kernel: Any) -> list[tuple[str, ...]]:
     """By class the named coefficients that enter its utilities and those of no other class, in the order of first use."""
-    reached, names = _reached(kernel.utility, kernel), kernel.utility.coefficients
+    enters, names = reached(kernel.utility, kernel), kernel.utility.coefficients
     return [
-        tuple(names[i] for i in sorted(mine) if sum(i in others for others in reached) == 1)
-        for mine in reached
+        tuple(names[i] for i in sorted(mine) if sum(i in others for others in enters) == 1) for mine in enters
     ]
 
 
