@@ -200,7 +200,7 @@ def situations_of(
     """The situations of a choice at the estimates, with nodes that are enough for single rows."""
     params = jnp.asarray(fit.estimates)
     seen = sight(fit.problem, params, data, people, given, choice.name)
-    if given != "nothing":
+    if given != "nothing" or choice.unpredicted or not choice.discrete:
         return seen
     view, error = settled(seen.view, params, fit.problem.memory)
     return replace(seen, view=view, error=error)
