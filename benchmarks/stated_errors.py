@@ -140,7 +140,7 @@ def rules(problem: Any, params: Any) -> Iterator[tuple[str, Any]]:
     yield "accuracy=0.1", suited(problem, problem.rule.stages()[-1], params, 0.1)
 
 
-def run(key: str) -> list[dict[str, Any]]:
+def run(key: str) -> Iterator[dict[str, Any]]:
     model, frame, truth = PROBLEMS[key]()
     data = model.simulate(truth, frame.assign(y=1), seed=3, person="id")
     problem: Any = model.bind(data, person="id")
@@ -149,7 +149,6 @@ def run(key: str) -> list[dict[str, Any]]:
     each = np.logaddexp.reduce(exact, axis=0) - np.log(TRUTHS)
     value, error = each.sum(), np.std([e.sum() for e in exact], ddof=1) / np.sqrt(TRUTHS)
     print(f"{key}: log L {value:.4f} +- {error:.4f}", flush=True)
-    rows = []
     for name, rule in rules(problem, params):
         row = {"problem": key, "rule": name, "truth": value, "truth_error": error} | measured(
             problem, rule, params, value
@@ -158,8 +157,7 @@ def run(key: str) -> list[dict[str, Any]]:
             "  " + ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else str(v) for k, v in row.items()),
             flush=True,
         )
-        rows.append(row)
-    return rows
+        yield row
 
 
 def measured(problem: Any, rule: Any, params: Any, value: float) -> dict[str, Any]:
@@ -207,9 +205,10 @@ def table(frame: pd.DataFrame) -> str:
             f"{r['seconds']:.2f} |"
             for _, r in part.iterrows()
         ]
-        lines.append("")
+        unfinished = "accuracy=0.1" not in set(part["rule"])
+        lines += ["", "Stopped here; the other rules were not run.", ""] if unfinished else [""]
     absent = [k for k in PROBLEMS if k not in set(frame["problem"])]
-    return "\n".join(lines + ([f"Not run: {', '.join(NAMES[k] for k in absent)}.", ""] if absent else []))
+    return "\n".join(lines + ([f"Not run: {'; '.join(NAMES[k] for k in absent)}.", ""] if absent else []))
 
 
 def draw(frame: pd.DataFrame) -> None:
@@ -240,11 +239,14 @@ def main() -> None:
     given = parser.parse_args()
     file = RESULTS / "stated_errors.csv"
     for key in [] if given.table else given.only:
-        rows = pd.DataFrame(run(key))
-        known = pd.read_csv(file) if file.exists() else rows.iloc[:0]
-        frame = pd.concat([known[known["problem"] != key], rows]) if len(known) else rows
-        frame = frame.sort_values("problem", key=lambda s: s.map(list(PROBLEMS).index), kind="stable")
-        frame.to_csv(file, index=False)
+        known = pd.read_csv(file) if file.exists() else pd.DataFrame({"problem": []})
+        kept, rows = known[known["problem"] != key], []
+        for row in run(key):
+            # Kept as they come: a problem takes minutes.
+            rows.append(row)
+            frame = pd.concat([kept, pd.DataFrame(rows)]) if len(kept) else pd.DataFrame(rows)
+            frame = frame.sort_values("problem", key=lambda s: s.map(list(PROBLEMS).index), kind="stable")
+            frame.to_csv(file, index=False)
     frame = pd.read_csv(file)
     (RESULTS / "stated_errors.md").write_text(table(frame), encoding="utf-8")
     draw(frame)
