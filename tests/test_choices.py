@@ -308,10 +308,9 @@ KINDS = ["nested", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("ra
 @pytest.mark.parametrize(
     "kind",
     [
-        "deep",
         "ranking",
         "ordered probit",
-        *(pytest.param(k, marks=pytest.mark.slow) for k in ("crossed", "maxdiff")),
+        *(pytest.param(k, marks=pytest.mark.slow) for k in ("deep", "crossed", "maxdiff")),
     ],
 )
 def test_the_exact_hessian_is_that_of_autodiff(known, kind):

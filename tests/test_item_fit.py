@@ -183,6 +183,7 @@ def test_degrees_of_freedom_count_moments_and_parameters(statistic, df):
     assert found["df"] == df
 
 
+@pytest.mark.slow
 def test_groups_with_nothing_in_common_add_up():
     frame = simulated(1)
     grouped = several(group="school").bind(frame)
@@ -250,7 +251,7 @@ def every():
     return after.fit_at(problem, problem.vector(KINDS))
 
 
-@pytest.mark.parametrize("given", ["others", "nothing"])
+@pytest.mark.parametrize("given", [pytest.param("others", marks=pytest.mark.slow), "nothing"])
 def test_residuals_at_the_truth_are_standard_normal(every, given):
     found = every.item_residuals(given=given, seed=3)
     assert found.columns.tolist() == [i.column for i in kinds().spec.indicators]

@@ -186,6 +186,7 @@ def fit(problem):
     return after.fit_at(problem, problem.vector(TRUTH))
 
 
+@pytest.mark.slow
 def test_expected_answers_are_those_of_plain_numpy(fit, data):
     found = fit.predict_items(errors=True)
     assert np.isfinite(found).all(axis=None)

@@ -480,7 +480,9 @@ def test_few_clusters_are_said(clusters, words):
     assert np.isnan(found.matrix).all() == (clusters == 1)
 
 
-@pytest.mark.parametrize("stage", ["items and structure", "choice given items", "joint"])
+@pytest.mark.parametrize(
+    "stage", [pytest.param("items and structure", marks=pytest.mark.slow), "choice given items", "joint"]
+)
 def test_an_interrupt_stops_whatever_stage_it_meets(monkeypatch, tmp_path, stage):
     survey = iclv.datasets.sugar_substitutes(people=40, situations=2, items=(3, 3, 3, 3, 3))
     seen = []

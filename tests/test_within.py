@@ -121,6 +121,7 @@ def test_what_a_person_would_pay_is_told_by_each_choice(data):
     assert worth.people.std() > 0.05 and worth.estimate == pytest.approx(-VALUES["t"] / VALUES["c"])
 
 
+@pytest.mark.slow
 def test_what_a_person_would_pay_beside_classes_and_people(data):
     """Two equal classes know what one does; and posterior means scatter about the mean of the population."""
     plain = iclv.Logit(utility, "y")
