@@ -152,6 +152,7 @@ def test_residuals_are_standardised_over_all_data_sets():
     np.testing.assert_allclose(found[:, [0, 2]].sum(axis=0), 4.0)
 
 
+@pytest.mark.slow
 def test_data_sets_without_a_maximum_are_counted():
     """Fourteen choices are often told apart completely."""
     generator = np.random.default_rng(0)

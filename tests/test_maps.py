@@ -58,6 +58,7 @@ def test_functions_that_were_used_last_stay(watch, monkeypatch):
     assert (old._whole._cache_size(), new._whole._cache_size()) == (0, 1)
 
 
+@pytest.mark.slow
 def test_others_programs_go_where_ours_are_not_enough(watch, monkeypatch):
     cleared = []
     monkeypatch.setattr(_maps, "in_use", lambda: 1_000)

@@ -13,7 +13,7 @@ NAMES = ("mimic", "likert5", "correlated", "interactions")
 STEP = 1e-3
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=[*NAMES[:-1], pytest.param(NAMES[-1], marks=pytest.mark.slow)])
 def one(request):
     return bank.centred(request.param)
 

@@ -44,6 +44,7 @@ def test_responses_against_finite_differences_of_predictions(name, column, given
     np.testing.assert_allclose(elasticities.aggregate["value"], total, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_change_of_a_column_of_zeros_and_ones():
     fit, data = after.at("chain"), bank.get("chain").data
     found = fit.marginal_effects("female")
@@ -174,6 +175,7 @@ def test_the_errors_of_a_scenario_against_finite_differences():
     assert found.mean_surplus < 0.0
 
 
+@pytest.mark.slow
 def test_money_that_is_worth_more_to_some_is_pooled():
     """A latent variable with the mean zero moves the weight of cost: by brute force over it, and in closed form where
     all costs fall by one."""

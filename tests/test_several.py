@@ -380,6 +380,7 @@ def test_some_people_have_the_numbers_of_the_whole(classes, at):
     np.testing.assert_allclose(some.recentre(params).loglike(params), some.loglike(params), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_weights_of_zero_leave_people_out(classes):
     bound, _, params = classes
     kept = np.arange(400) % 3 > 0
