@@ -54,6 +54,11 @@ def model(rename=lambda name: name):
     )
 
 
+def named(column, error):
+    """Whether a sentence names the column in quotes, or the argument that does."""
+    return repr(column) in str(error) or (column == "weight" and "weights=" in str(error))
+
+
 MODEL = model()
 USUAL = {"person": "id", "weights": "weight", "integration": iclv.GaussHermite(3)}
 
@@ -111,7 +116,7 @@ def test_another_type_of_a_column_is_the_same_or_refused_by_name(column, kind):
     try:
         found = values_of(data)
     except ValueError as error:
-        assert column in str(error)
+        assert named(column, error), str(error)
     else:
         np.testing.assert_allclose(found, REFERENCE, rtol=1e-12)
 
@@ -126,7 +131,7 @@ def test_an_odd_value_counts_or_is_refused_by_name(column, row, value):
         found = values_of(data)
     except ValueError as error:
         # Someone with the name of another is one person with two ages.
-        assert column in str(error) or column == "id", str(error)
+        assert named(column, error) or column == "id", str(error)
         return
     if len(found) == PEOPLE:
         others = np.arange(PEOPLE) != row
@@ -148,7 +153,7 @@ def test_columns_that_are_not_there_twice_or_empty_are_named(column, how):
         found = values_of(data)
     except ValueError as error:
         # One person for all rows has many ages.
-        assert column in str(error) or (column, how) == ("id", "constant"), str(error)
+        assert named(column, error) or (column, how) == ("id", "constant"), str(error)
     else:
         assert how in ("constant", "empty") and np.isfinite(found).all()
 
@@ -161,7 +166,7 @@ def test_any_name_of_a_column_works_or_is_refused_by_name(column, name):
     try:
         problem = model(lambda c: name if c == column else c).bind(data, **USUAL)
     except ValueError as error:
-        assert name in taken or repr(name) in str(error) or name in str(error), str(error)
+        assert name in taken or repr(name) in str(error), str(error)
     else:
         assert len(problem.names) == len(MODEL.bind(frame(), **USUAL).names)
         assert len(set(problem.names)) == len(problem.names)

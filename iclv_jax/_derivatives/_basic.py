@@ -1,7 +1,6 @@
 """Derivatives of the log-likelihood with respect to the free parameters, at frozen nodes."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Literal, NamedTuple
 
 import jax
@@ -150,13 +149,13 @@ def few_at_a_time(product: Callable[[Array], Array], directions: Float[Array, "r
     return jax.lax.map(product, filled, batch_size=width)[:count]
 
 
-@partial(compiled, quick=True)
+@compiled
 def summed(weights: Array, values: Array, scores: Scores, items: Array) -> Slope:
     """The weighted sums over people."""
     return Slope(weights @ values, weights @ scores, weights @ items)
 
 
-@partial(compiled, quick=True)
+@compiled
 def outer_products(weights: Array, values: Array, scores: Scores, items: Array) -> Expansion:
     """With minus the weighted sum of outer products of the scores in the Hessian's place (Berndt, Hall, Hall
     and Hausman 1974)."""

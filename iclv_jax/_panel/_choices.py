@@ -149,8 +149,10 @@ def _check_chosen_available(
     wrong = np.argwhere((each >= 0) & ~offered)
     if len(wrong):
         at, name = int(wrong[0][0]), kernel.outcomes[each[tuple(wrong[0])]]
+        # What is not offered has a column that says so.
+        column = dict(kernel.available)[name]
         raise ValueError(
             f"Row {labels[at]!r} chose {name!r}, which is not available there"
             + (f" (and so in {counted(len(wrong) - 1, 'more row')})" if len(wrong) > 1 else "")
-            + ". Correct the choice or the column in available=, or drop the row."
+            + f". Correct the choice or its column {column!r} in available=, or drop the row."
         )
