@@ -291,3 +291,18 @@ def test_bad_pairs_are_refused_by_name():
             iclv.Model([a], items, covariances=[pair])
     with pytest.raises(ValueError, match="'q1' ~~ 'q2' twice"):
         iclv.Model([a], items, covariances=[("q1", "q2"), ("q2", "q1")])
+
+
+def test_a_full_matrix_with_one_entry_held():
+    """Standard deviations exp(z), rows (z, 1) / norm as the factor of the correlations: by numpy."""
+    diagonal = (Entry(0, True, True), Entry(2, False, False), Entry(1, True, False))
+    block = Covariance(diagonal, ((), (2,), (3, 4)))
+    z, constants = np.array([0.3, -0.2, 0.5, -0.4, 0.8]), jnp.array([0.0, 0.0, 2.5])
+    factor = np.array([[1.0, 0.0, 0.0], [0.5, 1.0, 0.0], [-0.4, 0.8, 1.0]])
+    factor /= np.linalg.norm(factor, axis=1, keepdims=True)
+    deviations = np.array([np.exp(0.3), np.sqrt(2.5), np.exp(-0.2)])
+    matrix = (factor @ factor.T) * np.outer(deviations, deviations)
+    right = [deviations[0], matrix[2, 2], matrix[1, 0], matrix[2, 0], matrix[2, 1]]
+    params = block.forward(jnp.asarray(z), jnp.asarray(z), constants)
+    np.testing.assert_allclose(params, right, rtol=1e-12)
+    np.testing.assert_allclose(block.inverse(params, params, constants), z, rtol=1e-12)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import iclv_jax as iclv
+from iclv_jax._fit import _fit
 from iclv_jax._optimise import Likelihood
 from iclv_jax._optimise._units import units_of_disturbances
 
@@ -62,6 +63,27 @@ def test_a_constraint_keeps_the_coordinates_of_the_user():
     bounds = {f"{v} ~~ {v}": (0.1, 5.0) for v in "AB"}
     bounded = model("loading", iclv.Continuous, bounds=bounds).fit(frame, progress=False)
     assert bounded.converged and "unit disturbances" not in set(bounded.trace["stage"])
+
+
+@pytest.mark.parametrize("marker", [0.8, 0.05])
+def test_a_maximum_of_items_alone_is_found_in_units_of_the_disturbances(marker, monkeypatch):
+    """One search where the marker sets the scale without doubt, and else a second one in the coordinates of the user."""
+    frame, again = survey(marker, iclv.Continuous), []
+    second = _fit.maximise
+    monkeypatch.setattr(_fit, "maximise", lambda *a, **k: again.append(a) or second(*a, **k))
+    latents = [iclv.Latent("A", on=["age"], scale="loading")]
+    items = [iclv.Continuous(f"a{i}", of="A") for i in (1, 2, 3)]
+    fit = iclv.Model(latents, items).fit(frame, progress=False)
+    assert len(again) == (marker == 0.05)
+    other = iclv.Model([iclv.Latent("A", on=["age"])], items).fit(frame, progress=False)
+    assert fit.converged and fit.llf == pytest.approx(other.llf, abs=1e-6)
+    assert fit.params["A ~~ A"] == pytest.approx(other.params["A =~ a1"] ** 2, rel=1e-3)
+    # The score is zero in the coordinates of the user, and the Hessian that of his parameters.
+    assert fit.scores.sum().abs().max() < 1e-3
+    there = jnp.asarray(fit.params.to_numpy())
+    np.testing.assert_allclose(
+        fit.hessian, fit.problem.hessian(there, method="autodiff"), rtol=1e-8, atol=1e-6
+    )
 
 
 def test_units_of_the_disturbances_are_coordinates():

@@ -149,16 +149,22 @@ def _estimated(
         first, rows = plain.start, list(plain.rows)
     searched, ended = None, plain and plain.ended
     if ended is None and default and penalties is None and not isinstance(optimizer, Stochastic):
-        searched = unit_start(problem, first, staged, bar, file)
+        searched = unit_start(problem, first, staged, optimizer, bar, file)
     if searched is not None:
-        first, stepped, ended = searched
-        rows += stepped
+        first = first if searched.maximum else searched.params
+        ended = searched.ended
+        rows += searched.rows
     elif ended is None and staged:
         first, stepped, ended = sequential_start(problem, jnp.asarray(first), bar, file, penalties)
         rows += stepped
     if ended is not None:
         return first, stopped(joint_stage(problem), np.asarray(first), ended, None, penalties), tuple(rows)
-    outcome, more = maximise(joint_stage(problem), np.asarray(first), optimizer, bar, file, penalties, target)
+    if searched is not None and searched.maximum is not None:
+        outcome, more = searched.maximum, []
+    else:
+        outcome, more = maximise(
+            joint_stage(problem), np.asarray(first), optimizer, bar, file, penalties, target
+        )
     if starts == 1:
         outcome, looked = probed(joint_stage(problem), outcome, optimizer, bar, target)
         more += looked

@@ -20,10 +20,10 @@ from iclv_jax._optimise._stages import (
     sequential_start,
     stages,
     stopped,
-    unit_start,
 )
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._suited import check_suited
+from iclv_jax._optimise._unit_start import unit_start
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Stages of a fit: items and structure, the choice given them, then everything with ever more nodes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,7 +20,7 @@ from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._suited import polished
 from iclv_jax._optimise._training import Trained, Training
-from iclv_jax._optimise._units import Units, units_of_disturbances
+from iclv_jax._optimise._units import Units
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
@@ -30,8 +30,6 @@ from iclv_jax._problem._target import before, better, enough, suited
 ROUGH = TrustRegion("bhhh", tolerance=3.0, max_iterations=40, recentrings=0)
 """Stages only have to come close; outer products of scores are cheap and never indefinite."""
 
-SEARCH = TrustRegion(tolerance=1e-2, recentrings=1)
-"""In units of the disturbances; the last stage finishes in the coordinates of the user."""
 CLOSE = 0.05
 """Newton decrement at which a stage ends that is followed by one with very many nodes."""
 MOST_REFINEMENTS = 6
@@ -112,41 +110,17 @@ def sequential_start(
         params = outcome.params
         rows += [{"stage": stage.name, **row} for row in outcome.trace]
         if outcome.report.verdict is Verdict.INTERRUPTED:
-            return params, rows, _interrupted(outcome.report, rows)
+            return params, rows, interrupted(outcome.report, rows)
     return params, rows, None
 
 
-def unit_start(
-    problem: Problem, start: np.ndarray, staged: bool, watch: Watch, checkpoint: Checkpoint | None
-) -> tuple[np.ndarray, list[Row], OptimizerReport | None] | None:
-    """Where the stages (if `staged`) and a search in units of the disturbances end; None where these are the user's own
-    units, or a start or an end is not finite there."""
-    units, free = units_of_disturbances(problem), _all(problem)
-    if units is None:
-        return None
-    if not np.isfinite(np.asarray(Likelihood(problem, free, None, units).z(jnp.asarray(start)))).all():
-        return None
-    params, rows = np.asarray(start), []
-    if staged:
-        params, rows, ended = sequential_start(problem, jnp.asarray(params), watch, checkpoint, None, units)
-        if ended is not None:
-            return params, rows, ended
-    label, rule = "unit disturbances", problem.rule.stages()[0]
-    coarse = problem if rule == problem.rule else problem.integrate(rule)
-    told, at = partial(watch, label), jnp.asarray(params)
-    outcome = run(SEARCH, coarse, _all(problem), at, told, checkpoint, verify=False, units=units)
-    if not np.isfinite(outcome.params).all():
-        return None
-    rows += [{"stage": label, **row} for row in outcome.trace]
-    was = outcome.report.verdict is Verdict.INTERRUPTED
-    return outcome.params, rows, _interrupted(outcome.report, rows) if was else None
-
-
-def _all(problem: Problem) -> np.ndarray:
+def everything(problem: Problem) -> np.ndarray:
+    """All parameters may move."""
     return np.ones(len(problem.names), bool)
 
 
-def _interrupted(report: OptimizerReport, rows: list[Row]) -> OptimizerReport:
+def interrupted(report: OptimizerReport, rows: Sequence[Row]) -> OptimizerReport:
+    """The report of a stage before the last one."""
     stage = f" in the stage '{rows[-1]['stage']}'" if rows else ""
     where = f" That was{stage}, before the last one: what follows was not begun."
     return replace(report, message=report.message + where)
@@ -172,7 +146,7 @@ def stopped(
 
 def joint_stage(problem: Problem) -> Stage:
     """The last stage of a fit: everything at once."""
-    return Stage("joint", problem, _all(problem))
+    return Stage("joint", problem, everything(problem))
 
 
 def refine(
@@ -240,7 +214,7 @@ class _Passes:
 
     def stopped(self, outcome: Outcome) -> Outcome:
         """Where an interrupt stopped an earlier pass, with the nodes of the result."""
-        report = _interrupted(outcome.report, self.rows)
+        report = interrupted(outcome.report, self.rows)
         return stopped(self.stage, outcome.params, report, outcome.scale, self.penalties)
 
     def _once(

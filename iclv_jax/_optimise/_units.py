@@ -70,11 +70,13 @@ def _scaled(values: Array, sizes: Array, powers: Sequence[Sequence[int]]) -> Arr
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Unconstrained parameters that are not those of the user: the map, its constants, and bounds."""
+    """Unconstrained parameters that are not those of the user: the map, its constants, bounds, and the disturbance variances
+    of the user that follow from them."""
 
     map: UnitMap
     constants: Float[Array, " constant"]
     bounds: tuple[np.ndarray, np.ndarray]
+    variances: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -151,4 +153,9 @@ def _between(
         len(inner.constants),
     )  # fmt: skip
     lower, upper = (b[np.array(order)] for b in inner.unconstrained_bounds)
-    return Units(mapping, jax.device_put(np.concatenate([inner.constants, outer.constants])), (lower, upper))
+    return Units(
+        mapping,
+        jax.device_put(np.concatenate([inner.constants, outer.constants])),
+        (lower, upper),
+        frozenset(stands_for),
+    )

@@ -131,24 +131,47 @@ class Covariance(Transform):
     lower: tuple[tuple[int | None, ...], ...]
 
     def forward(self, z: Array, params: Array, constants: Array) -> Array:
-        deviations = []
-        for entry in self.diagonal:
-            if entry.free:
-                deviation = jnp.exp(z[entry.position])
-                natural = deviation if entry.spread else deviation**2
-                params = params.at[entry.position].set(natural)
-            else:
-                deviation = entry.deviation(constants[entry.position])
-            deviations.append(deviation)
+        free, spread = self._own
+        own, (i, j), at = np.array([e.position for e in self.diagonal]), *self._below
+        logs = z[own[free]]
+        params = params.at[own[free]].set(jnp.exp(jnp.where(spread[free], 1.0, 2.0) * logs))
+        deviations = self._deviations(jnp.exp(logs), constants)
+        factor = self._factor(z)
+        covariances = deviations[i] * deviations[j] * jnp.sum(factor[i] * factor[j], axis=1)
+        return params.at[at].set(covariances)
+
+    def _deviations(self, mine: Array, constants: Array) -> Array:
+        """All standard deviations, of which these are free."""
+        free, spread = self._own
+        if free.all():
+            return mine
+        held = constants[np.array([e.position for e in self.diagonal if not e.free])]
+        held = jnp.where(spread[~free], held, jnp.sqrt(held))
+        return jnp.zeros(len(free)).at[np.flatnonzero(free)].set(mine).at[np.flatnonzero(~free)].set(held)
+
+    def _factor(self, z: Array) -> Array:
+        """The Cholesky factor of the correlations."""
+        size, (i, j), at = len(self.diagonal), *self._below
+        if len(at) == size * (size - 1) // 2:
+            rows = jnp.eye(size).at[i, j].set(z[at])
+            return rows / jnp.sqrt(jnp.sum(rows**2, axis=1, keepdims=True))
         rows = []
-        for i, positions in enumerate(self.lower):
+        for positions in self.lower:
             row = jnp.stack([*self._row(z, positions, rows), jnp.ones(())])
             rows.append(row / jnp.sqrt(jnp.sum(row**2)))
-            for j, position in enumerate(positions):
-                if position is not None:
-                    correlation = jnp.dot(rows[i][: j + 1], rows[j])
-                    params = params.at[position].set(correlation * deviations[i] * deviations[j])
-        return params
+        return jnp.stack([jnp.pad(row, (0, size - len(row))) for row in rows])
+
+    @property
+    def _own(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which diagonal entries are free, and which are standard deviations."""
+        return np.array([e.free for e in self.diagonal]), np.array([e.spread for e in self.diagonal])
+
+    @property
+    def _below(self) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Row and column of every free covariance, and its place among the parameters."""
+        found = [(i, j, p) for i, row in enumerate(self.lower) for j, p in enumerate(row) if p is not None]
+        i, j, at = np.array(found, int).reshape(-1, 3).T
+        return (i, j), at
 
     @staticmethod
     def _row(z: Array, positions: tuple[int | None, ...], rows: list[Array]) -> list[Array]:
@@ -163,26 +186,17 @@ class Covariance(Transform):
         return row
 
     def inverse(self, params: Array, z: Array, constants: Array) -> Array:
-        deviations = []
-        for entry in self.diagonal:
-            value = params[entry.position] if entry.free else constants[entry.position]
-            deviations.append(entry.deviation(value))
-            if entry.free:
-                z = z.at[entry.position].set(jnp.log(deviations[-1]))
-        size = len(self.diagonal)
-        correlation = jnp.eye(size)
-        for i, positions in enumerate(self.lower):
-            for j, position in enumerate(positions):
-                if position is None:
-                    continue
-                value = params[position] / (deviations[i] * deviations[j])
-                correlation = correlation.at[i, j].set(value).at[j, i].set(value)
-        factor = jnp.linalg.cholesky(correlation)
-        for i, positions in enumerate(self.lower):
-            for j, position in enumerate(positions):
-                if position is not None:
-                    z = z.at[position].set(factor[i, j] / factor[i, i])
-        return z
+        free, spread = self._own
+        own, (i, j), at = np.array([e.position for e in self.diagonal]), *self._below
+        mine = params[own[free]]
+        mine = jnp.where(spread[free], mine, jnp.sqrt(mine))
+        deviations = self._deviations(mine, constants)
+        z = z.at[own[free]].set(jnp.log(mine))
+        correlations = params[at] / (deviations[i] * deviations[j])
+        both = np.concatenate([i, j]), np.concatenate([j, i])
+        matrix = jnp.eye(len(own)).at[both].set(jnp.concatenate([correlations, correlations]))
+        factor = jnp.linalg.cholesky(matrix)
+        return z.at[at].set(factor[i, j] / factor[i, i])
 
     def log_volume(self, z: Array, constants: Array) -> Array:
         """A row `(z, 1) / norm` of the factor has the determinant `norm^-(i+1)` by the i - 1 entries of z, the correlations

@@ -159,7 +159,16 @@ class Problem(eqx.Module):
 
     def loglike(self, params: Params) -> Scalar:
         """The weighted log-likelihood."""
-        return jnp.dot(self.core.weights, self.loglike_person(params))
+        return jnp.dot(self.core.weights, self._values(params))
+
+    def _values(self, params: Params) -> Float[Array, " person"]:
+        """log L_n of every person, of few people from the program for their scores, which a fit compiles anyway."""
+        if self._few(params):
+            return portions.scores(self.core, params, self.portion).values
+        return self.loglike_person(params)
+
+    def _few(self, params: Params) -> bool:
+        return self.core.people.size * len(self.names) <= FEW_SCORES and not isinstance(params, Tracer)
 
     def loglike_person(self, params: Params) -> Float[Array, " person"]:
         """log L_n of every person, unweighted, in the order of `panel.people`."""
@@ -226,8 +235,7 @@ class Problem(eqx.Module):
 
     def slope(self, params: Params) -> derivatives.Slope:
         """`loglike`, its gradient, and the log-likelihood of the items alone at the same nodes."""
-        few = self.core.people.size * len(self.names) <= FEW_SCORES and not isinstance(params, Tracer)
-        if not few and not self.portion.divides(self.core, params):
+        if not self._few(params) and not self.portion.divides(self.core, params):
             return slope(self.core, params)
         each = portions.scores(self.core, params, self.portion)
         return derivatives.summed(self.core.weights, *each)
@@ -355,7 +363,7 @@ class Problem(eqx.Module):
 
     def check_start(self, params: Params) -> None:
         """Raise ValueError naming people and factor when the log-likelihood is not finite here."""
-        bad = np.flatnonzero(~np.isfinite(np.asarray(self.loglike_person(params))))
+        bad = np.flatnonzero(~np.isfinite(np.asarray(self._values(params))))
         if not len(bad):
             return
         shape, first = self.core.structure, jax.tree.map(lambda a: a[int(bad[0])], self.core.person)
