@@ -11,6 +11,7 @@ import pytest
 
 import iclv_jax as iclv
 from iclv_jax import datasets, families, plot
+from iclv_jax._fit._grouped import Group
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 MODULES = {"": iclv, "datasets.": datasets, "families.": families, "plot.": plot}
@@ -20,23 +21,24 @@ PUBLIC = {
     for name in module.__all__
     if not inspect.ismodule(getattr(module, name)) and name != "__version__"
 }
+GROUPS = [group for _, group in inspect.getmembers(iclv.Fit, inspect.isclass) if issubclass(group, Group)]
 METHODS = {
-    f"{kind.__name__}.{name}": inspect.unwrap(member)
-    for kind in (iclv.Model, iclv.Problem, iclv.Fit)
+    f"{kind.__qualname__}.{name}": inspect.unwrap(member)
+    for kind in (iclv.Model, iclv.Problem, iclv.Fit, *GROUPS)
     for name, member in inspect.getmembers(kind)
     if not name.startswith("_") and inspect.isroutine(member)
-}
+} | {group.__qualname__: group for group in GROUPS}
 WITH = {name: thing for name, thing in (PUBLIC | METHODS).items() if ">>>" in (thing.__doc__ or "")}
 WITHOUT = 53
 """Methods of a model, a problem or a fit that have no example yet. This number may only become smaller."""
 LONG = {
-    "Fit.bootstrap", "Fit.cross_validate", "Fit.effects", "Fit.latent_scores", "Fit.lr_test",
-    "Fit.modification_indices", "Fit.predict", "Fit.predict_items", "Fit.profile", "Fit.reliability", "Fit.report",
-    "Fit.sensitivity", "Fit.standardized", "SequentialFit", "Stochastic", "StreamedFit", "ben_akiva_swait",
-    "datasets.Survey", "families.check_indicator", "invariance", "learning_rate_test", "multistart",
-    "plot.effective_sizes", "plot.item_information", "plot.item_response", "plot.learning_curves",
-    "plot.learning_rates", "plot.residual_quantiles", "plot.residuals_against", "plot.search", "sanity_checks",
-    "search", "vuong",
+    "Fit.latent_scores", "Fit.measurement.predict_items", "Fit.measurement.reliability", "Fit.predict", "Fit.report",
+    "Fit.structure.effects", "Fit.structure.standardized", "Fit.tests.cross_validate", "Fit.tests.lr_test",
+    "Fit.tests.modification_indices", "Fit.uncertainty.bootstrap", "Fit.uncertainty.profile",
+    "Fit.uncertainty.sensitivity", "SequentialFit", "Stochastic", "StreamedFit", "ben_akiva_swait", "datasets.Survey",
+    "families.check_indicator", "invariance", "learning_rate_test", "multistart", "plot.effective_sizes",
+    "plot.item_information", "plot.item_response", "plot.learning_curves", "plot.learning_rates",
+    "plot.residual_quantiles", "plot.residuals_against", "plot.search", "sanity_checks", "search", "vuong",
 }  # fmt: skip
 """Examples that compile for more than a few seconds."""
 

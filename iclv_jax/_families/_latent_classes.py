@@ -43,7 +43,7 @@ class LatentClasses(Kernel):
     name, rows, table
         As of `Logit`; the choices of the classes leave them out.
 
-    `fit.class_probabilities()` says who belongs where. The likelihood has several maxima, and equal classes are a
+    `fit.choices.class_probabilities()` says who belongs where. The likelihood has several maxima, and equal classes are a
     saddle: starts are the fits of each class alone, moved apart (Kamakura and Russell 1989).
 
     Raises

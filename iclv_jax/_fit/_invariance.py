@@ -13,6 +13,7 @@ from iclv_jax._base._types import Given
 from iclv_jax._fit._fit import fit
 from iclv_jax._fit._loading import HasSpec
 from iclv_jax._fit._result import Fit
+from iclv_jax._inference._against import lr_test
 from iclv_jax._inference._equality import equality_tests
 from iclv_jax._parameters._groups import declare_groups
 from iclv_jax._problem import bind
@@ -72,7 +73,7 @@ class Invariance(Tabular):
 
     def score_tests(self, step: Given[str | None] = None) -> pd.DataFrame:
         """Score tests of what to free first in a step, by default the one that is rejected, or the last: its parameters that
-        are equal across groups, as `fit.equality_tests` has them. What is freed goes into `free_across`."""
+        are equal across groups, as `fit.tests.equality_tests` has them. What is freed goes into `free_across`."""
         step = step or self.rejected or list(self.fits)[-1]
         if step not in self.fits:
             raise ValueError(f"step= is {step!r}, which the ladder does not have. {nearest(step, self.fits)}")
@@ -209,7 +210,7 @@ def invariance(
     pairs = list(fits.items())
     tests = {}
     for (_, larger), (step, restricted) in pairwise(pairs):
-        found = larger.lr_test(restricted)
+        found = lr_test(larger, restricted)
         tests[step] = {"statistic": found.statistic, "df": found.df, "p": found.pvalue}
     table = pd.DataFrame(tests, index=["statistic", "df", "p"]).T
     return Invariance(fits, measures, table, alpha)
@@ -285,7 +286,7 @@ def _equal(fit: Fit) -> tuple[str, ...]:
 
 def _means(fit: Fit) -> pd.DataFrame:
     """Means that groups have for themselves."""
-    values, errors, groups = fit.all_params, fit.standard_errors(), fit.problem.spec.groups
+    values, errors, groups = fit.all_params, fit.bse, fit.problem.spec.groups
     rows = [r for r in fit.problem.table.rows if kind_of(r.parameter) == "means" and r.parameter.group]
     free = [r for r in rows if r.status == "free"]
     spreads = {

@@ -10,43 +10,24 @@ import pandas as pd
 from iclv_jax._base._kept import kept
 from iclv_jax._base._types import Array
 from iclv_jax._diagnose import Diagnosis, diagnose
+from iclv_jax._fit._ungrouped import Grouped
 from iclv_jax._fit._writing import write
 from iclv_jax._inference import Covariance
 from iclv_jax._inference import _estimated as estimated
 from iclv_jax._inference import _intervals as intervals
 from iclv_jax._inference import _kinds as kinds
-from iclv_jax._inference._against import lr_test
-from iclv_jax._inference._bootstrap import Bootstrap, bootstrap
-from iclv_jax._inference._compare_covariances import compare_covariances
+from iclv_jax._inference._bootstrap import Bootstrap
 from iclv_jax._inference._criteria import aic, bic, penalty
-from iclv_jax._inference._cross_validation import cross_validate
-from iclv_jax._inference._dependence import correlations, eigenvalues
-from iclv_jax._inference._equality import equality_tests
 from iclv_jax._inference._functions import delta
-from iclv_jax._inference._modification import lm_test, modification_indices
-from iclv_jax._inference._profile import profile
-from iclv_jax._inference._sensitivity import sensitivity
-from iclv_jax._inference._wald import t_test, wald_test
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._parameters._penalties import Penalties
-from iclv_jax._predict._classes import class_probabilities
 from iclv_jax._predict._consistency import check_consistency
-from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._fit_measures import fit_measures
-from iclv_jax._predict._goodness import goodness_of_fit
-from iclv_jax._predict._item_fit import item_fit
-from iclv_jax._predict._latent_scores import individual_parameters, latent_covariances, latent_scores
-from iclv_jax._predict._person_fit import person_fit
-from iclv_jax._predict._predictions import predict, predict_items
-from iclv_jax._predict._quantile_residuals import item_residuals
-from iclv_jax._predict._scenario import scenario
-from iclv_jax._predict._shares import choice_fit, hit_rate, shares
-from iclv_jax._predict._structural import effects, reliability, standardized
-from iclv_jax._predict._willingness_to_pay import willingness_to_pay
+from iclv_jax._predict._latent_scores import individual_parameters, latent_scores
+from iclv_jax._predict._predictions import predict
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy, Finer
 from iclv_jax._problem._components import Components
-from iclv_jax._report._exports import to_csv, to_dict, to_excel, to_latex
 from iclv_jax._report._integration import finer, integration_report
 from iclv_jax._report._page import report
 from iclv_jax._report._summary import summary
@@ -55,22 +36,25 @@ from iclv_jax._report._table import table
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit:
+class Fit(Grouped):
     """Maximum (penalised) likelihood estimates with everything that follows from them. Names follow statsmodels.
 
-    By question:
+    What was found is on the fit itself: `summary`, `report`, `params`, `all_params`, `table`, `llf`, `components`, `aic`,
+    `bic`, `nobs`, `converged`, `bse`, `conf_int`, `cov_params`, `delta`, `predict`, `latent_scores`,
+    `individual_parameters`, `fit_measures`, `diagnose`, `integration_report`, `trace`,
+    `save`. The rest stands in groups, by question:
 
-    * What was found: `summary`, `report`, `params`, `all_params`, `table`, `llf`, `components`, `aic`, `bic`, `nobs`,
-      `converged`.
-    * How sure is it: `bse`, `tvalues`, `pvalues`, `conf_int`, `cov_params`, `standard_errors`, `compare_covariances`,
-      `bootstrap`, `profile`, `correlations`, `eigenvalues`, `delta`, `sensitivity`.
-    * Is it true: `wald_test`, `t_test`, `lr_test`, `lm_test`, `modification_indices`, `fit_measures`, `goodness_of_fit`,
-      `item_fit`, `person_fit`, `item_residuals`, `cross_validate`, `choice_fit`, `hit_rate`, `shares`, `diagnose`,
-      `integration_report`, `trace`.
-    * What does it say of choices: `predict`, `elasticities`, `marginal_effects`, `willingness_to_pay`, `scenario`.
-    * What does it say of people and attitudes: `individual_parameters`, `latent_scores`, `class_probabilities`,
-      `predict_items`, `effects`, `standardized`, `reliability`.
-    * Where does it go: `save`, `to_latex`, `to_csv`, `to_excel`, `to_dict`, and the pictures of `iclv.plot`.
+    * `fit.uncertainty`, how sure is it: `standard_errors`, `compare_covariances`, `bootstrap`, `profile`, `correlations`,
+      `eigenvalues`, `sensitivity`.
+    * `fit.tests`, is it true: `wald_test`, `t_test`, `lr_test`, `lm_test`, `modification_indices`, `equality_tests`,
+      `goodness_of_fit`, `cross_validate`.
+    * `fit.choices`, what does it say of choices: `elasticities`, `marginal_effects`, `willingness_to_pay`, `scenario`,
+      `shares`, `hit_rate`, `choice_fit`, `class_probabilities`.
+    * `fit.measurement`, what do the items say: `predict_items`, `item_fit`, `item_residuals`, `person_fit`, `reliability`.
+    * `fit.structure`, how latent variables hang together: `effects`, `standardized`, `latent_covariances`.
+    * `fit.exports`, where does it go: `to_latex`, `to_csv`, `to_excel`, `to_dict`; and the pictures of `iclv.plot`.
+
+    A name without its group is found too: `fit.elasticities(...)` is `fit.choices.elasticities(...)`.
 
     Attributes
     ----------
@@ -93,6 +77,9 @@ class Fit:
     (True, 300)
     >>> {name: round(value, 1) for name, value in fit.params[["time", "cost"]].items()}
     {'time': -1.5, 'cost': -0.9}
+    >>> fit.choices
+    <fit.choices: elasticities, marginal_effects, willingness_to_pay, scenario, shares, hit_rate, choice_fit,
+    class_probabilities>
     """
 
     problem: Problem
@@ -164,41 +151,17 @@ class Fit:
         """Hessian of the log-likelihood at the estimates, without penalties."""
         return estimated.hessian(self)
 
-    # --- standard errors ------------------------------------------------------------------------------------------
+    # --- what follows, beside the groups --------------------------------------------------------------------------
 
-    default_covariance = property(kinds.default_covariance)
     covariance, cov_params = kinds.covariance, kinds.cov_params
-    standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
-    correlations, eigenvalues = correlations, eigenvalues
+    conf_int, delta = intervals.conf_int, delta
     bse, tvalues, pvalues = (
         property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
     )
-    bootstrap, compare_covariances = bootstrap, compare_covariances
-
-    # --- inference ------------------------------------------------------------------------------------------------
-
-    delta, wald_test, t_test, lr_test, lm_test = delta, wald_test, t_test, lr_test, lm_test
-    modification_indices, profile, sensitivity = modification_indices, profile, sensitivity
-    equality_tests = equality_tests
-    cross_validate, goodness_of_fit, fit_measures = cross_validate, goodness_of_fit, fit_measures
-    check_consistency = check_consistency
-    item_residuals, item_fit, person_fit = item_residuals, item_fit, person_fit
-
-    # --- people, their choices and their answers ------------------------------------------------------------------
-
-    latent_scores, latent_covariances = latent_scores, latent_covariances
-    individual_parameters = individual_parameters
-    predict, predict_items, class_probabilities = predict, predict_items, class_probabilities
-    shares, hit_rate, choice_fit = shares, hit_rate, choice_fit
-    elasticities, marginal_effects = elasticities, marginal_effects
-    scenario, willingness_to_pay = scenario, willingness_to_pay
-    effects, standardized, reliability = effects, standardized, reliability
-
-    # --- reports --------------------------------------------------------------------------------------------------
-
+    fit_measures, check_consistency = fit_measures, check_consistency
+    predict, latent_scores, individual_parameters = predict, latent_scores, individual_parameters
     summary, table, integration_report = summary, table, integration_report
     report, save = report, write
-    to_latex, to_csv, to_excel, to_dict = to_latex, to_csv, to_excel, to_dict
 
     @kept
     def _finer(self) -> Finer | None:

@@ -10,23 +10,22 @@ import pandas as pd
 
 from iclv_jax._base._distributions import two_sided
 from iclv_jax._fit._labels import unpacked_label
+from iclv_jax._fit._ungrouped import Grouped
 from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
 from iclv_jax._inference import _estimated as estimated
 from iclv_jax._inference import _intervals as intervals
 from iclv_jax._inference._criteria import aic, bic, penalty
-from iclv_jax._inference._dependence import correlations, eigenvalues
 from iclv_jax._inference._penalised import from_data
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict import Posterior
 from iclv_jax._predict._latent_scores import scores_frame
-from iclv_jax._report._exports import to_csv, to_dict, to_excel, to_latex
 from iclv_jax._report._page import report
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class SavedFit:
-    """Estimates, covariances, tables and scores of a saved fit; names as of `Fit`.
+class SavedFit(Grouped):
+    """Estimates, covariances, tables and scores of a saved fit; names and groups as of `Fit`.
 
     Whatever needs the utility function or the data (predictions, say) needs `iclv.load(path, model, data)`.
 
@@ -45,8 +44,7 @@ class SavedFit:
         return estimated.introduced(self)
 
     penalty, aic, bic = property(penalty), property(aic), property(bic)
-    standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
-    correlations, eigenvalues = correlations, eigenvalues
+    conf_int = intervals.conf_int
     bse, tvalues, pvalues = (
         property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
     )
@@ -148,7 +146,6 @@ class SavedFit:
         return self.about["summary"]
 
     report = report
-    to_latex, to_csv, to_excel, to_dict = to_latex, to_csv, to_excel, to_dict
 
     def __str__(self) -> str:
         return self.summary()

@@ -9,40 +9,30 @@ import pandas as pd
 
 from iclv_jax._base._kept import kept
 from iclv_jax._base._threads import one_thread
+from iclv_jax._fit._ungrouped import Grouped
 from iclv_jax._inference import TWO_STEP_KINDS, Covariance, Step, two_step_covariance
 from iclv_jax._inference import _estimated as estimated
 from iclv_jax._inference import _intervals as intervals
-from iclv_jax._inference._dependence import correlations, eigenvalues
 from iclv_jax._inference._functions import delta
-from iclv_jax._inference._wald import t_test, wald_test
 from iclv_jax._optimise import OptimizerReport
-from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._fit_measures import fit_measures
-from iclv_jax._predict._item_fit import item_fit
-from iclv_jax._predict._latent_scores import individual_parameters, latent_covariances, latent_scores
-from iclv_jax._predict._person_fit import person_fit
-from iclv_jax._predict._predictions import predict, predict_items
-from iclv_jax._predict._quantile_residuals import item_residuals
-from iclv_jax._predict._scenario import scenario
-from iclv_jax._predict._shares import choice_fit, hit_rate, shares
-from iclv_jax._predict._structural import effects, reliability, standardized
-from iclv_jax._predict._willingness_to_pay import willingness_to_pay
+from iclv_jax._predict._latent_scores import individual_parameters, latent_scores
+from iclv_jax._predict._predictions import predict
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._problem._components import Components
-from iclv_jax._report._exports import to_csv, to_dict, to_excel, to_latex
 from iclv_jax._report._page import report
 from iclv_jax._report._two_step import DEFAULT, summary, table
 
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class SequentialFit:
+class SequentialFit(Grouped):
     """Estimates of `Model.fit_sequential`. Names follow statsmodels, as those of `Fit`.
 
-    What follows from estimates and a covariance is here as it is there: `delta`, `wald_test`, `predict`, `elasticities`,
-    `willingness_to_pay`, `scenario`, `effects`, `standardized` and so on, by default with Murphy-Topel standard errors. What
-    rests on a maximum of the joint log-likelihood is not.
+    What follows from estimates and a covariance is here as it is there, in the same groups: `delta`, `predict`,
+    `tests.wald_test`, `choices.elasticities`, `choices.scenario`, `structure.effects` and so on, by default with
+    Murphy-Topel standard errors. What rests on a maximum of the joint log-likelihood is not.
 
     Attributes
     ----------
@@ -195,19 +185,9 @@ class SequentialFit:
         """One row per step of the optimiser, with its stage."""
         return pd.DataFrame(list(self._rows))
 
-    standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
-    correlations, eigenvalues = correlations, eigenvalues
+    conf_int, delta, fit_measures = intervals.conf_int, delta, fit_measures
     bse, tvalues, pvalues = (
         property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
     )
-    delta, wald_test, t_test = delta, wald_test, t_test
-    latent_scores, latent_covariances = latent_scores, latent_covariances
-    individual_parameters = individual_parameters
-    predict, predict_items = predict, predict_items
-    shares, hit_rate, choice_fit = shares, hit_rate, choice_fit
-    elasticities, marginal_effects = elasticities, marginal_effects
-    scenario, willingness_to_pay = scenario, willingness_to_pay
-    effects, standardized, reliability, fit_measures = effects, standardized, reliability, fit_measures
-    item_residuals, item_fit, person_fit = item_residuals, item_fit, person_fit
+    predict, latent_scores, individual_parameters = predict, latent_scores, individual_parameters
     summary, table, report = summary, table, report
-    to_latex, to_csv, to_excel, to_dict = to_latex, to_csv, to_excel, to_dict

@@ -30,7 +30,7 @@ def lr_test(fit: Maximum, restricted: Given[Maximum]) -> HypothesisTest:
     Examples
     --------
     >>> short = iclv.Model(choice=iclv.Logit(plain, "mode"), fixed={"age_bus": 0.0}).fit(df)
-    >>> logit_fit.lr_test(short).df
+    >>> logit_fit.tests.lr_test(short).df
     1
     """
     check_same_outcomes(fit, restricted)

@@ -134,7 +134,7 @@ def bootstrap(
 
     Examples
     --------
-    >>> logit_fit.bootstrap(20, seed=1).samples.shape
+    >>> logit_fit.uncertainty.bootstrap(20, seed=1).samples.shape
     (20, 4)
     """
     check_count(samples, "samples")

@@ -83,7 +83,7 @@ def compare_covariances(fit: Maximum) -> CovarianceComparison:
 
     Examples
     --------
-    >>> str(logit_fit.compare_covariances()).splitlines()[0]
+    >>> str(logit_fit.uncertainty.compare_covariances()).splitlines()[0]
     'Standard errors'
     """
     kinds = ["hessian", "bhhh", "robust"]

@@ -129,7 +129,7 @@ def cross_validate(
 
     Examples
     --------
-    >>> str(logit_fit.cross_validate(folds=2)).splitlines()[0]
+    >>> str(logit_fit.tests.cross_validate(folds=2)).splitlines()[0]
     'Cross-validation'
     """
     check_workers(workers)

@@ -15,11 +15,11 @@ HEAVY = 3
 def correlations(fit: Known, kind: Given[str | None] = None) -> pd.DataFrame:
     """Correlation matrix of the estimates, from a covariance of this kind, as of `cov_params`; NaN for what has no variance.
 
-    Pairs near 1 or -1 are hard to tell apart with these data: `fit.eigenvalues()` tells of more than pairs.
+    Pairs near 1 or -1 are hard to tell apart with these data: `fit.uncertainty.eigenvalues()` tells of more than pairs.
 
     Examples
     --------
-    >>> logit_fit.correlations("robust").shape
+    >>> logit_fit.uncertainty.correlations("robust").shape
     (4, 4)
     """
     matrix = fit.covariance(kind).matrix
@@ -47,7 +47,7 @@ def eigenvalues(fit: Any, kind: Given[str | None] = None) -> pd.DataFrame:
 
     Examples
     --------
-    >>> list(logit_fit.eigenvalues())
+    >>> list(logit_fit.uncertainty.eigenvalues())
     ['correlation', 'hessian', 'direction']
     """
     found = correlations(fit, kind)

@@ -100,14 +100,21 @@ def needs(fit: Any, what: str, *attributes: str) -> Any:
     """The fit; ValueError for what is none, and for one that lacks what is asked of it, with the way out."""
     if not has(fit, "covariance"):
         raise ValueError(f"{what} takes a fit, as model.fit(...) returns it, not {type(fit).__name__}.")
+    if why := why_lacking(fit, what, *attributes):
+        raise ValueError(why)
+    return fit
+
+
+def why_lacking(fit: object, what: str, *attributes: str) -> str:
+    """Why a kind of fit does not have all of these attributes, with the way out; empty where it has."""
     lacking = [name for name in attributes if not has(fit, name)]
     if not lacking:
-        return fit
+        return ""
     if not has(fit, "problem"):
-        raise ValueError(
-            f"{what} needs the model and its data: read the fit with iclv.load(path, model, data)."
-        )
-    raise ValueError(
+        return f"{what} needs the model and its data: read the fit with iclv.load(path, model, data)."
+    if not has(fit, "reports"):
+        return f"{what} needs all people in memory, and those of this fit came in chunks: fit a data frame."
+    return (
         f"{what} rests on a maximum of the joint log-likelihood, which estimates in two steps are not: there is no "
         f"{lacking[0]}. Use model.fit(...), which estimates everything at once."
     )

@@ -32,7 +32,13 @@ def default_covariance(fit: Maximum) -> str:
 
 @one_thread
 def covariance(fit: Maximum, kind: Given[str | None] = None) -> Covariance:
-    """The covariance of a kind with its notes; computed once."""
+    """The covariance of a kind, those of `fit.cov_params`, with its notes; computed once.
+
+    Examples
+    --------
+    >>> logit_fit.covariance("robust").kind
+    'robust'
+    """
     kind = kind or default_covariance(fit)
     if kind not in fit._covariances:
         fit._covariances[kind] = _covariance(fit, kind)
@@ -83,7 +89,7 @@ def cov_params(fit: Maximum, kind: Given[str | None] = None) -> pd.DataFrame:
         `"hessian"` (the default without sampling weights): inverse of the negative Hessian. `"bhhh"`: inverse of
         the sum of outer products of the scores. `"robust"` (the default with them): the sandwich of both (White
         1982). `"cluster"`: the same with scores summed within clusters. `"bootstrap"`: of the last
-        `fit.bootstrap(...)` that was asked for, or of one with its defaults. `"jackknife"`: over the estimates
+        `fit.uncertainty.bootstrap(...)` that was asked for, or of one with its defaults. `"jackknife"`: over the estimates
         without each person (or cluster) in turn, each one Newton step away with the Hessian of those who remain.
         Where modules have free entries: `"joint"` (then the default), the inverse of the negative Hessian of
         everything, flat directions within modules apart; `"conditional"`, of the named parameters alone, as if the

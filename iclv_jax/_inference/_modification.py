@@ -70,7 +70,7 @@ def modification_indices(
 
     Examples
     --------
-    >>> fit.modification_indices().index[0]
+    >>> fit.tests.modification_indices().index[0]
     'green ~~ green'
     """
     if kind not in ("hessian", "bhhh", "robust"):

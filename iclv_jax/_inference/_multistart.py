@@ -108,8 +108,8 @@ def multistart(
         derivatives. Whether a start has converged is judged by exact second derivatives in any case. Neither `Scipy`
         nor `Stochastic`, whose loops are not compiled for many starts.
     workers, resume
-        As of `fit.bootstrap`: who goes on from the starts, a few of them at a time, and a file that an interrupted call goes
-        on from. The starts are the same whoever does, and end in the same places up to rounding.
+        As of `fit.uncertainty.bootstrap`: who goes on from the starts, a few of them at a time, and a file that an
+        interrupted call goes on from. The starts are the same whoever does, and end in the same places up to rounding.
 
     Raises
     ------

@@ -184,7 +184,7 @@ def profile(
 
     Examples
     --------
-    >>> str(logit_fit.profile("time")).splitlines()[0]
+    >>> str(logit_fit.uncertainty.profile("time")).splitlines()[0]
     'time = -1.183, 95% profile-likelihood interval -1.727 to -0.665'
     """
     refuse_penalised(fit, "profile")

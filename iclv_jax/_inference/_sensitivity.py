@@ -182,7 +182,7 @@ def sensitivity(
 
     Examples
     --------
-    >>> logit_fit.sensitivity("weights").dfbetas.shape
+    >>> logit_fit.uncertainty.sensitivity("weights").dfbetas.shape
     (300, 4)
     """
     asked = [name for name in (what, column, fixed) if name is not None]

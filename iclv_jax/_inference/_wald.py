@@ -56,7 +56,7 @@ def wald_test(
 
     Examples
     --------
-    >>> logit_fit.wald_test("time = cost, age_bus = 0").df
+    >>> logit_fit.tests.wald_test("time = cost, age_bus = 0").df
     2
     """
     covariance = fit.covariance(kind)
@@ -73,13 +73,13 @@ def t_test(
 ) -> pd.DataFrame:
     """t statistics of single restrictions, one row each, against any value.
 
-    Takes what `wald_test` takes: `fit.t_test("price = -1")`, `fit.t_test({"price": -1, "label": 0})`,
-    `fit.t_test("time - 2 * cost")`. Columns: `estimate` (of the left-hand side, all parameters brought there),
+    Takes what `wald_test` takes: `fit.tests.t_test("price = -1")`, `fit.tests.t_test({"price": -1, "label": 0})`,
+    `fit.tests.t_test("time - 2 * cost")`. Columns: `estimate` (of the left-hand side, all parameters brought there),
     `se`, `value`, `t`, `p` (two-sided, normal), `lower`, `upper`.
 
     Examples
     --------
-    >>> list(logit_fit.t_test("time = -1"))
+    >>> list(logit_fit.tests.t_test("time = -1"))
     ['estimate', 'se', 'value', 't', 'p', 'lower', 'upper']
     """
     check_share(level)

@@ -105,7 +105,7 @@ def elasticities(
 
     Examples
     --------
-    >>> logit_fit.elasticities("time").aggregate.shape
+    >>> logit_fit.choices.elasticities("time").aggregate.shape
     (2, 2)
     """
     seen, place = _responding(fit, column, data, given, choice)
@@ -138,7 +138,7 @@ def marginal_effects(
 
     Examples
     --------
-    >>> logit_fit.marginal_effects("time").aggregate.shape
+    >>> logit_fit.choices.marginal_effects("time").aggregate.shape
     (2, 2)
     """
     seen, place = _responding(fit, column, data, given, choice)

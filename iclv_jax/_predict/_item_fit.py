@@ -84,7 +84,7 @@ def _check(problem: Problem, fewest: object) -> None:
         if not item.discrete or (item.several and count > 2):
             raise ValueError(
                 f"item_fit: item {item.column!r} has no levels in order, so that there is no sum of scores. "
-                "fit.item_residuals() has residuals of items of every family."
+                "fit.measurement.item_residuals() has residuals of items of every family."
             )
     if len(items) < 3:
         raise ValueError("item_fit: sums of scores say something of an item where there are at least three.")

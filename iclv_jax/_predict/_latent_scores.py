@@ -15,7 +15,7 @@ from iclv_jax._spec._names import nearest
 
 def latent_scores(fit: Estimated) -> pd.DataFrame:
     """Posterior means of every person's latent variables and random coefficients, given the
-    person's items and choices, with posterior standard deviations (`name.sd`); `fit.reliability()` has their
+    person's items and choices, with posterior standard deviations (`name.sd`); `fit.measurement.reliability()` has their
     reliability.
 
     Examples

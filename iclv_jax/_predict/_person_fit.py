@@ -43,7 +43,7 @@ def person_fit(fit: Estimated) -> pd.DataFrame:
     places = tuple(i for i, b in enumerate(core.structure.items) if b.family.discrete)
     if not places:
         raise ValueError(
-            "person_fit: the model has no items with levels. fit.item_residuals() has residuals of all items."
+            "person_fit: the model has no items with levels. fit.measurement.item_residuals() has residuals of all items."
         )
     eta = latent_posterior(fit).mean[:, : core.structure.system.latents]
     terms = np.asarray(

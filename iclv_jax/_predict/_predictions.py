@@ -124,7 +124,7 @@ def predict_items(
 
     Examples
     --------
-    >>> list(fit.predict_items(df, given="items"))[:3]
+    >>> list(fit.measurement.predict_items(df, given="items"))[:3]
     [('q1', 1), ('q1', 2), ('q1', 3)]
     """
     if not fit.problem.spec.indicators:

@@ -107,7 +107,7 @@ def scenario(
 
     Examples
     --------
-    >>> changed = logit_fit.scenario(df, df.assign(cost=1.1 * df["cost"]), cost="cost")
+    >>> changed = logit_fit.choices.scenario(df, df.assign(cost=1.1 * df["cost"]), cost="cost")
     >>> str(changed).splitlines()[0]
     '             first  first.se    second  second.se  difference  difference.se'
     """

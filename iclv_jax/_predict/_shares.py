@@ -36,7 +36,7 @@ def shares(
 
     Examples
     --------
-    >>> list(logit_fit.shares())
+    >>> list(logit_fit.choices.shares())
     ['observed', 'predicted', 'difference', 'situations']
     """
     kernel = shared_choice(fit.problem, "shares", choice)
@@ -70,7 +70,7 @@ def hit_rate(
 
     Examples
     --------
-    >>> 0.5 < logit_fit.hit_rate() < 1.0
+    >>> 0.5 < logit_fit.choices.hit_rate() < 1.0
     True
     """
     return float(choice_fit(fit, given=given, choice=choice)["hit rate"])
@@ -89,7 +89,7 @@ def choice_fit(
 
     Examples
     --------
-    >>> list(logit_fit.choice_fit().index)[:3]
+    >>> list(logit_fit.choices.choice_fit().index)[:3]
     ['hit rate', 'probability of choice', 'log-likelihood of choices']
     """
     kernel = shared_choice(fit.problem, "choice_fit", choice)

@@ -25,8 +25,8 @@ def effects(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
     """Direct, indirect and total effects along the paths (Bollen 1987).
 
     Of covariates and latent variables on latent variables and on items (for ordered items on the response behind
-    the levels), in the units of the estimates; `fit.standardized()` has standard units. Effects on choices are those
-    of `fit.elasticities` and `fit.marginal_effects`.
+    the levels), in the units of the estimates; `fit.structure.standardized()` has standard units. Effects on choices are
+    those of `fit.choices.elasticities` and `fit.choices.marginal_effects`.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def effects(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
 
     Examples
     --------
-    >>> list(fit.effects())
+    >>> list(fit.structure.effects())
     ['direct', 'direct.se', 'indirect', 'indirect.se', 'total', 'total.se']
     """
     _needs_latents(fit.problem, "effects")
@@ -86,7 +86,7 @@ def standardized(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
 
     Examples
     --------
-    >>> list(fit.standardized())
+    >>> list(fit.structure.standardized())
     ['std.lv', 'std.lv.se', 'std.all', 'std.all.se']
     """
     _needs_latents(fit.problem, "standardized")
@@ -127,7 +127,7 @@ def reliability(fit: Estimated, cov: Given[str | None] = None) -> pd.DataFrame:
 
     Examples
     --------
-    >>> list(fit.reliability())
+    >>> list(fit.measurement.reliability())
     ['items', 'omega', 'omega.se', 'ave', 'ave.se', 'scores']
     """
     _needs_latents(fit.problem, "reliability")

@@ -143,7 +143,7 @@ def willingness_to_pay(
 
     Examples
     --------
-    >>> found = logit_fit.willingness_to_pay("time", cost="cost")
+    >>> found = logit_fit.choices.willingness_to_pay("time", cost="cost")
     >>> list(found.intervals)
     ['lower', 'upper', 'words']
     """

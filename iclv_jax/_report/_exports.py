@@ -46,7 +46,7 @@ def to_latex(
 
     Examples
     --------
-    >>> logit_fit.to_latex("fit.tex")
+    >>> logit_fit.exports.to_latex("fit.tex")
     """
     found = fit.summary() if cov is None else fit.summary(cov)
     if not isinstance(found, Report):
@@ -59,7 +59,7 @@ def to_csv(fit: Told, path: File | None = None, *, cov: Given[str | None] = None
 
     Examples
     --------
-    >>> logit_fit.to_csv("fit.csv")
+    >>> logit_fit.exports.to_csv("fit.csv")
     """
     return fit.table(cov).to_csv(path)
 
@@ -84,7 +84,7 @@ def to_dict(fit: Told, cov: Given[str | None] = None) -> dict[str, object]:
 
     Examples
     --------
-    >>> sorted(logit_fit.to_dict())[:3]
+    >>> sorted(logit_fit.exports.to_dict())[:3]
     ['converged', 'covariance', 'free_parameters']
     """
     rows: Mapping[str, Mapping[str, object]] = fit.table(cov).to_dict("index")  # pyright: ignore[reportAssignmentType]

@@ -193,7 +193,9 @@ def _correlations(matrix: pd.DataFrame) -> str:
     above = [(i, j) for i in range(len(names)) for j in range(i) if np.isfinite(values[i, j])]
     above.sort(key=lambda at: -abs(values[at]))
     rows = [[str(names[j]), str(names[i]), _shaded(float(values[i, j]))] for i, j in above[:PAIRS]]
-    said = page.paragraph(f"The {len(rows)} largest of {len(above):,}; fit.correlations() has them all.")
+    said = page.paragraph(
+        f"The {len(rows)} largest of {len(above):,}; fit.uncertainty.correlations() has them all."
+    )
     return said + page.table(("", "", "correlation"), [("", rows)], words=(0, 1))
 
 

@@ -88,8 +88,8 @@ def search(
     progress
         Whether to show a progress bar.
     workers, resume
-        As of `fit.bootstrap`: who fits the folds of a trial, and a file to which every fold is added, that an interrupted
-        search goes on from. Trials and values do not depend on them.
+        As of `fit.uncertainty.bootstrap`: who fits the folds of a trial, and a file to which every fold is added, that an
+        interrupted search goes on from. Trials and values do not depend on them.
 
     Returns
     -------

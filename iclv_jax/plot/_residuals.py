@@ -50,12 +50,12 @@ def residual_quantiles(
     ax
         Axes to draw on.
     given, seed
-        As of `fit.item_residuals`.
+        As of `fit.measurement.item_residuals`.
 
     Raises
     ------
     ValueError
-        As of `fit.item_residuals`, and for unknown items.
+        As of `fit.measurement.item_residuals`, and for unknown items.
 
     Examples
     --------
@@ -115,12 +115,12 @@ def residuals_against(
     ax
         Axes to draw on.
     given, seed
-        As of `fit.item_residuals`.
+        As of `fit.measurement.item_residuals`.
 
     Raises
     ------
     ValueError
-        As of `fit.item_residuals`, and for unknown names.
+        As of `fit.measurement.item_residuals`, and for unknown names.
 
     Examples
     --------

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from iclv_jax._base._types import Given
+from iclv_jax._predict._shares import shares as predicted_shares
 from iclv_jax.plot._style import BLUE, GREY, INK, ROW, canvas, check_fit, key, rows, word
 
 MOST = 24
@@ -32,7 +33,7 @@ def shares(fit: Given[Any], by: Given[str | None] = None, ax: Given[Any] = None)
     --------
     >>> axes = iclv.plot.shares(fit, by="female")
     """
-    table = check_fit(fit, "shares", "shares").shares(by)
+    table: Any = predicted_shares(check_fit(fit, "shares", "problem", "all_params"), by)
     groups = {"": table} if by is None else {word(g): table.loc[g] for g in table.index.levels[0]}
     if len(groups) > MOST:
         raise ValueError(

@@ -7,6 +7,7 @@ import pandas as pd
 
 from iclv_jax._base._types import Given
 from iclv_jax._fit import Fit
+from iclv_jax._inference._intervals import standard_errors as errors_of
 from iclv_jax.plot._style import COLOURS, GREY, ROW, Axes, canvas, check_fit, key, rows
 
 MOST = 45
@@ -42,12 +43,12 @@ def standard_errors(
     --------
     >>> axes = iclv.plot.standard_errors(logit_fit)
     """
-    check_fit(fit, "standard_errors", "hessian", "standard_errors")
+    check_fit(fit, "standard_errors", "hessian")
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     if not kinds or "hessian" in kinds:
         raise ValueError("kinds= names covariances to compare with that of the Hessian, such as ['robust'].")
-    base = fit.standard_errors("hessian")
-    ratios = pd.DataFrame({kind: fit.standard_errors(kind) / base for kind in kinds})
+    base = errors_of(fit, "hessian")
+    ratios = pd.DataFrame({kind: errors_of(fit, kind) / base for kind in kinds})
     many = len(ratios) > MOST
     ax = canvas(ax, 6.0, 1.0 + (0.9 * len(kinds) if many else ROW * len(ratios)))
     for i, kind in enumerate(kinds):

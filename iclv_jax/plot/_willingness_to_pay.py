@@ -6,6 +6,7 @@ import numpy as np
 
 from iclv_jax._base._types import Given
 from iclv_jax._fit import Fit
+from iclv_jax._predict._willingness_to_pay import willingness_to_pay as worth
 from iclv_jax.plot._style import BLUE, COLOURS, GREY, INK, VERMILION, Axes, canvas, check_fit, rows
 
 METHODS = {"delta": "Delta method", "fieller": "Fieller", "krinsky-robb": "Krinsky and Robb"}
@@ -31,26 +32,24 @@ def willingness_to_pay(
     fit
         A fit with a choice.
     name, cost
-        Coefficients or columns of the utility function, as of `fit.willingness_to_pay`.
+        Coefficients or columns of the utility function, as of `fit.choices.willingness_to_pay`.
     ax
         Axes to draw on.
     unit
         What the axis counts, `"EUR per hour"` say: the units of the columns, which only you know.
     options
-        What `fit.willingness_to_pay` takes beside them: `alternative`, `level`, `draws`, `seed`, `cov`.
+        What `fit.choices.willingness_to_pay` takes beside them: `alternative`, `level`, `draws`, `seed`, `cov`.
 
     Raises
     ------
     ValueError
-        As `fit.willingness_to_pay`.
+        As `fit.choices.willingness_to_pay`.
 
     Examples
     --------
     >>> axes = iclv.plot.willingness_to_pay(logit_fit, "time", cost="cost", unit="EUR per hour")
     """
-    found = check_fit(fit, "willingness_to_pay", "willingness_to_pay").willingness_to_pay(
-        name, cost, **options
-    )
+    found = worth(check_fit(fit, "willingness_to_pay", "problem", "all_params"), name, cost, **options)
     if found.people is None:
         ax = canvas(ax, 6.0, 1.9)
         _intervals(ax, found)
