@@ -50,6 +50,7 @@ TEXTS = [
     TWO + "h ~ f\nx4 ~ m*1\nx5 ~ m*1\nx1 ~~ e*x1\nx2 ~~ e*x2",
     TWO + "h =~ x3\nx1 ~~ 0.5*x1",
     "`my factor` =~ `item 1` + `item 2` + x3\n`my factor` ~ `log income`",
+    "f <~ 1*x1 + b*x2 + z\nz =~ y1 + y2 + y3\ny ~ f\nc := 2*b",
     "f =~ x1 + x2 +\n  x3  # comment + x9\n! another =~\n\nh =~ x4\n  + x5 + x6;",
 ]
 
@@ -117,15 +118,24 @@ def test_with_a_choice():
     ("text", "line", "column", "words"),
     [
         ("f =~ x1 + x2\nf => x3", 2, 3, "'=>' is no operator. Did you mean"),
-        ("f =~ x1 + x2\n\n  f <~ x3", 3, 5, "composites"),
+        ("f =~ x1 + x2\n\n  f <~ x3", 3, 5, "measured by '=~' and made of its causes"),
+        ("y ~ f\nf <~ x1 + x2", 2, 3, "fix one of its weights (f <~ 1*x1"),
+        ("y ~ f\nf <~ 1*x1 + x2\nf ~~ 0.5*f", 2, 3, "no variance of its own"),
+        ("f =~ x1 + x2\ngroup: 1\nx1 ~~ x2", 2, 6, "'group:' begins a block"),
         ("f =~ x1 + x2\nx1 ~*~ x1", 2, 4, "scaling factors"),
         ("f =~ x1 x2", 1, 9, "A term is a name"),
         ("f =~", 1, 3, "Nothing stands right of '=~'"),
         ("f =~ x1 + ", 1, 3, "missing behind '+'"),
-        ("f =~ a:b + x2", 1, 7, "product of variables"),
+        ("f =~ a:b + x2", 1, 7, "computed in the data, and its name written between backquotes"),
+        ("f =~ x1 + 0.5?0.6?x2", 1, 18, "two values for start"),
         ("f", 1, 1, "no operator"),
         ("f =~ x1 =~ x2", 1, 9, "second operator"),
-        ("f =~ c(1, 2)*x1", 1, 6, "values by group"),
+        ("f =~ c(1, 2)*x1", 1, 14, "values by group, and there are none"),
+        ("f =~ c(1)*x1", 1, 6, "one value for each group"),
+        ("f =~ c(a, )*x1", 1, 6, "beside a comma"),
+        ("f =~ x1 + c(a, b)*x2 + c(1, 2, 3)*x3", 1, 35, "3 values here and 2 in line 1"),
+        ("f =~ x1 + c(a, b)*x2 + a*x3", 1, 26, "beside labels by group"),
+        ("f =~ x1 + c(1, NA)*2*x2", 1, 22, "for all groups and by group"),
         ("f =~ strt(1)*x1", 1, 6, "'strt' is no modifier. Did you mean 'start'?"),
         ("f =~ NA*1*x1", 1, 11, "fixed and free"),
         ("f =~ 1*x1 + 2*x1", 1, 15, "has fixed 1.0 already"),
@@ -178,12 +188,64 @@ def test_what_has_no_text_is_named():
         iclv.Model([f], shared, fixed={"x1 ~~ x1": 1.0, "x1 ~ 1": 0.0}).to_text()
 
 
+def test_labels_by_group_are_equality_across_groups():
+    """In the place of `equal_across`. In two schools the whole text has lavaan's -3706.323256."""
+    data = iclv.datasets.holzinger_swineford(download=True)
+    text = "visual =~ x1 + c(a2, a2)*x2 + c('a3', 'a3')*x3\nvisual ~ c(0, NA)*1\ngap := a3 - a2\n"
+    text += "".join(f"x{i} ~ c(m{i}, m{i})*1\n" for i in (1, 2, 3))
+    problem = iclv.Model.from_text(text, group="school").bind(data)
+    equal = ["loadings", "intercepts"]
+    plain = iclv.Model.from_text("visual =~ x1 + x2 + x3", group="school", equal_across=equal).bind(data)
+    assert len(problem.names) == len(plain.names) == 14
+    row, (one, two) = problem.table.row, problem.spec.groups.labels
+    for name in ("visual =~ x2", "visual =~ x3", "x1 ~ 1", "x3 ~ 1"):
+        assert row(f"{name} [{two}]").tied == f"{name} [{one}]"
+    assert [row(f"visual ~ 1 [{g}]").status for g in problem.spec.groups.labels] == ["fixed", "free"]
+    found = problem.unpack(problem.start(), everything=True)
+    gap = found[f"visual =~ x3 [{two}]"] - found[f"visual =~ x2 [{one}]"]
+    assert float(found["gap"]) == pytest.approx(float(gap))
+
+
+def test_values_and_starts_by_group():
+    text = "f =~ x1 + c(0.5, NA)*x2 + start(c(0.3, 0.4))*x3\nx1 ~~ c(0.2, 0.3)*x1\nf ~~ c(v, w)*f\nw == 2*v"
+    data = iclv.datasets.holzinger_swineford(download=True)
+    problem = iclv.Model.from_text(text, group="school").bind(data)
+    one, two = problem.spec.groups.labels
+    row, start = problem.table.row, problem.unpack(problem.start(), everything=True)
+    assert (row(f"f =~ x2 [{one}]").value, row(f"f =~ x2 [{two}]").status) == (0.5, "free")
+    assert [float(start[f"f =~ x3 [{g}]"]) for g in (one, two)] == [0.3, 0.4]
+    assert [row(f"x1 ~~ x1 [{g}]").value for g in (one, two)] == [0.2, 0.3]
+    assert float(start[f"f ~~ f [{two}]"]) == 2.0 * float(start[f"f ~~ f [{one}]"])
+    with pytest.raises(ValueError, match="values for 3 groups by c"):
+        iclv.Model.from_text("f =~ x1 + c(1, 2, 3)*x2 + x3", group="school").bind(data)
+
+
+def test_variances_by_group_are_units_of_all_or_none():
+    spec = iclv.Model.from_text("f =~ NA*x1 + x2 + x3\nf ~~ c(1, 1)*f", group="school").spec
+    assert spec.latents[0].scale == "variance" and not spec.fixed
+    with pytest.raises(TextError, match="Say it by labels"):
+        iclv.Model.from_text('f =~ x1 + c(a, b)*x2 + equal("f=~x2")*x3', group="school")
+    with pytest.raises(TextError, match="given in some groups only"):
+        iclv.Model.from_text("f =~ NA*x1 + x2 + x3\nf ~~ c(1, NA)*f", group="school")
+
+
+def test_composites():
+    """`<~` is the latent variable of causes without a disturbance."""
+    text = "f <~ 1*income + education\na =~ t1 + t2 + t3\nb =~ c1 + c2 + c3\na + b ~ f"
+    long = text.replace("f <~", "f ~") + "\nf =~ NA*a + b\nf ~~ 0*f"
+    short = iclv.Model.from_text(text).spec
+    assert facts_of(short) == facts_of(iclv.Model.from_text(long.replace("a + b ~ f", "a ~~ b")).spec)
+    assert dict(short.fixed)["f ~~ f"] == 0.0 and ("a", "b") in short.covariances
+
+
 PIECES = st.sampled_from(
-    ["f", "h", "x1", "x2", "y", "1", "0.5", "NA", "=~", "~", "~~", "|", ":=", "==", "<", ">", "+", "-", "*", "/", "^",
-     "(", ")", ",", "\n", ";", " ", "#", '"f=~x1"', "start", "equal", "t1", "a", "b", "exp", "`", "c", "1e400", "é", "."]
+    ["f", "<~", "?", "c(1, a)*", "group", ":", "h", "x1", "x2", "y", "1", "0.5", "NA", "=~", "~", "~~", "|", ":=",
+     "==", "<", ">", "+", "-", "*", "/", "^", "(", ")", ",", "\n", ";", " ", "#", '"f=~x1"', "start", "equal",
+     "t1", "a", "b", "exp", "`", "c", "1e400", "é", "."]
 )  # fmt: skip
 LINES = st.sampled_from(
-    ["f =~ x1 + a*x2", "h =~ x3 + x4", "f ~ h", "h ~ f", "x1 ~~ x3", "f ~~ h", "a == 2", "b := a/0", "b := log(a - 2)",
+    ["f =~ x1 + a*x2", "h <~ 1*x + z", "h =~ x3 + x4", "f ~ h", "h ~ f", "x1 ~~ x3", "f ~~ h", "a == 2",
+     "b := a/0", "b := log(a - 2)",
      "a > 1", "a < 1", "x1 ~ 0*1", "f ~ 1", "y ~ f", "y ~ x", "x1 | t1", "x3 ~ y", "f ~~ 1*f",
      "a == a + 1", "y ~~ x1", "f =~ h"]
 )  # fmt: skip
@@ -199,6 +261,7 @@ LINES = st.sampled_from(
 )
 def test_nothing_but_its_own_error(text):
     try:
+        iclv.Model.from_text(text, group="school")
         model = iclv.Model.from_text(text)
     except TextError:
         return

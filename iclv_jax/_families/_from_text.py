@@ -35,10 +35,11 @@ def from_text(
     text
         Statements by line or between semicolons; `#` and `!` begin comments. `visual =~ x1 + x2` measures (a latent
         variable on the right makes a higher-order factor), `visual ~ age + textual` and `x3 ~ sex` regress, `a ~~ b`
-        covaries (latent variables, or residuals of continuous items), `x1 ~ 1` is an intercept, `u1 | t1 + t2` are
-        thresholds, `ab := a*b` reports a function of labelled parameters with its standard error, and `a == b`, `a == 2*b`,
-        `a > 0`, `a < 1` constrain them. In front of a term stand `0.5*` (fixed), `NA*` (free), `a*` (a label: equal labels
-        are equal parameters), `equal("f=~x1")*`, `start(0.8)*`, `lower(0)*`, `upper(1)*`. An outcome that no latent
+        covaries (latent variables, or residuals of continuous items), `f <~ 1*x1 + x2` makes a latent variable of its
+        causes alone (`f ~ 1*x1 + x2; f ~~ 0*f`), `x1 ~ 1` is an intercept, `u1 | t1 + t2` are thresholds, `ab := a*b`
+        reports a function of labelled parameters with its standard error, and `a == b`, `a == 2*b`, `a > 0`, `a < 1`
+        constrain them. In front of a term stand `0.5*` (fixed), `NA*` (free), `a*` (a label: equal labels are equal
+        parameters), `equal("f=~x1")*`, `start(0.8)*` or `0.8?`, `lower(0)*`, `upper(1)*`. An outcome that no latent
         variable has as an item is `Observed`. Names that are no words stand between backquotes.
     ordered
         Items that are ordered, or True for all; those with thresholds in the text are anyway. Unlike lavaan's limited
@@ -46,7 +47,9 @@ def from_text(
     choice, random, modules
         As of `Model`; the utilities use latent variables of the text.
     group, equal_across, free_across
-        As of `Model`: the text says what every group has, so that a label ties parameters within each group.
+        As of `Model`: the text says what every group has, so that a label ties parameters within each group. What
+        differs stands in `c(...)`, one value for each group in their order: `c(1, NA)*`, `c(a, b)*`, `start(c(0.5, 1))*`;
+        `c(a, a)*` is equal in both.
     auto
         Whether what the text does not say is as lavaan's `sem` has it: first loadings are 1, exogenous latent
         variables covary, so do disturbances of outcomes that predict nothing, and items have intercepts. False: none
@@ -63,7 +66,7 @@ def from_text(
         `iclv.TextError`, with `line` and `column`, for whatever cannot be read or does not fit together.
     """
     try:
-        parts = read(text, ordered, auto)
+        parts = read(text, ordered, auto, group is not None)
         return model(
             parts.latents,
             [*items_of(parts.items, link, missing), *(Observed(n, missing) for n in parts.observed)],

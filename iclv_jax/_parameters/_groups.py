@@ -11,7 +11,7 @@ from iclv_jax._parameters._declare import Levels, declare
 from iclv_jax._parameters._define import defined_order
 from iclv_jax._spec import Cell, Cells, Domain, Increasing, Parameter, Positive
 from iclv_jax._spec._constraints import Definition
-from iclv_jax._spec._groups import Groups, called, kind_of, plain
+from iclv_jax._spec._groups import Groups, called, kind_of, plain, settled
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 
@@ -133,6 +133,7 @@ def in_every_group(spec: Spec, levels: Levels) -> Spec:
     groups = spec.groups
     if groups is None or not groups.names:
         return spec
+    spec = _settled(spec, groups)
     declared = declare_groups(spec, levels)
     _check_free(groups, declared[0])
     apart = {p.plain for group in declared for p in group.parameters if p.plain}
@@ -159,6 +160,26 @@ def in_every_group(spec: Spec, levels: Levels) -> Spec:
         equal=tuple(line for tie in spec.equal for line in _tied(tie, apart, groups)),
         define=tuple(d for old in spec.define for d in _defined(old, apart, groups, "define")),
         derived=tuple(d for old in spec.derived for d in _defined(old, apart, groups, "derived")),
+    )
+
+
+def _settled(spec: Spec, groups: Groups) -> Spec:
+    """With groups by name where a text spoke of their places."""
+
+    def definitions(old: Sequence[Definition]) -> tuple[Definition, ...]:
+        return tuple(
+            replace(d, name=settled(d.name, groups), arguments=tuple(settled(a, groups) for a in d.arguments))
+            for d in old
+        )
+
+    return replace(
+        spec,
+        fixed=tuple((settled(n, groups), v) for n, v in spec.fixed),
+        bounds=tuple((settled(n, groups), v) for n, v in spec.bounds),
+        start=tuple((settled(n, groups), v) for n, v in spec.start),
+        equal=tuple(tuple(settled(n, groups) for n in tie) for tie in spec.equal),
+        define=definitions(spec.define),
+        derived=definitions(spec.derived),
     )
 
 

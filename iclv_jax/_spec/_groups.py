@@ -1,5 +1,6 @@
 """Groups of people whose parameters may differ, and what is equal across them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ KINDS = (
     "choice",
 )
 """What can be equal across groups."""
+PLACED = re.compile(r"(?P<name>.*) \[#(?P<place>\d+) of (?P<count>\d+)\]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,24 @@ def kind_of(parameter: Parameter) -> str | None:
 def called(name: str, label: str) -> str:
     """The name of a parameter of one group."""
     return f"{name} [{label}]"
+
+
+def placed(name: str, group: int, count: int) -> str:
+    """The name of a parameter of the group at this place, of so many: what is said before the groups are known."""
+    return called(name, f"#{group + 1} of {count}")
+
+
+def settled(name: str, groups: Groups) -> str:
+    """A name with the group that its place stands for; ValueError where there are more or fewer than was said."""
+    found = PLACED.fullmatch(name)
+    if found is None:
+        return name
+    if int(found["count"]) != len(groups.labels):
+        raise ValueError(
+            f"The text gives values for {found['count']} groups by c(...), and column {groups.column!r} has "
+            f"{len(groups.labels)} ({', '.join(groups.labels)}). Give one for each."
+        )
+    return called(found["name"], groups.labels[int(found["place"]) - 1])
 
 
 def plain(name: str, label: str) -> str:

@@ -6,6 +6,7 @@ from itertools import combinations
 
 from iclv_jax._base._types import Given
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._groups import placed
 from iclv_jax._spec._latent import Latent
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._text._formula import Formula
@@ -60,9 +61,14 @@ class Reading:
         self.auto = auto
         self.terms = sorted(self.said.terms.values(), key=lambda t: (RANK[t.operator], t.right == ONE))
         measured = [t for t in self.terms if t.operator == "=~"]
-        self.latents = list(dict.fromkeys(t.left for t in measured))
+        self.latents = list(dict.fromkeys([*(t.left for t in measured), *self.said.formed]))
         self.parts = Parts()
         lower = {t.right for t in measured}
+        for name, place in self.said.formed.items():
+            if name in lower or any(t.left == name for t in measured):
+                raise place.error(
+                    f"{name!r} is measured by '=~' and made of its causes by '<~'. Keep one of them."
+                )
         equations = [t.left for t in self.terms if t.operator == "~"]
         self.observed = [n for n in dict.fromkeys(equations) if n not in self.latents and n not in lower]
         self.parts.observed = self.observed
@@ -75,6 +81,30 @@ class Reading:
                 self._item(term.right).of.append(term.left)
         self._mark_ordered(ordered)
         self.named = [self._named(term) for term in self.terms]
+        self.groups = self._count_groups()
+        self.everywhere = [one for named in self.named for one in self._in_groups(named)]
+
+    def _count_groups(self) -> int:
+        """How many groups c(...) speaks of; 0 where nothing does."""
+        apart = [t for t in self.terms if t.apart]
+        counts = [len(next(iter(t.apart.values()))) for t in apart]
+        for term, count in zip(apart, counts, strict=True):
+            if count != counts[0]:
+                raise term.place.error(
+                    f"c(...) gives {count} values here and {counts[0]} in line {apart[0].place.line}: one for each group."
+                )
+        for term in self.terms:
+            if any("label" in t.apart for t in apart) and term.label is not None:
+                raise term.place.error(
+                    f"The label {term.label!r} stands for all groups, beside labels by group. Say which groups share it: "
+                    f"c({term.label}, {term.label}) are equal, c({term.label}1, {term.label}2) are not."
+                )
+        return counts[0] if counts else 0
+
+    def _in_groups(self, named: Named) -> list[Named]:
+        """The parameter, once for each group where something is said by group."""
+        each = enumerate(named.term.by_group())
+        return [Named(placed(named.name, g, self.groups), named.kind, term) for g, term in each] or [named]
 
     def _item(self, column: str) -> Item:
         return self.parts.items.setdefault(column, Item(column))

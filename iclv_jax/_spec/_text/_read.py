@@ -4,23 +4,28 @@ from collections.abc import Sequence
 
 from iclv_jax._base._types import Given
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._groups import placed
 from iclv_jax._spec._latent import Latent
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._text._formula import Formula, words
 from iclv_jax._spec._text._parts import Named, Parts, Reading
-from iclv_jax._spec._text._statements import Relation
+from iclv_jax._spec._text._statements import Relation, Term
 from iclv_jax._spec._text._tokens import TextError, Token, tokens
 
 
-def read(text: Given[str], ordered: Given[Sequence[str] | bool] = (), auto: bool = True) -> Parts:
-    """The parts of the model that a text describes; TextError, with line and column, for what is wrong."""
+def read(
+    text: Given[str], ordered: Given[Sequence[str] | bool] = (), auto: bool = True, grouped: bool = False
+) -> Parts:
+    """The parts of the model that a text describes; TextError, with line and column, for what is wrong. `grouped`: whether
+    there are groups, of which c(...) may speak."""
     if not isinstance(text, str):
         raise TextError(f"A model is written as text, not {text!r}.")
     reading = Reading(text, ordered, auto)
     if not reading.terms:
         raise TextError("The text has no equations.")
     parts = reading.parts
-    for named in reading.named:
+    _check_groups(reading, grouped)
+    for named in reading.everywhere:
         term = named.term
         if term.fixed is not None and not (
             named.kind == "covariance" and term.fixed == 0.0 and not term.label
@@ -36,6 +41,14 @@ def read(text: Given[str], ordered: Given[Sequence[str] | bool] = (), auto: bool
     _covariances(reading)
     _Constraints(reading).apply()
     return parts
+
+
+def _check_groups(reading: Reading, grouped: bool) -> None:
+    for named in reading.named:
+        if named.term.apart and not grouped:
+            raise named.term.place.error(
+                "c(...) gives values by group, and there are none. Name the column that tells them apart by group=."
+            )
 
 
 def _items(reading: Reading) -> None:
@@ -58,12 +71,21 @@ def _items(reading: Reading) -> None:
 def _latents(reading: Reading) -> None:
     parts, intercepts = reading.parts, {n.name for n in reading.named if n.kind == "intercept"}
     for name in reading.latents:
+        if name in reading.said.formed:
+            parts.latents.append(_formed(reading, name))
+            continue
         own = [n for n in reading.named if n.term.operator == "=~" and n.term.left == name]
         first = own[0]
-        if reading.auto and not first.term.free and first.name not in parts.fixed:
+        if (
+            reading.auto
+            and not _freed(first.term)
+            and first.name not in parts.fixed
+            and "fixed" not in first.term.apart
+        ):
             parts.fixed[first.name] = 1.0
         variance = names.variance(name)
-        marked = any(parts.fixed.get(n.name, 0.0) != 0.0 for n in own)
+        marked = any(parts.fixed.get(n.name, 0.0) != 0.0 or all(n.term.apart.get("fixed", (0,))) for n in own)
+        _variance_of_all(reading, name, marked)
         if not marked and variance not in parts.fixed:
             raise first.term.place.error(
                 f"The latent variable {name!r} has no unit: fix a loading ({name} =~ 1*{first.term.right}) or its "
@@ -79,6 +101,47 @@ def _latents(reading: Reading) -> None:
                 intercept=names.intercept(name) in intercepts,
             )
         )
+
+
+def _freed(term: Term) -> bool:
+    """Whether it has NA in every group."""
+    return term.free or all(term.apart.get("free", (False,)))
+
+
+def _variance_of_all(reading: Reading, name: str, marked: bool) -> None:
+    """A variance that is given by group: one value for all where it is the unit."""
+    parts, variance = reading.parts, names.variance(name)
+    term = next((n.term for n in reading.named if n.name == variance), None)
+    if term is None or marked or "fixed" not in term.apart:
+        return
+    values = term.apart["fixed"]
+    if None in values:
+        raise term.place.error(
+            f"The variance of {name!r} is the unit of its loadings and is given in some groups only. Leave it to "
+            "equal_across=['loadings']: 1 in the first group, free in the others; or fix a loading."
+        )
+    for g, value in enumerate(values):
+        parts.fixed[placed(variance, g, len(values))] = value
+    if len(set(values)) == 1:
+        for g in range(len(values)):
+            del parts.fixed[placed(variance, g, len(values))]
+        parts.fixed[variance] = values[0]
+
+
+def _formed(reading: Reading, name: str) -> Latent:
+    """A latent variable that is what its causes make of it."""
+    fixed, place, causes = reading.parts.fixed, reading.said.formed[name], reading.on[name]
+    if not any(fixed.get(names.slope(name, cause), 0.0) for cause in causes):
+        example = f"{name} <~ 1*{causes[0] if causes else 'x'} + ..."
+        raise place.error(f"The composite {name!r} has no unit: fix one of its weights ({example}).")
+    if fixed.get(names.variance(name)) != 0.0:
+        raise place.error(
+            f"The composite {name!r} is what its causes make of it and has no variance of its own. Leave '{name} ~~ {name}' "
+            f"out, or write '{name} ~' in place of '{name} <~'."
+        )
+    return Latent(
+        name, on=tuple(reading.on[name]), intercept=names.intercept(name) in {n.name for n in reading.named}
+    )
 
 
 def _outcomes(reading: Reading) -> None:
@@ -106,7 +169,7 @@ class _Constraints:
     def __init__(self, reading: Reading) -> None:
         self.reading, self.parts = reading, reading.parts
         self.labels: dict[str, list[Named]] = {}
-        for named in reading.named:
+        for named in reading.everywhere:
             if named.term.label is not None:
                 self._label(named.term.label, named, named.term.place)
         self.groups = [list(dict.fromkeys(n.name for n in members)) for members in self.labels.values()]
@@ -122,9 +185,13 @@ class _Constraints:
         members.append(named)
 
     def apply(self) -> None:
-        for named in self.reading.named:
+        for named in self.reading.everywhere:
             if named.term.equal is not None:
                 other = self._meant(named)
+                if other.term.apart or named not in self.reading.named:
+                    raise named.term.place.error(
+                        "equal() ties what is said by group. Say it by labels: c(a, b)."
+                    )
                 if other.kind != named.kind:
                     raise named.term.place.error(
                         f"equal() ties a {named.kind} ({named.name}) to a {other.kind} ({other.name}). What is equal must "
@@ -155,7 +222,7 @@ class _Constraints:
 
     def _settle(self) -> None:
         """A group with a fixed member is fixed as a whole; starts and bounds belong to the first of a group."""
-        parts, order = self.parts, {n.name: i for i, n in enumerate(self.reading.named)}
+        parts, order = self.parts, {n.name: i for i, n in enumerate(self.reading.everywhere)}
         for group in sorted(
             (sorted(g, key=order.__getitem__) for g in self.groups), key=lambda g: order[g[0]]
         ):

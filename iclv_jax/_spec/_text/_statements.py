@@ -1,6 +1,6 @@
 """From words to statements: what stands left and right of an operator, and what is said of every term."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._text._formula import Formula, formula
@@ -26,6 +26,8 @@ class Term:
     lower: float | None = None
     upper: float | None = None
     equal: str | None = None
+    apart: dict[str, tuple] = field(default_factory=dict)
+    """What is said by group, `c(1, NA)`: values in their order, None for nothing."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -39,12 +41,25 @@ class Term:
                 raise other.place.error(f"{other.right!r} has {name} {here!r} already, and here {given!r}.")
             if given is not None:
                 setattr(self, name, given)
+        for name, values in other.apart.items():
+            say_apart(self, name, values, other.place)
         self.free |= other.free
         self.check()
 
     def check(self) -> None:
         if self.free and self.fixed is not None:
             raise self.place.error(f"{self.right!r} is fixed and free (NA) at once. Keep one of them.")
+        for name in self.apart:
+            if getattr(self, name) not in (None, False):
+                raise self.place.error(
+                    f"{self.right!r} has {name} for all groups and by group. Keep one of them."
+                )
+
+    def by_group(self) -> "list[Term]":
+        """What is said of it in each group; nothing where all have the same."""
+        count = max(map(len, self.apart.values()), default=0)
+        each = [{name: values[g] for name, values in self.apart.items()} for g in range(count)]
+        return [replace(self, apart={}, **{k: v for k, v in one.items() if v is not None}) for one in each]
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,8 @@ class Statements:
 
     terms: dict[tuple[str, str, str], Term] = field(default_factory=dict)
     relations: list[Relation] = field(default_factory=list)
+    formed: dict[str, Token] = field(default_factory=dict)
+    """Latent variables that are what their causes make of them, by `<~`."""
 
     def of(self, operator: str) -> list[Term]:
         return [t for t in self.terms.values() if t.operator == operator]
@@ -89,11 +106,16 @@ def statements(text: str) -> Statements:
             found.relations.append(Relation(sides[0], operator.text, sides[1], operator))
         else:
             _add_terms(found, left, operator, right)
+    for name, place in found.formed.items():
+        found.terms.setdefault((name, "~~", name), Term(name, "~~", name, place, fixed=0.0))
     return found
 
 
 def _add_terms(found: Statements, left: list[Token], operator: Token, right: list[Token]) -> None:
     sides = [_one_name(part, operator) for part in _parts(left, operator)]
+    if operator.text == "<~":
+        found.formed |= dict.fromkeys(sides, operator)
+        operator = replace(operator, text="~")
     for part in _parts(right, operator):
         for side in sides:
             term = _term(side, operator, part)
@@ -160,7 +182,13 @@ def _factors(part: list[Token], operator: Token) -> list[list[Token]]:
     for token in part:
         sign = token.text if token.kind == "sign" else ""
         depth += (sign == "(") - (sign == ")")
-        if sign == "*" and depth == 0:
+        if sign == "?" and depth == 0 and factors[-1]:
+            # 0.5?x is start(0.5)*x.
+            name = replace(token, kind="name", text="start")
+            opened, closed = (replace(token, kind="sign", text=s) for s in "()")
+            factors[-1] = [name, opened, *factors[-1], closed]
+            factors.append([])
+        elif sign == "*" and depth == 0:
             factors.append([])
         else:
             factors[-1].append(token)
@@ -202,12 +230,68 @@ def _number(part: list[Token]) -> float | None:
     return None
 
 
+def say_apart(term: Term, name: str, values: tuple, place: Token) -> None:
+    """Something that is said by group; TextError where it was said otherwise, or of another number of groups."""
+    known = term.apart.get(name)
+    if known not in (None, values):
+        raise place.error(f"{term.right!r} has two values for {name}: {known!r} and {values!r}.")
+    if any(len(v) != len(values) for v in term.apart.values()):
+        raise place.error(
+            f"c(...) of {term.right!r} speaks of {len(values)} groups here, and of another number before."
+        )
+    term.apart[name] = values
+
+
+def _listed(inside: list[Token], place: Token) -> list[list[Token]]:
+    """What stands between the commas of c(...)."""
+    parts: list[list[Token]] = [[]]
+    for token in inside:
+        if token.kind == "sign" and token.text == ",":
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    if not all(parts):
+        raise place.error("Something is missing beside a comma of c(...).")
+    if len(parts) < 2:
+        raise place.error(
+            "c(...) gives one value for each group: c(1, NA), c(a, b). For all alike leave c() out."
+        )
+    return parts
+
+
+def _by_group(term: Term, place: Token, inside: list[Token], of: str | None = None) -> None:
+    """`c(0.5, NA)`, `c(a, b)` or, `of` a modifier, `start(c(0.5, 1))`."""
+    said: list[Term] = []
+    for part in _listed(inside, place):
+        if part[0].kind == "name" and len(part) > 1:
+            raise part[0].error("In c(...) stand numbers, NA or labels.")
+        one = Term(term.left, term.operator, term.right, term.place)
+        if of is None:
+            _modify(one, part)
+        elif part[0].text != "NA" or len(part) > 1:
+            _call(one, replace(place, text=of), part)
+        said.append(one)
+    for name in ("fixed", "label", "start", "lower", "upper", "equal"):
+        values = tuple(getattr(one, name) for one in said)
+        if any(v is not None for v in values):
+            say_apart(term, name, values, place)
+    if of is None and any(one.free for one in said):
+        say_apart(term, "free", tuple(one.free for one in said), place)
+
+
 def _call(term: Term, function: Token, inside: list[Token]) -> None:
     name = function.text
     if name == "c":
-        raise function.error(
-            "c(...) gives values by group, and this text is for one group. Say group= in Python."
-        )
+        _by_group(term, function, inside)
+        return
+    if (
+        name in MODIFIERS
+        and len(inside) > 2
+        and [t.text for t in inside[:2]] == ["c", "("]
+        and inside[-1].text == ")"
+    ):
+        _by_group(term, function, inside[2:-1], name)
+        return
     if name not in MODIFIERS:
         raise function.error(f"{name!r} is no modifier. {nearest(name, [m for m in MODIFIERS if m != 'c'])}")
     if name in ("label", "equal"):

@@ -8,17 +8,18 @@ from typing import Literal
 from iclv_jax._spec._names import nearest
 
 Kind = Literal["name", "number", "text", "operator", "sign", "end"]
-OPERATORS = ("=~", "~~", "~", "|", ":=", "==", "<", ">")
+OPERATORS = ("=~", "<~", "~~", "~", "|", ":=", "==", "<", ">")
 """Those between the sides of a statement."""
 REFUSED = {
     "~*~": "scaling factors of ordered items are not in the language here: give the item scale=True in Python",
-    "<~": "composites are not in the language here: compute the column, or give a latent variable its predictors by '~'",
-    ":": "a product of variables is no name of a column: compute it in the data and use its name",
+    ":": "a product of columns is computed in the data, and its name written between backquotes; one of latent variables "
+    "is a function, iclv.Latent(..., on=function), as the how-to on latent interactions has it",
     "<=": "write '<': bounds include their ends",
     ">=": "write '>': bounds include their ends",
     "%": "several levels are not in the language here",
 }
-CONTINUES = {"+", "*", "-", "/", "^", ",", "("}
+BLOCKS = ("group", "level", "block", "class")
+CONTINUES = {"+", "*", "-", "/", "^", ",", "(", "?"}
 _PATTERN = re.compile(
     r"(?P<space>[ \t\r\f\v]+)|(?P<comment>[#!][^\n]*)|(?P<newline>\n)|(?P<semicolon>;)"
     r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![^\W\d_])"
@@ -112,10 +113,23 @@ def _split(text: str) -> list[Token]:
         if kind in ("newline", "semicolon"):
             found.append(Token("end", word, line, column))
         elif kind not in ("space", "comment"):
+            _refuse_block(found, word, line, column)
             found.append(_token(kind, match.group(kind), line, column))
         if kind == "newline":
             line, start = line + 1, at
     return found
+
+
+def _refuse_block(before: list[Token], word: str, line: int, column: int) -> None:
+    """`group: 1` and its kin begin the model of a part of the people."""
+    alone = len(before) == 1 or (len(before) > 1 and before[-2].kind == "end")
+    if word == ":" and alone and before[-1].text in BLOCKS:
+        raise TextError(
+            f"'{before[-1].text}:' begins a block, and there are none here. Write one model; what differs by group stands "
+            "in c(...), one value for each group, with group= in Python.",
+            line,
+            column,
+        )
 
 
 def _token(kind: str, word: str, line: int, column: int) -> Token:

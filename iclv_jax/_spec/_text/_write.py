@@ -32,6 +32,13 @@ class _Writer:
         self.items = [i for i in spec.indicators if not i.exact]
         self.exact = {i.column for i in spec.indicators if i.exact}
         self.measured = {v.name for v in spec.latents if any(v.name in i.of for i in spec.indicators)}
+        self.formed = {v.name for v in spec.latents if self._is_formed(v)}
+
+    def _is_formed(self, latent: Latent) -> bool:
+        """Whether a latent variable is what its causes make of it, one of them its unit."""
+        units = [self.fixed.get(names.slope(latent.name, str(p)), 0.0) for p in latent.predictors]
+        bare = self.fixed.get(names.variance(latent.name)) == 0.0 and latent.scale == "variance"
+        return latent.name not in self.measured and bare and any(units)
 
     def _labels(self) -> dict[str, str]:
         """A label for every parameter that is tied or stands in a formula."""
@@ -52,10 +59,13 @@ class _Writer:
 
     def lines(self) -> list[str]:
         spec = self.spec
-        lines = [self._measures(latent) for latent in spec.latents if latent.name not in self.exact]
+        implied = {*self.exact, *self.formed}
+        lines = [self._measures(latent) for latent in spec.latents if latent.name not in implied]
         for latent in spec.latents:
-            others = [str(p) for p in latent.predictors if p not in spec.order or p in self.measured]
-            lines += self._sum(latent.name, "~", [(names.slope(latent.name, p), p) for p in others])
+            said = {*self.measured, *self.formed}
+            others = [str(p) for p in latent.predictors if p not in spec.order or p in said]
+            sign = "<~" if latent.name in self.formed else "~"
+            lines += self._sum(latent.name, sign, [(names.slope(latent.name, p), p) for p in others])
         for item in self.items:
             on = [str(p) for p in getattr(item, "on", ())]
             lines += self._sum(item.column, "~", [(names.slope(item.column, p), p) for p in on])
@@ -89,7 +99,7 @@ class _Writer:
         for latent in self.spec.latents:
             name = names.variance(latent.name)
             said = self._said(name, 1.0 if latent.scale == "variance" else None)
-            if said:
+            if said and latent.name not in self.formed:
                 yield f"{_name(latent.name)} ~~ {said}{_name(latent.name)}"
         for item in self.items:
             said = self._said(names.variance(item.column))
