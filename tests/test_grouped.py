@@ -55,7 +55,7 @@ def test_what_is_offered_is_short(fit):
     assert {g.__name__ for g in GROUPS} < set(public) and len(public) <= 45
     assert not homes().keys() & set(public)
     assert set(verbs(type(fit.tests))) <= set(dir(fit.tests))
-    assert repr(fit.exports) == "<fit.exports: to_latex, to_csv, to_excel, to_dict>"
+    assert repr(fit.exports) == "<fit.exports: to_latex, to_csv, to_excel, to_dict, to_marginaleffects>"
 
 
 @pytest.mark.parametrize("name", sorted(homes()))

@@ -20,6 +20,7 @@ from iclv_jax._predict._elasticities import elasticities, marginal_effects
 from iclv_jax._predict._goodness import goodness_of_fit
 from iclv_jax._predict._item_fit import item_fit
 from iclv_jax._predict._latent_scores import latent_covariances
+from iclv_jax._predict._marginaleffects import to_marginaleffects
 from iclv_jax._predict._person_fit import person_fit
 from iclv_jax._predict._predictions import predict_items
 from iclv_jax._predict._quantile_residuals import item_residuals
@@ -131,3 +132,4 @@ class Exports(Group, called="exports"):
     """
 
     to_latex, to_csv, to_excel, to_dict = Verb(to_latex), Verb(to_csv), Verb(to_excel), Verb(to_dict)
+    to_marginaleffects = Verb(to_marginaleffects)

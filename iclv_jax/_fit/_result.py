@@ -52,7 +52,8 @@ class Fit(Grouped):
       `shares`, `hit_rate`, `choice_fit`, `class_probabilities`.
     * `fit.measurement`, what do the items say: `predict_items`, `item_fit`, `item_residuals`, `person_fit`, `reliability`.
     * `fit.structure`, how latent variables hang together: `effects`, `standardized`, `latent_covariances`.
-    * `fit.exports`, where does it go: `to_latex`, `to_csv`, `to_excel`, `to_dict`; and the pictures of `iclv.plot`.
+    * `fit.exports`, where does it go: `to_latex`, `to_csv`, `to_excel`, `to_dict`,
+      `to_marginaleffects`; and the pictures of `iclv.plot`.
 
     A name without its group is found too: `fit.elasticities(...)` is `fit.choices.elasticities(...)`.
 
@@ -121,17 +122,35 @@ class Fit(Grouped):
 
     @kept
     def all_params(self) -> pd.Series:
-        """Estimates with the fixed, tied and defined parameters."""
+        """Estimates with the fixed, tied and defined parameters.
+
+        Examples
+        --------
+        >>> float(fit.all_params["green ~~ green"])
+        1.0
+        """
         return estimated.all_params(self)
 
     @kept
     def llf(self) -> float:
-        """The (weighted) joint log-likelihood at the estimates, without penalties."""
+        """The (weighted) joint log-likelihood at the estimates, without penalties.
+
+        Examples
+        --------
+        >>> logit_fit.llf == logit_fit.components.joint
+        True
+        """
         return estimated.llf(self)
 
     @kept
     def components(self) -> Components:
-        """The log-likelihood of the parts, and of simpler models of the choice."""
+        """The log-likelihood of the parts, and of simpler models of the choice.
+
+        Examples
+        --------
+        >>> logit_fit.components.choices == logit_fit.llf
+        True
+        """
         return estimated.components(self)
 
     module = estimated.module
@@ -143,12 +162,24 @@ class Fit(Grouped):
 
     @kept
     def scores(self) -> pd.DataFrame:
-        """Scores of the people at the estimates, unweighted."""
+        """Scores of the people at the estimates, unweighted.
+
+        Examples
+        --------
+        >>> logit_fit.scores.shape
+        (300, 4)
+        """
         return estimated.scores(self)
 
     @kept
     def hessian(self) -> pd.DataFrame:
-        """Hessian of the log-likelihood at the estimates, without penalties."""
+        """Hessian of the log-likelihood at the estimates, without penalties.
+
+        Examples
+        --------
+        >>> logit_fit.hessian.shape
+        (4, 4)
+        """
         return estimated.hessian(self)
 
     # --- what follows, beside the groups --------------------------------------------------------------------------
@@ -169,7 +200,13 @@ class Fit(Grouped):
 
     def diagnose(self) -> Diagnosis:
         """What could be wrong with these estimates or with the model; see `iclv.diagnose`. The curvature
-        |y| / |s| is that of the optimiser's last step."""
+        |y| / |s| is that of the optimiser's last step.
+
+        Examples
+        --------
+        >>> logit_fit.diagnose().sentences
+        ()
+        """
         before = self.optimizer_report.previous
         previous = jnp.array([before[n] for n in self.names]) if before else None
         return diagnose(self.problem, jnp.asarray(self.estimates), previous)
@@ -187,5 +224,11 @@ class Fit(Grouped):
 
         Training (`Stochastic`) has one row per epoch: the log-likelihood per person (per unit of weight) of those trained
         on, a mean over the batches as they came (`train`), and of those held out (`validation`); the `learning_rate`
-        if the transformation tells it; mean lengths of the batches' scaled `gradient` before clipping and of the `step`."""
+        if the transformation tells it; mean lengths of the batches' scaled `gradient` before clipping and of the `step`.
+
+        Examples
+        --------
+        >>> bool(logit_fit.trace["accepted"].any())
+        True
+        """
         return pd.DataFrame(list(self._rows))

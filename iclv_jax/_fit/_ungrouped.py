@@ -12,6 +12,7 @@ Ungrouped = Literal[
     "cross_validate", "elasticities", "marginal_effects", "willingness_to_pay", "scenario", "shares", "hit_rate",
     "choice_fit", "class_probabilities", "predict_items", "item_fit", "item_residuals", "person_fit", "reliability",
     "effects", "standardized", "latent_covariances", "to_latex", "to_csv", "to_excel", "to_dict",
+    "to_marginaleffects",
 ]  # fmt: skip
 """For type checkers: what may be asked without its group. Other names are errors."""
 

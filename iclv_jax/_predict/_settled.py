@@ -25,14 +25,22 @@ DOUBLED = {1: 4, 2: 2}
 def settled(view: View, params: Params, memory: float) -> tuple[View, float | None]:
     """A view of what is not known of people, with more nodes where those it has leave a probability off by more than
     `ROWS`; and the largest error of a probability that is left. None where nothing is integrated."""
+    rule, error = enough(view, params)
+    if rule is None:
+        return view, error
+    return at_prior_nodes(view, rule, view.core.nodes.shocks.shape[-1], memory), error
+
+
+def enough(view: View, params: Params) -> tuple[Rule | None, float | None]:
+    """The rule that takes the place of a view's, None where it is good enough; and the error of `settled`."""
     dimension = view.core.nodes.shocks.shape[-1]
     if not view.prior or view.choice is None or dimension == 0:
-        return view, None
+        return None, None
     known = np.asarray(choice_probabilities(view, params))
     if dimension not in PRIOR_NODES:
         # The mean of two seeds is known, but the draws of one are used.
         other = _probabilities(view, params, MonteCarlo(PRIOR_DRAWS, "sobol", seed=1))
-        return view, float(np.abs(known - other).max(initial=0.0) / np.sqrt(2.0))
+        return None, float(np.abs(known - other).max(initial=0.0) / np.sqrt(2.0))
     count = PRIOR_NODES[dimension]
     finer = _probabilities(view, params, Trapezoid(count, REACH))
     error, rule, before = float(np.abs(known - finer).max(initial=0.0)), None, np.inf
@@ -46,7 +54,7 @@ def settled(view: View, params: Params, memory: float) -> tuple[View, float | No
         # Changes shrink as errors do, ever faster; what is left after the last is at most as much smaller as it was.
         error = change * min(1.0, change / before) if np.isfinite(before) else change
         before = change
-    return view if rule is None else at_prior_nodes(view, rule, dimension, memory), error
+    return rule, error
 
 
 def _probabilities(view: View, params: Params, rule: Rule) -> np.ndarray:
