@@ -143,7 +143,13 @@ class Model:
         person: Given[str | None] = None,
         people: Given[Any] = None,
     ) -> Report:
-        """The parameter table before any fit and, with data, what the data hold."""
+        """The parameter table before any fit and, with data, what the data hold.
+
+        Examples
+        --------
+        >>> "age_bus" in str(logit.describe(df))
+        True
+        """
         return describe(self._spec, data, person, people)
 
     def bind(
@@ -166,19 +172,15 @@ class Model:
         `levels` are those of another data set, `problem.panel.levels`, for items whose levels are read
         from the data. `batch_people` is how many people are evaluated at a time. Of `iclv.People.stream(...)` a
         `StreamedProblem` is returned.
+
+        Examples
+        --------
+        >>> logit.bind(df).names
+        ('asc_bus', 'age_bus', 'time', 'cost')
         """
-        keywords: dict[str, Any] = {
-            "person": person,
-            "people": people,
-            "weights": weights,
-            "weights_are": weights_are,
-            "cluster": cluster,
-            "integration": integration,
-            "levels": levels,
-            "batch_people": batch_people,
-            "memory": memory,
-            "devices": devices,
-        }
+        who: dict[str, Any] = {"person": person, "people": people, "weights": weights, "cluster": cluster}
+        how: dict[str, Any] = {"integration": integration, "levels": levels, "batch_people": batch_people}
+        keywords = who | how | {"weights_are": weights_are, "memory": memory, "devices": devices}
         return (
             bind_people(self._spec, data, keywords) if in_chunks(data) else bind(self._spec, data, **keywords)
         )
@@ -276,6 +278,11 @@ class Model:
         UserWarning
             When draws from the prior (`MonteCarlo`) have an effective sample size below 10 for half of
             the people.
+
+        Examples
+        --------
+        >>> logit.fit(df).converged
+        True
         """
         keywords: dict[str, Any] = {
             "person": person,
@@ -357,6 +364,11 @@ class Model:
         -----
         UserWarning
             As of `fit`.
+
+        Examples
+        --------
+        >>> model.fit_sequential(df, integration=iclv.GaussHermite(7)).converged
+        True
         """
         return fit_sequential(
             self._spec,

@@ -64,6 +64,12 @@ def from_text(
     ------
     ValueError
         `iclv.TextError`, with `line` and `column`, for whatever cannot be read or does not fit together.
+
+    Examples
+    --------
+    >>> attitude = iclv.Model.from_text("green =~ q1 + q2 + q3; green ~ age", ordered=True)
+    >>> attitude.bind(df).names[0]
+    'green ~ age'
     """
     try:
         parts = read(text, ordered, auto, group is not None)
@@ -99,6 +105,11 @@ def to_text(model: Any) -> str:
     ValueError
         For what the language has no words for: Python functions in `on=`, `define=` or `derived=`, shared thresholds,
         standardised covariates, other families of items; for groups.
+
+    Examples
+    --------
+    >>> "green =~" in model.to_text()
+    True
     """
     if model.spec.groups is not None:
         raise ValueError("to_text: a text is that of one group. Write the model without group=.")

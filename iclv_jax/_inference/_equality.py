@@ -51,6 +51,13 @@ def equality_tests(
     References
     ----------
     Sörbom, D. (1989). Model modification. Psychometrika 54, 371-384.
+
+    Examples
+    --------
+    >>> alike = ("loadings", "thresholds")
+    >>> both = iclv.Model([iclv.Latent("green")], items, group="female", equal_across=alike).fit(df)
+    >>> len(both.tests.equality_tests()) > 0
+    True
     """
     if kind not in ("hessian", "bhhh"):
         raise ValueError(f"kind is 'hessian' or 'bhhh', not {kind!r}.")

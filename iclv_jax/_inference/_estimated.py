@@ -166,7 +166,17 @@ def hessian(fit: Maximum) -> pd.DataFrame:
 
 def module(fit: Estimated, name: Given[str]) -> Any:
     """A module of the model with the estimates in its arrays: `fit.module("taste")(jnp.array([30.0, 1.5]))`. ValueError
-    for a name that the model does not have."""
+    for a name that the model does not have.
+
+    Examples
+    --------
+    >>> def curved(b, x, lv):
+    ...     return {"bus": b.asc + b.curve["slope"][0] * x.age, "car": b.time * x.time}
+    >>> curve = {"slope": jnp.array([0.5])}
+    >>> bent = iclv.Model(choice=iclv.Logit(curved, chosen="mode"), modules={"curve": curve}).fit(df)
+    >>> bent.module("curve")["slope"].shape
+    (1,)
+    """
     known: Mapping[str, Any] = {module.name: module for module in fit.problem.spec.modules}
     if name not in known:
         raise ValueError(f"There is no module {name!r} in this model. {nearest(name, known)}")

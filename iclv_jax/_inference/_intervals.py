@@ -10,7 +10,13 @@ from iclv_jax._inference._estimated import Known, labelled
 
 
 def standard_errors(fit: Known, kind: Given[str | None] = None) -> pd.Series:
-    """Standard errors of the free parameters from a covariance of this kind, as of `cov_params`."""
+    """Standard errors of the free parameters from a covariance of this kind, as of `cov_params`.
+
+    Examples
+    --------
+    >>> logit_fit.uncertainty.standard_errors("robust").index.tolist()
+    ['asc_bus', 'age_bus', 'time', 'cost']
+    """
     return labelled(fit, np.sqrt(np.diag(fit.covariance(kind).matrix)), "standard error")
 
 

@@ -23,7 +23,13 @@ from iclv_jax._inference._products import information_product
 
 def default_covariance(fit: Maximum) -> str:
     """The kind of covariance where none is asked for: `"joint"` with free entries of modules; `"robust"` with sampling
-    weights, whose log-likelihood is not that of the people; or else `"hessian"`."""
+    weights, whose log-likelihood is not that of the people; or else `"hessian"`.
+
+    Examples
+    --------
+    >>> logit_fit.uncertainty.default_covariance
+    'hessian'
+    """
     if any(name in fit.problem.spec.module_of for name in fit.names):
         return "joint"
     panel = fit.problem.panel

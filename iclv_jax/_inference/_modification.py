@@ -145,6 +145,12 @@ def lm_test(
     ValueError
         For parameters that are not fixed, other data, and a larger model of which this fit is not a case:
         the two log-likelihoods must agree at the estimates.
+
+    Examples
+    --------
+    >>> short = iclv.Model(choice=iclv.Logit(plain, chosen="mode"), fixed={"age_bus": 0.0}).fit(df)
+    >>> short.tests.lm_test(["age_bus"]).df
+    1
     """
     if kind not in ("hessian", "bhhh"):
         raise ValueError(f"kind is 'hessian' or 'bhhh', not {kind!r}.")

@@ -41,6 +41,17 @@ def class_probabilities(
     ------
     ValueError
         For a choice without latent classes.
+
+    Examples
+    --------
+    >>> def fast(b, x, lv):
+    ...     return {"bus": b.asc_bus, "car": b.time * x.time}
+    >>> def cheap(b, x, lv):
+    ...     return {"bus": b.asc_bus, "car": b.cost * x.cost}
+    >>> either = {"fast": iclv.Logit(fast, "mode"), "cheap": iclv.Logit(cheap, "mode")}
+    >>> classes = iclv.LatentClasses(lambda b, x, lv: {"fast": 0.0, "cheap": b.share}, either)
+    >>> list(iclv.Model(choice=classes).fit(df).choices.class_probabilities())
+    ['fast', 'cheap']
     """
     kernel = choice_of(fit.problem, "class_probabilities", choice)
     if not kernel.classes:

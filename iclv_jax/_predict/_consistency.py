@@ -89,6 +89,11 @@ def check_consistency(fit: Maximum, samples: Given[int] = 20, seed: Given[int] =
     -----
     After `checkConsistency` of TMB (Kristensen, Nielsen, Berg, Skaug and Bell 2016, Journal of Statistical Software 70(5)),
     which does the same for the Laplace approximation.
+
+    Examples
+    --------
+    >>> logit_fit.check_consistency(samples=4).df
+    4
     """
     check_seed(seed)
     check_count(samples, "samples")

@@ -70,6 +70,12 @@ def fit_measures(fit: Estimated, statistic: Given[Statistic | None] = None) -> d
     and there are four latent variables or more. The statistic is the squared length of the residuals, in the metric of their
     covariance matrix, off the directions in which the parameters move them, so that it holds for all consistent estimates;
     `df` is the number of moments less the number of these directions.
+
+    Examples
+    --------
+    >>> measured = iclv.Model([iclv.Latent("green")], items).fit(df)
+    >>> "rmsea2" in measured.fit_measures()
+    True
     """
     _check_measurable(fit.problem)
     if fit.problem.spec.indicators[0].discrete:

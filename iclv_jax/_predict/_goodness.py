@@ -115,6 +115,12 @@ def goodness_of_fit(
     log-likelihood says little: that of the data is a maximum, and so are those of the simulated data, so that its p
     gathers in the middle whatever the model. Nothing here looks at choices and items together, or at how choices depend
     on columns.
+
+    Examples
+    --------
+    >>> simulated = logit_fit.tests.goodness_of_fit(samples=5, refit=False)
+    >>> len(simulated.table) > 0
+    True
     """
     check_seed(seed)
     check_count(samples, "samples")

@@ -56,6 +56,11 @@ def item_fit(fit: Estimated, fewest: Given[float] = FEWEST) -> pd.DataFrame:
     (1984) at nodes of the latent variables. `df` is the number of cells less that of the sums of scores and that of the
     item's own free parameters: not those that other items share, but with the loading that is fixed to set a scale, whose
     part the variance of the latent variable plays. With sums that a few people have the approximation is a rough one.
+
+    Examples
+    --------
+    >>> list(fit.measurement.item_fit().index)
+    ['q1', 'q2', 'q3']
     """
     problem = fit.problem
     _check(problem, fewest)

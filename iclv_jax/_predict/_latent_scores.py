@@ -71,7 +71,13 @@ def individual_parameters(fit: Estimated, names: Given[Sequence[str] | None] = N
 
 def latent_covariances(fit: Estimated) -> np.ndarray:
     """Posterior covariance matrices, (people, quantities, quantities), quantities as the means of
-    `latent_scores`."""
+    `latent_scores`.
+
+    Examples
+    --------
+    >>> fit.structure.latent_covariances().shape
+    (300, 1, 1)
+    """
     return np.asarray(latent_posterior(fit).covariance)
 
 

@@ -38,6 +38,11 @@ def person_fit(fit: Estimated) -> pd.DataFrame:
     -----
     With many items lz would be standard normal at the true latent variables. At estimated ones it varies less, the more so
     the fewer the items, so that -1.645 marks fewer than one person in twenty (Molenaar and Hoijtink 1990).
+
+    Examples
+    --------
+    >>> len(fit.measurement.person_fit())
+    300
     """
     core, problem = fit.problem.core, fit.problem
     places = tuple(i for i, b in enumerate(core.structure.items) if b.family.discrete)

@@ -77,6 +77,11 @@ def item_residuals(fit: Estimated, *, given: Given[Knowing] = "others", seed: Gi
     Of continuous items with linear equations distributions are exact. Otherwise they are sums over nodes: with `"others"`
     over those at the person's posterior (41 per latent variable for one, 21 for two, the rule of the fit beyond), of which
     each loses the item's own density, so that an item that says much more than all others together asks for more of them.
+
+    Examples
+    --------
+    >>> fit.measurement.item_residuals().shape
+    (300, 3)
     """
     tails, _ = answers_placed(fit, given, seed)
     return people_by_item(fit, residuals(tails, seed))

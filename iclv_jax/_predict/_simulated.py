@@ -75,5 +75,10 @@ def simulate(
     Durations are drawn to their end, with 1 in the column of the event: when people are lost from sight is no part of the
     model. With a `limit` by person, `df["ended"] = (df["d"] < limit).astype(int)` and `df["d"] = np.minimum(df["d"], limit)`
     cut them off.
+
+    Examples
+    --------
+    >>> list(model.simulate(fit.params, df, seed=2)[["q1", "mode"]])
+    ['q1', 'mode']
     """
     return draw_frames(model.spec, dict(params), frame, seed, person)

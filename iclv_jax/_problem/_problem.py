@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -10,15 +10,25 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from iclv_jax import _derivatives as derivatives
-from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import AnyArray, Array, Float, Given, Hessian, Params, Scalar, Scores
+from iclv_jax._base._types import AnyArray, Array, Float, Params
 from iclv_jax._density import not_finite
 from iclv_jax._integration import Centre, Nodes, Rule, pilot_points
 from iclv_jax._likelihood import Core, People
 from iclv_jax._panel import Panel
 from iclv_jax._parameters import ParameterTable, full
-from iclv_jax._problem import _portions as portions
+from iclv_jax._problem._evaluated import (
+    effective_sizes,
+    expansion,
+    hessian,
+    loglike,
+    loglike_person,
+    numerical_hessian,
+    score,
+    score_person,
+    slope,
+    value_and_score,
+    values,
+)
 from iclv_jax._problem._logdensity import LogDensity, logdensity
 from iclv_jax._problem._memory import batch_size
 from iclv_jax._problem._nodes import (
@@ -32,17 +42,8 @@ from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._start import default_start
 from iclv_jax._spec import expand
 from iclv_jax._spec._model import Spec
-from iclv_jax._spec._names import nearest
 from iclv_jax._spec._values import finite
 
-slope = compiled(derivatives.slope)
-FEW_SCORES = 100_000
-"""Scores, people times parameters, up to which a gradient is their sum: they take no longer, and every fit compiles them."""
-expand_exact = compiled(derivatives.expand_exact)
-hessian_autodiff = compiled(derivatives.hessian_autodiff)
-hessian_numerical = compiled(derivatives.hessian_numerical, static_argnames="difference")
-
-HessianMethod = Literal["exact", "autodiff", "numerical", "bhhh"]
 Found = TypeVar("Found")
 
 
@@ -122,16 +123,34 @@ class Problem(eqx.Module):
         return tuple(bool(np.asarray(data.occurs).any()) for data in self.core.person.data)
 
     def summed(self, function: Callable[["Problem"], Found]) -> Found:
-        """The sum of a function of problems over parts of the people; here all are one part."""
+        """The sum of a function of problems over parts of the people; here all are one part.
+
+        Examples
+        --------
+        >>> fit.problem.summed(lambda part: part.panel.size)
+        300
+        """
         return function(self)
 
     def start(self) -> Params:
-        """Default start values, from the moments of the items."""
+        """Default start values, from the moments of the items.
+
+        Examples
+        --------
+        >>> fit.problem.start().shape == fit.estimates.shape
+        True
+        """
         return jax.device_put(default_start(self.spec, self.table, self.panel))
 
     def vector(self, mapping: Mapping[str, Any] | Any) -> Params:
         """Named values (a mapping or a Series) as `params`; every free parameter must be named, modules as in `fixed`.
-        Values of parameters that are fixed, tied or defined are refused unless they agree with the model to 1e-9."""
+        Values of parameters that are fixed, tied or defined are refused unless they agree with the model to 1e-9.
+
+        Examples
+        --------
+        >>> bool((fit.problem.vector(fit.params) == fit.estimates).all())
+        True
+        """
         mapping = expand(self.spec.modules, dict(mapping).items(), "mapping")
         self._check_known(mapping)
         absent = [n for n in self.names if n not in mapping]
@@ -151,106 +170,31 @@ class Problem(eqx.Module):
         return params
 
     def unpack(self, params: Params, everything: bool = False) -> dict[str, Array]:
-        """Named values of the free parameters, or of every parameter of the table."""
+        """Named values of the free parameters, or of every parameter of the table.
+
+        Examples
+        --------
+        >>> tuple(fit.problem.unpack(fit.problem.start())) == fit.names
+        True
+        """
         if not everything:
             return dict(zip(self.names, params, strict=True))
         values = full(self.table.map, self.core.constants, params)
         return {row.name: values[i] for i, row in enumerate(self.table.rows)}
 
-    def loglike(self, params: Params) -> Scalar:
-        """The weighted log-likelihood."""
-        return jnp.dot(self.core.weights, self._values(params))
-
-    def _values(self, params: Params) -> Float[Array, " person"]:
-        """log L_n of every person, of few people from the program for their scores, which a fit compiles anyway."""
-        if self._few(params):
-            return portions.scores(self.core, params, self.portion).values
-        return self.loglike_person(params)
-
-    def _few(self, params: Params) -> bool:
-        return self.core.people.size * len(self.names) <= FEW_SCORES and not isinstance(params, Tracer)
-
-    def loglike_person(self, params: Params) -> Float[Array, " person"]:
-        """log L_n of every person, unweighted, in the order of `panel.people`."""
-        return portions.values(self.core, params, self.portion)[0]
-
-    def effective_sizes(self, params: Params) -> Float[Array, " person"]:
-        """How many draws from the posterior every person's nodes are worth: `(sum w)^2 / sum w^2` of the
-        importance weights (Kong 1992)."""
-        return portions.values(self.core, params, self.portion)[1]
-
-    def score(self, params: Params) -> Params:
-        """Gradient of `loglike`."""
-        return self.value_and_score(params)[1]
-
-    def score_person(self, params: Params) -> Scores:
-        """Gradient of every person's log L_n, unweighted: shape (people, parameters)."""
-        return portions.scores(self.core, params, self.portion).scores
-
-    def hessian(
-        self,
-        params: Params,
-        method: Given[HessianMethod] = "exact",
-        *,
-        people: Any = None,
-        difference: derivatives.Difference = "central",
-    ) -> Hessian:
-        """Hessian of `loglike`, (parameters, parameters) in natural units.
-
-        Parameters
-        ----------
-        method
-            `"exact"` uses the structure of the model (but is `"autodiff"` where a structural equation is a function, and
-            under exact conditioning); `"autodiff"` is `jax.hessian` in chunks, the
-            cross-check; `"numerical"` differences of the gradient (`numerical_hessian` also says how far
-            they can be trusted); `"bhhh"` minus the outer product of the scores.
-        people
-            Positions of a subsample of people for `"bhhh"`, which is then multiplied by the total weight
-            over that of the subsample.
-        difference
-            `"central"` or `"forward"`, for `"numerical"`.
-        """
-        _check_choice("method", method, get_args(HessianMethod))
-        if people is not None and method != "bhhh":
-            raise ValueError(f"people= is a subsample for method='bhhh', not for {method!r}. Leave it out.")
-        if method == "exact":
-            return self.expansion(params).hessian
-        if method == "autodiff":
-            return hessian_autodiff(self.core, params)
-        if method == "numerical":
-            return self.numerical_hessian(params, difference).hessian
-        problem = self if people is None else self.subsample(people)
-        return problem.expansion(params, "bhhh").hessian
-
-    def expansion(self, params: Params, method: Literal["exact", "bhhh"] = "exact") -> derivatives.Expansion:
-        """Value, gradient and Hessian of `loglike` in one pass, and the log-likelihood of the items alone."""
-        if method == "exact":
-            return expand_exact(self.core, params)
-        found = portions.scores(self.core, params, self.portion)
-        return derivatives.outer_products(self.core.weights, *found)
-
-    def value_and_score(self, params: Params) -> tuple[Scalar, Params]:
-        """`loglike` and its gradient in one pass."""
-        return self.slope(params)[:2]
-
-    def slope(self, params: Params) -> derivatives.Slope:
-        """`loglike`, its gradient, and the log-likelihood of the items alone at the same nodes."""
-        if not self._few(params) and not self.portion.divides(self.core, params):
-            return slope(self.core, params)
-        each = portions.scores(self.core, params, self.portion)
-        return derivatives.summed(self.core.weights, *each)
-
-    def numerical_hessian(
-        self, params: Params, difference: derivatives.Difference = "central"
-    ) -> derivatives.Differences:
-        """Hessian by differences of the gradient, with an estimate of the error of every entry and the
-        steps that were taken."""
-        _check_choice("difference", difference, get_args(derivatives.Difference))
-        return hessian_numerical(self.core, params, difference=difference)
+    loglike, loglike_person, effective_sizes = loglike, loglike_person, effective_sizes
+    score, score_person, value_and_score, slope = score, score_person, value_and_score, slope
+    hessian, expansion, numerical_hessian = hessian, expansion, numerical_hessian
 
     def subsample(self, people: Any) -> "Problem":
         """The same problem with the likelihood of some people (by position) only, weighted up to the
-        total weight."""
+        total weight.
+
+        Examples
+        --------
+        >>> float(logit_fit.problem.subsample([0, 1, 2]).core.weights.sum())
+        300.0
+        """
         at = np.asarray(people)
         size = len(self.panel.people)
         if at.ndim != 1 or not len(at) or not np.issubdtype(at.dtype, np.integer):
@@ -263,7 +207,13 @@ class Problem(eqx.Module):
         return found.with_weights(kept * (self.core.weights.sum() / kept.sum()))
 
     def take(self, people: np.ndarray) -> "Problem":
-        """The same problem for some people only (by position), at their own weights."""
+        """The same problem for some people only (by position), at their own weights.
+
+        Examples
+        --------
+        >>> logit_fit.problem.take(np.array([0, 1, 2])).panel.people
+        (0, 1, 2)
+        """
         at = np.asarray(people)
         points = self.points if self.points.shape[0] == 1 else self.points[at]
         return Problem(
@@ -294,17 +244,34 @@ class Problem(eqx.Module):
         libraries; arguments and uses are told at `LogDensity`.
 
         Raises ValueError for a prior that is no density of the parameters, and for a start outside the domain.
+
+        Examples
+        --------
+        >>> logit_fit.problem.logdensity(start=logit_fit.estimates).start.shape
+        (4,)
         """
         first = self.start() if start is None else self.vector(start) if hasattr(start, "keys") else start
         return logdensity(self, prior, jnp.asarray(first), jacobian, recentre)
 
     def centres(self, params: Params) -> Centre:
-        """Mode and curvature of every person's posterior of the shocks, with flags."""
+        """Mode and curvature of every person's posterior of the shocks, with flags.
+
+        Examples
+        --------
+        >>> fit.problem.centres(fit.estimates).mode.shape
+        (300, 1)
+        """
         return centres(self._bare, params)
 
     def recentre(self, params: Params) -> "Problem":
         """The problem with its nodes placed at these parameters' posteriors (itself for a rule
-        without centres). Not differentiable, by design."""
+        without centres). Not differentiable, by design.
+
+        Examples
+        --------
+        >>> fit.problem.recentre(fit.estimates).rule == fit.problem.rule
+        True
+        """
         if not self.rule.centred or self.core.structure.dimension == 0:
             return self
         centre = self.centres_of_nodes(jax.lax.stop_gradient(jnp.asarray(params)))
@@ -313,7 +280,13 @@ class Problem(eqx.Module):
 
     def centres_of_nodes(self, params: Params) -> Centre:
         """Where the rule places nodes: posterior modes and curvatures, or means and covariances, those of each latent class
-        of people with an axis more."""
+        of people with an axis more.
+
+        Examples
+        --------
+        >>> fit.problem.centres_of_nodes(fit.estimates).mode.shape
+        (300, 1)
+        """
         if not self.rule.by_moments:
             return self.centres(params)
         pilot = jax.device_put(pilot_points(self.core.structure.dimension))
@@ -323,11 +296,23 @@ class Problem(eqx.Module):
         return moved_by_moments(self._bare, params, centre, pilot)
 
     def with_people(self, people: People) -> "Problem":
-        """The same problem for other data, nodes or weights of its people."""
+        """The same problem for other data, nodes or weights of its people.
+
+        Examples
+        --------
+        >>> fit.problem.with_people(fit.problem.core.people).names == fit.names
+        True
+        """
         return eqx.tree_at(lambda p: p.core, self, self.core.of(people))
 
     def integrate(self, rule: Rule) -> "Problem":
-        """The same problem with the nodes of another rule, not yet placed at any parameters."""
+        """The same problem with the nodes of another rule, not yet placed at any parameters.
+
+        Examples
+        --------
+        >>> fit.problem.integrate(iclv.GaussHermite(3)).rule.nodes
+        3
+        """
         people, dimension = len(self.panel.people), self.core.structure.dimension
         standard = rule.standard(people, dimension)
         points, logs = jax.device_put((standard.points, standard.log_weights))
@@ -343,7 +328,13 @@ class Problem(eqx.Module):
 
     def part(self, *names: str) -> "Problem":
         """The same problem with only some blocks in the likelihood: `"items"` (all of them), `"choices"` (all of them), or
-        choices by name."""
+        choices by name.
+
+        Examples
+        --------
+        >>> bool(fit.problem.part("items").loglike(fit.estimates) > fit.llf)
+        True
+        """
         shape, person = self.core.structure, self.core.person
         groups = {"items": [b.name for b in shape.items], "choices": [b.name for b in shape.choices]}
         kept = {name for given in names for name in groups.get(given, [given])}
@@ -354,7 +345,14 @@ class Problem(eqx.Module):
         return self.with_people(self.core.people.with_person(person._replace(data=data)))
 
     def with_weights(self, weights: AnyArray) -> "Problem":
-        """The same problem with other person weights."""
+        """The same problem with other person weights.
+
+        Examples
+        --------
+        >>> twice = logit_fit.problem.with_weights(np.full(300, 2.0))
+        >>> bool(np.isclose(twice.loglike(logit_fit.estimates), 2.0 * logit_fit.llf))
+        True
+        """
         found = self.with_people(self.core.people.with_weights(jnp.asarray(weights)))
         if isinstance(weights, Tracer):
             return found
@@ -362,8 +360,13 @@ class Problem(eqx.Module):
         return replace(found, panel=panel)
 
     def check_start(self, params: Params) -> None:
-        """Raise ValueError naming people and factor when the log-likelihood is not finite here."""
-        bad = np.flatnonzero(~np.isfinite(np.asarray(self._values(params))))
+        """Raise ValueError naming people and factor when the log-likelihood is not finite here.
+
+        Examples
+        --------
+        >>> logit_fit.problem.check_start(logit_fit.estimates)
+        """
+        bad = np.flatnonzero(~np.isfinite(np.asarray(values(self, params))))
         if not len(bad):
             return
         shape, first = self.core.structure, jax.tree.map(lambda a: a[int(bad[0])], self.core.person)
@@ -385,10 +388,3 @@ class Problem(eqx.Module):
 
 def _nothing(marks: Array) -> Array:
     return jax.device_put(np.zeros(marks.shape, bool))
-
-
-def _check_choice(argument: str, value: Any, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(
-            f"{argument} is one of {', '.join(map(repr, known))}, not {value!r}. {nearest(str(value), known)}"
-        )

@@ -66,7 +66,12 @@ def to_csv(fit: Told, path: File | None = None, *, cov: Given[str | None] = None
 
 def to_excel(fit: Told, path: File, *, cov: Given[str | None] = None) -> None:
     """A workbook with the table of estimates, their covariances and correlations, numbers to all digits, and the facts of
-    the summary. It needs the package `openpyxl`."""
+    the summary. It needs the package `openpyxl`.
+
+    Examples
+    --------
+    >>> logit_fit.exports.to_excel("fit.xlsx")
+    """
     about = fit.summary() if cov is None else fit.summary(cov)
     facts = list(about.facts) if isinstance(about, Report) else [("", line) for line in about.splitlines()]
     sheets = {

@@ -1,0 +1,213 @@
+"""What a problem says at parameters: log-likelihood, scores and Hessians."""
+
+from typing import Any, Literal, get_args
+
+import jax.numpy as jnp
+from jax.core import Tracer
+from typing_extensions import Protocol, runtime_checkable
+
+from iclv_jax import _derivatives as derivatives
+from iclv_jax._base._compiled import compiled
+from iclv_jax._base._types import Array, Float, Given, Hessian, Params, Scalar, Scores
+from iclv_jax._likelihood import Core
+from iclv_jax._problem import _portions as portions
+from iclv_jax._problem._portions import Portion
+from iclv_jax._spec._names import nearest
+
+slope_at_once = compiled(derivatives.slope)
+FEW_SCORES = 100_000
+"""Scores, people times parameters, up to which a gradient is their sum: they take no longer, and every fit compiles them."""
+expand_exact = compiled(derivatives.expand_exact)
+hessian_autodiff = compiled(derivatives.hessian_autodiff)
+hessian_numerical = compiled(derivatives.hessian_numerical, static_argnames="difference")
+
+HessianMethod = Literal["exact", "autodiff", "numerical", "bhhh"]
+
+
+@runtime_checkable
+class Bound(Protocol):
+    """What is evaluated: the arrays, how many nodes at a time, and some of the people."""
+
+    @property
+    def core(self) -> Core: ...
+
+    @property
+    def portion(self) -> Portion: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def subsample(self, people: Any) -> "Bound": ...
+
+
+def loglike(problem: Bound, params: Params) -> Scalar:
+    """The weighted log-likelihood.
+
+    Examples
+    --------
+    >>> float(fit.problem.loglike(fit.estimates)) == fit.llf
+    True
+    """
+    return jnp.dot(problem.core.weights, values(problem, params))
+
+
+def values(problem: Bound, params: Params) -> Float[Array, " person"]:
+    """log L_n of every person, of few people from the program for their scores, which a fit compiles anyway."""
+    if _few(problem, params):
+        return portions.scores(problem.core, params, problem.portion).values
+    return loglike_person(problem, params)
+
+
+def _few(problem: Bound, params: Params) -> bool:
+    return problem.core.people.size * len(problem.names) <= FEW_SCORES and not isinstance(params, Tracer)
+
+
+def loglike_person(problem: Bound, params: Params) -> Float[Array, " person"]:
+    """log L_n of every person, unweighted, in the order of `panel.people`.
+
+    Examples
+    --------
+    >>> fit.problem.loglike_person(fit.estimates).shape
+    (300,)
+    """
+    return portions.values(problem.core, params, problem.portion)[0]
+
+
+def effective_sizes(problem: Bound, params: Params) -> Float[Array, " person"]:
+    """How many draws from the posterior every person's nodes are worth: `(sum w)^2 / sum w^2` of the
+    importance weights (Kong 1992).
+
+    Examples
+    --------
+    >>> bool((fit.problem.effective_sizes(fit.estimates) > 1.0).all())
+    True
+    """
+    return portions.values(problem.core, params, problem.portion)[1]
+
+
+def score(problem: Bound, params: Params) -> Params:
+    """Gradient of `loglike`.
+
+    Examples
+    --------
+    >>> bool(abs(logit_fit.problem.score(logit_fit.estimates)).max() < 1e-3)
+    True
+    """
+    return value_and_score(problem, params)[1]
+
+
+def score_person(problem: Bound, params: Params) -> Scores:
+    """Gradient of every person's log L_n, unweighted: shape (people, parameters).
+
+    Examples
+    --------
+    >>> logit_fit.problem.score_person(logit_fit.estimates).shape
+    (300, 4)
+    """
+    return portions.scores(problem.core, params, problem.portion).scores
+
+
+def hessian(
+    problem: Bound,
+    params: Params,
+    method: Given[HessianMethod] = "exact",
+    *,
+    people: Any = None,
+    difference: derivatives.Difference = "central",
+) -> Hessian:
+    """Hessian of `loglike`, (parameters, parameters) in natural units.
+
+    Parameters
+    ----------
+    method
+        `"exact"` uses the structure of the model (but is `"autodiff"` where a structural equation is a function, and
+        under exact conditioning); `"autodiff"` is `jax.hessian` in chunks, the
+        cross-check; `"numerical"` differences of the gradient (`numerical_hessian` also says how far
+        they can be trusted); `"bhhh"` minus the outer product of the scores.
+    people
+        Positions of a subsample of people for `"bhhh"`, which is then multiplied by the total weight
+        over that of the subsample.
+    difference
+        `"central"` or `"forward"`, for `"numerical"`.
+
+    Examples
+    --------
+    >>> bool(np.allclose(logit_fit.problem.hessian(logit_fit.estimates), logit_fit.hessian))
+    True
+    """
+    _check_choice("method", method, get_args(HessianMethod))
+    if people is not None and method != "bhhh":
+        raise ValueError(f"people= is a subsample for method='bhhh', not for {method!r}. Leave it out.")
+    if method == "exact":
+        return expansion(problem, params).hessian
+    if method == "autodiff":
+        return hessian_autodiff(problem.core, params)
+    if method == "numerical":
+        return numerical_hessian(problem, params, difference).hessian
+    problem = problem if people is None else problem.subsample(people)
+    return expansion(problem, params, "bhhh").hessian
+
+
+def expansion(
+    problem: Bound, params: Params, method: Literal["exact", "bhhh"] = "exact"
+) -> derivatives.Expansion:
+    """Value, gradient and Hessian of `loglike` in one pass, and the log-likelihood of the items alone.
+
+    Examples
+    --------
+    >>> logit_fit.problem.expansion(logit_fit.estimates).hessian.shape
+    (4, 4)
+    """
+    if method == "exact":
+        return expand_exact(problem.core, params)
+    found = portions.scores(problem.core, params, problem.portion)
+    return derivatives.outer_products(problem.core.weights, *found)
+
+
+def value_and_score(problem: Bound, params: Params) -> tuple[Scalar, Params]:
+    """`loglike` and its gradient in one pass.
+
+    Examples
+    --------
+    >>> value, score = logit_fit.problem.value_and_score(logit_fit.estimates)
+    >>> value.shape, score.shape
+    ((), (4,))
+    """
+    return slope(problem, params)[:2]
+
+
+def slope(problem: Bound, params: Params) -> derivatives.Slope:
+    """`loglike`, its gradient, and the log-likelihood of the items alone at the same nodes.
+
+    Examples
+    --------
+    >>> logit_fit.problem.slope(logit_fit.estimates)[1].shape
+    (4,)
+    """
+    if not _few(problem, params) and not problem.portion.divides(problem.core, params):
+        return slope_at_once(problem.core, params)
+    each = portions.scores(problem.core, params, problem.portion)
+    return derivatives.summed(problem.core.weights, *each)
+
+
+def numerical_hessian(
+    problem: Bound, params: Params, difference: derivatives.Difference = "central"
+) -> derivatives.Differences:
+    """Hessian by differences of the gradient, with an estimate of the error of every entry and the
+    steps that were taken.
+
+    Examples
+    --------
+    >>> found = logit_fit.problem.numerical_hessian(logit_fit.estimates)
+    >>> bool(np.allclose(found.hessian, logit_fit.hessian, rtol=1e-4))
+    True
+    """
+    _check_choice("difference", difference, get_args(derivatives.Difference))
+    return hessian_numerical(problem.core, params, difference=difference)
+
+
+def _check_choice(argument: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(
+            f"{argument} is one of {', '.join(map(repr, known))}, not {value!r}. {nearest(str(value), known)}"
+        )
