@@ -350,6 +350,30 @@ def test_the_stated_error_is_honest_for_skewed_posteriors(rule):
     assert 0.5 < np.sqrt(np.mean(np.square(stated)) / np.mean(np.square(missed))) < 2.0
 
 
+@pytest.mark.parametrize("nodes", [4, 8])
+def test_the_stated_error_of_a_grid_is_what_more_nodes_would_change(nodes):
+    model, data, truth = lognormals(2)
+    problem = model.bind(data, person="id", integration=GaussHermite(nodes))
+    at = problem.vector(truth)
+    exact = float(problem.integrate(GaussHermite(80)).recentre(at).loglike(at))
+    placed = problem.recentre(at)
+    missed = abs(float(placed.loglike(at)) - exact)
+    assert 0.7 < accuracy(placed, at).error / missed < 1.4
+
+
+def test_a_reference_less_precise_than_the_rule_is_not_taken_for_its_error(ordered):
+    """Items make posteriors nearly normal, where spheres err by far less than draws at means do."""
+    model, data = ordered
+    problem = model.bind(data, person="person", integration=Adaptive(128))
+    params = problem.vector(truth(model, data))
+    placed = problem.recentre(params)
+    exact = float(problem.integrate(GaussHermite(40)).recentre(params).loglike(params))
+    seeds = [problem.integrate(Adaptive(128, seed=k)).recentre(params) for k in range(8)]
+    missed = np.sqrt(np.mean([(float(p.loglike(params)) - exact) ** 2 for p in seeds]))
+    stated = [accuracy(placed, params, 1_000 + 50 * k).error for k in range(4)]
+    assert 0.6 < np.sqrt(np.mean(np.square(stated))) / missed < 1.7
+
+
 def test_means_and_covariances_are_those_of_a_normal_posterior(normal):
     """Where items are normal and there is no choice, the posterior is too, and its mean is its mode."""
     _, data = normal

@@ -51,3 +51,14 @@ def test_a_portion_without_likelihood_counts_for_nothing(problems):
     assert all(np.isfinite(array).all() for array in scores(core, params, portioned.portion))
     sizes = values(core, params, portioned.portion)[1]
     assert np.isfinite(sizes).all() and (sizes <= portioned.portion.nodes).all()
+
+
+def test_a_staged_grid_goes_in_portions_of_its_search():
+    """Its search compiles the programs; the maximum needs none of its own."""
+    case = bank.get("chain")
+    rules = iclv.GaussHermite(6, search=3), iclv.GaussHermite(6)
+    staged, whole = (case.model.bind(case.data, **(case.bind | {"integration": r})) for r in rules)
+    assert staged.portion.nodes == staged.coarse.core.people.node_count < whole.portion.nodes
+    params = staged.vector(case.params)
+    found, expected = (np.asarray(p.recentre(params).loglike_person(params)) for p in (staged, whole))
+    np.testing.assert_allclose(found, expected, rtol=1e-11)

@@ -1,11 +1,13 @@
 """Where latent classes start: each at its own fit to everyone, moved apart."""
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Scalar
 
 APART = 0.5
@@ -29,21 +31,12 @@ def class_starts(
     some = np.unique(np.linspace(0, len(outcome) - 1, min(len(outcome), ROWS)).astype(int))
     data = tuple(jnp.asarray(a[some]) for a in (columns, outcome, offered))
     enters, found = reached(utility, kernel), {}
-    start = jnp.zeros(len(utility.coefficients))
-    cells = _cells(kernel)
-    latents = jnp.zeros(len(utility.latents))
-
-    def loss(b: Array, member: int) -> Scalar:
-        def one(row: Array, place: Array, on: Array) -> Scalar:
-            return kernel.log_classes(cells, utility(b, row, latents), place, on)[member]
-
-        return -jnp.mean(jax.vmap(one)(*data))
+    start = np.zeros(len(utility.coefficients))
 
     for c in range(count):
-        value = jax.jit(jax.value_and_grad(lambda b, c=c: loss(b, c)))
         best = optimize.minimize(
-            lambda b, value=value: tuple(np.asarray(v) for v in value(jnp.asarray(b))),
-            np.asarray(start),
+            lambda b, c=c: tuple(np.asarray(v) for v in _of_class(kernel, jnp.asarray(b), c, *data)),
+            start,
             jac=True,
             method="BFGS",
             options={"maxiter": STEPS},
@@ -53,6 +46,22 @@ def class_starts(
             alone = sum(i in others for others in enters) == 1
             found.setdefault(utility.coefficients[i], []).append(best.x[i] * (stretch if alone else 1.0))
     return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+@partial(compiled, quick=True, static_argnums=0)
+def _of_class(
+    kernel: Any, coefficients: Array, member: int, columns: Array, outcome: Array, offered: Array
+) -> tuple[Scalar, Array]:
+    """Mean negative log-likelihood of choices by the kernel of one class alone, and its gradient."""
+    cells, latents = _cells(kernel), jnp.zeros(len(kernel.utility.latents))
+
+    def loss(b: Array) -> Scalar:
+        def one(row: Array, place: Array, on: Array) -> Scalar:
+            return kernel.log_classes(cells, kernel.utility(b, row, latents), place, on)[member]
+
+        return -jnp.mean(jax.vmap(one)(columns, outcome, offered))
+
+    return jax.value_and_grad(loss)(coefficients)
 
 
 def reached(utility: Any, kernel: Any) -> list[set[int]]:

@@ -192,7 +192,7 @@ def checked_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
     """`start_values` at which the log-likelihood is finite, of a problem that can be maximised."""
     _check_nodes(problem)
     first, staged = start_values(problem, start)
-    problem.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
+    problem.coarse.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
     return first, staged
 
 

@@ -158,6 +158,8 @@ class Likelihood(Generic[Bound]):
     free: np.ndarray
     penalties: Penalties | None = None
     units: Units | None = None
+    whole: bool = False
+    """Whether values and gradients come with second derivatives: one program to compile where none takes time to run."""
     known: dict[bytes, Array] = field(default_factory=dict, compare=False, repr=False)
     """The last exact Hessian of the log-likelihood in natural units, by the parameters' bytes."""
 
@@ -201,12 +203,16 @@ class Likelihood(Generic[Bound]):
         return unconstrained(*self._map, jnp.asarray(params))
 
     def value(self, z: Array) -> float:
+        if self.whole:
+            return float(self.derivatives(z, "exact").value)
         return -(float(self.problem.loglike(self.params(z))) - self.cost(z)) / self.size
 
     def cost(self, z: Array) -> float:
         return 0.0 if self.penalties is None else self.penalties.cost(self.params(z))
 
     def slope(self, z: Array, hessian: Array | None = None) -> Derivatives:
+        if self.whole:
+            return self.derivatives(z, "exact")
         params = self.params(z)
         value, gradient, items = self.problem.slope(params)
         if self.penalties is not None:

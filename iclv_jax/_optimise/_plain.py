@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._integration import GaussHermite
+from iclv_jax._optimise._driver import minimise
+from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._options import TrustRegion
 from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
-from iclv_jax._optimise._stages import run
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._problem import Problem, of_panel
 from iclv_jax._spec import LogNormal, Normal
@@ -87,14 +88,17 @@ def plain_start(problem: Problem, start: np.ndarray, watch: Callable[[str, Row],
         for n, v in zip(plain.names, np.asarray(plain.start()), strict=True)
     ]
     label = "fixed coefficients"
-    outcome = run(
-        QUICK, plain, free, jnp.asarray(np.array(begin)), lambda row: watch(label, row), None, verify=False
+    objective = Likelihood(plain, free, whole=True)
+    outcome = minimise(
+        QUICK, objective, jnp.asarray(np.array(begin)), lambda row: watch(label, row), verify=False
     )
     if not np.isfinite(outcome.params).all():
         return None
     rows = tuple({"stage": label, **row} for row in outcome.trace)
     fixed = _Fixed(plain, outcome.params)
-    alone = None if spec.indicators else float(plain.loglike(jnp.asarray(outcome.params)))
+    alone = None
+    if not spec.indicators:
+        alone = -objective.value(objective.z(jnp.asarray(outcome.params))) * objective.size
     found, remarks = _means(problem, start, fixed)
     ended = outcome.report if outcome.report.verdict is Verdict.INTERRUPTED else None
     return Plain(_spreads(problem, found, fixed), rows, alone, remarks, ended)
@@ -149,7 +153,8 @@ def _spreads(problem: Problem, start: np.ndarray, fixed: _Fixed) -> np.ndarray:
             if p.role == "spread" and p.owner in kinds and p.name not in given:
                 trial[i] = log if isinstance(kinds[p.owner], LogNormal) else share * fixed.size(p.owner)
         trials.append(np.clip(trial, lower, upper))
-    values = [float(problem.recentre(at).loglike(at)) for at in map(jnp.asarray, trials)]
+    coarse = problem.coarse
+    values = [float(coarse.recentre(at).loglike(at)) for at in map(jnp.asarray, trials)]
     return trials[int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))]
 
 

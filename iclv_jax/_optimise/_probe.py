@@ -161,9 +161,7 @@ class _Probe:
 
     @cached_property
     def coarse(self) -> Problem:
-        problem = self.stage.problem
-        rule = problem.rule.stages()[0]
-        return problem if rule == problem.rule else problem.integrate(rule)
+        return self.stage.problem.coarse
 
     def _home(self) -> tuple[np.ndarray, float] | None:
         """The maximum at coarse nodes, and its value."""

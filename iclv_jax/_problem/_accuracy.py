@@ -16,11 +16,17 @@ FIRST_SEED = 7_919
 REFERENCES = (128, 512, 2048)
 """Draws by moments, of each of two seeds, that other rules are held against."""
 CERTAIN = 3.0
-"""Standard errors beyond which a distance is not chance."""
+"""Standard errors beyond which a distance is not chance, so that no more draws are taken to tell."""
+LIKELY = 2.0
+"""Standard errors beyond which a distance counts where what it is taken from is far less precise than the rule itself."""
+COARSE = 4.0
+"""Ratio of variances, of two reference values to one of the rule, beyond which they are that."""
 SMALL = 0.1
 """Distance of log L that needs no closer look: that of the default target."""
 SLOWEST = 0.8
 """Largest ratio of a change of log L to the one before it that is taken for the rate at which they shrink."""
+NOTHING = 0.005
+"""Change of log L by twice the nodes that needs no second look: at the slowest rate the error is five times that."""
 MOST_DOUBLED = 4_000
 """Nodes of a grid of several dimensions up to which it is doubled to see its error."""
 FEW = 10.0
@@ -124,39 +130,47 @@ def error_of_draws(problem: Problem, params: Params, seed: int = FIRST_SEED) -> 
     # to 1.5 times (once twice) the spread of the sums over eight seeds.
     steady = rule.by_moments or not rule.scatters
     chance = float(weights**2 @ each.var(axis=0, ddof=1) if steady else np.var(values, ddof=1))
-    shared = 0.0 if rule.by_moments else _shared_error(problem, params, values.mean(), chance / SEEDS, seed)
+    shared = 0.0 if rule.by_moments else _shared_error(problem, params, values.mean(), chance, seed)
     if not rule.scatters:
         shared = max(shared, _finer_error(problem, params, values.mean(), chance, seed))
     return float(np.hypot(np.sqrt(chance), shared))
 
 
 def _finer_error(problem: Problem, params: Params, mean: float, chance: float, seed: int) -> float:
-    """Distance of the mean of randomisations from the value with twice the nodes, less what `chance`, the variance of
-    one, explains."""
-    finer = problem.rule.finer(2).reseeded(seed + SEEDS)
-    assert finer is not None
-    distance = mean - float(problem.panel.weights @ values_of(problem, finer, params))
-    return float(np.sqrt(max(0.0, distance**2 - chance * (1.0 / SEEDS + 0.5))))
+    """Distance of the mean of randomisations, each with a variance of `chance`, from values with twice the nodes, less what
+    chance explains."""
+    value, own = _two_values(problem, problem.rule.finer(2), params, seed + SEEDS)
+    return float(np.sqrt(max(0.0, (mean - value) ** 2 - chance / SEEDS - own)))
 
 
 def _shared_error(
-    problem: Problem, params: Params, value: float, noise: float, seed: int = FIRST_SEED
+    problem: Problem, params: Params, value: float, chance: float, seed: int = FIRST_SEED
 ) -> float:
-    """Distance of a value with a variance of `noise` from that of draws by moments, less what chance explains.
+    """Distance of a value, the mean over seeds with a variance of `chance` each, from that of draws by moments, less what
+    chance explains.
 
     A rule that is placed at modes misses the same part of a skewed posterior with every seed and with more nodes. Where few
-    draws leave open whether a distance is chance, more are taken.
+    draws leave open whether a distance is chance, more are taken. Where the posteriors are nearly normal draws are far less
+    precise than the rule that they are to judge; a distance that chance explains then is their own error, not the rule's.
     """
-    weights, square = problem.panel.weights, 0.0
+    noise, square = chance / SEEDS, 0.0
     for draws in REFERENCES:
-        rule = by_moments_like(problem.rule, draws)
-        others = [rule.reseeded(seed + SEEDS + 1 + k) for k in range(2)]
-        each = np.stack([values_of(problem, r, params) for r in others if r is not None])
-        chance = noise + 0.5 * float(weights**2 @ each.var(axis=0, ddof=1))
-        square = (value - float((each @ weights).mean())) ** 2 - chance
-        if square <= SMALL**2 or square > (CERTAIN**2 - 1.0) * chance:
+        other, own = _two_values(problem, by_moments_like(problem.rule, draws), params, seed + SEEDS + 2)
+        square = (value - other) ** 2 - noise - own
+        if square <= SMALL**2 and own > COARSE * chance > 0.0:
+            square = square if square > (LIKELY**2 - 1.0) * (noise + own) else 0.0
+        if square <= SMALL**2 or square > (CERTAIN**2 - 1.0) * (noise + own):
             break
     return float(np.sqrt(max(0.0, square)))
+
+
+def _two_values(problem: Problem, rule: Rule, params: Params, seed: int) -> tuple[float, float]:
+    """The mean of log L over two seeds of a rule, and its variance: people have nodes of their own, so variances add up."""
+    weights = problem.panel.weights
+    each = np.stack(
+        [values_of(problem, r, params) for k in range(2) if (r := rule.reseeded(seed + k)) is not None]
+    )
+    return float((each @ weights).mean()), 0.5 * float(weights**2 @ each.var(axis=0, ddof=1))
 
 
 def by_moments_like(rule: Rule, draws: int) -> Rule:
@@ -166,17 +180,38 @@ def by_moments_like(rule: Rule, draws: int) -> Rule:
 
 
 def _error_of_grid(problem: Problem, params: Params) -> float:
-    """How far a rule without randomness is from the limit: by doubling its nodes in one dimension, where the changes go on
-    like the last two; by draws that are placed in another way where there are more."""
+    """How far a rule without randomness is from the limit: by doubling its nodes, where the changes go on like the last two;
+    by draws that are placed in another way where doubled grids would be too large, or latent classes may put a posterior's
+    mass in several places."""
+    weights, dimension = problem.panel.weights, problem.core.structure.dimension
+    value, nodes = float(weights @ np.asarray(problem.loglike_person(params))), problem.core.people.node_count
+    grown = nodes * 2**dimension
+    if nodes == 1:
+        return max(_shared_error(problem, params, value, 0.0), doubling_error(problem, params))
+    if dimension == 1:
+        return _remainder(problem, params, value, grown)
+    if grown > MOST_DOUBLED:
+        return _shared_error(problem, params, value, 0.0)
+    error = _remainder(problem, params, value, grown)
+    several = problem.core.structure.mixed is not None
+    return max(error, _shared_error(problem, params, value, 0.0)) if several else error
+
+
+def _remainder(problem: Problem, params: Params, value: float, grown: int) -> float:
+    """What the changes of log L by doubled nodes add up to; the second is looked at where it can matter."""
     rule, weights, dimension = problem.rule, problem.panel.weights, problem.core.structure.dimension
-    value = float(weights @ np.asarray(problem.loglike_person(params)))
-    if dimension == 1 and problem.core.people.node_count > 1:
-        doubled = [float(weights @ values_of(problem, rule.finer(k), params)) for k in (2, 4)]
-        first, second = abs(doubled[0] - value), abs(doubled[1] - doubled[0])
-        return first + second / (1.0 - min(second / first, SLOWEST)) if first > 0.0 else second
-    error = _shared_error(problem, params, value, 0.0)
-    few = problem.core.people.node_count * 2**dimension <= MOST_DOUBLED
-    return max(error, doubling_error(problem, params)) if few else error
+
+    def of(factor: int) -> float:
+        return float(weights @ values_of(problem, rule.finer(factor), params))
+
+    doubled = of(2)
+    first = abs(doubled - value)
+    if first == 0.0 or (dimension > 1 and first <= NOTHING):
+        return first
+    if dimension > 1 and grown * 2**dimension > MOST_DOUBLED:
+        return first / (1.0 - SLOWEST)
+    second = abs(of(4) - doubled)
+    return first + second / (1.0 - min(second / first, SLOWEST))
 
 
 def values_of(problem: Problem, rule: Rule, params: Params) -> np.ndarray:

@@ -83,9 +83,15 @@ def of_panel(
     core = Core(shape, constants, people_of(arrays, nodes, weights, batch_people or size, mesh=mesh))
     if batch_people is None:
         core = core.of(core.people.in_batches_of(batch_size(core, points.shape[1], bytes_allowed)))
-    portion = Portion(points.shape[1], core.people.batch)
+    portion = Portion(_searched_with(rule, shape.dimension, points.shape[1]), core.people.batch)
     new = core, points, logs, standard.from_prior
     return Problem(*new, spec, table, panel, rule, reason, bytes_allowed, portion)
+
+
+def _searched_with(rule: Rule, dimension: int, count: int) -> int:
+    """Nodes of the coarse stage of a rule, with which everything is compiled that goes in portions; else all of them."""
+    first = rule.stages()[0]
+    return count if first == rule or not rule.centred else first.standard(1, dimension).points.shape[1]
 
 
 def _check_exact(spec: Spec) -> None:

@@ -305,6 +305,12 @@ class Problem(eqx.Module):
         """
         return eqx.tree_at(lambda p: p.core, self, self.core.of(people))
 
+    @property
+    def coarse(self) -> "Problem":
+        """The problem with the nodes of the first stage of its rule."""
+        rule = self.rule.stages()[0]
+        return self if rule == self.rule else self.integrate(rule)
+
     def integrate(self, rule: Rule) -> "Problem":
         """The same problem with the nodes of another rule, not yet placed at any parameters.
 
