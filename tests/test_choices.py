@@ -233,6 +233,20 @@ def test_coefficients_follow_their_distributions(name):
     assert np.isfinite(np.asarray(slope)).all()
 
 
+@pytest.mark.parametrize("mixing", [Normal(), iclv.LogNormal(sign=-1), *(m for m, *_ in MIXINGS.values())])
+def test_distributions_start_where_a_fixed_coefficient_is(mixing):
+    """In the middle of a distribution is the value, and people differ by about what was asked for."""
+    cells = {key: jnp.asarray(v) for key, v in mixing.starts_at(-0.15, 0.04).items()}
+    below, middle, above = np.sort(
+        [float(mixing.coefficient(cells, jnp.asarray(u))) for u in (-1.0, 0.0, 1.0)]
+    )
+    assert middle == pytest.approx(-0.15, abs=1e-9 if mixing.by_mean else 0.03)
+    assert 0.04 < above - below < 0.13
+    # Where the value is not possible the distribution still is.
+    far = mixing.starts_at(9.0, 0.04)
+    assert all(np.isfinite(v) for v in far.values())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["triangular"])
 def test_any_distribution_covaries_with_a_latent_variable(name):

@@ -32,7 +32,11 @@ def mixed(mixing, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mixing", [iclv.Normal(), iclv.LogNormal(sign=-1)])
+@pytest.mark.parametrize(
+    "mixing",
+    [iclv.Normal(), iclv.LogNormal(sign=-1), iclv.Uniform(), iclv.TruncatedNormal(upper=0.0)],
+    ids=lambda m: type(m).__name__,
+)
 def test_the_maximum_does_not_depend_on_the_unit(mixing):
     found = [mixed(mixing).fit(trips(unit), person="id", progress=False) for unit in (1.0, 1e-3)]
     assert all(f.converged for f in found)

@@ -18,9 +18,10 @@ from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._problem import Problem, of_panel
-from iclv_jax._spec import LogNormal, Normal
+from iclv_jax._spec import LogNormal, Mixing
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._random import MEAN
 
 SHARES = (0.1, 0.3, 1.0)
 """Spreads that are tried, as shares of the size of a coefficient."""
@@ -48,24 +49,24 @@ class Plain:
 def plain_spec(spec: Spec) -> Spec | None:
     """The model with fixed coefficients; None where constraints tie it to the random ones."""
     kinds = dict(spec.random)
+    if any(kind.starts_at(0.0, 1.0) is None for kind in kinds.values()):
+        return None
     gone = {kind.spread_of(n) for n, kind in kinds.items()} | {
         names.covariance(*pair) for pair in spec.covariances if set(pair) & set(kinds)
     }
-    logs = {n for n, kind in kinds.items() if isinstance(kind, LogNormal)}
-    if not all(isinstance(kind, (Normal, LogNormal)) for kind in kinds.values()):
-        return None
+    others = {n for n, kind in kinds.items() if not kind.by_mean}
     touched = {n for group in spec.equal for n in group} | {d.name for d in spec.define}
     touched |= {a for d in spec.define for a in d.arguments}
-    if touched & (gone | logs) or logs & {n for n, _ in (*spec.fixed, *spec.bounds)}:
+    if touched & (gone | others) or others & {n for n, _ in (*spec.fixed, *spec.bounds)}:
         return None
-    # Where a user starts the mean of a log says nothing of where the coefficient should.
+    # Where a user starts the mean of a log, or of what is cut off, says nothing of where the coefficient should.
     return replace(
         spec,
         random=(),
         covariances=tuple(pair for pair in spec.covariances if not set(pair) & set(kinds)),
         fixed=tuple(pair for pair in spec.fixed if pair[0] not in gone),
         bounds=tuple(pair for pair in spec.bounds if pair[0] not in gone),
-        start=tuple(pair for pair in spec.start if pair[0] not in gone | logs),
+        start=tuple(pair for pair in spec.start if pair[0] not in gone | others),
     )
 
 
@@ -82,9 +83,9 @@ def plain_start(problem: Problem, start: np.ndarray, watch: Callable[[str, Row],
     if not free.any():
         return None
     given = dict(zip(problem.names, start, strict=True))
-    logs = {n for n, kind in problem.spec.random if isinstance(kind, LogNormal)}
+    others = {n for n, kind in problem.spec.random if not kind.by_mean}
     begin = [
-        v if n in logs else given.get(n, v)
+        v if n in others else given.get(n, v)
         for n, v in zip(plain.names, np.asarray(plain.start()), strict=True)
     ]
     label = "fixed coefficients"
@@ -137,6 +138,8 @@ def _means(problem: Problem, start: np.ndarray, fixed: _Fixed) -> tuple[np.ndarr
                     f"but LogNormal(sign={kind.sign}) makes it {side} for everyone: look at the sign"
                 )
             value = np.log(max(kind.sign * value, error, 1e-12))
+        elif kind is not None and (at := kind.starts_at(value, fixed.size(name))) is not None:
+            value = at[MEAN]
         found[i] = value
     lower, upper = problem.bounds
     return np.clip(found, lower, upper), tuple(remarks)
@@ -151,11 +154,17 @@ def _spreads(problem: Problem, start: np.ndarray, fixed: _Fixed) -> np.ndarray:
         trial = start.copy()
         for i, p in enumerate(problem.table.parameters):
             if p.role == "spread" and p.owner in kinds and p.name not in given:
-                trial[i] = log if isinstance(kinds[p.owner], LogNormal) else share * fixed.size(p.owner)
+                trial[i] = _spread(kinds[p.owner], fixed.values[p.owner], share * fixed.size(p.owner), log)
         trials.append(np.clip(trial, lower, upper))
     coarse = problem.coarse
     values = [float(coarse.recentre(at).loglike(at)) for at in map(jnp.asarray, trials)]
     return trials[int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))]
+
+
+def _spread(kind: Mixing, value: float, size: float, log: float) -> float:
+    """The start of the spread of a coefficient that is `value` when fixed; `log` is that of a log."""
+    at = None if isinstance(kind, LogNormal) or kind.spread is None else kind.starts_at(value, size)
+    return log if at is None or kind.spread is None else at[kind.spread]
 
 
 def against_plain(plain: Plain, outcome: Outcome) -> Outcome:

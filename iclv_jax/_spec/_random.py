@@ -16,6 +16,8 @@ from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Given
 
 MEAN = "mean"
+INSIDE = 0.02
+"""Share of the interval between two bounds by which a coefficient starts inside it at least."""
 MANY = 4000
 """Points at which a share of a distribution is taken."""
 
@@ -48,6 +50,8 @@ class Mixing(abc.ABC):
     """
 
     spread: ClassVar[str | None] = "sd"
+    by_mean: ClassVar[bool] = False
+    """Whether the parameter `"mean"` is the coefficient in the middle of its distribution, in the same units."""
     within: bool = False
     """Whether the coefficient is drawn anew in every situation, rather than once for a person."""
 
@@ -55,6 +59,11 @@ class Mixing(abc.ABC):
     @abc.abstractmethod
     def starts(self) -> Mapping[str, float]:
         """Start values of its parameters; `"mean"` is the coefficient's own."""
+
+    def starts_at(self, value: float, spread: float) -> Mapping[str, float] | None:
+        """Start values where the coefficient is about `value` and differs by about `spread` from person to person, as a fit
+        with a fixed coefficient tells; None: `starts`, whatever the data."""
+        return None
 
     @abc.abstractmethod
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
@@ -87,11 +96,15 @@ class Normal(Mixing):
     ('asc_bus', 'age_bus', 'time', 'time.sd', 'cost')
     """
 
+    by_mean: ClassVar[bool] = True
     within: Given[bool] = field(default=False, kw_only=True)
 
     @property
     def starts(self) -> Mapping[str, float]:
         return {MEAN: 0.0, "sd": 1.0}
+
+    def starts_at(self, value: float, spread: float) -> Mapping[str, float]:
+        return {MEAN: value, "sd": spread}
 
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         return cells[MEAN] + cells["sd"] * u
@@ -124,6 +137,10 @@ class LogNormal(Mixing):
     def starts(self) -> Mapping[str, float]:
         return {MEAN: -1.0, "sd": 0.5}
 
+    def starts_at(self, value: float, spread: float) -> Mapping[str, float]:
+        size = max(self.sign * value, 1e-12)
+        return {MEAN: math.log(size), "sd": spread / size}
+
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         return self.sign * jnp.exp(cells[MEAN] + cells["sd"] * u)
 
@@ -133,11 +150,15 @@ class _Symmetric(Mixing):
     """What coefficients between `name - name.width` and `name + name.width` have in common."""
 
     spread: ClassVar[str | None] = "width"
+    by_mean: ClassVar[bool] = True
     within: Given[bool] = field(default=False, kw_only=True)
 
     @property
     def starts(self) -> Mapping[str, float]:
         return {MEAN: 0.0, "width": 1.0}
+
+    def starts_at(self, value: float, spread: float) -> Mapping[str, float]:
+        return {MEAN: value, "width": 2.0 * spread}
 
 
 @dataclass(frozen=True)
@@ -205,6 +226,10 @@ class TruncatedNormal(Mixing):
         inside = [end + side for end, side in zip(self._ends, (1.0, -1.0), strict=True) if math.isfinite(end)]
         return {MEAN: sum(inside) / len(inside), "sd": 1.0}
 
+    def starts_at(self, value: float, spread: float) -> Mapping[str, float]:
+        low, high = self._ends
+        return {MEAN: min(max(value, low), high), "sd": spread}
+
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         mean, sd = cells[MEAN], jnp.abs(cells["sd"])
         low, high = ((end - mean) / sd for end in self._ends)
@@ -246,6 +271,11 @@ class JohnsonSB(Mixing):
     @property
     def starts(self) -> Mapping[str, float]:
         return {MEAN: 0.0, "sd": 1.0}
+
+    def starts_at(self, value: float, spread: float) -> Mapping[str, float]:
+        width = self.upper - self.lower
+        share = min(max((value - self.lower) / width, INSIDE), 1.0 - INSIDE)
+        return {MEAN: math.log(share / (1.0 - share)), "sd": spread / (width * share * (1.0 - share))}
 
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         share = jax.nn.sigmoid(cells[MEAN] + cells["sd"] * u)
