@@ -28,7 +28,7 @@ SLOWEST = 0.8
 NOTHING = 0.005
 """Change of log L by twice the nodes that needs no second look: at the slowest rate the error is five times that."""
 MOST_DOUBLED = 4_000
-"""Nodes of a grid of several dimensions up to which it is doubled to see its error."""
+"""Nodes of a grid of several dimensions up to which it is doubled, and doubled again, to see its error."""
 FEW = 10.0
 """Effective sample sizes below this are poor: a person's integral then rests on a handful of draws."""
 
@@ -180,36 +180,30 @@ def by_moments_like(rule: Rule, draws: int) -> Rule:
 
 
 def _error_of_grid(problem: Problem, params: Params) -> float:
-    """How far a rule without randomness is from the limit: by doubling its nodes, where the changes go on like the last two;
-    by draws that are placed in another way where doubled grids would be too large, or latent classes may put a posterior's
+    """How far a rule without randomness is from the limit: by doubling its nodes twice, where the changes go on like the last
+    two; by draws that are placed in another way where that would take too many, or latent classes may put a posterior's
     mass in several places."""
-    weights, dimension = problem.panel.weights, problem.core.structure.dimension
-    value, nodes = float(weights @ np.asarray(problem.loglike_person(params))), problem.core.people.node_count
-    grown = nodes * 2**dimension
-    if nodes == 1:
-        return max(_shared_error(problem, params, value, 0.0), doubling_error(problem, params))
-    if dimension == 1:
-        return _remainder(problem, params, value, grown)
-    if grown > MOST_DOUBLED:
-        return _shared_error(problem, params, value, 0.0)
-    error = _remainder(problem, params, value, grown)
-    several = problem.core.structure.mixed is not None
-    return max(error, _shared_error(problem, params, value, 0.0)) if several else error
+    dimension, nodes = problem.core.structure.dimension, problem.core.people.node_count
+    value = float(problem.panel.weights @ np.asarray(problem.loglike_person(params)))
+    twice = nodes > 1 and (dimension == 1 or nodes * 4**dimension <= MOST_DOUBLED)
+    error = _remainder(problem, params, value) if twice else None
+    if error is not None and (dimension == 1 or problem.core.structure.mixed is None):
+        return error
+    if error is None:
+        error = doubling_error(problem, params) if nodes * 2**dimension <= MOST_DOUBLED else 0.0
+    return max(error, _shared_error(problem, params, value, 0.0))
 
 
-def _remainder(problem: Problem, params: Params, value: float, grown: int) -> float:
+def _remainder(problem: Problem, params: Params, value: float) -> float:
     """What the changes of log L by doubled nodes add up to; the second is looked at where it can matter."""
-    rule, weights, dimension = problem.rule, problem.panel.weights, problem.core.structure.dimension
 
     def of(factor: int) -> float:
-        return float(weights @ values_of(problem, rule.finer(factor), params))
+        return float(problem.panel.weights @ values_of(problem, problem.rule.finer(factor), params))
 
     doubled = of(2)
     first = abs(doubled - value)
-    if first == 0.0 or (dimension > 1 and first <= NOTHING):
+    if first == 0.0 or (problem.core.structure.dimension > 1 and first <= NOTHING):
         return first
-    if dimension > 1 and grown * 2**dimension > MOST_DOUBLED:
-        return first / (1.0 - SLOWEST)
     second = abs(of(4) - doubled)
     return first + second / (1.0 - min(second / first, SLOWEST))
 
