@@ -180,7 +180,7 @@ def by_moments_like(rule: Rule, draws: int) -> Rule:
 
 
 def _error_of_grid(problem: Problem, params: Params) -> float:
-    """How far a rule without randomness is from the limit: by doubling its nodes twice, where the changes go on like the last
+    """How far a rule without randomness is from the limit: by doubling its nodes twice, where changes go on like the last
     two; by draws that are placed in another way where that would take too many, or latent classes may put a posterior's
     mass in several places."""
     dimension, nodes = problem.core.structure.dimension, problem.core.people.node_count
