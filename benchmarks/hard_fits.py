@@ -158,7 +158,8 @@ def table(frame: pd.DataFrame) -> str:
         says = "success" if r["scipy_says"] else "failure"
         lines.append(
             f"| {r['case']} | {r['parameters']} | {below['library']} | {r['verdict']}{mark} | {r['seconds']:.1f} | "
-            f"{r['cpu_seconds']:.1f} | {below['scipy']} | {says} | {r['scipy_seconds']:.1f} | {below['adam']} | {r['adam_seconds']:.1f} |"
+            f"{r['cpu_seconds']:.1f} | {below['scipy']} | {says} | {r['scipy_seconds']:.1f} | {below['adam']} | "
+            f"{r['adam_seconds']:.1f} |"
         )
     lines += ["", "| | reached | true verdict |", "|---|---:|---:|"]
     for how, label in (("library", "default fit"), ("scipy", "L-BFGS-B"), ("adam", "Adam")):
