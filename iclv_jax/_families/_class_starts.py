@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Number, Scalar
+from iclv_jax._base._types import Array, Int, Scalar
 
 APART = 0.5
 """By how much coefficients that belong to one class are made larger or smaller."""
@@ -35,7 +35,9 @@ def class_starts(
 
     for c in range(count):
         best = optimize.minimize(
-            lambda b, c=c: tuple(np.asarray(v) for v in _of_class(kernel, jnp.asarray(b), c, *data)),
+            lambda b, c=c: tuple(
+                np.asarray(v) for v in _of_class(kernel, jnp.asarray(b), jnp.asarray(c), *data)
+            ),
             start,
             jac=True,
             method="BFGS",
@@ -50,7 +52,7 @@ def class_starts(
 
 @partial(compiled, quick=True, static_argnums=0)
 def _of_class(
-    kernel: Any, coefficients: Array, member: Number, columns: Array, outcome: Array, offered: Array
+    kernel: Any, coefficients: Array, member: Int[Array, ""], columns: Array, outcome: Array, offered: Array
 ) -> tuple[Scalar, Array]:
     """Mean negative log-likelihood of choices by the kernel of one class alone, and its gradient."""
     cells, latents = _cells(kernel), jnp.zeros(len(kernel.utility.latents))
