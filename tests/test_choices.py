@@ -231,6 +231,14 @@ def test_coefficients_follow_their_distributions(name):
     assert share_positive(mixing, values) == pytest.approx(distribution.sf(0.0), abs=1e-3)
     slope = jax.vmap(jax.grad(lambda u: mixing.coefficient(cells, u)))(jnp.array([-8.0, -1.0, 0.5, 8.0]))
     assert np.isfinite(np.asarray(slope)).all()
+    for u in (-2.0, 0.4, 3.0):
+        by = jax.grad(lambda c, u=u: mixing.coefficient(c, jnp.asarray(u)))(cells)
+        for key in cells:
+            ends = [mixing.coefficient(cells | {key: cells[key] + h}, jnp.asarray(u)) for h in (1e-5, -1e-5)]
+            assert float(by[key]) == pytest.approx(float(ends[0] - ends[1]) / 2e-5, rel=1e-5, abs=1e-7), (
+                u,
+                key,
+            )
 
 
 @pytest.mark.parametrize("mixing", [Normal(), iclv.LogNormal(sign=-1), *(m for m, *_ in MIXINGS.values())])

@@ -232,13 +232,20 @@ class TruncatedNormal(Mixing):
 
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         mean, sd = cells[MEAN], jnp.abs(cells["sd"])
-        low, high = ((end - mean) / sd for end in self._ends)
-        # From the nearer end of the standard normal, so that its tails are not lost in 1 - p.
-        left = u < 0.0
-        near, far = jnp.where(left, low, -high), jnp.where(left, high, -low)
-        share = jnp.where(left, ndtr(u), ndtr(-u))
-        cut = ndtri(ndtr(near) + share * (ndtr(far) - ndtr(near)))
+        # An end that is not there has masses that do not depend on the parameters: at infinity derivatives are no numbers.
+        low = (0.0, 1.0) if self.lower is None else _sides((self.lower - mean) / sd)
+        high = (1.0, 0.0) if self.upper is None else _sides((self.upper - mean) / sd)
+        below = low[0] + ndtr(u) * (high[0] - low[0])
+        above = high[1] + ndtr(-u) * (low[1] - high[1])
+        # From the nearer tail of the standard normal, so that it is not lost in 1 - p.
+        left = below < 0.5
+        cut = ndtri(jnp.where(left, below, above))
         return mean + sd * jnp.where(left, cut, -cut)
+
+
+def _sides(at: Array) -> tuple[Array, Array]:
+    """The masses of a standard normal below and above a point."""
+    return ndtr(at), ndtr(-at)
 
 
 @dataclass(frozen=True)
