@@ -151,6 +151,13 @@ def test_a_fit_of_chunks_goes_on_from_its_checkpoint(many, fit, tmp_path):
     found = small.hybrid().fit(people, **keywords)
     assert found.trace["evaluations"].iloc[:2].equals(short.trace["evaluations"])
     np.testing.assert_allclose(found.params, fit.params, rtol=1e-8, atol=1e-8)
+    np.testing.assert_array_equal(found.uncertainty.standard_errors(), found.bse)
+    assert found.exports.to_dict()["people"] == 150 and "taste" in found.exports.to_latex()
+    for call in (lambda: found.choices.elasticities, lambda: found.scenario, lambda: found.latent_scores):
+        with pytest.raises(
+            AttributeError, match="needs all people in memory, and those of this fit came in chunks"
+        ):
+            call()
     with pytest.raises(ValueError, match="belongs to other data"):
         small.hybrid().fit(iclv.People.stream(cut(many, 3), person="id"), **keywords)
 

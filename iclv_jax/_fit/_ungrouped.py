@@ -38,8 +38,7 @@ class Grouped:
                 return object.__getattribute__(self, name)
             if group := homes().get(name):
                 return getattr(getattr(self, group), name)
-            if not has(self, "optimizer_report") and any(
-                hasattr(kind, name) for kind in Grouped.__subclasses__()
-            ):
+            whole = has(self, "optimizer_report") and has(self, "components")
+            if not whole and any(hasattr(kind, name) for kind in Grouped.__subclasses__()):
                 raise AttributeError(why_lacking(self, name, name))
             raise AttributeError(unknown(repr(type(self).__name__), name, object.__dir__(self)))

@@ -14,6 +14,7 @@ from iclv_jax._base._archive import check_place
 from iclv_jax._base._kept import kept
 from iclv_jax._base._types import Array, File, Given
 from iclv_jax._fit._result import Fit
+from iclv_jax._fit._ungrouped import Grouped
 from iclv_jax._inference import Covariance
 from iclv_jax._inference import _intervals as intervals
 from iclv_jax._inference._covariance import CROWDED, check_clusters
@@ -39,10 +40,10 @@ KINDS: tuple[str, ...] = get_args(StreamedKind)
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class StreamedFit:
+class StreamedFit(Grouped):
     """Maximum (penalised) likelihood estimates from people in chunks, as `model.fit(iclv.People.stream(...))` returns them,
     or from those in several processes of `jax.distributed`, which all have the same. Names follow statsmodels, as those of
-    `Fit`.
+    `Fit`, in the same groups; what needs everybody in memory says so.
 
     Attributes
     ----------
