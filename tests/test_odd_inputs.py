@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 
 import jax
@@ -195,6 +196,28 @@ class Same:
     reference: Callable[[], object]
 
 
+def codes(**first):
+    """Three levels, but for the first person."""
+    frame = pd.DataFrame({q: np.arange(PEOPLE) % 3 + 1 for q in ("q1", "q2", "q3")}).assign(age=data()["age"])
+    for name, one in first.items():
+        frame[name] = pd.Series([one, *frame[name][1:]], dtype=object)
+    return frame
+
+
+def levels(**options):
+    return iclv.Model(choice=iclv.OrderedChoice(lambda b, x, lv: b.t * x.t0, chosen="o", **options))
+
+
+def unasked(code):
+    """Answers of those in group 1, with a code for the others."""
+    return data().assign(o=np.where(data()["group"] == 1, np.digitize(data()["q1"], [-0.5, 0.5]) + 1, code))
+
+
+def value(model, frame):
+    problem = model.bind(frame.assign(who=np.arange(PEOPLE) // 2), person="who")
+    return problem.loglike(problem.start() + 0.1)
+
+
 VALUES = [0.1, 0.7, 1.1, 0.2, 0.8, 1.2, 0.3, 0.9, 1.3]
 
 
@@ -374,9 +397,94 @@ REFUSED = {
         lambda: ordered(fixed={"o | 1": 1.0}, bounds={"o | 2": (None, 0.5)}),
         "leave 'o \\| 1' nothing below 1 and 'o \\| 2' nothing above 0.5",
     ),
+    "a code among levels that is very far away": Refused(
+        "values", lambda: ORDERED.bind(codes(q1=10**30)), "'q1' has gaps: nobody answered 4, 5, 6, 7, 8, ..."
+    ),
+    "a duration of almost nothing": Refused(
+        "values",
+        lambda: iclv.Model([iclv.Latent("z")], [iclv.Duration("q1", of="z")]).bind(data().assign(q1=5e-324)),
+        "'q1' has the value 5e-324 .* Durations are positive",
+    ),
+    "an ordered choice that nobody made": Refused(
+        "values", lambda: levels().bind(data().assign(o=NAN)), "column 'o' is missing .* in every row"
+    ),
+    "a function without frames": Refused(
+        "arguments",
+        lambda: two().bind(iclv.People.stream(lambda: 3)),
+        "given to People.stream returns frames one after the other, not 3",
+    ),
+    "frames that are numbers": Refused(
+        "types", lambda: two().bind(iclv.People.stream((1, 2))), "frame 1: .* not int"
+    ),
+    "no restriction": Refused("arguments", lambda: fitted().wald_test({}), "no restriction to test"),
+    "restriction to a missing value": Refused(
+        "values", lambda: fitted().t_test({"t": NAN}), r"restrictions\['t'\] must be a finite number, not nan"
+    ),
+    "restrictions in an array of text": Refused(
+        "types", lambda: fitted().t_test(np.array(["t = 0"])), "matrix of restrictions holds numbers, not"
+    ),
+    "restrictions with gaps": Refused(
+        "values", lambda: fitted().wald_test(np.full((1, 2), NAN)), "restrictions holds finite numbers"
+    ),
+    "values as text": Refused(
+        "types", lambda: fitted().wald_test(np.eye(2), ["a", "b"]), "values= holds numbers, not"
+    ),
+    "covariance switched off": Refused(
+        "arguments", lambda: fitted().cov_params(False), "kind of covariance .* is a text .*, not False"
+    ),
+    "covariance of no name": Refused(
+        "arguments", lambda: fitted().standard_errors(""), "kind of covariance is one of .*not ''"
+    ),
+    "covariances in a list": Refused(
+        "arguments", lambda: fitted().table(["robust"]), r"is a text .*, not \['robust'\]"
+    ),
+    "errors by a word": Refused(
+        "arguments", lambda: fitted().predict(errors="no"), "errors is True or False, not 'no'"
+    ),
+    "details by a word": Refused(
+        "arguments", lambda: fitted().summary(details="no"), "details is True or False, not 'no'"
+    ),
+    "refit by a word": Refused(
+        "arguments", lambda: fitted().goodness_of_fit(refit="no"), "refit is True or False, not 'no'"
+    ),
+    "caption by a number": Refused(
+        "types", lambda: fitted().to_latex(caption=3), "caption= is a text, not 3"
+    ),
+    "title by a number": Refused("types", lambda: fitted().report(title=3), "title= is a text, not 3"),
+    "a choice in a list": Refused(
+        "types", lambda: fitted().predict(choice=["choice"]), "name of a choice, is a text, not"
+    ),
+    "an alternative in a list": Refused(
+        "types", lambda: fitted().elasticities("t0", [0]), r"alternative=\[0\] is none of the model"
+    ),
+    "a level in an array": Refused(
+        "types", lambda: fitted().t_test({"t": 0}, level=np.array([0.9])), "level= lies between 0 and 1"
+    ),
+    "a level as a decimal number": Refused(
+        "types", lambda: fitted().delta(lambda p: p.t, level=Decimal("0.9")), "level= lies between 0 and 1"
+    ),
+    "a seed in an array": Refused(
+        "types", lambda: fitted().bootstrap(2, seed=np.array(1)), "seed= is a whole number"
+    ),
+    "parameters by numbers": Refused(
+        "names", lambda: two(fixed={1: 2.0}), "fixed= names 1: parameters are called by text"
+    ),
+    "indices of a number": Refused(
+        "names", lambda: fitted().modification_indices(np.array(3)), "no parameter .*3.* in this model"
+    ),
 }
 
 SAME = {
+    "codes where an ordered choice was not asked": Same(
+        "values",
+        lambda: value(levels(rows="group"), unasked(0)),
+        lambda: value(levels(rows="group"), unasked(NAN)),
+    ),
+    "a tuple of frames in a stream": Same(
+        "types",
+        lambda: two().bind(iclv.People.stream((binary(), binary()))).loglike([-0.1, 0.2]),
+        lambda: 2.0 * two().bind(binary()).loglike(jnp.array([-0.1, 0.2])),
+    ),
     "a disturbance of zero": Same(
         "values",
         lambda: second(fixed={"w ~~ w": 0.0, "w ~ z": 1.0}),

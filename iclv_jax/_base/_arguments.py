@@ -1,22 +1,60 @@
 """Arguments that many functions take, checked in one sentence."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from iclv_jax._base._types import Given
 
 MOST_SEED = 2**63 - 1
 
 
+def is_word(value: Given[object], known: Sequence[str]) -> bool:
+    """Whether it is one of these words. Arrays and missing values, which compare in ways of their own, are none."""
+    return isinstance(value, str) and value in known
+
+
+def is_real(value: Given[object]) -> bool:
+    """Whether it is one real number, of Python or NumPy; True and False are none."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def is_whole(value: Given[object], lowest: int) -> bool:
+    """Whether it is a whole number from `lowest`, of Python or NumPy."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= lowest
+
+
+def check_switch(value: Given[object], what: Given[str]) -> None:
+    """ValueError for what is neither True nor False: a text such as "no" would switch it on."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{what} is True or False, not {value!r}.")
+
+
+def check_text(value: Given[object], what: Given[str]) -> None:
+    """ValueError for what is neither a text nor None."""
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{what} is a text, not {value!r}.")
+
+
+def kind_of(asked: Given[str | None], usual: str) -> str:
+    """The kind of covariance that is asked for, or the usual one for None; ValueError for what is no text."""
+    if asked is None:
+        return usual
+    if not isinstance(asked, str):
+        raise ValueError(f"The kind of covariance (cov=, kind=) is a text such as 'robust', not {asked!r}.")
+    return asked
+
+
 def check_seed(seed: Given[object], what: Given[str] = "seed=") -> None:
     """ValueError for a seed that NumPy and JAX do not both take: it is a whole number from 0 to 2^63 - 1."""
-    whole = hasattr(seed, "__index__") and not isinstance(seed, bool) and getattr(seed, "shape", ()) == ()
-    if not whole or not 0 <= int(seed) <= MOST_SEED:  # pyright: ignore[reportArgumentType]
+    if not is_whole(seed, 0) or int(seed) > MOST_SEED:  # pyright: ignore[reportArgumentType]
         none = " Without a seed nothing could be repeated." if seed is None else ""
         raise ValueError(f"{what} is a whole number from 0 to 2**63 - 1, not {seed!r}.{none}")
 
 
 def check_share(share: Given[object], what: Given[str] = "level=") -> None:
     """ValueError for the coverage of an interval, or what it leaves out, that does not lie between 0 and 1."""
-    number = isinstance(share, (int, float)) or (hasattr(share, "__float__") and hasattr(share, "dtype"))
-    if not number or not 0.0 < float(share) < 1.0:  # pyright: ignore[reportArgumentType]
+    if not is_real(share) or not 0.0 < float(share) < 1.0:  # pyright: ignore[reportArgumentType]
         raise ValueError(
             f"{what} lies between 0 and 1, such as {'0.05' if 'alpha' in what else '0.95'}, not {share!r}."
         )

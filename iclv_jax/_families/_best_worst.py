@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Array, Arrays, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._spec import Cells, Declared, Kernel, Parameter, Positive, Utility, one
@@ -59,11 +60,13 @@ class BestWorst(Kernel):
     table: Given[str | None] = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        if not is_word(self.kind, KINDS):
             raise ValueError(
-                f"kind= is 'sequential' or 'maxdiff', not {self.kind!r}. {names.nearest(self.kind, KINDS)}"
+                f"kind= is 'sequential' or 'maxdiff', not {self.kind!r}. {names.nearest(str(self.kind), KINDS)}"
             )
-        if not isinstance(self.worst, str) or self.worst == self.best:
+        if not isinstance(self.best, str) or not self.best:
+            raise ValueError(f"best= is the column of the best alternative, not {self.best!r}.")
+        if not isinstance(self.worst, str) or not self.worst or self.worst == self.best:
             raise ValueError(f"worst= is the column of the worst alternative, not {self.worst!r}.")
         if not isinstance(self.scale, bool):
             raise ValueError(f"scale= is True or False, not {self.scale!r}. A value goes into fixed=.")

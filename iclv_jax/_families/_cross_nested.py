@@ -156,7 +156,7 @@ def _allocation(member: Hashable, nest: str, homes: int) -> Parameter:
 
 
 def _nests_of(given: object) -> tuple[tuple[str, Members], ...]:
-    if isinstance(given, tuple) and given:
+    if isinstance(given, tuple) and given and all(isinstance(p, tuple) and len(p) == 2 for p in given):
         return given
     if not isinstance(given, Mapping) or not given:
         raise ValueError(
@@ -165,10 +165,13 @@ def _nests_of(given: object) -> tuple[tuple[str, Members], ...]:
         )
     found = []
     for nest, members in given.items():
+        strange = [member for member in names.as_tuple(members) if not names.is_label(member)]
+        if strange:
+            raise ValueError(f"nests[{nest!r}] holds alternatives, not {strange[0]!r}.")
         shares = members if isinstance(members, Mapping) else dict.fromkeys(names.as_tuple(members))
         count = len(shares) if isinstance(members, Mapping) else len(names.as_tuple(members))
         if not isinstance(nest, str) or not nest:
-            raise ValueError(f"The name of a nest is a text, not {nest!r}.")
+            raise ValueError(f"nests=: the name of a nest is a text, not {nest!r}.")
         if count == 0 or count > len(shares):
             what = "is empty" if count == 0 else "holds an alternative twice"
             raise ValueError(f"nests[{nest!r}] {what}. Name each of its alternatives once.")

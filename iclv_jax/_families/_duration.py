@@ -91,7 +91,8 @@ class Duration(_shared.Unlevelled):
     def check(self, values: Sequence[Level], people: Sequence[Level]) -> None:
         _shared.check_numeric(self.column, values, people)
         for value, person in zip(values, people, strict=True):
-            if not float(value) > 0.0:  # pyright: ignore[reportArgumentType]
+            # Numbers below the normal ones are zero to what is compiled.
+            if not float(value) >= np.finfo(float).tiny:  # pyright: ignore[reportArgumentType]
                 raise ValueError(
                     f"Duration {self.column!r} has the value {value!r} for person {person!r}. Durations are positive; codes "
                     "that mean 'no answer' go into `missing=`."

@@ -42,9 +42,25 @@ def normalise(item: Indicator) -> None:
         raise ValueError(
             f"Indicator {item.column!r} measures nothing: name a latent variable in `of=`, or covariates in `on=`."
         )
+    _check_values(item)
     twice = names.duplicates(item.of)
     if twice:
         raise ValueError(f"Indicator {item.column!r} names the latent variable {twice[0]!r} twice in `of=`.")
+
+
+def _check_values(item: Indicator) -> None:
+    """Refuse latent variables that are no names, and codes that nothing can be compared with."""
+    strange = [name for name in item.of if not isinstance(name, str)]
+    if strange:
+        raise ValueError(
+            f"Indicator {item.column!r}: of= holds names of latent variables, not {strange[0]!r}."
+        )
+    for code in item.missing:
+        if not names.is_label(code):
+            raise ValueError(
+                f"Indicator {item.column!r}: missing= holds the codes that mean 'no answer', numbers or text, not {code!r}. "
+                "What is empty in the data (NaN, None, NA) is missing anyway."
+            )
 
 
 def _normalise_effects(item: Indicator) -> None:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import AnyArray, Array, Arrays, Given
 from iclv_jax._families._class_starts import class_starts
 from iclv_jax._spec import Cells, Declared, Kernel, Utility
@@ -75,7 +76,7 @@ class LatentClasses(Kernel):
     def __post_init__(self) -> None:
         if isinstance(self.classes, Mapping):
             object.__setattr__(self, "classes", tuple(self.classes.items()))
-        if self.of not in OF:
+        if not is_word(self.of, OF):
             raise ValueError(f"of= is 'person' or 'situation', not {self.of!r}. {names.nearest(self.of, OF)}")
         _check_classes(self.classes)
 
@@ -250,12 +251,13 @@ def _own(kernel: Kernel, outcome: Array, place: Array) -> Array:
 
 
 def _check_classes(classes: object) -> None:
-    if not isinstance(classes, tuple) or len(classes) < 2:
+    pairs = isinstance(classes, tuple) and all(isinstance(p, tuple) and len(p) == 2 for p in classes)
+    if not pairs or len(classes) < 2:  # pyright: ignore[reportArgumentType]
         raise ValueError(
             "classes= is a mapping from two or more classes to their choices, such as {'time': iclv.Logit(u1, 'mode'), "
             "'cost': iclv.Logit(u2, 'mode')}."
         )
-    for name, kernel in classes:
+    for name, kernel in classes:  # pyright: ignore[reportGeneralTypeIssues]
         if not isinstance(name, str) or name == "class" or "/" in name:
             raise ValueError(f"The name of a class is a text without '/' other than 'class', not {name!r}.")
         if not isinstance(kernel, Kernel) or isinstance(kernel, LatentClasses):

@@ -1,6 +1,7 @@
 """Levels of items with an order: as they are declared, as data show them, and what is wrong with them."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -19,6 +20,9 @@ def declared(
     if levels is None:
         return None
     found = names.as_tuple(levels)
+    for level in found:
+        if not names.is_label(level):
+            raise ValueError(f"Item {column!r}: levels= holds numbers or text, not {level!r}.")
     if len(set(found)) < max(2, len(found)):
         raise ValueError(
             f"Item {column!r}: levels= lists at least two different levels in order, not {list(found)!r}."
@@ -95,7 +99,8 @@ def check_gaps(who: str, levels: Sequence[Level]) -> None:
     numbers = [float(v) for v in levels if is_number(v)]
     if len(numbers) == len(levels) and all(v.is_integer() for v in numbers):
         first, last = int(numbers[0]), int(numbers[-1])
-        absent = sorted(set(range(first, last + 1)) - set(map(int, numbers)))
+        known = set(map(int, numbers))
+        absent = list(islice((v for v in range(first, last + 1) if v not in known), 6))
         if absent:
             shown = ", ".join(map(str, absent[:5])) + (", ..." if len(absent) > 5 else "")
             raise ValueError(

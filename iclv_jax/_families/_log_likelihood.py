@@ -72,8 +72,8 @@ class LogLikelihood(Kernel):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "explains", names.as_tuple(self.explains))
-        twice = names.duplicates(self.explains)
-        if not self.explains or twice or not all(isinstance(c, str) and c for c in self.explains):
+        words = all(isinstance(c, str) and c for c in self.explains)
+        if not words or not self.explains or names.duplicates(self.explains):
             raise ValueError(
                 "explains= names the columns of numbers that the function explains, one or several, each once, not "
                 f"{list(self.explains)!r}."
@@ -100,6 +100,7 @@ class LogLikelihood(Kernel):
 
     @property
     def whole(self) -> Callable[..., object]:
+        check_arguments(self.log_likelihood, ("b", "x", "lv"), "log_likelihood=")
         if self.predict is None:
             return plain(self.log_likelihood)  # pyright: ignore[reportArgumentType]
         check_arguments(self.predict, ("b", "x", "lv"), "predict=")

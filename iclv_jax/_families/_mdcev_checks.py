@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from iclv_jax._spec._names import duplicates, nearest
+from iclv_jax._base._arguments import is_word
+from iclv_jax._spec._names import duplicates, is_label, nearest
 
 PROFILES = ("gamma", "alpha", "translated")
 EXACT = 1e-6
@@ -27,10 +28,10 @@ def pairs_of(given: object, field: str) -> Pairs:
 
 
 def profile_of(
-    profile: object, scale: object, outside: Hashable, goods: Sequence[Hashable], prices: Pairs
+    profile: object, scale: object, outside: object, goods: Sequence[Hashable], prices: Pairs
 ) -> None:
     """Refuse what does not fit the goods."""
-    if profile not in PROFILES:
+    if not is_word(profile, PROFILES):
         raise ValueError(
             f"profile= is {', '.join(map(repr, PROFILES))}, not {profile!r}. {nearest(str(profile), PROFILES)}"
         )
@@ -38,6 +39,8 @@ def profile_of(
         raise ValueError(f"scale= is True or False, not {scale!r}. A value goes into fixed=.")
     if len(goods) < 2 or duplicates(goods):  # pyright: ignore[reportArgumentType]
         raise ValueError("quantities= names the columns of two or more goods, each once.")
+    if not is_label(outside):
+        raise ValueError(f"outside= is one of the goods in quantities=, not {outside!r}.")
     for what, good in [("outside=", outside)] * (outside is not None) + [("prices=", g) for g, _ in prices]:
         if good not in goods:
             raise ValueError(

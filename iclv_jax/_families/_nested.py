@@ -140,14 +140,21 @@ def nests_of(given: object) -> Nests:
     """A mapping of nests as pairs."""
     if isinstance(given, Mapping):
         given = tuple((nest, names.as_tuple(members)) for nest, members in given.items())
-    if not isinstance(given, tuple) or not given:
+    if (
+        not isinstance(given, tuple)
+        or not given
+        or not all(isinstance(p, tuple) and len(p) == 2 for p in given)
+    ):
         raise ValueError(
             f"nests= is a mapping from names of nests to their members, such as {{'public': ['bus', 'train']}}, not "
             f"{given!r}."
         )
     for nest, members in given:
         if not isinstance(nest, str) or not nest:
-            raise ValueError(f"The name of a nest is a text, not {nest!r}.")
+            raise ValueError(f"nests=: the name of a nest is a text, not {nest!r}.")
+        strange = [member for member in members if not names.is_label(member)]
+        if strange:
+            raise ValueError(f"nests[{nest!r}] holds alternatives and nests, not {strange[0]!r}.")
         if len(members) < 2:
             raise ValueError(f"nests[{nest!r}] has fewer than two members. Leave the nest out.")
         twice = names.duplicates(members)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._distributions import quantile
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
 from iclv_jax._base._types import Array, Arrays, Given, Level
@@ -79,9 +80,9 @@ class Ordered(Indicator):
 
     def __post_init__(self) -> None:
         _shared.normalise(self)
-        if self.link not in ("probit", "logit"):
+        if not is_word(self.link, ("probit", "logit")):
             raise ValueError(f"Item {self.column!r}: link is 'probit' or 'logit', not {self.link!r}.")
-        if self.thresholds != "free" and not isinstance(self.thresholds, Thresholds):
+        if not is_word(self.thresholds, ("free",)) and not isinstance(self.thresholds, Thresholds):
             raise ValueError(
                 f"Item {self.column!r}: thresholds is 'free' or iclv.Thresholds(...), not "
                 f"{self.thresholds!r}."

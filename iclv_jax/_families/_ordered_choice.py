@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import logit, ndtri
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
 from iclv_jax._base._types import AnyArray, Array, Arrays, Given, Level
 from iclv_jax._families import _choice_parts as _shared
@@ -68,12 +69,17 @@ class OrderedChoice(Kernel):
 
     def __post_init__(self) -> None:
         _shared.normalise(self)
-        if self.link not in LINKS:
+        if not is_word(self.link, LINKS):
             raise ValueError(
-                f"link= is 'logit' or 'probit', not {self.link!r}. {names.nearest(self.link, LINKS)}"
+                f"link= is 'logit' or 'probit', not {self.link!r}. {names.nearest(str(self.link), LINKS)}"
             )
         if self.levels is not None:
-            object.__setattr__(self, "levels", tuple(self.levels))
+            object.__setattr__(self, "levels", names.as_tuple(self.levels))
+            strange = [level for level in names.as_tuple(self.levels) if not names.is_label(level)]
+            if strange:
+                raise ValueError(
+                    f"levels= of the ordered choice {self.name!r} holds numbers or text, not {strange[0]!r}."
+                )
             twice = names.duplicates(self.levels)  # pyright: ignore[reportArgumentType]
             if twice or len(self.levels) < 2:
                 what = f"has {twice[0]!r} twice" if twice else f"is {list(self.levels)!r}"
@@ -135,6 +141,10 @@ class OrderedChoice(Kernel):
 
 
 def _sorted(column: str, values: Sequence[Level]) -> tuple[Level, ...]:
+    if not values:
+        raise ValueError(
+            f"chosen=: column {column!r} is missing (NaN) in every row. Leave choice= out of the model."
+        )
     wrong = [v for v in values if not (is_number(v) and math.isfinite(float(v)))]  # pyright: ignore[reportArgumentType]
     if wrong:
         raise ValueError(

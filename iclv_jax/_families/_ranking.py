@@ -54,8 +54,8 @@ class Ranking(Kernel):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", names.as_tuple(self.ranks))
-        twice = names.duplicates(self.ranks)
-        if len(self.ranks) < 2 or twice or not all(isinstance(r, str) for r in self.ranks):
+        words = all(isinstance(r, str) and r for r in self.ranks)
+        if not words or len(self.ranks) < 2 or names.duplicates(self.ranks):
             raise ValueError(
                 "ranks= names two or more columns, from the best alternative downwards, each once, not "
                 f"{list(self.ranks)!r}."

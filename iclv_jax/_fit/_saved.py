@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import kind_of
 from iclv_jax._base._distributions import two_sided
+from iclv_jax._base._types import Given
 from iclv_jax._fit._labels import unpacked_label
 from iclv_jax._fit._ungrouped import Grouped
 from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
@@ -99,12 +101,12 @@ class SavedFit(Grouped):
     def trace(self) -> pd.DataFrame:
         return pd.DataFrame(self.about["trace"])
 
-    def covariance(self, kind: str | None = None) -> Covariance:
+    def covariance(self, kind: Given[str | None] = None) -> Covariance:
         """The covariance of a kind with its notes."""
         inside, held = self.about.get("modules", {}), self.arrays["held"]
         plain = self._weights_count or (self.arrays["weights"] == 1.0).all()
         usual = "hessian" if plain else "robust"
-        kind = kind or ("joint" if any(name in inside for name in self.names) else usual)
+        kind = kind_of(kind, "joint" if any(name in inside for name in self.names) else usual)
         if kind in MODULE_KINDS:
             known = self.arrays.get("precision"), self.about["known"]
             return module_covariance(kind, self.arrays["hessian"], self.names, held, inside, *known)

@@ -9,6 +9,7 @@ from typing import Literal, final, get_args
 import pandas as pd
 from typing_extensions import Protocol, runtime_checkable
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Given
 from iclv_jax._fit._start_formats import READERS, recognised
 from iclv_jax._spec._names import nearest
@@ -141,7 +142,7 @@ def read_start(
     place = Path(path)
     if not place.is_file():
         raise ValueError(f"read_start: there is no file {str(place)!r}.")
-    if program is not None and program not in get_args(Program):
+    if program is not None and not is_word(program, get_args(Program)):
         known = get_args(Program)
         raise ValueError(
             f"program= is one of {', '.join(map(repr, known))}, not {program!r}. {nearest(str(program), known)}"

@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import kind_of
 from iclv_jax._base._kept import kept
 from iclv_jax._base._threads import one_thread
+from iclv_jax._base._types import Given
 from iclv_jax._fit._ungrouped import Grouped
 from iclv_jax._inference import TWO_STEP_KINDS, Covariance, Step, two_step_covariance
 from iclv_jax._inference import _estimated as estimated
@@ -147,9 +149,9 @@ class SequentialFit(Grouped):
         return first, second
 
     @one_thread
-    def covariance(self, kind: str | None = None) -> Covariance:
+    def covariance(self, kind: Given[str | None] = None) -> Covariance:
         """The covariance of a kind with its notes; computed once. Kinds and errors as of `cov_params`."""
-        kind = kind or DEFAULT
+        kind = kind_of(kind, DEFAULT)
         if kind not in self._covariances:
             panel = self.problem.panel
             held = np.array([any(n in r.active for r in self.reports) for n in self.names])

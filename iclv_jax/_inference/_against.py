@@ -5,6 +5,7 @@ from typing import Literal, get_args
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._distributions import tail, two_sided
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Maximum, has, needs
@@ -83,7 +84,7 @@ def vuong(a: Given[Maximum], b: Given[Maximum], correction: Given[Correction] = 
     >>> bool(iclv.vuong(logit_fit, other).pvalue < 0.05)
     True
     """
-    if correction not in get_args(Correction):
+    if not is_word(correction, get_args(Correction)):
         raise ValueError(
             f"correction is one of {', '.join(map(repr, get_args(Correction)))}, not {correction!r}."
         )

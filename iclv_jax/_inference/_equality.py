@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._distributions import chi2_tail
 from iclv_jax._base._types import Given
 from iclv_jax._inference._covariance import invert
@@ -59,7 +60,7 @@ def equality_tests(
     >>> len(both.tests.equality_tests()) > 0
     True
     """
-    if kind not in ("hessian", "bhhh"):
+    if not is_word(kind, ("hessian", "bhhh")):
         raise ValueError(f"kind is 'hessian' or 'bhhh', not {kind!r}.")
     refuse_penalised(fit, "equality_tests")
     problem = fit.problem

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._arguments import check_seed, check_share, is_word
 from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._distributions import tail
 from iclv_jax._base._promotion import usual_promotion
@@ -149,9 +149,8 @@ def delta(
     ['estimate', 'se', 'lower', 'upper']
     """
     check_seed(seed)
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")
-    if method not in ("delta", "krinsky-robb"):
+    check_share(level)
+    if not is_word(method, ("delta", "krinsky-robb")):
         raise ValueError(f"method is 'delta' or 'krinsky-robb', not {method!r}.")
     table, constants = fit.problem.table, fit.problem.core.constants
     found = quantities(fn, [row.name for row in table.rows], fit.problem.spec.modules)

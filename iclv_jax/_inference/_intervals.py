@@ -43,6 +43,6 @@ def conf_int(fit: Known, alpha: Given[float] = 0.05, kind: Given[str | None] = N
     return pd.DataFrame({"lower": fit.params - reach, "upper": fit.params + reach})
 
 
-def covariance_frame(fit: Known, kind: str | None) -> pd.DataFrame:
+def covariance_frame(fit: Known, kind: Given[str | None]) -> pd.DataFrame:
     matrix = fit.covariance(kind).matrix
     return pd.DataFrame(matrix, index=list(fit.names), columns=list(fit.names))

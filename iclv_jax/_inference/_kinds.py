@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import kind_of
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
 from iclv_jax._inference._bootstrap import bootstrap
@@ -45,7 +46,7 @@ def covariance(fit: Maximum, kind: Given[str | None] = None) -> Covariance:
     >>> logit_fit.covariance("robust").kind
     'robust'
     """
-    kind = kind or default_covariance(fit)
+    kind = kind_of(kind, default_covariance(fit))
     if kind not in fit._covariances:
         fit._covariances[kind] = _covariance(fit, kind)
     return fit._covariances[kind]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._distributions import chi2_tail
 from iclv_jax._base._types import Array, Given
 from iclv_jax._derivatives import Expansion, outer_products
@@ -21,6 +22,7 @@ from iclv_jax._parameters import build_table
 from iclv_jax._problem import Problem, expand_exact
 from iclv_jax._problem._fingerprint import outcomes
 from iclv_jax._problem._portions import person_scores
+from iclv_jax._spec._names import as_tuple
 
 ScoreKind = Literal["hessian", "bhhh", "robust"]
 FLAT = 1e-6
@@ -73,11 +75,15 @@ def modification_indices(
     >>> fit.tests.modification_indices().index[0]
     'green ~~ green'
     """
-    if kind not in ("hessian", "bhhh", "robust"):
+    if not is_word(kind, ("hessian", "bhhh", "robust")):
         raise ValueError(f"kind is 'hessian', 'bhhh' or 'robust', not {kind!r}.")
     refuse_penalised(fit, "modification_indices")
     problem = fit.problem
-    asked = [r.name for r in problem.table.rows if r.status == "fixed"] if names is None else list(names)
+    asked = (
+        [r.name for r in problem.table.rows if r.status == "fixed"]
+        if names is None
+        else list(as_tuple(names))
+    )
     reasons = {name: why_not_free(problem, name) for name in asked}
     testable = [name for name in asked if not reasons[name]]
     found = dict(zip(testable, _indices(fit, testable, kind), strict=True)) if testable else {}
@@ -152,14 +158,14 @@ def lm_test(
     >>> short.tests.lm_test(["age_bus"]).df
     1
     """
-    if kind not in ("hessian", "bhhh"):
+    if not is_word(kind, ("hessian", "bhhh")):
         raise ValueError(f"kind is 'hessian' or 'bhhh', not {kind!r}.")
     refuse_penalised(fit, "lm_test")
     if isinstance(larger, Problem):
         core, params, names = _larger(fit, larger, values or {})
         words = [f"nothing is gained by {n}" for n in names if n not in fit.names]
     else:
-        freed_names = [larger] if isinstance(larger, str) else list(larger)
+        freed_names = list(as_tuple(larger))
         core = freed(fit.problem, freed_names)
         fixed = fixed_values(fit.problem, freed_names)
         params, names = jnp.asarray(np.concatenate([fit.estimates, fixed])), [*fit.names, *freed_names]
@@ -266,7 +272,7 @@ def fixed_values(problem: Problem, names: Sequence[str]) -> np.ndarray:
     return np.array([problem.table.row(name).value for name in names])
 
 
-def why_not_free(problem: Problem, name: str) -> str:
+def why_not_free(problem: Problem, name: Given[str]) -> str:
     """Why a fixed parameter cannot be estimated with the others; empty where nothing speaks against it."""
     spec = problem.spec
     given = dict(spec.fixed)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from iclv_jax._spec._names import as_tuple, nearest
+from iclv_jax._spec._values import finite
 
 NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 SYMBOL = re.compile(r"==?(?!~)|[-+*/(),]")
@@ -73,7 +74,9 @@ def parse_restrictions(given: Any, names: Sequence[str]) -> tuple[Restriction, .
         for name in given:
             if name not in names:
                 raise ValueError(f"There is no parameter {name!r} in this model. {nearest(name, names)}")
-        return tuple(Restriction({str(n): 1.0}, float(v)) for n, v in given.items())
+        if not given:
+            raise ValueError("There is no restriction to test.")
+        return tuple(Restriction({str(n): 1.0}, finite(n, v, "restrictions")) for n, v in given.items())
     texts = list(as_tuple(given))
     if not all(isinstance(text, str) for text in texts):
         raise ValueError(

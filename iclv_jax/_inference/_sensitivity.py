@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._covariance import Inverse, invert
@@ -190,7 +191,7 @@ def sensitivity(
         raise ValueError(
             "sensitivity takes one of 'weights', column='...' and fixed='...': sensitivity('weights'), say."
         )
-    if per not in ("unit", "percent"):
+    if not is_word(per, ("unit", "percent")):
         raise ValueError(f"per is 'unit' or 'percent', not {per!r}.")
     if what is None:
         return _sensitivity(fit, column, fixed, function, per == "percent", cov)

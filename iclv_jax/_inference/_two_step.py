@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._inference._covariance import (
     DEFINITE,
     INVOLVED,
@@ -97,7 +98,7 @@ def two_step_covariance(
 
 
 def _check_kind(kind: str) -> None:
-    if kind not in TWO_STEP_KINDS:
+    if not is_word(kind, TWO_STEP_KINDS):
         raise ValueError(
             f"The kind of covariance after two steps is one of {', '.join(map(repr, TWO_STEP_KINDS))}, not {kind!r}. "
             f"{nearest(kind, TWO_STEP_KINDS)}"

@@ -109,19 +109,29 @@ def _restricted(fit: Estimated, restrictions: Any, values: Any) -> _Asked:
     return _Asked(matrix @ jacobian, gap, value, [str(r) for r in found])
 
 
+def _numbers(given: Any, what: str) -> np.ndarray:
+    try:
+        found = np.asarray(given, float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} holds numbers, not {given!r}.") from None
+    if not np.isfinite(found).all():
+        raise ValueError(f"{what} holds finite numbers, not {given!r}.")
+    return found
+
+
 def _of_matrix(fit: Estimated, given: Any, values: Any) -> tuple[Restriction, ...]:
     if isinstance(given, pd.DataFrame):
         unknown = [c for c in given.columns if c not in fit.names]
         if unknown:
             raise ValueError(f"The matrix of restrictions has a column {unknown[0]!r}: no free parameter.")
         given = given.reindex(columns=list(fit.names), fill_value=0.0)
-    matrix = np.atleast_2d(np.asarray(given, float))
+    matrix = np.atleast_2d(_numbers(given, "The matrix of restrictions"))
     if matrix.ndim != 2 or matrix.shape[1] != len(fit.names) or not len(matrix):
         raise ValueError(
             f"The matrix of restrictions has the shape {matrix.shape}; it needs one column for each of the "
             f"{len(fit.names)} free parameters."
         )
-    right = np.zeros(len(matrix)) if values is None else np.atleast_1d(np.asarray(values, float))
+    right = np.zeros(len(matrix)) if values is None else np.atleast_1d(_numbers(values, "values="))
     if right.shape != (len(matrix),):
         raise ValueError(f"values= has {right.size} numbers for {len(matrix)} restrictions.")
     return tuple(

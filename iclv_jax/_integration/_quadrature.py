@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import roots_hermitenorm
 
+from iclv_jax._base._arguments import check_switch, is_real
 from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import (
     MOST_NODES,
@@ -49,6 +50,7 @@ class GaussHermite(Rule):
         check_count(self.nodes, "nodes", MOST_NODES)
         if self.search is not None:
             check_count(self.search, "search", MOST_NODES)
+        check_switch(self.adaptive, "adaptive")
         check_target(self.target_error)
 
     @property
@@ -116,7 +118,7 @@ class Trapezoid(Rule):
 
     def __post_init__(self) -> None:
         check_count(self.nodes, "nodes", MOST_NODES)
-        if self.nodes < 3 or not 0.0 < self.reach < np.inf:
+        if self.nodes < 3 or not is_real(self.reach) or not 0.0 < self.reach < np.inf:
             raise ValueError(f"Trapezoid needs at least 3 nodes and a positive reach, not {self!r}.")
 
     @property

@@ -25,7 +25,7 @@ def mesh_of(devices: Given[Devices]) -> Mesh | None:
         found = list(devices.devices.ravel())
     elif isinstance(devices, str):
         found = jax.local_devices() if devices == "all" else _unknown(devices)
-    elif hasattr(devices, "__index__") and not isinstance(devices, bool):
+    elif isinstance(devices, (int, np.integer)) and not isinstance(devices, bool):
         found = _first(int(devices))  # pyright: ignore[reportArgumentType]
     elif isinstance(devices, Sequence) and len(devices) and all(isinstance(d, jax.Device) for d in devices):
         found = list(devices)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
+from iclv_jax._base._arguments import check_switch, is_real, is_whole, is_word
 from iclv_jax._base._types import Given
 from iclv_jax._optimise._bhhh import BHHHSteps
 from iclv_jax._optimise._lbfgsb import LBFGSBSteps
@@ -54,16 +55,17 @@ class Optimizer:
     def __post_init__(self) -> None:
         for name in ("tolerance", "max_iterations", "time_limit"):
             _check_positive(self, name)
-        if self.max_iterations != int(min(self.max_iterations, 2**62)):
+        if not is_whole(self.max_iterations, 1):
             raise ValueError(
                 f"{type(self).__name__}: max_iterations is a whole number from 1, not {self.max_iterations!r}."
             )
         if not math.isfinite(self.tolerance):
             raise ValueError(f"{type(self).__name__}: tolerance is finite, not {self.tolerance!r}.")
-        if not (isinstance(self.recentrings, int) and self.recentrings >= 0):
+        if not is_whole(self.recentrings, 0):
             raise ValueError(
                 f"{type(self).__name__}: recentrings is a whole number from 0, not {self.recentrings!r}."
             )
+        check_switch(self.trace_parameters, f"{type(self).__name__}: trace_parameters")
         check_scaling(self.scaling)
 
     @property
@@ -104,7 +106,7 @@ class TrustRegion(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hessian not in get_args(Curved):
+        if not is_word(self.hessian, get_args(Curved)):
             known = ", ".join(map(repr, get_args(Curved)))
             raise ValueError(
                 f"hessian is one of {known}, not {self.hessian!r}. {nearest(str(self.hessian), get_args(Curved))}"
@@ -143,7 +145,7 @@ class LBFGSB(Optimizer):
         super().__post_init__()
         for name in ("memory", "reset_every"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, int) and value >= 1):
+            if not is_whole(value, 1) and not (value is None and name == "reset_every"):
                 raise ValueError(f"LBFGSB: {name} is a whole number from 1, not {value!r}.")
         if self.memory > MOST_PAIRS:
             raise ValueError(
@@ -196,7 +198,7 @@ class Scipy(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.method_name not in BOUNDED:
+        if not is_word(self.method_name, BOUNDED):
             raise ValueError(
                 f"Scipy takes a method with gradients and bounds: {', '.join(map(repr, BOUNDED))}; not "
                 f"{self.method_name!r}. {nearest(str(self.method_name), BOUNDED)}"
@@ -214,5 +216,5 @@ BOUNDED = ("L-BFGS-B", "TNC", "SLSQP", "trust-constr")
 
 def _check_positive(options: object, name: str) -> None:
     value = getattr(options, name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    if not is_real(value) or not value > 0:
         raise ValueError(f"{type(options).__name__}: {name} is positive, not {value!r}.")

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._arguments import is_real
 from iclv_jax._base._types import Array
 from iclv_jax._optimise._objective import Objective
 from iclv_jax._spec._names import nearest
@@ -48,7 +49,7 @@ def check_scaling(scaling: object) -> None:
             f"scaling is {', '.join(map(repr, KNOWN))}, or a mapping of names to sizes, not {scaling!r}."
         )
     for name, size in scaling.items():
-        if not (isinstance(size, (int, float)) and np.isfinite(size) and size > 0):
+        if not (is_real(size) and 0.0 < size < np.inf):
             raise ValueError(f"scaling[{name!r}] is the usual size of a parameter, above 0, not {size!r}.")
 
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import optax
 
+from iclv_jax._base._arguments import check_seed, check_switch, is_word
 from iclv_jax._base._types import Given
 from iclv_jax._optimise._losses import Loss
 from iclv_jax._optimise._method import Method
@@ -117,25 +118,29 @@ class Stochastic(Optimizer):
         if self.clip is not None and not (_is_number(self.clip) and self.clip > 0.0):
             raise ValueError(f"Stochastic: clip is positive, or None, not {self.clip!r}.")
         self._check_average()
-        if not isinstance(self.seed, (int, np.integer)) or self.seed < 0:
-            raise ValueError(f"Stochastic: seed is a whole number from 0, not {self.seed!r}.")
-        if self.objective not in get_args(Loss):
+        check_seed(self.seed, "Stochastic: seed")
+        if not is_word(self.objective, get_args(Loss)):
             known = ", ".join(map(repr, get_args(Loss)))
             raise ValueError(f"Stochastic: objective is one of {known}, not {self.objective!r}.")
         if self.objective != "likelihood" and self.polish is not False:
             raise ValueError(
                 f"polish= maximises the likelihood, not the objective {self.objective!r}. Leave one out."
             )
+        check_switch(self.whiten, "Stochastic: whiten")
         wanted = self.polish
-        if isinstance(wanted, bool) or wanted == "named":
+        if isinstance(wanted, bool) or is_word(wanted, ("named",)):
             return
-        if isinstance(wanted, str) or not all(isinstance(n, str) for n in wanted):
+        if (
+            not isinstance(wanted, Sequence)
+            or isinstance(wanted, str)
+            or not all(isinstance(n, str) for n in wanted)
+        ):
             raise ValueError(
                 f'Stochastic: polish is True, False, "named" or a list of names, not {wanted!r}.'
             )
 
     def _check_average(self) -> None:
-        if self.average is None or self.average == "polyak":
+        if self.average is None or is_word(self.average, ("polyak",)):
             return
         if not (_is_number(self.average) and 0.0 < float(self.average) < 1.0):
             raise ValueError(

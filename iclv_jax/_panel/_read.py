@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Given
 from iclv_jax._panel._choices import Choices, read_choices
 from iclv_jax._panel._covariates import Moments, read_covariates
@@ -188,7 +189,7 @@ def read_panel(
     group = read_groups(spec.groups, frame) if spec.groups is not None and spec.groups.names else None
     covariates, nominal, moments = read_covariates(spec, frame, levels, estimating)
     items = spec.indicators if "items" in outcomes else ()
-    of_items = None if levels is None else {n: v for n, v in levels.items() if n not in nominal}
+    of_items = _known_levels(levels, nominal)
     found, values = read_items(items, frame, of_items, estimating)
     # Items that are not read have been answered by nobody.
     values |= {
@@ -301,6 +302,19 @@ def _check_everyone_counts(frame: Frame, arrays: Person) -> None:
         )
 
 
+def _known_levels(
+    levels: Given[Mapping[str, tuple[Level, ...]] | None], nominal: Collection[str]
+) -> dict[str, tuple[Level, ...]] | None:
+    """Those of items, given by another data set."""
+    if levels is None:
+        return None
+    if not isinstance(levels, Mapping):
+        raise ValueError(
+            f"levels= is a mapping from items to their levels, such as panel.levels, not {levels!r}."
+        )
+    return {n: v for n, v in levels.items() if n not in nominal}
+
+
 def _read_weights(weights: Any, frame: Frame) -> np.ndarray:
     if weights is None:
         return np.ones(len(frame.people))
@@ -322,7 +336,7 @@ def _read_weights(weights: Any, frame: Frame) -> np.ndarray:
 
 def weighted_as(panel: Panel, weights_are: Given[WeightsAre]) -> Panel:
     """The panel with what its weights are; ValueError for another word, and for counts that are none."""
-    if weights_are not in get_args(WeightsAre):
+    if not is_word(weights_are, get_args(WeightsAre)):
         raise ValueError(
             f"weights_are= is {' or '.join(map(repr, get_args(WeightsAre)))}, not {weights_are!r}. "
             f"{nearest(str(weights_are), get_args(WeightsAre))}"

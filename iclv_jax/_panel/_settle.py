@@ -8,6 +8,7 @@ import pandas as pd
 from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import Frame, read_frames
 from iclv_jax._panel._groups import find_groups
+from iclv_jax._panel._numbers import zeros_and_ones
 from iclv_jax._spec import Kernel
 from iclv_jax._spec._model import Spec
 
@@ -34,6 +35,9 @@ def _settled(choice: Kernel, frame: Frame) -> Kernel:
     if not choice.unsettled:
         return choice
     column = frame.rows_of(choice.chosen, "chosen=")
+    if choice.rows is not None:
+        asked = zeros_and_ones(frame.rows_of(choice.rows, "rows="), choice.rows, "rows=", frame.rows)
+        column = column[asked == 1.0]
     ordered = column.cat.categories.tolist() if isinstance(column.dtype, pd.CategoricalDtype) else None
     if ordered is not None and not column.cat.ordered:
         ordered = None

@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._types import Given
 from iclv_jax._parameters._centred import centred
 from iclv_jax._parameters._declare import Levels, Stack, stacks
 from iclv_jax._parameters._define import defined_order, derived_parameters, resolve_definitions
@@ -95,7 +96,7 @@ class ParameterTable:
                 "usual one, moved inside the bounds. Give others in start=, or change bounds= and fixed=."
             )
 
-    def row(self, name: str) -> Row:
+    def row(self, name: Given[str]) -> Row:
         for row in self.rows:
             if row.name == name:
                 return row

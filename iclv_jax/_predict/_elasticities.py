@@ -18,7 +18,7 @@ from iclv_jax._predict._responses import Place, averages, changes, jacobian, slo
 from iclv_jax._predict._view import Information
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel
-from iclv_jax._spec._names import nearest
+from iclv_jax._spec._names import is_label, nearest
 from iclv_jax._spec._standardized import Logarithm, column_of
 from iclv_jax._tables import Report, Tabular, of_frame
 
@@ -190,10 +190,10 @@ def _average(
     return np.asarray(value), delta_errors(found, fit.covariance(cov).of_functions)
 
 
-def _shown(found: Responses, alternative: Hashable | None) -> Responses:
+def _shown(found: Responses, alternative: Given[Hashable | None]) -> Responses:
     if alternative is None:
         return found
-    if alternative not in found.rows.columns:
+    if not is_label(alternative) or alternative not in found.rows.columns:
         raise ValueError(
             f"alternative={alternative!r} is none of the model. {nearest(alternative, found.rows.columns)}"
         )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._arguments import check_seed, check_switch
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Maximum
@@ -125,6 +125,7 @@ def goodness_of_fit(
     check_seed(seed)
     check_count(samples, "samples")
     check_redrawn(fit.problem.spec)
+    check_switch(refit, "refit")
     penalties = smooth_penalties(fit, "goodness_of_fit(refit=True)") if refit else None
     problem, looker = fit.problem, Looker(fit.problem)
     looks = [looker.look(problem.core.person, fit.estimates)]

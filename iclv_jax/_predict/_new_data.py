@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_text, is_word
 from iclv_jax._base._types import AnyFrame, AnyFrames, Array, Given, Params
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._panel import Panel, read_panel
@@ -78,7 +79,7 @@ def sight(
     draws: int | None = None,
 ) -> Sight:
     """What to predict for; ValueError for data that do not fit the model."""
-    if given not in get_args(Information):
+    if not is_word(given, get_args(Information)):
         known = get_args(Information)
         raise ValueError(
             f"given= is {', '.join(map(repr, known))}, not {given!r}. {nearest(str(given), known)}"
@@ -152,20 +153,21 @@ def _same_people(extra: pd.DataFrame, data: pd.DataFrame, person: str | None) ->
     return kept.set_axis(identifiers(kept.index.tolist()).rename(person), axis=0) if len(kept) else None
 
 
-def choice_of(problem: Problem, what: str, name: str | None = None) -> Kernel:
+def choice_of(problem: Problem, what: str, name: Given[str | None] = None) -> Kernel:
     """The choice of this name, or the only one; ValueError for a model without a choice, and where none is named among
     several."""
     choices = {choice.name: choice for choice in problem.spec.choices}
     if not choices:
         raise ValueError(f"{what}: the model has no choice.")
+    check_text(name, "choice=, the name of a choice,")
     if name is None and len(choices) > 1:
         raise ValueError(f"{what}: the model has the choices {', '.join(choices)}. Name one by choice=.")
     if name is not None and name not in choices:
         raise ValueError(f"choice= names {name!r}, which the model does not have. {nearest(name, choices)}")
-    return choices[name or next(iter(choices))]
+    return choices[next(iter(choices)) if name is None else name]
 
 
-def predicted_choice(problem: Problem, what: str, name: str | None = None) -> Kernel:
+def predicted_choice(problem: Problem, what: str, name: Given[str | None] = None) -> Kernel:
     """As `choice_of`; ValueError where the kernel says nothing that could be predicted, too."""
     kernel = choice_of(problem, what, name)
     if kernel.unpredicted:
@@ -179,7 +181,7 @@ def predicted_choice(problem: Problem, what: str, name: str | None = None) -> Ke
     return kernel
 
 
-def shared_choice(problem: Problem, what: str, name: str | None = None) -> Kernel:
+def shared_choice(problem: Problem, what: str, name: Given[str | None] = None) -> Kernel:
     """As `choice_of`; ValueError where no alternative is chosen, so that there are no shares, too."""
     kernel = choice_of(problem, what, name)
     if not kernel.discrete:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_switch
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import AnyFrame, AnyFrames, Array, Given
 from iclv_jax._inference import delta_errors
@@ -80,6 +81,7 @@ def predict(
     >>> fit.predict(df.assign(cost=1.1 * df["cost"])).shape
     (300, 2)
     """
+    check_switch(errors, "errors")
     kernel, params = predicted_choice(fit.problem, "predict", choice), jnp.asarray(fit.estimates)
     seen, alternatives = situations_of(fit, kernel, data, people, given), kernel.outcomes
     values, names = seen.by_row(choice_probabilities(seen.view, params)), list(alternatives)
@@ -129,6 +131,7 @@ def predict_items(
     """
     if not fit.problem.spec.indicators:
         raise ValueError("predict_items: the model has no items.")
+    check_switch(errors, "errors")
     params = jnp.asarray(fit.estimates)
     seen = sight(fit.problem, params, data, people, given)
     return _predicted_items(fit, seen, fit.covariance(cov).of_functions if errors else None)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._arguments import check_seed, is_word
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Array, CellTree, Float, Given, Params, Theta
@@ -125,7 +125,7 @@ def _data(problem: Problem) -> list[Data]:
 
 
 def _check(problem: Problem, given: object) -> None:
-    if given not in get_args(Knowing):
+    if not is_word(given, get_args(Knowing)):
         raise ValueError(f"given= is 'others' or 'nothing', not {given!r}.")
     if not problem.spec.indicators:
         raise ValueError("item_residuals: the model has no items.")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._arguments import check_seed, check_share
 from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
@@ -151,8 +151,7 @@ def willingness_to_pay(
     kernel = choice_of(fit.problem, "willingness_to_pay", choice)
     if kernel.unvalued:
         raise ValueError(f"willingness_to_pay: {kernel.unvalued}.")
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level= is a coverage between 0 and 1, not {level!r}.")
+    check_share(level)
     attribute = find_marginal(fit.problem, kernel, name, alternative, "willingness_to_pay")
     money = find_marginal(fit.problem, kernel, cost, alternative, "cost=")
     # Where coefficients differ by group there is a ratio in each, and so a distribution over people.

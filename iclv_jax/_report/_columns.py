@@ -11,7 +11,7 @@ from iclv_jax._inference._covariance import KINDS as PLAIN_KINDS
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._modules import MODULE_KINDS
 from iclv_jax._report._table import table
-from iclv_jax._spec._names import nearest
+from iclv_jax._spec._names import as_tuple, nearest
 from iclv_jax._tables._format import estimated, fixed, number, probability
 
 USUAL = ("se", "t", "p", "t_one")
@@ -34,7 +34,7 @@ def checked(columns: Sequence[str] | str | None) -> tuple[str, ...]:
     """The columns asked for, or the usual ones; ValueError for others."""
     if columns is None:
         return USUAL
-    found = (columns,) if isinstance(columns, str) else tuple(columns)
+    found = as_tuple(columns)
     known = (*HEADS, *KINDS)
     for name in found:
         if name not in known:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import has, needs
 from iclv_jax._problem._fingerprint import outcomes
@@ -73,7 +74,7 @@ def compare(
         raise ValueError(f'compare takes fits by name, {{"A": fit, "B": other}}, not {fits!r}.')
     for fit in fits.values():
         needs(fit, "compare", "table", "llf")
-    if show not in ("se", "t"):
+    if not is_word(show, ("se", "t")):
         raise ValueError(f"show is 'se' or 't', not {show!r}.")
     tables = {str(name): fit.table(cov) for name, fit in fits.items()}
     params = pd.concat({name: t[["estimate", "se", "t"]] for name, t in tables.items()}, axis=1, sort=False)

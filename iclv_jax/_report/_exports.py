@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pandas as pd
 from typing_extensions import Protocol, runtime_checkable
 
+from iclv_jax._base._arguments import check_switch, check_text
 from iclv_jax._base._types import File, Given
 from iclv_jax._inference._dependence import correlations
 from iclv_jax._inference._estimated import Known
@@ -36,10 +37,10 @@ def to_latex(
     path: File | None = None,
     *,
     cov: Given[str | None] = None,
-    caption: str | None = None,
-    label: str | None = None,
-    long: bool | None = None,
-    blocks: bool = False,
+    caption: Given[str | None] = None,
+    label: Given[str | None] = None,
+    long: Given[bool | None] = None,
+    blocks: Given[bool] = False,
 ) -> str | None:
     """The summary in LaTeX, as `fit.summary(cov).to_latex(...)`: it breaks over pages where it has to (`longtable`), and
     with `blocks` structural equations, measurement and choice have a table each.
@@ -48,6 +49,9 @@ def to_latex(
     --------
     >>> logit_fit.exports.to_latex("fit.tex")
     """
+    for what, text in (("caption=", caption), ("label=", label)):
+        check_text(text, what)
+    check_switch(blocks, "blocks")
     found = fit.summary() if cov is None else fit.summary(cov)
     if not isinstance(found, Report):
         found = of_frame(fit.table(cov), caption or "Estimates")

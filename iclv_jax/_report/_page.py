@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from iclv_jax._base._arguments import check_text
 from iclv_jax._base._types import File, Given
 from iclv_jax._base._version import __version__
 from iclv_jax._inference._dependence import correlations, eigenvalues
@@ -56,6 +57,7 @@ def report(fit: Any, path: File | None = None, *, title: Given[str | None] = Non
     >>> logit_fit.report("fit.html")
     """
     summary = fit.summary()
+    check_text(title, "title=")
     head = title or (summary.title if isinstance(summary, Report) else "Saved fit")
     gallery = Gallery(fit)
     parts = [

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._arguments import check_switch, kind_of
 from iclv_jax._base._types import Given
 from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._estimated import Maximum
@@ -76,7 +77,8 @@ def summary(
     >>> str(logit_fit.summary()).splitlines()[0]
     'Logit model'
     """
-    cov = cov or default_covariance(fit)
+    cov = kind_of(cov, default_covariance(fit))
+    check_switch(details, "details")
     covariance, shown = fit.covariance(cov), Columns(fit, cov, columns)
     more = details_of(fit, fit.components) if details else []
     return Report(

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import Protocol, runtime_checkable
 
+from iclv_jax._base._arguments import kind_of
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._optimise import OptimizerReport
@@ -57,7 +58,7 @@ def summary(fit: TwoSteps, cov: Given[str | None] = None) -> Report:
 
     `cov` is the kind of covariance behind t and p.
     """
-    cov = cov or DEFAULT
+    cov = kind_of(cov, DEFAULT)
     frame, kinds = table(fit, cov), fit.kinds
     return Report(
         title="Two-step estimation of an integrated choice and latent variable model",
@@ -75,7 +76,7 @@ def table(fit: TwoSteps, cov: Given[str | None] = None) -> pd.DataFrame:
 
     A kind that does not exist here is NaN; `.attrs["notes"]` says why.
     """
-    cov = cov or DEFAULT
+    cov = kind_of(cov, DEFAULT)
     found = {kind: _errors(fit, kind) for kind in dict.fromkeys((cov, *fit.kinds))}
     errors = {kind: found[kind][0] for kind in fit.kinds}
     frame = parameter_frame(fit.problem, fit.estimates).assign(**errors)

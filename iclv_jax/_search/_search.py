@@ -9,7 +9,7 @@ import pandas as pd
 
 from iclv_jax._base._alone import refuse_several
 from iclv_jax._base._answers import Answers
-from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._arguments import check_seed, is_word
 from iclv_jax._base._facts import dict_of
 from iclv_jax._base._types import AnyFrame, AnyFrames, File, Given
 from iclv_jax._base._workers import Workers, check_workers, executor_of
@@ -123,7 +123,7 @@ def search(
     dimensions = read_space(space)
     if not callable(build):
         raise ValueError(f"build= is a function of the settings, not {build!r}.")
-    if measure is not None and measure not in get_args(Measure):
+    if measure is not None and not is_word(measure, get_args(Measure)):
         known = get_args(Measure)
         raise ValueError(f"measure= is one of {', '.join(map(repr, known))}, not {measure!r}.")
     for name, value in (("points", points), ("folds", folds)):

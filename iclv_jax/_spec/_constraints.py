@@ -59,6 +59,9 @@ def pairs(given: object, argument: str) -> list[tuple[str, object]]:
         raise ValueError(
             f"{argument}= is a mapping from names of parameters, {{'name': ...}}, not {given!r}."
         )
+    for name in given:
+        if not isinstance(name, str):
+            raise ValueError(f"{argument}= names {name!r}: parameters are called by text.")
     return list(given.items())
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.nn import initializers
 
-from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._arguments import check_seed, is_word
 from iclv_jax._base._types import Array, Given, PyTree
 
 Scheme = Literal["glorot", "he", "lecun", "normal", "zeros"]
@@ -56,7 +56,7 @@ def initialise(
     ((1, 3), 1.0)
     """
     check_seed(seed)
-    if how not in get_args(Scheme):
+    if not is_word(how, get_args(Scheme)):
         raise ValueError(f"initialise takes {', '.join(map(repr, get_args(Scheme)))}, not {how!r}.")
     if not (isinstance(scale, (int, float)) and scale > 0):
         raise ValueError(f"scale is a positive standard deviation, not {scale!r}.")

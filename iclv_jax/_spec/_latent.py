@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Given
 from iclv_jax._spec._names import as_tuple, duplicates, nearest
 from iclv_jax._spec._standardized import Predictor, Standardized, column_of
@@ -60,7 +61,7 @@ class Latent:
         object.__setattr__(self, "on", as_tuple(self.on))
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"The name of a latent variable is a non-empty text, not {self.name!r}.")
-        if self.scale not in ("variance", "loading"):
+        if not is_word(self.scale, ("variance", "loading")):
             raise ValueError(
                 f"Latent variable {self.name!r}: scale is 'variance' or 'loading', not {self.scale!r}."
             )

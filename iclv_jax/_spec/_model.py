@@ -134,7 +134,7 @@ def build_spec(
     names = [v.name for v in latents]
     _refuse_duplicates(names, items, [i.shared for i in items if i.shared])
     check_items(items, names)
-    nets = as_modules(modules or {})
+    nets = as_modules({} if modules is None else modules)
     choices = tuple(_trace_choice(c, names, nets) for c in as_tuple(choice))
     _check_choices(choices, names, items)
     latents = tuple(_trace_latent(v, names, nets) for v in latents)
@@ -142,7 +142,7 @@ def build_spec(
     check_used(nets, [m.name for caller in callers for m in caller.modules])
     _check_whole(latents, items, choices, fixed)
     among, residuals = residual_pairs(covariances, items)
-    told = read_constraints(nets, fixed, equal, define, derived or {}, bounds, start)
+    told = read_constraints(nets, fixed, equal, define, {} if derived is None else derived, bounds, start)
     return Spec(
         latents=latents,
         order=causal_order(latents),
@@ -205,6 +205,13 @@ def _check_choices(choices: tuple[Kernel, ...], latents: list[str], items: tuple
     """Refuse names that cannot tell choices apart."""
     taken = {*latents, *(i.column for i in items), *(i.shared for i in items if i.shared), "latent"}
     for choice in choices:
+        for field in ("rows", "table"):
+            told = getattr(choice, field)
+            if told is not None and not isinstance(told, str):
+                what = "column of zeros and ones" if field == "rows" else "frame of the data"
+                raise ValueError(
+                    f"{field}= of the choice {choice.name!r} is the name of a {what}, not {told!r}."
+                )
         if not isinstance(choice.name, str) or not choice.name.isidentifier():
             raise ValueError(
                 f"name= of a choice is a word of letters, digits and underscores, not {choice.name!r}."

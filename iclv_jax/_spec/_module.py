@@ -135,7 +135,7 @@ def as_modules(given: object) -> tuple[Module, ...]:
 
 def _as_module(name: object, module: PyTree) -> Module:
     if not isinstance(name, str) or not name:
-        raise ValueError(f"The name of a module is a non-empty text, not {name!r}.")
+        raise ValueError(f"modules=: the name of a module is a non-empty text, not {name!r}.")
     _check_stateless(name, module)
     module = eqx.nn.inference_mode(with_draws(module))
     drawing, _ = jax.tree_util.tree_flatten_with_path(module, is_leaf=lambda a: isinstance(a, Dropout))

@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
+import numpy as np
+
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -46,6 +48,12 @@ def nearest(name: object, known: Iterable[object]) -> str:
     return f"Known names: {shown}."
 
 
+def is_label(value: object) -> bool:
+    """Whether a value can be a level, an alternative or a code: it has a hash, and is equal to something or not. Lists have
+    none, and with the missing value of pandas nothing is equal or unequal."""
+    return isinstance(value, Hashable) and isinstance(value == "", (bool, np.bool_))
+
+
 def duplicates(names: Iterable[Name]) -> list[Name]:
     """Names that occur more than once, in order of appearance."""
     seen: set[Name] = set()
@@ -63,6 +71,8 @@ def as_tuple(value: object) -> tuple:
         return ()
     if isinstance(value, (set, frozenset)):
         return tuple(sorted(value, key=str))  # the same order in every run
-    if isinstance(value, Iterable) and not isinstance(value, str):
+    if getattr(value, "ndim", None) == 0:
+        return (np.asarray(value)[()],)  # an array that holds one value
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         return tuple(value)
     return (value,)

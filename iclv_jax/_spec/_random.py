@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtr, ndtri
 
+from iclv_jax._base._arguments import is_real, is_whole
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Given
 
@@ -130,7 +131,7 @@ class LogNormal(Mixing):
     within: Given[bool] = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.sign not in (1, -1):
+        if not is_whole(self.sign, -1) or self.sign == 0 or self.sign > 1:
             raise ValueError(f"The sign of a LogNormal is 1 or -1, not {self.sign!r}.")
 
     @property
@@ -210,7 +211,8 @@ class TruncatedNormal(Mixing):
     within: Given[bool] = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        _check_bounds("TruncatedNormal", *self._ends)
+        lower = -math.inf if self.lower is None else self.lower
+        _check_bounds("TruncatedNormal", lower, math.inf if self.upper is None else self.upper)
         if self.lower is None and self.upper is None:
             raise ValueError("TruncatedNormal has neither lower= nor upper=. That is Normal().")
 
@@ -289,8 +291,11 @@ class JohnsonSB(Mixing):
         return self.lower + (self.upper - self.lower) * share
 
 
-def _check_bounds(what: str, lower: float, upper: float) -> None:
-    if not lower < upper:
+def _check_bounds(what: str, lower: object, upper: object) -> None:
+    for name, value in (("lower", lower), ("upper", upper)):
+        if not is_real(value):
+            raise ValueError(f"{what}: {name}= is a number, not {value!r}.")
+    if not lower < upper:  # pyright: ignore[reportOperatorIssue]
         raise ValueError(f"{what}: lower={lower!r} is not below upper={upper!r}.")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Given, Level
 from iclv_jax._spec._names import as_tuple, nearest
 
@@ -54,10 +55,10 @@ class Standardized:
         if not isinstance(self.column, str) or not self.column:
             raise ValueError(f"Standardized: column is the name of a column, not {self.column!r}.")
         what = f"Standardized({self.column!r})"
-        if self.how not in get_args(How):
+        if not is_word(self.how, get_args(How)):
             raise ValueError(
                 f"{what}: how is {', '.join(map(repr, get_args(How)))}, not {self.how!r}. "
-                f"{nearest(self.how, get_args(How))}"
+                f"{nearest(str(self.how), get_args(How))}"
             )
         if self.how != "one-hot" and (self.levels is not None or self.baseline is not None):
             raise ValueError(

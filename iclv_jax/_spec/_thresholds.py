@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from iclv_jax._base._arguments import check_switch
 from iclv_jax._base._types import Given
 from iclv_jax._spec import _names
 from iclv_jax._spec._parameter import Combination, Domain, Increasing, Positive, one
@@ -39,6 +40,7 @@ class Thresholds:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"The name of Thresholds is a non-empty text, not {self.name!r}.")
+        check_switch(self.symmetric, f"Thresholds({self.name!r}): symmetric")
 
     def cells(self, levels: int) -> tuple[Combination, ...]:
         """The `levels - 1` thresholds as combinations of parameters."""

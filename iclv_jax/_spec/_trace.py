@@ -229,7 +229,7 @@ def record(
 def check_arguments(function: object, names: Sequence[str], what: str) -> None:
     """Refuse what is no function of this many arguments."""
     form = f"a function of {', '.join(names)}"
-    if not callable(function):
+    if not callable(function) or isinstance(function, type):
         raise ValueError(f"{what} is {form}, not {function!r}.")
     try:
         inspect.signature(function).bind(*names)

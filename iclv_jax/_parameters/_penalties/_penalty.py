@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from iclv_jax._base._arguments import is_real
 from iclv_jax._base._types import Given
 
 
@@ -117,10 +118,9 @@ class Gaussian(Penalty):
 def _check(
     penalty: Any, name: str, value: Any, lowest: float | None = None, above: float | None = None
 ) -> None:
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if (
-        number
-        and np.isfinite(value)
+        is_real(value)
+        and abs(value) < np.inf
         and (lowest is None or value >= lowest)
         and (above is None or value > above)
     ):

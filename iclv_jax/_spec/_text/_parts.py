@@ -117,7 +117,7 @@ class Reading:
                     f"{term.left!r} has thresholds, but is no item. {nearest(term.left, items)}"
                 )
             items[term.left].ordered = True
-        for name in items if ordered is True else names.as_tuple(ordered or ()):
+        for name in items if ordered is True else names.as_tuple(() if ordered is False else ordered):
             if name not in items:
                 raise TextError(
                     f"ordered= names {name!r}, which is no item of the text. {nearest(name, items)}"

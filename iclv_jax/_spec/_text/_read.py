@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from iclv_jax._base._arguments import check_switch
 from iclv_jax._base._types import Given
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._groups import placed
@@ -14,12 +15,18 @@ from iclv_jax._spec._text._tokens import TextError, Token, tokens
 
 
 def read(
-    text: Given[str], ordered: Given[Sequence[str] | bool] = (), auto: bool = True, grouped: bool = False
+    text: Given[str],
+    ordered: Given[Sequence[str] | bool] = (),
+    auto: Given[bool] = True,
+    grouped: bool = False,
 ) -> Parts:
     """The parts of the model that a text describes; TextError, with line and column, for what is wrong. `grouped`: whether
     there are groups, of which c(...) may speak."""
     if not isinstance(text, str):
         raise TextError(f"A model is written as text, not {text!r}.")
+    check_switch(auto, "auto")
+    if not isinstance(ordered, bool) and not all(isinstance(name, str) for name in names.as_tuple(ordered)):
+        raise TextError(f"ordered= holds names of items, or is True for all, not {ordered!r}.")
     reading = Reading(text, ordered, auto)
     if not reading.terms:
         raise TextError("The text has no equations.")
