@@ -198,25 +198,25 @@ def test_means_far_from_zero_are_those_of_all_chunks(data):
     np.testing.assert_allclose(found.first.table.constants, whole.table.constants, rtol=1e-13)
 
 
-def rotated(data):
-    rule = iclv.Adaptive(8, final_draws=8)
+@pytest.mark.parametrize("sequence", ["spherical", "mlhs"])
+def test_designs_of_people_do_not_depend_on_chunks(data, sequence):
+    rule = iclv.Adaptive(8, sequence, final_draws=8)
     whole = small.hybrid().bind(data, person="id", integration=rule)
     params = whole.start() + 0.1
-    one = small.hybrid().bind(iclv.People.stream([data], person="id"), integration=rule)
-    return whole.recentre(params).loglike(params), one.recentre(params).loglike(params)
+    wanted = float(whole.recentre(params).loglike(params))
+    for chunks in (1, 4):
+        found = small.hybrid().bind(iclv.People.stream(cut(data, chunks), person="id"), integration=rule)
+        assert found.recentre(params).loglike(params) == pytest.approx(wanted, rel=1e-12)
 
 
-def test_nodes_of_their_own_are_those_of_the_rule_in_the_first_chunk(data):
-    whole, one = rotated(data)
-    assert one == pytest.approx(float(whole), rel=1e-12)
-
-
-@pytest.mark.parametrize("sequence", ["halton", "sobol", "random"])
+@pytest.mark.parametrize("sequence", ["halton", "sobol", "random", "mlhs", "spherical"])
 def test_draws_are_those_of_all_people_together(sequence):
-    for rule in (iclv.MonteCarlo(8, sequence), iclv.Conditioned(iclv.Adaptive(20, sequence))):
-        whole, part = rule.standard(9, 2), rule.behind(4, 5, 2)
-        np.testing.assert_array_equal(part.points, whole.points[4:])
-    assert iclv.MonteCarlo(8, "mlhs").behind(4, 5, 2) is None
+    rules = [iclv.Adaptive(20, sequence), iclv.Conditioned(iclv.Adaptive(120, sequence))]
+    if sequence != "spherical":
+        rules.append(iclv.MonteCarlo(8, sequence))
+    for rule in rules:
+        whole, part = rule.standard(9, 2), rule.behind(3, 4, 9, 2)
+        np.testing.assert_array_equal(part.points, whole.points[3:7])
 
 
 def test_a_stream_has_the_draws_of_all_people(data):

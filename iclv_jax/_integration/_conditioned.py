@@ -56,8 +56,8 @@ class Conditioned(Rule):
     def standard(self, people: int, dimension: int) -> Points:
         return self.rule.standard(people, dimension)
 
-    def behind(self, before: int, people: int, dimension: int) -> Points | None:
-        return self.rule.behind(before, people, dimension)
+    def behind(self, before: int, people: int, total: int, dimension: int) -> Points:
+        return self.rule.behind(before, people, total, dimension)
 
     def describe(self, dimension: int) -> str:
         exact = "exact conditioning on the continuous items"

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._arguments import check_seed, is_word
 from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import Points, Rule, check_count, check_target
 from iclv_jax._integration._sequences import Sequence, check_sequence, normal_points
@@ -61,13 +61,10 @@ class MonteCarlo(Rule):
         return False
 
     def standard(self, people: int, dimension: int) -> Points:
-        return self._points(people, dimension, 0)
+        return self.behind(0, people, people, dimension)
 
-    def behind(self, before: int, people: int, dimension: int) -> Points | None:
-        return None if self.sequence == "mlhs" else self._points(people, dimension, before)
-
-    def _points(self, people: int, dimension: int, before: int) -> Points:
-        points = normal_points(self.sequence, people, self.draws, dimension, self.seed, before)
+    def behind(self, before: int, people: int, total: int, dimension: int) -> Points:
+        points = normal_points(self.sequence, people, self.draws, dimension, self.seed, before, total)
         return Points(points, np.full(self.draws, -np.log(self.draws)))
 
     def size(self, dimension: int) -> int:
@@ -147,7 +144,7 @@ class Adaptive(Rule):
         check_sequence(self.sequence, SPHERICAL)
         check_seed(self.seed, "seed")
         check_target(self.target_error)
-        if self.proposal not in get_args(Proposal):
+        if not is_word(self.proposal, get_args(Proposal)):
             raise ValueError(f"proposal is 'mode', 'mean' or 'classes', not {self.proposal!r}.")
         if self.by_moments and self.sequence == SPHERICAL:
             raise ValueError(
@@ -174,20 +171,15 @@ class Adaptive(Rule):
         return self.proposal == "classes"
 
     def standard(self, people: int, dimension: int) -> Points:
+        return self.behind(0, people, people, dimension)
+
+    def behind(self, before: int, people: int, total: int, dimension: int) -> Points:
         if self.sequence == SPHERICAL:
-            return Points(*spherical_points(people, self.draws, dimension, self.seed))
-        return self._points(self.sequence, people, dimension, 0)
-
-    def behind(self, before: int, people: int, dimension: int) -> Points | None:
-        if self.sequence in (SPHERICAL, "mlhs"):
-            return None
-        return self._points(self.sequence, people, dimension, before)
-
-    def _points(self, sequence: Sequence, people: int, dimension: int, before: int) -> Points:
-        points = normal_points(sequence, people, self.draws, dimension, self.seed, before)
+            return Points(*spherical_points(people, self.draws, dimension, self.seed, before, total))
+        points = normal_points(self.sequence, people, self.draws, dimension, self.seed, before, total)
         share = PRIOR_SHARE_BY_MOMENTS if self.by_moments else PRIOR_SHARE
         from_prior = max(1, round(share * self.draws)) if self.draws >= FEWEST_FOR_PRIOR else 0
-        tails = normal_points(sequence, people, from_prior, dimension, (self.seed, 1), before)
+        tails = normal_points(self.sequence, people, from_prior, dimension, (self.seed, 1), before, total)
         count = self.draws + from_prior
         return Points(np.concatenate([points, tails], axis=1), np.full(count, -np.log(count)), from_prior)
 

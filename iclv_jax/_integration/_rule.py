@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from iclv_jax._base._arguments import is_real
 from iclv_jax._base._types import Given
 
 MOST_NODES = 20_000
@@ -58,10 +59,9 @@ class Rule(abc.ABC):
     def standard(self, people: int, dimension: int) -> Points:
         """Points and weights for a standard normal of this dimension."""
 
-    def behind(self, before: int, people: int, dimension: int) -> Points | None:
-        """`standard` of people behind so many others, as if it were made for all at once; None for a rule whose points
-        cannot be skipped."""
-        return None
+    def behind(self, before: int, people: int, total: int, dimension: int) -> Points:
+        """`standard` of people behind so many others, as if it were made for all of them, `total`, at once."""
+        return self.standard(people, dimension)
 
     def size(self, dimension: int) -> int:
         """The most nodes per person that any of its stages makes."""
@@ -114,8 +114,8 @@ def check_room(rule: "Rule", people: int, dimension: int, memory: float) -> None
         )
 
 
-def check_target(target: float | None) -> None:
-    if target is not None and not target > 0.0:
+def check_target(target: Given[float | None]) -> None:
+    if target is not None and not (is_real(target) and 0.0 < target < np.inf):
         raise ValueError(f"target_error is a positive error of log L, or None, not {target!r}.")
 
 

@@ -16,6 +16,7 @@ from scipy.special import roots_genlaguerre
 
 from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import NEGLIGIBLE
+from iclv_jax._integration._sequences import AT_ONCE, passed_by
 
 FEWEST_SHELLS = {3: 2, 5: 3}
 """By degree of the design."""
@@ -47,9 +48,10 @@ def design(draws: int, dimension: int) -> Design:
 
 
 def spherical_points(
-    people: int, draws: int, dimension: int, seed: int | tuple[int, ...]
+    people: int, draws: int, dimension: int, seed: int | tuple[int, ...], before: int = 0, total: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points (people, node, dimension) and log weights (node), about `draws` nodes."""
+    """Points (people, node, dimension) and log weights (node), about `draws` nodes; those of people behind so many `before`
+    them, as if all, `total`, were made at once."""
     if dimension == 0:
         return np.zeros((people, 1, 0)), np.zeros(1)
     degree, radii, rotations = design(draws, dimension)
@@ -58,14 +60,18 @@ def spherical_points(
     heavy = lengths > NEGLIGIBLE * lengths.sum()
     radius = np.tile(np.sqrt(2.0 * halves[heavy]), rotations)
     weight = np.tile(lengths[heavy] / lengths[heavy].sum(), rotations) / rotations
-    generator = np.random.default_rng(seed)
-    turned = [r * directions @ _rotation(generator, people, dimension) for r in radius]
+    generator, places = np.random.default_rng(seed), (before, people, max(total - before - people, 0))
+    turned = [r * directions @ _rotation(generator, places, dimension) for r in radius]
     return np.concatenate(turned, axis=1), np.log(np.outer(weight, shares).ravel())
 
 
-def _rotation(generator: np.random.Generator, people: int, dimension: int) -> np.ndarray:
-    """One uniform random orthogonal matrix for every person (Mezzadri 2007)."""
-    q, r = np.linalg.qr(generator.standard_normal((people, dimension, dimension)))
+def _rotation(generator: np.random.Generator, places: tuple[int, int, int], dimension: int) -> np.ndarray:
+    """One uniform random orthogonal matrix for every person (Mezzadri 2007) in the middle; what those before and behind them
+    would have is passed by."""
+    before, people, behind = (count * dimension**2 for count in places)
+    passed_by(generator.standard_normal, before, AT_ONCE)
+    q, r = np.linalg.qr(generator.standard_normal(people).reshape(-1, dimension, dimension))
+    passed_by(generator.standard_normal, behind, AT_ONCE)
     return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
 
 

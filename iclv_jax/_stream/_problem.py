@@ -144,9 +144,7 @@ class StreamedProblem:
     def integrate(self, rule: Rule) -> "StreamedProblem":
         """The same people with the nodes of another rule, not yet placed.
 
-        Draws of Halton and Sobol sequences and random ones are those of all people together. Of spherical designs and
-        `"mlhs"` none can be skipped: those of the first chunk (of process 0) are those of the rule, later ones of other
-        seeds.
+        Every person has the nodes of the same place among all people together.
         """
         first = self.first.integrate(rule)
         found = replace(self, passed=replace(self.passed, first=first), points=None, placed=None)
@@ -156,18 +154,11 @@ class StreamedProblem:
         points = Files(scratch, len(self.passed.sizes))
 
         def write() -> None:
-            most, before, number = (
-                max(self.passed.sizes),
-                self.passed.before.people,
-                self.passed.before.chunks,
-            )
-            for k, (name, size) in enumerate(zip(points.names, self.passed.sizes, strict=True), number):
-                found = rule.behind(before, most, dimension)
-                if found is None:
-                    mine = rule if k == 0 else rule.reseeded(k)
-                    assert mine is not None
-                    found = mine.standard(most, dimension)
-                scratch.put(name, found.points)
+            most, before = max(self.passed.sizes), self.passed.before.people
+            for name, size in zip(points.names, self.passed.sizes, strict=True):
+                made = rule.behind(before, size, self.passed.extent.people, dimension).points
+                # Those who only fill up have the last one's.
+                scratch.put(name, np.concatenate([made, np.repeat(made[-1:], most - size, axis=0)]))
                 before += size
 
         hosts.together("the nodes", write)

@@ -1,6 +1,6 @@
 """Where people come from who need not be in memory together: files, or frames one after the other."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -65,7 +65,7 @@ class People:
             Columns, as of `model.fit`. All rows of a person stand together, in one file or frame.
         rows
             How many rows of a file are read at a time, or a few more until the next person begins. It bounds memory;
-            results do not depend on it, but for the rotations of spherical designs and for `"mlhs"` draws.
+            results do not depend on it.
 
         Raises
         ------
@@ -85,6 +85,10 @@ class People:
                 yield from _named(path.name, _whole(_read(path, self.rows), self.person))
             return
         frames: Any = self.source() if callable(self.source) else self.source
+        if not isinstance(frames, Iterable):
+            raise ValueError(
+                f"The function given to People.stream returns frames one after the other, not {frames!r}."
+            )
         for k, frame in enumerate(frames):
             yield Chunk(f"frame {k + 1}", frame)
 
@@ -97,9 +101,11 @@ def _checked(source: Given[Source]) -> Any:
         return tuple(map(_file, found))
     if isinstance(source, pd.DataFrame):
         raise ValueError("A frame that is in memory needs no stream: give it to model.fit itself.")
+    if isinstance(source, (type, bytes, Mapping)):
+        raise ValueError(f"People.stream takes files or frames, not {source!r}.")
     if callable(source):
         return source
-    if not isinstance(source, Iterable):
+    if not isinstance(source, Iterable) or getattr(source, "ndim", None) == 0:
         raise ValueError(f"People.stream takes files or frames, not {source!r}.")
     if iter(source) is source:
         raise ValueError(
@@ -108,7 +114,8 @@ def _checked(source: Given[Source]) -> Any:
         )
     if isinstance(source, Sequence) and source and all(isinstance(s, (str, Path)) for s in source):
         return tuple(_file(s) for s in source if isinstance(s, (str, Path)))
-    return source
+    # Kept apart from a tuple of files.
+    return list(source) if isinstance(source, tuple) else source
 
 
 def _file(path: File) -> Path:
