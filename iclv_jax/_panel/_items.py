@@ -1,11 +1,12 @@
 """Survey items by person: levels, codes, and which answers are missing."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import Frame
 from iclv_jax._panel._numbers import numbers
 from iclv_jax._spec import Indicator, Level
@@ -86,6 +87,19 @@ def _check_blanks(item: Indicator, seen: pd.Series) -> None:
             f"Item {item.column!r} holds the empty text {value!r} among numbers, first for person {person!r}. "
             f"If that means 'no answer', say so by missing=[{value!r}]."
         )
+
+
+def known_levels(
+    levels: Given[Mapping[str, tuple[Level, ...]] | None], nominal: Collection[str]
+) -> dict[str, tuple[Level, ...]] | None:
+    """Those of items, given by another data set."""
+    if levels is None:
+        return None
+    if not isinstance(levels, Mapping):
+        raise ValueError(
+            f"levels= is a mapping from items to their levels, such as panel.levels, not {levels!r}."
+        )
+    return {n: v for n, v in levels.items() if n not in nominal}
 
 
 def _frozen(

@@ -15,7 +15,7 @@ from iclv_jax._panel._choices import Choices, read_choices
 from iclv_jax._panel._covariates import Moments, read_covariates
 from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frames
 from iclv_jax._panel._groups import check_groups, read_groups
-from iclv_jax._panel._items import read_items
+from iclv_jax._panel._items import known_levels, read_items
 from iclv_jax._panel._numbers import complete, counted, numbers
 from iclv_jax._panel._person import Data, Person, first_outcome
 from iclv_jax._parameters import Stack
@@ -189,7 +189,7 @@ def read_panel(
     group = read_groups(spec.groups, frame) if spec.groups is not None and spec.groups.names else None
     covariates, nominal, moments = read_covariates(spec, frame, levels, estimating)
     items = spec.indicators if "items" in outcomes else ()
-    of_items = _known_levels(levels, nominal)
+    of_items = known_levels(levels, nominal)
     found, values = read_items(items, frame, of_items, estimating)
     # Items that are not read have been answered by nobody.
     values |= {
@@ -300,19 +300,6 @@ def _check_everyone_counts(frame: Frame, arrays: Person) -> None:
             + (", ..." if idle.sum() > 5 else "")
             + ". They say nothing about the model; drop them."
         )
-
-
-def _known_levels(
-    levels: Given[Mapping[str, tuple[Level, ...]] | None], nominal: Collection[str]
-) -> dict[str, tuple[Level, ...]] | None:
-    """Those of items, given by another data set."""
-    if levels is None:
-        return None
-    if not isinstance(levels, Mapping):
-        raise ValueError(
-            f"levels= is a mapping from items to their levels, such as panel.levels, not {levels!r}."
-        )
-    return {n: v for n, v in levels.items() if n not in nominal}
 
 
 def _read_weights(weights: Any, frame: Frame) -> np.ndarray:
