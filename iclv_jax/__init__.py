@@ -38,7 +38,7 @@ from iclv_jax._families import (  # noqa: E402
     Probit,
     Ranking,
 )
-from iclv_jax._fit import Fit, SequentialFit, load, read_start  # noqa: E402
+from iclv_jax._fit import Fit, SequentialFit, read_start  # noqa: E402
 from iclv_jax._fit._invariance import invariance  # noqa: E402
 from iclv_jax._inference._against import ben_akiva_swait, vuong  # noqa: E402
 from iclv_jax._inference._multistart import multistart  # noqa: E402
@@ -72,7 +72,7 @@ from iclv_jax._spec import (  # noqa: E402
 from iclv_jax._spec._initialise import initialise  # noqa: E402
 from iclv_jax._spec._terms import boxcox, piecewise, regret  # noqa: E402
 from iclv_jax._spec._text import TextError  # noqa: E402
-from iclv_jax._stream import People, StreamedFit, StreamedProblem  # noqa: E402
+from iclv_jax._stream import People, StreamedFit, StreamedProblem, load  # noqa: E402
 from iclv_jax._tables import to_latex  # noqa: E402
 from iclv_jax._training import learning_rate_test, sanity_checks  # noqa: E402
 

@@ -6,6 +6,7 @@ import pytest
 import small
 
 import iclv_jax as iclv
+from iclv_jax._inference._resample import draw_weights
 
 RULE = iclv.GaussHermite(4)
 
@@ -225,6 +226,55 @@ def test_a_stream_has_the_draws_of_all_people(data):
     found = model.bind(iclv.People.stream(cut(data, 3), person="id"), integration=rule)
     params = whole.start() + 0.1
     assert found.loglike(params) == pytest.approx(float(whole.loglike(params)), rel=1e-12)
+
+
+def test_a_fit_of_chunks_comes_back_from_a_file(data, tmp_path):
+    model = small.logit(random={"price": iclv.Normal()})
+
+    def people(chunks):
+        return iclv.People.stream(cut(data, chunks), person="id", cluster="group")
+
+    found = model.fit(people(2), integration=iclv.Adaptive(8, final_draws=8), progress=False)
+    found.save(tmp_path / "fit.npz")
+    bare, again = iclv.load(tmp_path / "fit.npz"), iclv.load(tmp_path / "fit.npz", model, people(3))
+    for other in (bare, again):
+        assert other.llf == pytest.approx(found.llf, rel=1e-10)
+        assert (other.nobs, other.converged, str(other.summary())) == (
+            found.nobs,
+            True,
+            str(found.summary()),
+        ) or (other is again)
+        for kind in ("hessian", "bhhh", "robust", "cluster"):
+            np.testing.assert_allclose(other.cov_params(kind), found.cov_params(kind), rtol=1e-8, atol=1e-12)
+        pd.testing.assert_frame_equal(other.table(), found.table(), rtol=1e-8)
+    with pytest.raises(ValueError, match=r"iclv\.Model and iclv\.People\.stream"):
+        iclv.load(tmp_path / "fit.npz", model, data)
+    fewer = iclv.People.stream([cut(data, 2)[0]], person="id", cluster="group")
+    with pytest.raises(ValueError, match="other people: people 60, here 30"):
+        iclv.load(tmp_path / "fit.npz", model, fewer)
+    (tmp_path / "bad.npz").write_bytes((tmp_path / "fit.npz").read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"bad\.npz"):
+        iclv.load(tmp_path / "bad.npz")
+
+
+def test_samples_and_profiles_are_those_of_all_people_together(many):
+    model = small.logit()
+    whole = model.fit(many, person="id", progress=False)
+    every = [
+        model.fit(iclv.People.stream(cut(many, chunks), person="id"), progress=False) for chunks in (2, 5)
+    ]
+    start = dict(zip(whole.names, whole.estimates, strict=True))
+    wanted = [
+        model.fit(many, person="id", weights=w, weights_are="frequency", start=start, progress=False).params
+        for w in draw_weights(whole.problem, 2, 3)
+    ]
+    for found in every:
+        samples = found.bootstrap(2, seed=3).samples
+        np.testing.assert_allclose(samples, np.array(wanted), rtol=1e-6, atol=1e-7)
+        one, other = (fit.profile("price", level=0.9) for fit in (found, whole))
+        np.testing.assert_allclose([one.lower, one.upper], [other.lower, other.upper], rtol=1e-5)
+    with pytest.raises(ValueError, match="samples is a positive whole number"):
+        found.bootstrap(0)
 
 
 def test_what_is_wrong_with_a_stream_is_said(data, tmp_path):

@@ -95,7 +95,7 @@ def load(
     if not isinstance(model, HasSpec):
         raise ValueError(f"load takes the iclv.Model of the fit, not {model!r}.")
     try:
-        rule, report, accuracy = _rule(about["rule"]), _report(about["report"]), _accuracy(about, arrays)
+        rule, report, accuracy = of_rule(about["rule"]), of_report(about["report"]), _accuracy(about, arrays)
         penalties = from_data(about["names"], about["penalties"])  # pyright: ignore[reportArgumentType]
     except (KeyError, TypeError, AttributeError) as trouble:
         raise ValueError(f"{str(path)!r} is damaged: a part of its report cannot be read.") from trouble
@@ -179,7 +179,8 @@ def _check(about: Facts, arrays: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def _report(known: Mapping[str, Any]) -> OptimizerReport:
+def of_report(known: Mapping[str, Any]) -> OptimizerReport:
+    """The report of the optimiser of these facts."""
     lists = {k: tuple(known[k]) for k in ("unscaled", "flat", "trained", "zero", "remarks") if k in known}
     found: dict[str, Any] = {**known, **lists, "verdict": Verdict(known["verdict"])}
     return OptimizerReport(**found)
@@ -191,7 +192,7 @@ def _accuracy(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Acc
     return Accuracy(**{**known, **listed, "sizes": arrays.get("sizes")})
 
 
-def _rule(known: Fact) -> Rule:
+def of_rule(known: Fact) -> Rule:
     """The rule of these facts; ValueError for one that this version does not have."""
     assert isinstance(known, dict)
     kind = str(known.get("kind"))
@@ -199,5 +200,5 @@ def _rule(known: Fact) -> Rule:
         raise ValueError(
             f"The file names the rule of integration {kind!r}, which is unknown. {nearest(kind, RULES)}"
         )
-    rest = {k: _rule(v) if isinstance(v, dict) else v for k, v in known.items() if k != "kind"}
+    rest = {k: of_rule(v) if isinstance(v, dict) else v for k, v in known.items() if k != "kind"}
     return RULES[kind](**rest)  # pyright: ignore[reportArgumentType]

@@ -45,7 +45,7 @@ def refuse_penalised(fit: Penalised, what: str) -> None:
         )
 
 
-def smooth_penalties(fit: Maximum, what: str) -> Penalties | None:
+def smooth_penalties(fit: Penalised, what: str) -> Penalties | None:
     """The penalties of a fit, for refits by second derivatives."""
     if fit.penalties is not None and fit.penalties.kinked:
         raise ValueError(

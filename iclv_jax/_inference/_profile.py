@@ -9,19 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._answers import Answer
+from iclv_jax._base._answers import Answer, Answers
+from iclv_jax._base._arguments import check_share
 from iclv_jax._base._distributions import chi2_quantile
 from iclv_jax._base._facts import Fact, fact
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import File, Given
 from iclv_jax._base._workers import Workers, check_workers, do_all
 from iclv_jax._density import Conditioned, structure
-from iclv_jax._inference._estimated import Maximum
+from iclv_jax._inference._estimated import Maximum, has
 from iclv_jax._inference._intervals import standard_errors
 from iclv_jax._inference._penalised import refuse_penalised
 from iclv_jax._inference._resumed import answers_of
 from iclv_jax._likelihood import Core
-from iclv_jax._optimise import Likelihood, TrustRegion, run
+from iclv_jax._optimise import Likelihood, TrustRegion, minimise
 from iclv_jax._parameters import build_table
 from iclv_jax._problem import Problem
 from iclv_jax._tables import Report, Tabular, number, of_frame
@@ -81,7 +82,7 @@ class Setup(NamedTuple):
     """What all values have in common: the fit, the parameter, how the others move with it to first order, and whether it
     can be held by holding its own unconstrained one."""
 
-    fit: Maximum
+    fit: Any
     name: str
     slope: np.ndarray
     alone: bool
@@ -142,8 +143,8 @@ class _Search:
         first = start if self.alone else start[free]
         if not self.alone:
             problem = fixed_problem(problem, self.name, value)
-        problem.table.check_domain(first)
-        outcome = run(TrustRegion(), problem, kept, jnp.asarray(first), lambda row: None, None)
+        problem.first.table.check_domain(first)
+        outcome = minimise(TrustRegion(), Likelihood(problem, kept), jnp.asarray(first))
         params = outcome.params if self.alone else np.insert(outcome.params, self.place, value)
         at = jnp.asarray(outcome.params)
         return float(outcome.objective.problem.loglike(at)), params, outcome.report.verdict.success
@@ -187,22 +188,35 @@ def profile(
     >>> str(logit_fit.uncertainty.profile("time")).splitlines()[0]
     'time = -1.183, 95% profile-likelihood interval -1.727 to -0.665'
     """
-    refuse_penalised(fit, "profile")
-    row = fit.problem.table.row(name)
-    if row.status != "free" or name in fit.optimizer_report.active:
-        standing = "at its bound" if row.status == "free" else row.standing
-        raise ValueError(f"{name!r} is {standing}, so it has no profile.")
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")
+    check_profile(fit, name, level)
     check_workers(workers)
+    tried: Fact = points if points is None or isinstance(points, int) else fact(np.asarray(points, float))
+    known = answers_of(fit, resume, "profile", parameter=name, level=float(level), points=tried)
+    return profiled(fit, name, points, level, workers, known)
+
+
+def profiled(
+    fit: Any,
+    name: Given[str],
+    points: Given[int | Sequence[float] | None],
+    level: Given[float],
+    workers: Given[Workers] = None,
+    known: Answers | None = None,
+) -> Profile:
+    """`profile` of a fit of people in memory, or in chunks."""
+    check_profile(fit, name, level)
+    row = fit.problem.first.table.row(name)
     place = fit.names.index(name)
-    setup = Setup(fit, name, _slope(fit, place), _moves_alone(fit.problem, fit.estimates, place))
+    setup = Setup(fit, name, _slope(fit, place), _moves_alone(fit.problem.first, fit.estimates, place))
+    if not setup.alone and not isinstance(fit.problem, Problem):
+        raise ValueError(
+            f"{name!r} cannot be held without other parameters that move with it, and so has no profile of people in "
+            "chunks. Fit people in memory."
+        )
     estimate = float(fit.estimates[place])
     wanted = float(np.sqrt(chi2_quantile(level, 1)))
     error = float(standard_errors(fit)[name])
     unit = error if np.isfinite(error) else 0.1 * max(1.0, abs(estimate))
-    tried: Fact = points if points is None or isinstance(points, int) else fact(np.asarray(points, float))
-    known = answers_of(fit, resume, "profile", parameter=name, level=float(level), points=tried)
     bounds = {"lower": row.lower, "upper": row.upper}
     walks = {f"the {side} end": (sign, bounds[side], wanted, unit) for side, sign in SIDES.items()}
     found = list(do_all(to_end, setup, walks, workers, known).values())
@@ -222,6 +236,16 @@ def profile(
     return Profile(name, estimate, level, ends[0], ends[1], table, (*notes, *_remarks(fit, table)))
 
 
+def check_profile(fit: Any, name: Given[str], level: Given[float]) -> None:
+    """ValueError for a parameter without a profile, and for a level that is none."""
+    refuse_penalised(fit, "profile")
+    row = fit.problem.first.table.row(name)
+    if row.status != "free" or name in fit.optimizer_report.active:
+        standing = "at its bound" if row.status == "free" else row.standing
+        raise ValueError(f"{name!r} is {standing}, so it has no profile.")
+    check_share(level)
+
+
 def to_end(setup: Setup, walk: tuple[float, float, float, float]) -> Answer:
     """The end of the interval on one side, and the values on the way."""
     search, (sign, bound, wanted, unit) = _Search(setup), walk
@@ -238,9 +262,15 @@ def at_points(setup: Setup, points: tuple[np.ndarray, Known]) -> Answer:
     return search.answer()
 
 
-def _remarks(fit: Maximum, table: pd.DataFrame) -> list[str]:
+def _error(fit: Any) -> float:
+    """Of log L, as far as it is known."""
+    known = fit.accuracy if has(fit, "accuracy") else None
+    return 0.0 if known is None or known.error is None else known.error
+
+
+def _remarks(fit: Any, table: pd.DataFrame) -> list[str]:
     notes, best = [], float(table["loglike"].max())
-    if best > fit.llf + max(1e-3, 2.0 * (fit.accuracy.error or 0.0)):
+    if best > fit.llf + max(1e-3, 2.0 * _error(fit)):
         notes.append(f"a larger log-likelihood, {best:.4f}, was found: the fit is not at the maximum")
     if not table["converged"].all():
         notes.append(f"{int((~table['converged']).sum())} values did not converge")
@@ -288,7 +318,7 @@ def _grid(points: int | Sequence[float] | None, lower: float, upper: float) -> n
     return np.asarray(points, float)
 
 
-def _slope(fit: Maximum, place: int) -> np.ndarray:
+def _slope(fit: Any, place: int) -> np.ndarray:
     """How the other estimates move with this one, to first order; still where nothing is known of it."""
     column = fit.covariance().matrix[:, place]
     return (

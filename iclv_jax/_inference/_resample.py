@@ -106,8 +106,8 @@ def resample(
     answers = do_all(fit_samples, setup, tasks, workers, known).values()
     found, done = (np.concatenate([a[key] for a in answers]) for key in ("z", "converged"))
     natural = np.asarray(jax.vmap(objective.params)(jnp.asarray(found)))
-    aligned, turned = _aligned(problem, params, natural)
-    return Resampled(aligned, done, turned)
+    towards, turned = aligned(problem, params, natural)
+    return Resampled(towards, done, turned)
 
 
 def _setup(problem: Problem, objective: Likelihood, params: np.ndarray, penalties: Penalties | None) -> Setup:
@@ -261,7 +261,7 @@ def _determined(
     return jax.vmap(one)(lanes)
 
 
-def _aligned(problem: Problem, params: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, int]:
+def aligned(problem: Problem, params: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, int]:
     """Samples with latent variables turned towards the estimates, and how many were."""
     spread = np.nanmedian(np.abs(found - params), axis=0) + 1e-12
     turned = np.zeros(len(found), bool)

@@ -162,6 +162,8 @@ class Likelihood(Generic[Bound]):
     """Whether values and gradients come with second derivatives: one program to compile where none takes time to run."""
     known: dict[bytes, Array] = field(default_factory=dict, compare=False, repr=False)
     """The last exact Hessian of the log-likelihood in natural units, by the parameters' bytes."""
+    frozen: bool = False
+    """Whether nodes stay where they are, whatever the rule."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -321,7 +323,7 @@ class Likelihood(Generic[Bound]):
     def moves(self) -> bool:
         """Whether nodes are placed at the posterior, so that they move with the parameters."""
         first = self.problem.first
-        return first.rule.centred and first.core.structure.dimension > 0
+        return not self.frozen and first.rule.centred and first.core.structure.dimension > 0
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Bounds in z."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import count
-from typing import Any, ClassVar, TypeVar, final
+from typing import Any, ClassVar, Literal, TypeVar, final
 from weakref import finalize
 
 import jax
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._archive import digest
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Array, Given
 from iclv_jax._derivatives import Expansion, Slope
 from iclv_jax._integration import Centre, Rule
@@ -46,6 +47,9 @@ class StreamedProblem:
     passed: Passed
     points: "Files | None" = None
     placed: "Files | None" = None
+    at: np.ndarray | None = None
+    counted: np.ndarray | None = None
+    """The parameters at whose posteriors nodes are placed, and weights of this process' people in place of their own."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,8 +63,13 @@ class StreamedProblem:
     @property
     def weight_sums(self) -> tuple[float, float]:
         """The sum of the weights, and of their squares."""
-        extent = self.passed.extent
-        return extent.weight, extent.squares
+        extent, counted = self.passed.extent, self.counted
+        if counted is None:
+            return extent.weight, extent.squares
+        total = np.sum(
+            hosts.together("weights", lambda: np.array([counted.sum(), (counted**2).sum()])), axis=0
+        )
+        return float(total[0]), float(total[1])
 
     @property
     def occurring(self) -> tuple[bool, ...]:
@@ -97,10 +106,17 @@ class StreamedProblem:
 
     def weights(self) -> Iterator[np.ndarray]:
         """Weights of the people of each chunk."""
-        for size, name in zip(self.passed.sizes, self._chunks, strict=True):
+        for k, (size, name) in enumerate(zip(self.passed.sizes, self._chunks, strict=True)):
             stored = self.passed.scratch.get(name)
             assert isinstance(stored, Stored)
-            yield stored.weights[:size]
+            yield self._weights(k, stored)[:size]
+
+    def _weights(self, k: int, stored: Stored) -> np.ndarray:
+        """Weights of a chunk's people, zero for those who only fill up."""
+        if self.counted is None:
+            return stored.weights
+        first, size = sum(self.passed.sizes[:k]), self.passed.sizes[k]
+        return np.append(self.counted[first : first + size], np.zeros(len(stored.weights) - size))
 
     def value_and_score(self, params: Given[Any]) -> tuple[Array, Array]:
         """The log-likelihood and its gradient in one pass."""
@@ -116,10 +132,11 @@ class StreamedProblem:
 
     def expansion(self, params: Given[Any], method: Given[str] = "exact") -> Expansion:
         """Value, gradient and Hessian (`"exact"` or `"bhhh"`) in one pass."""
-        if method not in ("exact", "bhhh"):
+        if not is_word(method, ("exact", "bhhh")):
             raise ValueError(f"method= of a stream is 'exact' or 'bhhh', not {method!r}.")
+        how: Literal["exact", "bhhh"] = "exact" if method == "exact" else "bhhh"
         return self._at(
-            f"{method} expansion", params, lambda problem: problem.expansion(jnp.asarray(params), method)
+            f"{how} expansion", params, lambda problem: problem.expansion(jnp.asarray(params), how)
         )
 
     def hessian(self, params: Given[Any], method: Given[str] = "exact") -> Array:
@@ -139,7 +156,7 @@ class StreamedProblem:
                 scratch.put(name, jax.tree.map(np.asarray, centre))
 
         hosts.together(_place("placing nodes", params), place)
-        return replace(self, placed=placed)
+        return replace(self, placed=placed, at=np.asarray(params, float))
 
     def integrate(self, rule: Rule) -> "StreamedProblem":
         """The same people with the nodes of another rule, not yet placed.
@@ -147,7 +164,7 @@ class StreamedProblem:
         Every person has the nodes of the same place among all people together.
         """
         first = self.first.integrate(rule)
-        found = replace(self, passed=replace(self.passed, first=first), points=None, placed=None)
+        found = replace(self, passed=replace(self.passed, first=first), points=None, placed=None, at=None)
         if first.points.shape[0] == 1:
             return found
         scratch, dimension = self.passed.scratch, first.core.structure.dimension
@@ -191,7 +208,7 @@ class StreamedProblem:
         points = first.points
         if self.points is not None:
             points = jax.device_put(self.passed.scratch.get(self.points.names[k]))
-        person, weights = jax.device_put((chunk.person, chunk.weights))
+        person, weights = jax.device_put((chunk.person, self._weights(k, chunk)))
         if self.placed is None:
             nodes = spread_nodes(np.asarray(points), np.asarray(logs), size)
         else:

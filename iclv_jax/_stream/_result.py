@@ -1,9 +1,9 @@
 """What is known after a fit of people in chunks, or in several processes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,14 +11,13 @@ import pandas as pd
 
 from iclv_jax._base._alone import several
 from iclv_jax._base._archive import check_place
+from iclv_jax._base._arguments import kind_of
 from iclv_jax._base._kept import kept
 from iclv_jax._base._types import Array, File, Given
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._ungrouped import Grouped
 from iclv_jax._inference import Covariance
 from iclv_jax._inference import _intervals as intervals
-from iclv_jax._inference._covariance import CROWDED, check_clusters
-from iclv_jax._inference._covariance import covariance as plain_covariance
 from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._estimated import introduced, labelled
 from iclv_jax._inference._penalised import known_parameters, precision
@@ -30,12 +29,12 @@ from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._report._table import all_errors, parameter_frame, with_tests
 from iclv_jax._stream import _hosts as hosts
+from iclv_jax._stream._again import bootstrap, profile
 from iclv_jax._stream._chunks import chunks_of
 from iclv_jax._stream._problem import StreamedProblem
+from iclv_jax._stream._saved import write
+from iclv_jax._stream._sums import About, Sums, covariance_of
 from iclv_jax._tables import Report, fixed, of_frame
-
-StreamedKind = Literal["hessian", "bhhh", "robust", "cluster"]
-KINDS: tuple[str, ...] = get_args(StreamedKind)
 
 
 @final
@@ -131,11 +130,7 @@ class StreamedFit(Grouped):
 
     def covariance(self, kind: Given[str | None] = None) -> Covariance:
         """The covariance of a kind, `"hessian"`, `"bhhh"`, `"robust"` or `"cluster"`, with its notes; computed once."""
-        kind = kind or self.default_covariance
-        if kind not in KINDS:
-            raise ValueError(
-                f"The kind of covariance of people in chunks is one of {', '.join(map(repr, KINDS))}, not {kind!r}."
-            )
+        kind = kind_of(kind, self.default_covariance)
         if kind not in self._covariances:
             self._covariances[kind] = self._covariance(kind)
         return self._covariances[kind]
@@ -151,27 +146,17 @@ class StreamedFit(Grouped):
 
     def _covariance(self, kind: str) -> Covariance:
         held, notes = known_parameters(self)
-        size, smooth = len(self.names), precision(self)
-        hessian, scores, clusters = self.hessian.to_numpy(), np.zeros((1, 0)), None
-        if kind == "bhhh":
-            about = scores, np.ones(1), self.names, held, None, smooth, notes
-            found = plain_covariance("hessian", -self._products[0], *about)
-            crowded = (
-                f"outer products of scores are a poor guide with {size} parameters and {self.nobs} people",
-            )
-            return replace(
-                found, kind="bhhh", notes=found.notes + (crowded if size > CROWDED * self.nobs else ())
-            )
-        if kind == "robust":
-            # Rows with the outer products of all people's weighted scores.
-            values, vectors = np.linalg.eigh(self._products[1])
-            scores = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
-        if kind == "cluster":
-            check_clusters(self.problem.passed.clusters)
-            scores = self._products[2]
-            clusters = np.arange(len(scores))
-        ones = np.ones(len(scores))
-        return plain_covariance(kind, hessian, scores, ones, self.names, held, clusters, smooth, notes)
+        about = About(self.names, held, precision(self), notes, self.nobs)
+        if kind != "hessian":
+            return covariance_of(kind, self.sums, about)
+        # Scores take a pass over all people, and this one asks for none.
+        none = np.zeros((0, len(self.names)))
+        return covariance_of(kind, Sums(self.hessian.to_numpy(), none, none, none), about)
+
+    @property
+    def sums(self) -> Sums:
+        """What covariances rest on."""
+        return Sums(self.hessian.to_numpy(), *self._products)
 
     @kept
     def _products(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -196,6 +181,8 @@ class StreamedFit(Grouped):
             first += len(weights)
         return outer, middle, sums
 
+    bootstrap, profile = bootstrap, profile
+
     # --- tables and predictions -----------------------------------------------------------------------------------
 
     def table(self, cov: Given[str | None] = None) -> pd.DataFrame:
@@ -206,7 +193,7 @@ class StreamedFit(Grouped):
 
     def summary(self, cov: Given[str | None] = None) -> Report:
         """The estimates with standard errors, and what they rest on."""
-        cov = cov or self.default_covariance
+        cov = kind_of(cov, self.default_covariance)
         report, passed = self.optimizer_report, self.problem.passed
         extent = passed.extent
         criteria = (
@@ -224,6 +211,23 @@ class StreamedFit(Grouped):
         )
         shown = self.table(cov)[["estimate", "se", "t", "p"]]
         return of_frame(shown, "Fit of people in chunks", self.covariance(cov).notes, facts)
+
+    def save(self, path: Given[File]) -> None:
+        """Write the fit to a file (replaced whole), from which `iclv.load` reads it.
+
+        It holds estimates and sums over people: second derivatives, products of scores, the summary. With the model and the
+        people, in chunks of any size, `iclv.load` makes a `StreamedFit` of it again. Of several processes the first one
+        writes. ValueError for a folder that does not exist.
+
+        Examples
+        --------
+        >>> streamed = logit.fit(iclv.People.stream([df.iloc[:150], df.iloc[150:]]))
+        >>> streamed.save("streamed.npz")
+        >>> bool((iclv.load("streamed.npz").bse == streamed.bse).all())
+        True
+        """
+        settled = self.settled()
+        hosts.by_first("saving", lambda: write(settled, path))
 
     def predict(
         self, path: Given[File], *, given: Given[Information] = "nothing", choice: Given[str | None] = None
