@@ -241,6 +241,19 @@ def test_coefficients_follow_their_distributions(name):
             )
 
 
+@pytest.mark.parametrize("mean", [30.0, 2e3, 1e5])
+def test_a_normal_cut_far_below_its_mean_is_an_exponential(mean):
+    """With `sd^2 / mean` held at one and the mean going to infinity, the distribution below zero becomes one."""
+    cells = {"mean": jnp.asarray(mean), "sd": jnp.sqrt(mean)}
+    mixing, u = iclv.TruncatedNormal(upper=0.0), jnp.array([-3.0, -0.5, 1.0, 3.0])
+    found = jax.vmap(lambda one: mixing.coefficient(cells, one))(u)
+    exact = stats.truncnorm(-np.inf, -np.sqrt(mean), mean, np.sqrt(mean)).ppf(stats.norm.cdf(u))
+    limit = -stats.expon.ppf(stats.norm.cdf(-u))
+    np.testing.assert_allclose(found, exact if mean < 1e3 else limit, rtol=1e-7 if mean < 1e3 else 8.0 / mean)
+    by = jax.vmap(lambda one: jax.hessian(lambda c: mixing.coefficient(c, one))(cells)["sd"]["mean"])(u)
+    assert np.isfinite(np.asarray(by)).all()
+
+
 @pytest.mark.parametrize("mixing", [Normal(), iclv.LogNormal(sign=-1), *(m for m, *_ in MIXINGS.values())])
 def test_distributions_start_where_a_fixed_coefficient_is(mixing):
     """In the middle of a distribution is the value, and people differ by about what was asked for."""

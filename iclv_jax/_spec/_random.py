@@ -4,16 +4,17 @@ import abc
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import ndtr, ndtri
+from jax.scipy.special import log_ndtr, ndtr, ndtri
 
 from iclv_jax._base._arguments import is_real, is_whole
 from iclv_jax._base._compiled import compiled
+from iclv_jax._base._quantiles import lower_quantile
 from iclv_jax._base._types import AnyArray, Array, Given
 
 MEAN = "mean"
@@ -234,20 +235,26 @@ class TruncatedNormal(Mixing):
 
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         mean, sd = cells[MEAN], jnp.abs(cells["sd"])
-        # An end that is not there has masses that do not depend on the parameters: at infinity derivatives are no numbers.
-        low = (0.0, 1.0) if self.lower is None else _sides((self.lower - mean) / sd)
-        high = (1.0, 0.0) if self.upper is None else _sides((self.upper - mean) / sd)
-        below = low[0] + ndtr(u) * (high[0] - low[0])
-        above = high[1] + ndtr(-u) * (low[1] - high[1])
+        # As mixtures of the masses beyond the two ends, in logs: the mean may lie far outside, and where an end is not there
+        # its mass is zero, at which derivatives are no numbers.
+        below, above = [], []
+        if self.lower is not None:
+            end = (self.lower - mean) / sd
+            below.append(log_ndtr(-u) + log_ndtr(end))
+            above.append(log_ndtr(-u) + log_ndtr(-end))
+        else:
+            above.append(log_ndtr(-u))
+        if self.upper is not None:
+            end = (self.upper - mean) / sd
+            below.append(log_ndtr(u) + log_ndtr(end))
+            above.append(log_ndtr(u) + log_ndtr(-end))
+        else:
+            below.append(log_ndtr(u))
+        less, more = reduce(jnp.logaddexp, below), reduce(jnp.logaddexp, above)
         # From the nearer tail of the standard normal, so that it is not lost in 1 - p.
-        left = below < 0.5
-        cut = ndtri(jnp.where(left, below, above))
+        left = less < more
+        cut = lower_quantile(jnp.where(left, less, more))
         return mean + sd * jnp.where(left, cut, -cut)
-
-
-def _sides(at: Array) -> tuple[Array, Array]:
-    """The masses of a standard normal below and above a point."""
-    return ndtr(at), ndtr(-at)
 
 
 @dataclass(frozen=True)
