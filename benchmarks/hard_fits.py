@@ -147,7 +147,8 @@ def table(frame: pd.DataFrame) -> str:
         "* *true*: the verdict says success at the best known maximum, and not elsewhere or where there is none. Adam says "
         "nothing.",
         "* *below*: points below the best known maximum.",
-        "* *s*: with compilation, on a machine that others used too; *CPU s* counts this process alone.",
+        "* *s*: with compilation, on a machine that others used too; *CPU s* counts this process alone. What is compiled "
+        "for one case serves the next of the same shapes, so that some take less than a second.",
         "",
         "| case | parameters | library: below | verdict | s | CPU s | L-BFGS-B: below | says | s | Adam: below | s |",
         "|---|---:|---:|---|---:|---:|---:|---|---:|---:|---:|",
