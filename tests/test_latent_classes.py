@@ -110,11 +110,65 @@ def test_what_is_asked_after_a_fit(bound, tmp_path):
     fresh = fit.predict(data=data.drop(columns="mode").head(9))
     np.testing.assert_allclose(fresh, fit.predict().head(9), rtol=1e-10)
     assert fit.willingness_to_pay("asc", cost="cost", alternative=("thrifty", "car")).cost == "cost"
-    with pytest.raises(ValueError, match="LatentClasses has no log-sum"):
+    with pytest.raises(ValueError, match="'cost', which is in no utility of the class 'timed'"):
         fit.scenario(data, data, cost="cost")
     fit.save(tmp_path / "fit.npz")
     assert iclv.load(tmp_path / "fit.npz", made, data).llf == pytest.approx(fit.llf, abs=1e-9)
     assert "public.lambda" in str(fit.summary())
+
+
+def test_kernels_of_classes_have_parameters_of_their_own():
+    """Two nested logits with other logsum coefficients, against a mixture of them by hand."""
+    nests = {"public": ["bus", "train"]}
+    classes = {"one": NestedLogit(thrifty, "mode", nests), "two": NestedLogit(timed, "mode", nests)}
+    choice = LatentClasses(lambda b, x, lv: {"one": b.m, "two": 0.0}, classes, apart=True)
+    data = model().simulate(VALUES, design(), seed=1, person="id")
+    problem = iclv.Model(choice=choice).bind(data, person="id")
+    assert {"one.public.lambda", "two.public.lambda"} <= set(problem.names)
+    p = {"m": 0.3, "asc": 0.2, "cost": -1.1, "time": -0.9, "one.public.lambda": 0.4, "two.public.lambda": 0.9}
+    each = []
+    for kernel, scale in ((thrifty, 0.4), (timed, 0.9)):
+        alone = iclv.Model(choice=NestedLogit(kernel, "mode", nests)).bind(data, person="id")
+        each.append(
+            np.asarray(
+                alone.loglike_person(
+                    alone.vector({n: (p | {"public.lambda": scale})[n] for n in alone.names})
+                )
+            )
+        )
+    share = 1.0 / (1.0 + np.exp(-p["m"]))
+    expected = np.logaddexp(np.log(share) + each[0], np.log1p(-share) + each[1])
+    np.testing.assert_allclose(problem.loglike_person(problem.vector(p)), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("of", [pytest.param("person", marks=pytest.mark.slow), "situation"])
+def test_surplus_is_that_of_each_class(of):
+    """Log-sums over the worth of money of each class, weighted by its share."""
+
+    def cheap(b, x, lv):
+        return {"bus": b.rich * x.c2, "train": b.rich * x.c3, "car": b.asc + b.rich * x.c1}
+
+    data = model().simulate(VALUES, design(), seed=1, person="id")
+    classes = {
+        "thrifty": Logit(thrifty, "mode"),
+        "rich": NestedLogit(cheap, "mode", {"public": ["bus", "train"]}),
+    }
+    of_class = LatentClasses(lambda b, x, lv: {"thrifty": b.m + b.m_age * x.age, "rich": 0.0}, classes, of=of)
+    p = {"m": 0.3, "m_age": -0.4, "asc": 0.2, "cost": -1.1, "rich": -0.4, "public.lambda": 0.7}
+    problem = iclv.Model(choice=of_class).bind(data, person="id")
+    fit, after_price = after.fit_at(problem, problem.vector(p)), data.assign(c2=data["c2"] + 0.5)
+    for given in ("nothing", "answers") if of == "person" else ("nothing",):
+        found = fit.scenario(data, after_price, cost="c2", given=given)
+        share = fit.class_probabilities(given=given)["thrifty"].to_numpy()
+        share = np.repeat(share, len(data) // len(share))
+        worths = []
+        for frame in (data, after_price):
+            c, at = frame[["c1", "c2", "c3"]].to_numpy(), np.array([p["asc"], 0.0, 0.0])
+            one, v = logsumexp(p["cost"] * c + at, axis=1), p["rich"] * c + at
+            nest = p["public.lambda"] * logsumexp(v[:, 1:] / p["public.lambda"], axis=1)
+            worths.append(share * one / -p["cost"] + (1.0 - share) * np.logaddexp(v[:, 0], nest) / -p["rich"])
+        np.testing.assert_allclose(found.surplus, worths[1] - worths[0], rtol=1e-9)
+        assert not found.notes and found.mean_surplus == pytest.approx(np.mean(worths[1] - worths[0]))
 
 
 def test_what_a_person_chose_before_says_what_they_choose(bound):

@@ -160,6 +160,38 @@ def test_the_surplus_of_a_logit_has_a_closed_form():
     np.testing.assert_allclose(after_all.shares["difference"], shares[1] - shares[0], rtol=1e-10)
 
 
+def test_answers_were_given_in_the_first_state():
+    """What choices say of people does not change with the attributes of the second state, also where these vary over
+    situations that were alike before."""
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame(
+        {"id": np.repeat(np.arange(12), 4), "t": rng.normal(size=48), "c": np.repeat(rng.normal(size=12), 4)}
+    )
+    frame["y"] = np.where(rng.random(48) < 0.5, "a", "b")
+
+    def utility(b, x, lv):
+        return {"a": b.asc + b.t * x.t + b.c * x.c, "b": 0.0}
+
+    model = iclv.Model(choice=iclv.Logit(utility, "y"), random={"t": iclv.Normal()})
+    problem = model.bind(frame, person="id", integration=iclv.GaussHermite(40))
+    p = {"asc": 0.2, "t": -0.5, "t.sd": 0.8, "c": -0.6}
+    fit = after.fit_at(problem.recentre(problem.vector(p)), problem.vector(p))
+    second = frame.assign(c=frame["c"] + rng.normal(size=48), t=frame["t"] + 0.5)
+    found = fit.scenario(frame, second.drop(columns="y"), cost="c", given="answers")
+    z, logs = after.grid(60, 1)
+    time = p["t"] + p["t.sd"] * z[:, 0]
+
+    def index(d):
+        return p["asc"] + time * d["t"].to_numpy()[:, None] + p["c"] * d["c"].to_numpy()[:, None]
+
+    sign = np.where(frame["y"] == "a", 1.0, -1.0)[:, None]
+    each = (-np.logaddexp(0.0, -sign * index(frame))).reshape(12, 4, -1).sum(axis=1) + logs
+    posterior = np.repeat(np.exp(each - each.max(axis=1, keepdims=True)), 4, axis=0)
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    worth = (np.logaddexp(0.0, index(second)) - np.logaddexp(0.0, index(frame))) / -p["c"]
+    np.testing.assert_allclose(found.surplus, (posterior * worth).sum(axis=1), rtol=1e-5)
+
+
 def test_the_errors_of_a_scenario_against_finite_differences():
     fit, data = after.at("mixed_logit"), bank.get("mixed_logit").data
     other = data.assign(cost_car=data["cost_car"] + 0.5)

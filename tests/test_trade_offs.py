@@ -97,6 +97,32 @@ def test_a_cost_of_either_sign_has_no_mean():
     assert "no mean" in found.notes[0]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "mixing", [iclv.TruncatedNormal(upper=0.0), iclv.LogNormal(sign=-1), iclv.JohnsonSB(-2.0, 0.0)]
+)
+def test_a_ratio_has_a_mean_where_cost_stays_away_from_zero(mixing):
+    """That of one over a lognormal is known; that of one over a normal that is cut at zero is infinite."""
+    data = pd.DataFrame({"t": [1.0, -0.5, 0.3, 0.8], "c": [0.2, 1.0, -1.0, 0.4], "y": ["a", "b", "b", "a"]})
+
+    def utility(b, x, lv):
+        return {"a": b.time * x.t + b.cost * x.c, "b": 0.0}
+
+    problem = iclv.Model(choice=iclv.Logit(utility, "y"), random={"cost": mixing}).bind(data)
+    fit = after.fit_at(problem, problem.vector({"time": -0.8, "cost": -0.4, "cost.sd": 0.6}))
+    found, changed = (
+        fit.willingness_to_pay("time", "cost"),
+        fit.scenario(data, data.assign(t=data["t"] + 1.0), "cost"),
+    )
+    if isinstance(mixing, iclv.TruncatedNormal):
+        assert np.isnan(found.estimate) and "too close to zero" in str(found)
+        assert "too close to zero" in str(changed)
+    else:
+        if isinstance(mixing, iclv.LogNormal):
+            assert found.estimate == pytest.approx(-0.8 * np.exp(0.4 + 0.18), rel=1e-6)
+        assert np.isfinite(found.estimate) and not found.notes and not changed.notes
+
+
 def test_a_constant_and_a_function_of_a_coefficient():
     fit = after.at("interactions")
     price = fit.willingness_to_pay("asc", cost="price")

@@ -100,6 +100,20 @@ def test_after_the_fit(data):
     assert drawn.groupby("id")["y"].nunique().eq(2).mean() > 0.5
 
 
+def test_surplus_where_the_worth_of_money_is_drawn_anew(data):
+    """The average of a ratio in every draw, not a ratio of averages."""
+    problem = model(c=iclv.LogNormal(sign=-1, within=True)).bind(data, person="id")
+    p = {"asc": 0.2, "t": -0.4, "c": -0.5, "c.sd": 0.6}
+    fit = after.fit_at(problem, problem.vector(p))
+    found = fit.scenario(data, data.assign(t=data["t"] + 1.0), cost="c")
+    points, weights = roots_hermitenorm(15)
+    cost = -np.exp(p["c"] + p["c.sd"] * points)
+    v = p["asc"] + p["t"] * data["t"].to_numpy()[:, None] + cost * data["c"].to_numpy()[:, None]
+    each = (np.logaddexp(0.0, v + p["t"]) - np.logaddexp(0.0, v)) / -cost
+    np.testing.assert_allclose(found.surplus, each @ (weights / weights.sum()), rtol=1e-9)
+    assert not found.notes
+
+
 def test_what_a_person_would_pay_is_told_by_each_choice(data):
     """By Bayes' rule in every row, over what is drawn there, and the mean over rows."""
     choice = iclv.Model(choice=iclv.Logit(utility, "y"), random={"t": iclv.Normal(within=True)})

@@ -1,5 +1,6 @@
 """A choice as a block: a kernel over utilities, in every situation of its table."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -198,15 +199,36 @@ class Choice(Block):
             jnp.einsum("tc,tcj->tj", self.classes(cells, person, world, known), each) if self.mixed else each
         )
 
-    def log_sums(self, cells: CellTree, person: Person, world: World) -> Float[Array, " row"]:
-        """Expected maximum utility in every situation, of a kernel that has it in closed form."""
+    def log_sums(self, cells: CellTree, person: Person, world: World) -> Float[Array, "row class"]:
+        """Expected maximum utility in every situation, by latent class where there are some, of a kernel that has it in
+        closed form."""
+        v, offered = self.utilities(cells, person, world), person.data[self.at].offered
+        if self.kernel.classes:
+            return jax.vmap(lambda *row: self.kernel.log_sum_classes(cells, *row))(v, offered)
         log_sum = self.kernel.log_sum
         assert log_sum is not None
-        offered = person.data[self.at].offered
+        return jax.vmap(lambda *row: log_sum(cells, *row))(v, offered)[:, None]
+
+    def over_classes(
+        self,
+        of_class: Callable[[World], Float[Array, "row class"]],
+        cells: CellTree,
+        person: Person,
+        world: World,
+        known: Person | None,
+    ) -> Float[Array, " row"]:
+        """The average over latent classes, and over what is drawn anew in every situation, of something in every
+        situation."""
+        if self.mixed:
+            shares = self.classes(cells, person, world, known)
+            return jnp.sum(shares * self.inner.mean(of_class, world), axis=1)
 
         def rows(world: World) -> Array:
+            if not self.kernel.classes:
+                return of_class(world)[:, 0]
             v = self.utilities(cells, person, world)
-            return jax.vmap(lambda *row: log_sum(cells, *row))(v, offered)
+            shares = jnp.exp(jax.vmap(lambda row: self.kernel.log_membership(cells, row))(v))
+            return jnp.sum(shares * of_class(world), axis=1)
 
         return self.inner.mean(rows, world)
 

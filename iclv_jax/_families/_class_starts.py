@@ -55,7 +55,7 @@ def _of_class(
     kernel: Any, coefficients: Array, member: Int[Array, ""], columns: Array, outcome: Array, offered: Array
 ) -> tuple[Scalar, Array]:
     """Mean negative log-likelihood of choices by the kernel of one class alone, and its gradient."""
-    cells, latents = _cells(kernel), jnp.zeros(len(kernel.utility.latents))
+    cells, latents = start_cells(kernel), jnp.zeros(len(kernel.utility.latents))
 
     def loss(b: Array) -> Scalar:
         def one(row: Array, place: Array, on: Array) -> Scalar:
@@ -91,7 +91,7 @@ def members(kernel: Any) -> tuple[str, ...]:
     return tuple(n for i, n in enumerate(kernel.utility.parameters) if any(i in out for out in reaches))
 
 
-def _cells(kernel: Any) -> dict[str, Array]:
+def start_cells(kernel: Any) -> dict[str, Array]:
     """The kernels' own arrays at their declared starts."""
     declared = kernel.declare()
     starts = {p.name: p.start for p in declared.parameters}

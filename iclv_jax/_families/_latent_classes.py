@@ -13,6 +13,7 @@ from iclv_jax._base._types import AnyArray, Array, Arrays, Given
 from iclv_jax._families._class_starts import class_starts
 from iclv_jax._spec import Cells, Declared, Kernel, Utility
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._renamed import renamed
 
 OF = ("person", "situation")
 
@@ -41,6 +42,9 @@ class LatentClasses(Kernel):
     of
         `"person"`: a class holds for all situations of a person (of a row, where rows are people); `"situation"`: for each
         by itself, and membership may depend on its columns.
+    apart
+        Whether parameters of the kernels themselves, such as logsum coefficients, scales, and gammas of `MDCEV`, are those
+        of each class by itself, `rich.public.lambda`. False: of one name they are one parameter, as coefficients are.
     name, rows, table
         As of `Logit`; the choices of the classes leave them out.
 
@@ -67,6 +71,7 @@ class LatentClasses(Kernel):
     membership: Given[Callable[..., Mapping[Hashable, object]] | Utility]
     classes: Given[Mapping[str, Kernel] | tuple[tuple[str, Kernel], ...]] = ()
     of: Given[str] = "person"
+    apart: Given[bool] = False
     name: Given[str] = "choice"
     rows: Given[str | None] = None
     table: Given[str | None] = None
@@ -78,6 +83,8 @@ class LatentClasses(Kernel):
             object.__setattr__(self, "classes", tuple(self.classes.items()))
         if not is_word(self.of, OF):
             raise ValueError(f"of= is 'person' or 'situation', not {self.of!r}. {names.nearest(self.of, OF)}")
+        if not isinstance(self.apart, bool):
+            raise ValueError(f"apart= is True or False, not {self.apart!r}.")
         _check_classes(self.classes)
 
     @property
@@ -178,8 +185,17 @@ class LatentClasses(Kernel):
         """Of every class the places of its outcomes among those of the first."""
         return [np.array([self.outcomes.index(a) for a in k.outcomes], int) for k in self.parts]
 
+    def declared_by_class(self) -> list[Declared]:
+        """What the choice of each class declares, under the names of the model."""
+        if not self.apart:
+            return [kernel.declare() for kernel in self.parts]
+        return [
+            renamed(kernel.declare(), lambda old, name=name: f"{name}.{old}")
+            for name, kernel in self.classes  # pyright: ignore[reportAttributeAccessIssue]
+        ]
+
     def declare(self) -> Declared:
-        each = [kernel.declare() for kernel in self.parts]
+        each = self.declared_by_class()
         parameters = {p.name: p for declared in each for p in declared.parameters}
         cells = tuple(
             Cells(f"{name}/{c.key}", c.shape, c.entries)
@@ -216,6 +232,11 @@ class LatentClasses(Kernel):
                 for kernel, own, v, on, place in self.by_class(cells, utilities, offered)
             ]
         )
+
+    def log_sum_classes(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
+        """Expected maximum utility by class, of classes that have it in closed form."""
+        each = self.by_class(cells, utilities, offered)
+        return jnp.stack([k.log_sum(own, v, on) for k, own, v, on, _ in each if k.log_sum is not None])
 
     def expected_classes(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
         each = self.by_class(cells, utilities, offered)

@@ -56,7 +56,7 @@ class MDCEV(Kernel):
     The log-likelihood is that of expenditures (Bhat 2008, eq. 19), with its factorial `(M - 1)!` of the number M of goods
     that are consumed; Biogeme leaves that constant out. `fit.predict()` gives expected quantities, over 256 Sobol draws
     of the errors at each point; elasticities are those of expected quantities. In latent classes goods of one name have
-    the same gammas and alphas in all.
+    the same gammas and alphas in all, unless `LatentClasses` has `apart=True`.
 
     Raises
     ------

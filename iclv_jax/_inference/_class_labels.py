@@ -67,10 +67,11 @@ def _parts(problem: Problem, choice: Kernel) -> list[tuple[list[int], list[int]]
     enters = reached(utility, choice)
     random = dict(problem.spec.random)
     found: list[tuple[list[int], list[int]] | None] = []
-    for c, (_, kernel) in enumerate(choice.classes):
+    declared = choice.declared_by_class()
+    for c in range(count):
         alone = [i for i in sorted(enters[c]) if sum(i in other for other in enters) == 1]
         names = [n for i in alone for n in _with_spread(utility.parameters[i], random)]
-        names += [p.name for p in kernel.declare().parameters]
+        names += [p.name for p in declared[c].parameters]
         members = [
             n for i, n in enumerate(utility.parameters) if [i in out for out in outputs] == _only(c, count)
         ]

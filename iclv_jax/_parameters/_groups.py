@@ -4,16 +4,17 @@ A group's view of the model has the plain names. It is declared and checked like
 called after it, but for those that all groups share.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from iclv_jax._parameters._declare import Levels, declare
 from iclv_jax._parameters._define import defined_order
-from iclv_jax._spec import Cell, Cells, Domain, Increasing, Parameter, Positive
+from iclv_jax._spec import Cells, Domain, Parameter
 from iclv_jax._spec._constraints import Definition
 from iclv_jax._spec._groups import Groups, called, kind_of, plain, settled
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
+from iclv_jax._spec._renamed import renamed_cells, renamed_domain
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ def _of_group(spec: Spec, levels: Levels, groups: Groups, at: int, located: froz
         view,
         tuple(parameters),
         found,
-        tuple(_renamed(d, name) for d in domains),
-        {section: [_filled(cells, name) for cells in part] for section, part in arrays.items()},
+        tuple(renamed_domain(d, name) for d in domains),
+        {section: [renamed_cells(cells, name) for cells in part] for section, part in arrays.items()},
         frozenset(p.name for p in parameters if p.name not in mine),
     )
 
@@ -110,22 +111,6 @@ def _conventional(
     if unit and at and "loadings" in groups.equal and groups.differs(parameter):
         return replace(parameter, fixed=None)
     return parameter
-
-
-def _renamed(domain: Domain, name: Callable[[str], str]) -> Domain:
-    if isinstance(domain, Positive):
-        return replace(domain, name=name(domain.name))
-    if isinstance(domain, Increasing):
-        return replace(domain, names=tuple(map(name, domain.names)))
-    entries = tuple(tuple(None if n is None else name(n) for n in row) for row in domain.entries)
-    return replace(domain, entries=entries)
-
-
-def _filled(cells: Cells, name: Callable[[str], str]) -> Cells:
-    def entry(cell: Cell) -> Cell:
-        return tuple((name(n), weight) for n, weight in cell) if isinstance(cell, tuple) else cell
-
-    return replace(cells, entries=tuple(map(entry, cells.entries)))
 
 
 def in_every_group(spec: Spec, levels: Levels) -> Spec:

@@ -72,12 +72,14 @@ def find_marginal(
     alternative: Hashable | None,
     what: str,
     views: Sequence[View] = (),
+    of_class: str | None = None,
 ) -> Marginal:
     """The marginal utility that a coefficient or a column stands for.
 
     A coefficient stands for the column that it multiplies; one that multiplies none (a constant, the weight of a
     latent variable) for itself. What a marginal utility is is read off at every situation of the data, and of `views`:
-    a utility may be another function there than elsewhere (`jnp.where`). ValueError for a name that the utility does
+    a utility may be another function there than elsewhere (`jnp.where`). `of_class`: in the utilities of a latent class
+    alone. ValueError for a name that the utility does
     not use, and where several alternatives have different marginal utilities and none was chosen.
     """
     utility = choice.utility
@@ -97,6 +99,14 @@ def find_marginal(
         raise ValueError(
             f"{what} names {name!r}, which the utility function does not use. {nearest(name, known)}"
         )
+    if of_class is not None:
+        # Utilities of membership are called ("class", name), those of a class (name, alternative).
+        pairs = [p for p in pairs if utility.alternatives[p[0]][0] == of_class]  # pyright: ignore[reportIndexIssue]
+        if not pairs:
+            raise ValueError(
+                f"{what} names {name!r}, which is in no utility of the class {of_class!r}, so that money has no worth "
+                "there. Name a column of cost that all classes use."
+            )
     if alternative is not None:
         if alternative not in utility.alternatives:
             raise ValueError(
@@ -105,6 +115,14 @@ def find_marginal(
         at = utility.alternatives.index(alternative)
         pairs = [p for p in pairs if p[0] == at] or pairs
     return _common(utility, points, pairs, name, what, random)
+
+
+def marginals(
+    problem: Problem, choice: Kernel, name: str, what: str, views: Sequence[View]
+) -> tuple[Marginal, ...]:
+    """The marginal utility that a coefficient or a column stands for, in each latent class where there are some."""
+    classes = [c for c, _ in choice.classes] or [None]
+    return tuple(find_marginal(problem, choice, name, None, what, views, c) for c in classes)
 
 
 def _points(problem: Problem, choice: Kernel, views: Sequence[View]) -> _Points:

@@ -77,8 +77,10 @@ def sight(
     given: Given[Information],
     choice: str | None = None,
     draws: int | None = None,
+    answered: Given[AnyFrames | None] = None,
 ) -> Sight:
-    """What to predict for; ValueError for data that do not fit the model."""
+    """What to predict for; ValueError for data that do not fit the model. `answered` are the data in which the answers that
+    are known were given, where these are others than those to predict for."""
     if not is_word(given, get_args(Information)):
         known = get_args(Information)
         raise ValueError(
@@ -97,8 +99,16 @@ def sight(
     asked = on(problem, panel)
     if given == "nothing":
         return Sight(prior_view(asked, choice, draws), panel)
-    known = on(problem, read_new(problem, frames, of_people, OUTCOMES[given]))
+    source = frames if answered is None else as_pandas_frames(answered)
+    known = on(problem, _of_these(read_new(problem, source, of_people, OUTCOMES[given]), panel), panel)
     return Sight(posterior_view(known, asked.core.person, params, given, choice), panel)
+
+
+def _of_these(known: Panel, panel: Panel) -> Panel:
+    """What is known of the same people, with the covariates that they have in the data to predict for."""
+    if known.people != panel.people:
+        return known
+    return replace(known, person=known.person._replace(covariates=panel.person.covariates))
 
 
 def read_new(
@@ -198,10 +208,11 @@ def situations_of(
     data: Given[AnyFrames | None] = None,
     people: Given[AnyFrame | None] = None,
     given: Given[Information] = "nothing",
+    answered: Given[AnyFrames | None] = None,
 ) -> Sight:
-    """The situations of a choice at the estimates, with nodes that are enough for single rows."""
+    """The situations of a choice at the estimates, with nodes that are enough for single rows; `answered` as of `sight`."""
     params = jnp.asarray(fit.estimates)
-    seen = sight(fit.problem, params, data, people, given, choice.name)
+    seen = sight(fit.problem, params, data, people, given, choice.name, answered=answered)
     if given != "nothing" or choice.unpredicted or not choice.discrete:
         return seen
     view, error = settled(seen.view, params, fit.problem.memory)

@@ -43,7 +43,8 @@ def predict(
         What is known of a person beside the covariates. `"nothing"`: the structural equations and the
         distributions of random coefficients alone, as for people who were never asked. `"items"`: also the
         person's answers to items. `"answers"`: also the person's choices, those in the rows to be predicted among
-        them; a row of new data whose choice is missing is predicted from the person's other rows.
+        them; a row of new data whose choice is missing is predicted from the person's other rows. Choices in new data
+        count as made at the attributes that these data hold; `scenario` has others for what is predicted.
     errors
         Whether to add standard errors by the delta method, in columns `alternative.se`. Nodes that follow
         a posterior are held where they are.

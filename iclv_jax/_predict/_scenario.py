@@ -12,8 +12,9 @@ from iclv_jax._base._types import AnyFrame, Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._panel._door import as_pandas
-from iclv_jax._predict._marginal import Marginal, find_marginal, fixed_marginal
+from iclv_jax._predict._marginal import Marginal, fixed_marginal, marginals
 from iclv_jax._predict._new_data import Sight, alternatives_of, directions, predicted_choice, situations_of
+from iclv_jax._predict._over_people import by_group, near_zero, over_people
 from iclv_jax._predict._responses import jacobian
 from iclv_jax._predict._surplus import mean_worth, scenario_totals, surplus
 from iclv_jax._predict._view import Information, View
@@ -21,8 +22,8 @@ from iclv_jax._spec import Kernel
 from iclv_jax._tables import Report, Section, Tabular, number, of_frame
 
 POOLED = (
-    "The marginal utility of money is not of one sign over people, or not the same in both states: the change of the "
-    "expected log-sum is divided by its average.",
+    "The marginal utility of money is not of one sign over people, comes too close to zero, or is not the same in both "
+    "states: the change of the expected log-sum is divided by its average.",
 )
 
 
@@ -92,12 +93,14 @@ def scenario(
     cost
         The coefficient of cost, or a column of cost: the change of the surplus is the expected log-sum over the
         marginal utility of money (minus that of cost) in the second state less that in the first (Small and Rosen
-        1981), for the same latent variables and random coefficients. Where the marginal utility of money may be
-        negative for some (it depends on a latent variable, say, or is normal over people) that ratio has no
-        expectation: the change of the expected log-sum is then divided by the average marginal utility of money in the
-        first state, and `notes` says so. None: shares only.
+        1981), for the same latent variables and random coefficients; with latent classes those of each class,
+        weighted by the probabilities of the classes. Where the marginal utility of money may be negative for some (it
+        depends on a latent variable, say, or is normal over people), or comes close to zero for many (a
+        `TruncatedNormal(upper=0)`), that ratio has no expectation: the change of the expected log-sum is then divided
+        by the average marginal utility of money in the first state, and `notes` says so. None: shares only.
     given, cov, people, choice
-        As of `predict`. What is known of people is read from each frame.
+        As of `predict`. What is known of people is read from the first frame, in whose state they answered and chose: in the
+        second state the same people choose anew.
 
     Raises
     ------
@@ -117,18 +120,23 @@ def scenario(
         raise ValueError("The frames of a scenario have different rows. Give the same situations twice.")
     if cost is not None:
         _check_log_sum(kernel)
-    a, b = (situations_of(fit, kernel, frame, people, given) for frame in (first, second))
+    a = situations_of(fit, kernel, first, people, given)
+    b = situations_of(fit, kernel, second, people, given, answered=first)
     if a.panel.people != b.panel.people or not np.array_equal(a.rows, b.rows):
         raise ValueError("The frames of a scenario have different people. Give the same situations twice.")
     views = a.view, b.view
-    money = None if cost is None else find_marginal(fit.problem, kernel, cost, None, "cost=", views)
+    money = None if cost is None else marginals(fit.problem, kernel, cost, "cost=", views)
     return _compared(fit, a, b, money, cov)
 
 
-def _compared(fit: Estimated, a: Sight, b: Sight, cost: Marginal | None, cov: str | None) -> Scenario:
+def _compared(
+    fit: Estimated, a: Sight, b: Sight, cost: tuple[Marginal, ...] | None, cov: str | None
+) -> Scenario:
     params, alternatives = jnp.asarray(fit.estimates), alternatives_of(a.view.block.kernel)
     size = len(alternatives)
-    pooled = cost is not None and not _worth_everywhere(fit, cost, (a.view, b.view))
+    # All of them: each says what is wrong with the worth of money in its class.
+    everywhere = [_worth_everywhere(fit, one, (a.view, b.view)) for one in cost or ()]
+    pooled = not all(everywhere)
     values = np.asarray(scenario_totals(a.view, b.view, params, cost, pooled))
     slopes = jacobian(scenario_totals, (a.view, b.view), params, directions(fit, a), cost, pooled)
     errors = delta_errors(slopes, fit.covariance(cov).of_functions)
@@ -151,10 +159,16 @@ def _compared(fit: Estimated, a: Sight, b: Sight, cost: Marginal | None, cov: st
 
 
 def _check_log_sum(choice: Kernel) -> None:
-    if choice.log_sum is None:
+    without = [k for k in ([kernel for _, kernel in choice.classes] or [choice]) if k.log_sum is None]
+    if without:
+        what = type(without[0]).__name__
+        if not choice.discrete:
+            raise ValueError(
+                f"{what} has no log-sum: what a change is worth is the money that makes up for it, which depends on what is "
+                "bought and is not computed here. Leave cost= out; expected quantities in both states are in .shares."
+            )
         raise ValueError(
-            f"{type(choice).__name__} has no log-sum, so there is no consumer surplus. Leave cost= out for the "
-            "shares alone."
+            f"{what} has no log-sum, so there is no consumer surplus. Leave cost= out for the shares alone."
         )
 
 
@@ -165,18 +179,16 @@ def _worth_everywhere(fit: Estimated, cost: Marginal, views: tuple[View, View]) 
     Raises ValueError for a fixed one that is not negative."""
     if not cost.plain:
         return not (cost.latent or cost.random) and _negative(fit, cost, views)
-    utility = views[0].block.utility
-    name = utility.parameters[cost.coefficient]
-    mean, mixing = fit.all_params[name], dict(fit.problem.spec.random).get(name)
+    name = views[0].block.utility.parameters[cost.coefficient]
+    mixing = dict(fit.problem.spec.random).get(name)
     if mixing is None:
-        if cost.sign * mean >= 0.0:
+        if any(cost.sign * mean >= 0.0 for mean in by_group(fit, [name])[:, 0]):
             raise ValueError(
                 f"cost=: the marginal utility of {name!r} is not negative, so money has no worth."
             )
         return True
-    cells = {key: jnp.asarray(fit.all_params[n]) for key, n in mixing.named(name).items()}
-    ends = [float(mixing.coefficient(cells, jnp.asarray(u))) for u in (-8.0, 8.0)]
-    return all(cost.sign * v < 0.0 for v in ends)
+    values = over_people(fit, name, mixing)
+    return bool((cost.sign * values < 0.0).all()) and not near_zero(values)
 
 
 def _negative(fit: Estimated, cost: Marginal, views: tuple[View, View]) -> bool:

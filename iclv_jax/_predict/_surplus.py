@@ -17,18 +17,24 @@ from iclv_jax._predict._worlds import worlds
 
 
 @partial(compiled, static_argnames=("cost", "pooled"))
-def surplus(view: View, params: Params, cost: Marginal, pooled: bool) -> Float[Array, "person situation"]:
-    """The expected log-sum over the marginal utility of money (minus that of cost), which vary together over latent
-    variables and random coefficients; the log-sum itself where the division is `pooled`."""
+def surplus(
+    view: View, params: Params, cost: tuple[Marginal, ...], pooled: bool
+) -> Float[Array, "person situation"]:
+    """The expected log-sum over the marginal utility of money (minus that of `cost`, one for each latent class), which vary
+    together over classes, latent variables and random coefficients; the log-sum itself where the division is `pooled`."""
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
 
     def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> Array:
         cells = shape.cells(theta, person)[block.name]
+        told = None if view.prior else known
 
-        def at(world: World) -> Array:
+        def of_class(world: World) -> Array:
             sums = block.log_sums(cells, person, world)
             return sums if pooled else -sums / _costs(block, cells, cost, person, world)
+
+        def at(world: World) -> Array:
+            return block.over_classes(of_class, cells, person, world, told)
 
         return worlds(shape, theta, view.seen, known, nodes).expected(at, known.covariates)
 
@@ -36,32 +42,42 @@ def surplus(view: View, params: Params, cost: Marginal, pooled: bool) -> Float[A
 
 
 @partial(compiled, static_argnames="cost")
-def mean_worth(view: View, params: Params, cost: Marginal) -> Array:
+def mean_worth(view: View, params: Params, cost: tuple[Marginal, ...]) -> Array:
     """The marginal utility of money, averaged over people, situations and tastes."""
     core, block = view.core, view.block
     theta, shape = core.theta(params), core.structure
 
     def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> Array:
         cells = shape.cells(theta, person)[block.name]
-        draws = worlds(shape, theta, view.seen, known, nodes)
-        return draws.expected(lambda world: -_costs(block, cells, cost, person, world), known.covariates)
+        draws, told = worlds(shape, theta, view.seen, known, nodes), None if view.prior else known
+
+        def at(world: World) -> Array:
+            return block.over_classes(
+                lambda world: -_costs(block, cells, cost, person, world), cells, person, world, told
+            )
+
+        return draws.expected(at, known.covariates)
 
     weights = situation_weights(view)
     return jnp.sum(weights * core.people.each(one, view.person, shared=(theta,))) / weights.sum()
 
 
-def _costs(block: Choice, cells: CellTree, cost: Marginal, person: Person, world: World) -> Array:
+def _costs(
+    block: Choice, cells: CellTree, cost: tuple[Marginal, ...], person: Person, world: World
+) -> Float[Array, "row class"]:
     """Marginal utilities of cost in every situation."""
+    b, lv = block.coefficients(cells, world), block.felt(world)
 
-    def rows(world: World) -> Array:
-        b, lv = block.coefficients(cells, world), block.felt(world)
-        return jax.vmap(lambda row: cost.at(block.utility, b, row, lv))(person.tables[block.table])
+    def of_row(row: Array) -> Array:
+        return jnp.stack([one.at(block.utility, b, row, lv) for one in cost])
 
-    return block.inner.mean(rows, world)
+    return jax.vmap(of_row)(person.tables[block.table])
 
 
 @partial(compiled, static_argnames=("cost", "pooled"))
-def scenario_totals(first: View, second: View, params: Params, cost: Marginal | None, pooled: bool) -> Array:
+def scenario_totals(
+    first: View, second: View, params: Params, cost: tuple[Marginal, ...] | None, pooled: bool
+) -> Array:
     """Shares in both, their difference, and (with a cost) the mean change of the surplus, in one vector."""
     a, b = shares(first, params), shares(second, params)
     parts = [a, b, b - a]

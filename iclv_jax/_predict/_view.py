@@ -74,8 +74,9 @@ class View(eqx.Module):
         return View(self.core.of(known), self.person, self.prior, self.choice)
 
 
-def on(problem: Problem, panel: Panel) -> Problem:
-    """The same model, parameters and rule of integration on other data; its nodes are not yet placed."""
+def on(problem: Problem, panel: Panel, predicted: Panel | None = None) -> Problem:
+    """The same model, parameters and rule of integration on other data; its nodes are not yet placed. `predicted` are the
+    situations that will be predicted, where these are others."""
     core, people = problem.core, len(panel.people)
     arrays = jax.tree.map(jnp.asarray, panel.person)
     empty = Nodes(jnp.zeros((people, 0, 0)), jnp.zeros((people, 0)))
@@ -83,8 +84,8 @@ def on(problem: Problem, panel: Panel) -> Problem:
     blocks = tuple(
         replace(
             block,
-            steady=steady_columns(panel.person.tables[block.table]),
-            masked=panel.tables[block.table].masked,
+            steady=_steady(block, panel, predicted or panel),
+            masked=panel.tables[block.table].masked or (predicted or panel).tables[block.table].masked,
         )
         if isinstance(block, Choice)
         else block
@@ -107,6 +108,12 @@ def on(problem: Problem, panel: Panel) -> Problem:
         Portion(problem.portion.nodes, people),
     )
     return bare.integrate(problem.rule)
+
+
+def _steady(block: Choice, *panels: Panel) -> tuple[int, ...]:
+    """Columns that do not change over a person's situations in any of these data."""
+    each = [steady_columns(panel.person.tables[block.table]) for panel in panels]
+    return tuple(i for i in each[0] if all(i in other for other in each))
 
 
 def prior_view(problem: Problem, choice: str | None, draws: int | None = None) -> View:

@@ -28,6 +28,7 @@ from iclv_jax._predict._marginal import (
     trade_offs,
 )
 from iclv_jax._predict._new_data import Sight, choice_of, directions, sight, situations_of
+from iclv_jax._predict._over_people import near_zero, over_people
 from iclv_jax._predict._ratio import fieller, weighted_quantiles
 from iclv_jax._predict._responses import jacobian
 from iclv_jax._spec import Kernel
@@ -217,11 +218,13 @@ def _varying_trade_off(
     slopes = jacobian(mean_trade_off, (seen.view,), params, directions(fit, seen), attribute, money)
     error = float(delta_errors(slopes, fit.covariance(cov).of_functions)[0])
     notes = list(fit.covariance(cov).notes)
-    if crosses:
+    close = not crosses and _comes_close(fit, choice, money)
+    if crosses or close:
         mean = error = float("nan")
+        why = "comes too close to zero for some" if close else "is not of one sign over people"
         notes.append(
-            f"The marginal utility of {cost} is not of one sign over people: the ratio has no mean. Read its median, or "
-            "give cost a LogNormal(sign=-1)."
+            f"The marginal utility of {cost} {why}: the ratio has no mean. Read its median, or give cost a "
+            "LogNormal(sign=-1)."
         )
     reach = reach_of(level) * error
     intervals = pd.DataFrame(
@@ -233,6 +236,13 @@ def _varying_trade_off(
     )
     each = _by_person(fit, choice, attribute, money)
     return TradeOff(name, cost, mean, error, intervals, distribution, each, tuple(notes))
+
+
+def _comes_close(fit: Estimated, choice: Kernel, money: Marginal) -> bool:
+    """Whether the worth of money is a random coefficient so close to zero that one over it has no mean."""
+    name = choice.utility.parameters[money.coefficient] if money.plain and money.random else ""
+    mixing = dict(fit.problem.spec.random).get(name)
+    return mixing is not None and near_zero(over_people(fit, name, mixing))
 
 
 def _by_person(fit: Estimated, choice: Kernel, attribute: Marginal, money: Marginal) -> pd.Series:

@@ -315,6 +315,14 @@ class Kernel(abc.ABC):
         """`log_density` of every class."""
         raise NotImplementedError
 
+    def declared_by_class(self) -> "list[Declared]":
+        """What the choice of each class declares, of kernels with classes."""
+        raise NotImplementedError
+
+    def log_sum_classes(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
+        """`log_sum` of every class."""
+        raise NotImplementedError
+
     def expected_classes(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
         """`expected` of every class."""
         raise NotImplementedError
