@@ -433,6 +433,25 @@ def test_score_tests_agree_with_the_larger_model(fitted, people):
         fit.equality_tests(["q3 | 1"])
 
 
+def test_surplus_by_group(fitted, people):
+    """Money is worth to everybody what it is worth in the own group."""
+    _, fit = fitted
+    found = fit.scenario(people, people.assign(price=people["price"] + 0.5), cost="price")
+    p, land = fit.all_params, people["land"].to_numpy()
+
+    def of(name):
+        return np.array([p[f"{name} [{g}]"] for g in land])
+
+    z, weights = np.polynomial.hermite_e.hermegauss(40)
+    eta = of("green ~ age") * people["age"] + of("green ~ 1")
+    eta = eta.to_numpy()[:, None] + np.sqrt(of("green ~~ green"))[:, None] * z
+    v = (of("asc") + of("price") * people["price"]).to_numpy()[:, None] + of("att")[:, None] * eta
+    change = np.logaddexp(0.0, v + 0.5 * of("price")[:, None]) - np.logaddexp(0.0, v)
+    expected = change @ (weights / weights.sum()) / -of("price")
+    np.testing.assert_allclose(found.surplus, expected, rtol=1e-6)
+    assert not found.notes
+
+
 @pytest.mark.slow
 def test_the_ladder_of_continuous_items(people):
     found = iclv.invariance(
@@ -447,6 +466,19 @@ def test_the_ladder_of_continuous_items(people):
         continuous(), people, steps=["intercepts"], free_across=["y3 ~ 1"], progress=False
     )
     assert "y3 ~ 1 [south]" in released.fits["intercepts"].names and released.tests.empty
+
+
+@pytest.mark.slow
+def test_the_ladder_of_items_with_levels_has_their_measures(people):
+    items = [iclv.Ordered(f"q{k}", of="green") for k in (1, 2, 3)]
+    found = iclv.invariance(iclv.Model([iclv.Latent("green")], items), people, "land", progress=False)
+    assert list(found.fits) == ["configural", "loadings", "thresholds"]
+    direct = found.fits["thresholds"].fit_measures()
+    for name in ("c2", "df", "cfi2", "rmsea2", "srmsr"):
+        assert found.measures.loc["thresholds", name] == direct[name]
+    assert direct["df"] > 0 and "cfi2.change" in found.measures
+    head = str(found).splitlines()
+    assert any("C2" in line and "RMSEA2" in line and "SRMSR" in line for line in head)
 
 
 # --- bad input ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from iclv_jax._base._alone import refuse_several
@@ -29,6 +28,9 @@ ALPHA = 0.05
 SHOWN = 5
 """Score tests that are printed."""
 INDICES = ("chi2", "df", "p", "cfi", "tli", "rmsea", "srmr")
+LIMITED = ("df", "p", "cfi2", "tli2", "rmsea2", "srmsr")
+"""Of items with levels, beside their statistic."""
+STATISTICS = ("m2", "c2", "m2*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,9 @@ class Invariance(Tabular):
     measures
         By step: `parameters`, `loglike`, `aic`, `bic` and, for continuous items without a choice, `chi2`, `df`, `p`, `cfi`,
         `tli`, `rmsea`, `srmr` with their changes from the step before (`cfi.change`, `rmsea.change`; a loss of CFI
-        above 0.01 speaks against equality: Cheung and Rensvold 2002).
+        above 0.01 speaks against equality: Cheung and Rensvold 2002). For items with levels `m2` or `c2`, `df`, `p`, `cfi2`,
+        `tli2`, `rmsea2`, `srmsr`, from single answers and pairs of them, as `fit.fit_measures` has them; the rule of 0.01 is
+        one for continuous items.
     tests
         By step but the first: likelihood ratio test against the step before, `statistic`, `df`, `p`.
     alpha
@@ -53,6 +57,8 @@ class Invariance(Tabular):
     measures: pd.DataFrame
     tests: pd.DataFrame
     alpha: float
+    unmeasured: str = ""
+    """Why measures of fit are missing."""
 
     @property
     def level(self) -> str:
@@ -100,16 +106,29 @@ class Invariance(Tabular):
         return _means(self.fits[step])
 
     def as_report(self) -> Report:
-        indexed = "chi2" in self.measures
-        columns = ("", "parameters", "log-likelihood", *(("chi2", "df") if indexed else ()))
-        columns += (*(("CFI", "RMSEA") if indexed else ()), "LR", "df of LR", "p", "BIC")
-        rows = tuple(self._row(str(step), indexed) for step in self.measures.index)
+        statistic = self.statistic
+        columns = (
+            "",
+            "parameters",
+            "log-likelihood",
+            *((statistic.upper().replace("CHI", "chi"), "df") if statistic else ()),
+        )
+        of_covariances, of_levels = ("CFI", "RMSEA"), ("CFI2", "RMSEA2", "SRMSR")
+        columns += of_covariances if statistic == "chi2" else of_levels if statistic else ()
+        columns += ("LR", "df of LR", "p", "BIC")
+        rows = tuple(self._row(str(step), statistic) for step in self.measures.index)
         return Report("Measurement invariance", self._facts(), columns, (Section("", rows),), self._notes())
 
-    def _row(self, step: str, indexed: bool) -> tuple[str, ...]:
+    @property
+    def statistic(self) -> str | None:
+        """The statistic of the fit: `chi2`, or `m2` or `c2` of items with levels; None where there is none."""
+        return next((name for name in ("chi2", *STATISTICS) if name in self.measures), None)
+
+    def _row(self, step: str, statistic: str | None) -> tuple[str, ...]:
         m, test = self.measures.loc[step].to_dict(), ("", "", "")
-        chi2 = (fixed(m["chi2"], 2), f"{m['df']:.0f}") if indexed else ()
-        more = (fixed(m["cfi"], 3), fixed(m["rmsea"], 3)) if indexed else ()
+        chi2 = (fixed(m[statistic], 2), f"{m['df']:.0f}") if statistic else ()
+        shown = ("cfi", "rmsea") if statistic == "chi2" else ("cfi2", "rmsea2", "srmsr") if statistic else ()
+        more = tuple(fixed(m[name], 3) for name in shown)
         if step in self.tests.index:
             t = self.tests.loc[step].to_dict()
             test = (fixed(t["statistic"], 2), f"{t['df']:.0f}", probability(t["p"]))
@@ -126,6 +145,7 @@ class Invariance(Tabular):
 
     def _notes(self) -> tuple[str, ...]:
         notes = ["LR: likelihood ratio test against the line above"]
+        notes += [self.unmeasured] if self.unmeasured else []
         notes += [f"{step} did not converge" for step, f in self.fits.items() if not f.converged]
         if self.rejected is None:
             return tuple(notes)
@@ -204,8 +224,8 @@ def invariance(
     spec = _grouped(model, group)
     ladder = _ladder(spec, data, steps, free_across, options)
     fits = {step: fit(one, data, progress=progress, **options) for step, one in ladder.items()}
-    measures = pd.DataFrame({step: _measures(f) for step, f in fits.items()}).T
-    for name in {"cfi", "rmsea"} & set(measures.columns):
+    measures, unmeasured = _table(fits)
+    for name in {"cfi", "rmsea", "cfi2", "rmsea2"} & set(measures.columns):
         measures[f"{name}.change"] = measures[name].diff()
     pairs = list(fits.items())
     tests = {}
@@ -213,7 +233,7 @@ def invariance(
         found = lr_test(larger, restricted)
         tests[step] = {"statistic": found.statistic, "df": found.df, "p": found.pvalue}
     table = pd.DataFrame(tests, index=["statistic", "df", "p"]).T
-    return Invariance(fits, measures, table, alpha)
+    return Invariance(fits, measures, table, alpha, unmeasured)
 
 
 def _grouped(model: HasSpec, group: str | None) -> Spec:
@@ -266,17 +286,25 @@ def _ladder(
     return found
 
 
+def _table(fits: Mapping[str, Fit]) -> tuple[pd.DataFrame, str]:
+    """Measures by step, and why those of fit are missing."""
+    base = {
+        step: {"parameters": len(f.names), "loglike": f.llf, "aic": f.aic, "bic": f.bic}
+        for step, f in fits.items()
+    }
+    why = ""
+    try:
+        base = {step: found | _measures(fits[step]) for step, found in base.items()}
+    except ValueError as error:
+        why = str(error)
+    return pd.DataFrame(base).T, why
+
+
 def _measures(fit: Fit) -> dict[str, float]:
-    found = {"parameters": len(fit.names), "loglike": fit.llf, "aic": fit.aic, "bic": fit.bic}
-    spec = fit.problem.spec
-    if (
-        spec.choices
-        or not all(i.normal for i in spec.indicators)
-        or not np.all(fit.problem.panel.weights == 1.0)
-    ):
-        return found
+    """Those of the fit; ValueError for models that have none."""
     measured = fit.fit_measures()
-    return found | {name: measured[name] for name in INDICES}
+    levels = [name for name in STATISTICS if name in measured]
+    return {name: measured[name] for name in ((*levels, *LIMITED) if levels else INDICES)}
 
 
 def _equal(fit: Fit) -> tuple[str, ...]:

@@ -6,20 +6,12 @@ functions of the answers to two. Given the latent variables answers are independ
 moments follow from the probabilities of the levels at nodes.
 """
 
-from functools import partial
 from typing import Literal, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import AnyArray, Array, Float, Params
-from iclv_jax._density import Structure
-from iclv_jax._density._block import in_chunks
-from iclv_jax._panel import Person
+from iclv_jax._base._types import AnyArray, Float
 from iclv_jax._parameters import ParameterTable
-from iclv_jax._predict._prior_nodes import level_probabilities
 from iclv_jax._problem import Problem
 
 Statistic = Literal["M2", "C2", "M2*"]
@@ -188,46 +180,3 @@ def _both(
         weight = (root * factor[:, rows[:1]]) ** 2
         block = np.einsum("gr,grac,grbd->abcd", weight, spread[i], spread[j], optimize=True)
         covariance[np.ix_(rows, rows)] += block.reshape(size, size)
-
-
-class Maps(NamedTuple):
-    """The same moments as arrays for compiled functions."""
-
-    single: Array
-    paired: Array
-    left: Array
-    right: Array
-
-
-def maps(moments: Moments, repeats: int) -> Maps:
-    single = np.repeat(moments.single.weights, repeats, axis=0)
-    return Maps(*map(jnp.asarray, (single, moments.paired.weights, moments.left, moments.right)))
-
-
-@partial(compiled, static_argnums=0)
-def moment_slopes(
-    structure: Structure,
-    constants: Array,
-    params: Params,
-    rows: Person,
-    factor: Float[Array, "row moment"],
-    nodes: tuple[Array, Array],
-    at: Maps,
-) -> Float[Array, "param moment"]:
-    """Derivatives of the summed expected moments with respect to the free parameters; `factor` holds the counts too."""
-    points, weights = nodes
-
-    def total(p: Array) -> Array:
-        theta = structure.map.theta(constants, p)
-
-        def add(sofar: Array, row: tuple[Person, Array]) -> tuple[Array, None]:
-            person, own = row
-            levels = level_probabilities(structure, theta, person, points)
-            each = levels @ at.paired.T
-            products = each.T @ (weights[:, None] * each)
-            mean = jnp.concatenate([at.single @ (weights @ levels), products[at.left, at.right]])
-            return sofar + own * mean, None
-
-        return jax.lax.scan(add, jnp.zeros(factor.shape[1]), (rows, factor))[0]
-
-    return in_chunks(lambda d: jax.jvp(total, (params,), (d,))[1], params.shape[0])

@@ -185,8 +185,9 @@ def _check_measurable(problem: Problem) -> None:
     ):
         raise ValueError(
             "fit_measures are for models of continuous items, or of items with levels, without a choice. Fit the "
-            "measurement part alone: iclv.Model(latent=..., indicators=...). Of counts, censored items, durations, and "
-            "items of both kinds together, goodness_of_fit() says whether their frequencies and associations are reproduced."
+            "measurement part alone: iclv.Model(latent=..., indicators=...). Counts, censored items and durations have "
+            "neither levels whose pairs could be counted nor a saturated normal model: of them, and of items of both kinds "
+            "together, goodness_of_fit() says whether their frequencies and associations are reproduced."
         )
     if not np.all(panel.weights == 1.0) and not (all(with_levels) and panel.weights_count):
         raise ValueError(

@@ -42,7 +42,8 @@ def item_fit(fit: Estimated, fewest: Given[float] = FEWEST) -> pd.DataFrame:
     -------
     DataFrame
         By item, and with groups by group and item: `statistic`, approximately chi-squared with `df`, `p`; `rmsea`; and
-        `people`, those who answered all items, who alone have a sum of scores.
+        `people`, those who answered all items, who alone have a sum of scores; with missing answers they stand for all
+        where these are missing completely at random.
 
     Raises
     ------

@@ -18,11 +18,10 @@ from iclv_jax._predict._answer_moments import (
     Statistic,
     expected_and_covariance,
     given_nodes,
-    maps,
-    moment_slopes,
     moments_of,
     multipliers,
 )
+from iclv_jax._predict._moment_slopes import moment_slopes
 from iclv_jax._predict._prior_nodes import levels_of, prior_nodes
 from iclv_jax._problem import Problem
 from iclv_jax._spec._names import nearest
@@ -128,9 +127,8 @@ def of_model(fit: Estimated, moments: Moments, sample: Sample) -> tuple[Residual
         one, two = expected_codes(moments, levels, weights)
         means.append(one)
         products.append(two)
-    at = maps(moments, 1 + covariates.shape[1])
-    scaled = jnp.asarray(sample.counts[:, None] * factor)
-    slopes = np.asarray(moment_slopes(core.structure, core.constants, params, people, scaled, nodes, at))
+    scaled = sample.counts[:, None] * factor
+    slopes = moment_slopes(core.structure, core.constants, params, people, scaled, nodes, moments)
     return Residuals(away, spread, slopes.T), np.concatenate(means), np.concatenate(products)
 
 
