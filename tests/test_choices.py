@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.optimize import minimize
 
 import iclv_jax as iclv
 from iclv_jax import (
@@ -589,6 +590,43 @@ def test_a_ranking_is_the_logit_of_exploded_rows():
     params = jnp.array([0.4, -0.3, 0.2])
     assert one.names == two.names
     assert float(one.loglike(params)) == pytest.approx(float(two.loglike(params)), rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["ranking", "sequential", "maxdiff"])
+def test_several_answers_are_held_against_several_answers(kind):
+    """Equal shares and constants only are those of all that was said, not of the first answer alone."""
+    rng, names = np.random.default_rng(4), np.array(["a", "b", "c"])
+    order = np.argsort(rng.gumbel(size=(40, 3)) + [0.8, 0.0, 0.3], axis=1)[:, ::-1]
+    frame = pd.DataFrame({f"r{k}": names[order[:, k]] for k in range(3)}).assign(x=rng.normal(size=40))
+
+    def utility(b, x, lv):
+        return {"a": b.a + b.x * x.x, "b": 0.0, "c": b.c}
+
+    if kind == "ranking":
+        choice = iclv.Ranking(utility, ["r0", "r1"], scales=True)
+    else:
+        choice = iclv.BestWorst(utility, best="r0", worst="r2", kind=kind)
+    problem = iclv.Model(choice=choice).bind(frame)
+    found = after.fit_at(problem, problem.start()).components
+    assert found.equal_shares == pytest.approx(-40 * np.log(6.0))
+
+    def negative(constants):
+        v, total = np.append(constants, 0.0)[[0, 2, 1]], 0.0  # of a, b, c
+        for first, second, third in order:
+            pair = np.logaddexp(v[second], v[third])
+            if kind == "ranking":
+                total += v[first] - np.logaddexp(v[first], pair) + v[second] - pair
+            elif kind == "sequential":
+                total += (
+                    v[first] - np.logaddexp(v[first], pair) - v[third] - np.logaddexp(-v[second], -v[third])
+                )
+            else:
+                both = [v[i] - v[j] for i in range(3) for j in range(3) if i != j]
+                total += v[first] - v[third] - np.logaddexp.reduce(both)
+        return -total
+
+    best = minimize(negative, [0.5, 0.2], method="Nelder-Mead", options={"fatol": 1e-10, "xatol": 1e-8})
+    assert found.constants == pytest.approx(-best.fun, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -195,5 +195,6 @@ def components(fit: Estimated) -> Components:
     found = parts(fit.problem, params, fit.llf)
     if why_no_references(fit.problem, params):
         none = float("nan")
-        return replace(found, equal_shares=none, constants=none)
+        each = {k: p._replace(equal_shares=none, constants=none) for k, p in found.by_choice.items()}
+        return replace(found, equal_shares=none, constants=none, by_choice=each)
     return found

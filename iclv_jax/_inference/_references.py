@@ -43,8 +43,6 @@ def why_no_references(problem: Problem, params: Params) -> str:
         chosen = found.chosen
         if len(chosen) and (chosen == chosen[0]).all() and found.offered.any(axis=0).sum() > 1:
             return "everyone chose the same alternative"
-        if found.outcome.ndim > 1:
-            return "there are several answers in a situation"
         v = np.random.default_rng(0).normal(size=len(block.utility.alternatives))
         if abs(float(_total(block.kernel, sections[block.name], v, found.offered.shape[1])) - 1.0) >= CLOSE:
             return f"what {type(block.kernel).__name__} gives the alternatives does not add up to 1"

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from iclv_jax._base._types import Params
+from iclv_jax._panel._read import Situations
+from iclv_jax._problem._answers_alike import log_alike, log_constants
 from iclv_jax._problem._problem import Problem
 from iclv_jax._spec import Kernel
 
@@ -32,7 +34,8 @@ class Components:
         its own nodes. They add up to less or more than `joint`, because both depend on the latent
         variables. NaN where the model has no such part.
     equal_shares
-        Of the choices when all available alternatives are equally likely.
+        Of the choices when all available alternatives are equally likely; of rankings, and of best and worst, when all
+        orders are.
     constants
         Of the choices with alternative-specific constants only, maximised.
     by_choice
@@ -77,8 +80,15 @@ def equal_shares(problem: Problem) -> np.ndarray:
         if not _between_alternatives(choice):
             return np.full_like(total, np.nan)
         found = problem.panel.situations_of(choice.name)
-        total -= np.bincount(found.person, np.log(found.offered.sum(axis=1)), minlength=len(total))
+        total += np.bincount(found.person, _log_alike(choice, found), minlength=len(total))
     return total
+
+
+def _log_alike(choice: Kernel, found: Situations) -> np.ndarray:
+    """Log probabilities, by situation, of what was chosen, or of all that was said, when alternatives are alike."""
+    if found.outcome.ndim > 1:
+        return log_alike(choice, found.outcome, found.offered)
+    return -np.log(found.offered.sum(axis=1))
 
 
 def _between_alternatives(choice: Kernel) -> bool:
@@ -95,7 +105,9 @@ def _naive(problem: Problem, choice: Kernel) -> tuple[float, float]:
     found = problem.panel.situations_of(choice.name)
     available, chosen = found.offered, found.chosen
     weight = np.asarray(problem.core.weights)[found.person]
-    equal = -float(weight @ np.log(available.sum(axis=1)))
+    equal = float(weight @ _log_alike(choice, found))
+    if found.outcome.ndim > 1:
+        return equal, log_constants(choice, found.outcome, available, weight)
 
     def negative(constants: np.ndarray) -> tuple[float, np.ndarray]:
         v = np.where(available, np.append(constants, 0.0), -np.inf)
