@@ -284,3 +284,13 @@ def test_goods_that_are_not_bought(data):
     there = iclv.MDCEV(utility, QUANTITIES, available={"sport": "open"})
     with pytest.raises(ValueError, match="of 'sport' was consumed, which is not available there"):
         iclv.Model(choice=there).bind(data.assign(open=0.0))
+
+
+def test_prices_are_no_alternatives_of_a_picture():
+    from iclv_jax.plot._layout import alternatives
+
+    def baseline(b, x, lv):
+        return {"bread": b.bread, "fish": 0.0}
+
+    choice = iclv.MDCEV(baseline, {"bread": "q1", "fish": "q2"}, prices={"fish": "p2"}, budget="spent")
+    assert alternatives(iclv.Model(choice=choice).spec) == "Choice: bread | fish"

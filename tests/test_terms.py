@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 import iclv_jax as iclv
@@ -69,6 +70,32 @@ def test_regret():
         assert float(found[name]) == pytest.approx(expected, rel=1e-12)
     with pytest.raises(ValueError, match="alternative 'b' has no attribute 'cost'"):
         iclv.regret(given | {"b": {"time": 1.0}}, weights)
+
+
+def test_nobody_regrets_what_is_not_available():
+    """Neither the attributes of what is not available nor their absence reach anything."""
+    frame = pd.DataFrame(
+        {"ta": [1.0, 2.0, 0.5], "tb": [2.0, np.nan, 1.5], "tc": [0.5, 1.0, 9.0], "av_b": [1, 0, 1]}
+    )
+    frame = frame.assign(av_c=[1, 1, 0], choice=["b", "c", "a"])
+
+    def utility(b, x, lv):
+        times = {name: {"time": x[f"t{name}"]} for name in "abc"}
+        return iclv.regret(times, {"time": b.time}, available={"b": x.av_b, "c": x.av_c})
+
+    choice = iclv.Logit(utility, "choice", available={"b": "av_b", "c": "av_c"})
+    problem = iclv.Model(choice=choice).bind(frame)
+    total = 0.0
+    for i, offered in enumerate(("abc", "ac", "ab")):
+        t = {name: frame.loc[i, f"t{name}"] for name in offered}
+        v = {k: -sum(np.log1p(np.exp(-0.4 * (t[o] - t[k]))) for o in offered if o != k) for k in offered}
+        total += v[frame.loc[i, "choice"]] - np.log(sum(np.exp(list(v.values()))))
+    params = np.array([-0.4])
+    assert float(problem.loglike(params)) == pytest.approx(total, rel=1e-12)
+    slope = (problem.loglike(params + 1e-5) - problem.loglike(params - 1e-5)) / 2e-5
+    assert float(problem.score(params)[0]) == pytest.approx(float(slope), rel=1e-7)
+    with pytest.raises(ValueError, match="available= names 'd'"):
+        iclv.regret({"a": {"time": 1.0}}, {"time": -1.0}, {"d": 1.0})
 
 
 def test_names_of_other_programs_are_answered():

@@ -48,5 +48,6 @@ def _reached(utility: Utility) -> list[str]:
     lines = []
     for alternative, found in zip(utility.alternatives, utility.program.reaches(), strict=True):
         used = [name for at, name in enumerate(names) if at in found]
-        lines.append(f"  {alternative}: f({', '.join(used)})" if used else f"  {alternative}: a constant")
+        label = ": ".join(map(str, alternative)) if isinstance(alternative, tuple) else alternative
+        lines.append(f"  {label}: f({', '.join(used)})" if used else f"  {label}: a constant")
     return lines

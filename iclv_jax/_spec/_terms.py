@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._types import Array, Given, Number
+from iclv_jax._spec._names import nearest
 
 NEAR = 1e-4
 """Below it the Box-Cox transform is taken by its series, which has no 0 / 0."""
@@ -74,7 +75,9 @@ def piecewise(x: Given[Number], knots: Given[Sequence[float]], slopes: Given[Seq
 
 
 def regret(
-    attributes: Given[Mapping[str, Mapping[str, Number]]], weights: Given[Mapping[str, Number]]
+    attributes: Given[Mapping[str, Mapping[str, Number]]],
+    weights: Given[Mapping[str, Number]],
+    available: Given[Mapping[str, Number] | None] = None,
 ) -> dict[str, Array]:
     """Utilities of random regret minimisation: `-sum_m sum_(i != j) log(1 + exp(w_m (x_im - x_jm)))` (Chorus 2010).
 
@@ -84,13 +87,15 @@ def regret(
         By alternative its attributes by name, such as `{"car": {"time": x.t1, "cost": x.c1}, "bus": {...}}`.
     weights
         Parameters by attribute.
-
-    Every alternative is compared with all others, available or not.
+    available
+        By alternative the column that is 0 where it is not available, such as `{"bus": x.av_bus}`; one that is not named
+        always is. What is not available is nothing to regret: nobody compares with it, and its attributes may be missing.
+        The choice takes the same columns by names, `iclv.Logit(..., available={"bus": "av_bus"})`.
 
     Raises
     ------
     ValueError
-        For an alternative without one of the attributes.
+        For an alternative without one of the attributes, and an availability of none of the alternatives.
 
     Examples
     --------
@@ -98,13 +103,16 @@ def regret(
     >>> {k: round(float(v), 2) for k, v in iclv.regret(attributes, {"time": -0.1, "cost": -0.5}).items()}
     {'car': -1.51, 'bus': -2.01}
     """
+    on = dict(available or {})
+    if unknown := [name for name in on if name not in attributes]:
+        raise ValueError(f"regret: available= names {unknown[0]!r}. {nearest(unknown[0], attributes)}")
     for name, own in attributes.items():
         if missing := [m for m in weights if m not in own]:
             raise ValueError(f"regret: the alternative {name!r} has no attribute {missing[0]!r}.")
     return {
         name: -sum(
             (
-                jax.nn.softplus(w * (other[m] - own[m]))
+                _regretted(w, other[m], own[m], on.get(rival))
                 for m, w in weights.items()
                 for rival, other in attributes.items()
                 if rival != name
@@ -113,3 +121,12 @@ def regret(
         )
         for name, own in attributes.items()
     }
+
+
+def _regretted(weight: Number, other: Number, own: Number, available: Number | None) -> Array:
+    """The regret over one attribute of one rival; none where the rival is not available, whatever its attribute holds."""
+    if available is None:
+        return jax.nn.softplus(weight * (jnp.asarray(other) - own))
+    there = jnp.asarray(available) != 0
+    # The rival's attribute may be missing: it is taken out before anything is computed of it.
+    return jnp.where(there, jax.nn.softplus(weight * (jnp.where(there, other, 0.0) - own)), 0.0)

@@ -139,7 +139,11 @@ def _names(spec: Any, levels: Any, own: Any, chosen: list[str], table: pd.DataFr
 
 def alternatives(spec: Any) -> str:
     """The head of the choice."""
-    shown = list(dict.fromkeys(str(a) for utility in spec.utilities for a in utility.alternatives))
+    # What may be chosen: functions of utilities also return prices, or utilities of every latent class. Levels that are read
+    # from the data are not known yet.
+    shown = list(
+        dict.fromkeys(str(a) for choice in spec.choices for a in choice.outcomes or (choice.chosen,))
+    )
     words = " | ".join(shown[:5]) + (" | ..." if len(shown) > 5 else "")
     return f"Choice: {words}"
 
