@@ -187,11 +187,13 @@ class LatentClasses(Kernel):
 
     def declared_by_class(self) -> list[Declared]:
         """What the choice of each class declares, under the names of the model."""
+        each = [kernel.declare() for kernel in self.parts]
         if not self.apart:
-            return [kernel.declare() for kernel in self.parts]
+            return each
+        known = [name for name, _ in self.classes]
         return [
-            renamed(kernel.declare(), lambda old, name=name: f"{name}.{old}")
-            for name, kernel in self.classes  # pyright: ignore[reportAttributeAccessIssue]
+            renamed(declared, lambda old, name=name: f"{name}.{old}")
+            for name, declared in zip(known, each, strict=True)
         ]
 
     def declare(self) -> Declared:
