@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import iclv_jax as iclv
-from iclv_jax._problem import _portions, _problem
+from iclv_jax._problem import _evaluated, _portions, _problem
 
 PEOPLE = 8
 NAN, INF = np.nan, np.inf
@@ -1010,7 +1010,8 @@ CASES = [
 
 LIKELIHOOD = {
     _portions: ["person_values", "person_scores"],
-    _problem: ["slope", "expand_exact", "centres"],
+    _evaluated: ["slope_at_once", "expand_exact"],
+    _problem: ["centres"],
 }
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import Frame
 from iclv_jax._panel._numbers import numbers
 from iclv_jax._spec import Indicator, Level
@@ -89,17 +88,19 @@ def _check_blanks(item: Indicator, seen: pd.Series) -> None:
         )
 
 
-def known_levels(
-    levels: Given[Mapping[str, tuple[Level, ...]] | None], nominal: Collection[str]
-) -> dict[str, tuple[Level, ...]] | None:
-    """Those of items, given by another data set."""
-    if levels is None:
-        return None
-    if not isinstance(levels, Mapping):
+def check_levels(levels: object) -> None:
+    """Raise ValueError for what are no levels of another data set."""
+    if levels is not None and not isinstance(levels, Mapping):
         raise ValueError(
             f"levels= is a mapping from items to their levels, such as panel.levels, not {levels!r}."
         )
-    return {n: v for n, v in levels.items() if n not in nominal}
+
+
+def known_levels(
+    levels: Mapping[str, tuple[Level, ...]] | None, nominal: Collection[str]
+) -> dict[str, tuple[Level, ...]] | None:
+    """Those of items, given by another data set."""
+    return None if levels is None else {n: v for n, v in levels.items() if n not in nominal}
 
 
 def _frozen(

@@ -15,7 +15,7 @@ from iclv_jax._panel._choices import Choices, read_choices
 from iclv_jax._panel._covariates import Moments, read_covariates
 from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frames
 from iclv_jax._panel._groups import check_groups, read_groups
-from iclv_jax._panel._items import known_levels, read_items
+from iclv_jax._panel._items import check_levels, known_levels, read_items
 from iclv_jax._panel._numbers import complete, counted, numbers
 from iclv_jax._panel._person import Data, Person, first_outcome
 from iclv_jax._parameters import Stack
@@ -184,6 +184,7 @@ def read_panel(
     hold constants and items that nobody answered.
     Raises ValueError for every kind of bad input, naming column, row or person.
     """
+    check_levels(levels)
     frames = read_frames(data, person, people)
     frame = frames[None]
     group = read_groups(spec.groups, frame) if spec.groups is not None and spec.groups.names else None
