@@ -229,7 +229,7 @@ def test_a_killed_fit_goes_on_to_the_same_answer(choices, tmp_path, monkeypatch,
     whole = logit().fit(choices, optimizer=options, progress=False)
     path = tmp_path / "fit.npz"
     count = 0
-    evaluations = {"exact": "loglike_person", "bhhh": "expansion"}
+    evaluations = {"exact": "loglike", "bhhh": "expansion"}
     original = getattr(iclv.Problem, evaluations.get(optimizer, "slope"))
 
     def stopping(self, *arguments):
@@ -277,16 +277,16 @@ def test_a_killed_fit_with_nodes_goes_on_to_the_same_answer(tmp_path, monkeypatc
 
 
 def test_an_interrupted_fit_gives_the_best_point_so_far(choices, monkeypatch):
-    original, count = iclv.Problem.loglike_person, 0
+    original, count = iclv.Problem.loglike, 0
 
     def interrupted(self, params):
         nonlocal count
         count += 1
-        if count == 3:
+        if count == 2:
             os.kill(os.getpid(), signal.SIGINT)
         return original(self, params)
 
-    monkeypatch.setattr(iclv.Problem, "loglike_person", interrupted)
+    monkeypatch.setattr(iclv.Problem, "loglike", interrupted)
     fit = logit().fit(choices, progress=False)
     assert fit.optimizer_report.verdict is Verdict.INTERRUPTED and not fit.converged
     assert fit.llf > logit().bind(choices).loglike(jnp.zeros(3))

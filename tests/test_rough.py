@@ -41,8 +41,11 @@ RULE = iclv.Adaptive(64, "sobol", final_draws=64, proposal="mean")
 
 def test_a_scale_that_runs_away_is_no_maximum(model):
     fit = model.fit(certain(), person="id", integration=RULE, progress=False)
-    assert fit.optimizer_report.verdict is Verdict.ROUGH and len(fit.trace) < 60
-    assert "rough at its nodes" in str(fit.summary())
+    # Either is true: the nodes cannot follow the scale, and it has no end.
+    verdict = fit.optimizer_report.verdict
+    assert verdict in (Verdict.ROUGH, Verdict.DRIFTS) and len(fit.trace) < 60
+    assert verdict is Verdict.ROUGH or fit.optimizer_report.limits == {"scale": "infinity"}
+    assert verdict.value in str(fit.summary())
 
 
 @pytest.mark.parametrize(("radius", "poor", "rough"), [(1e-3, 6, True), (1e-2, 6, False), (1e-3, 3, False)])
