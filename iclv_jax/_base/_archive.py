@@ -86,6 +86,16 @@ def check_place(path: Path, what: str) -> None:
         raise ValueError(f"{what} cannot be written: {reason}. Give a place in another folder.") from trouble
 
 
+def save(path: Path, form: Format, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """`write` a fit, packed; OSError for a full disk says that what was there before is unchanged."""
+    try:
+        write(path, form, facts, arrays, pack=True)
+    except OSError as trouble:
+        reason = trouble.strerror or str(trouble)
+        said = f"The fit could not be saved ({reason}); what was there before is unchanged"
+        raise OSError(trouble.errno, said, str(path)) from trouble
+
+
 @contextlib.contextmanager
 def _replaced(path: Path) -> Iterator[IO[bytes]]:
     part = _part(path)

@@ -59,34 +59,7 @@ class HasSpec(Protocol):
 def load(
     path: str | os.PathLike[str], model: Given[HasSpec | None] = None, data: Any = None, *, people: Any = None
 ) -> Fit | SavedFit:
-    """Read a fit from a file.
-
-    Parameters
-    ----------
-    path
-        What `fit.save(path)` has written.
-    model, data
-        The model and the data of the fit: the answer is then the `Fit` itself, with all that it can do. Without
-        them it is a `SavedFit`: estimates, covariances, tables, scores and latent scores, but nothing that needs the utility
-        function, which no file can hold.
-    people
-        The person-level frame, where the fit had one.
-
-    Functions of the model are known by what they compute at some points, not by their text, so that another release of
-    JAX, or the same formula in other words, makes no difference. The log-likelihood at the estimates is computed again.
-
-    Raises
-    ------
-    ValueError
-        For a file that is no saved fit, that is damaged, or that has been changed; for another model or other data than
-        those of the fit, saying what differs; and where the log-likelihood is not that of the file.
-
-    Examples
-    --------
-    >>> fit.save("fit.npz")
-    >>> iclv.load("fit.npz").params.equals(fit.params)
-    True
-    """
+    """A fit of people in memory from a file; `iclv.load` tells the rest."""
     about, arrays = _read(Path(path))
     if model is None and data is None:
         return SavedFit(about, arrays)

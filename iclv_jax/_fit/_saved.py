@@ -1,8 +1,7 @@
 """A fit read from a file without its model and data."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, final
+from dataclasses import dataclass
+from typing import final
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,13 +11,8 @@ from iclv_jax._base._arguments import kind_of
 from iclv_jax._base._distributions import two_sided
 from iclv_jax._base._types import Given
 from iclv_jax._fit._labels import unpacked_label
-from iclv_jax._fit._ungrouped import Grouped
+from iclv_jax._fit._stored import Stored
 from iclv_jax._inference import MODULE_KINDS, Covariance, covariance, delta_errors, module_covariance
-from iclv_jax._inference import _estimated as estimated
-from iclv_jax._inference import _intervals as intervals
-from iclv_jax._inference._criteria import aic, bic, penalty
-from iclv_jax._inference._penalised import from_data
-from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._predict import Posterior
 from iclv_jax._predict._latent_scores import scores_frame
 from iclv_jax._report._page import report
@@ -26,7 +20,7 @@ from iclv_jax._report._page import report
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class SavedFit(Grouped):
+class SavedFit(Stored):
     """Estimates, covariances, tables and scores of a saved fit; names and groups as of `Fit`.
 
     Whatever needs the utility function or the data (predictions, say) needs `iclv.load(path, model, data)`.
@@ -39,43 +33,6 @@ class SavedFit(Grouped):
         Its arrays by name.
     """
 
-    about: Mapping[str, Any] = field(repr=False)
-    arrays: Mapping[str, np.ndarray] = field(repr=False)
-
-    def __repr__(self) -> str:
-        return estimated.introduced(self)
-
-    penalty, aic, bic = property(penalty), property(aic), property(bic)
-    conf_int = intervals.conf_int
-    bse, tvalues, pvalues = (
-        property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
-    )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.about["names"])
-
-    @property
-    def converged(self) -> bool:
-        return self.about["report"]["verdict"] == "converged"
-
-    @property
-    def params(self) -> pd.Series:
-        return estimated.labelled(self, self.estimates, "estimate")
-
-    @property
-    def estimates(self) -> np.ndarray:
-        return self.arrays["estimates"]
-
-    @property
-    def all_params(self) -> pd.Series:
-        table = self.about["table"]
-        return pd.Series(table["estimate"], index=table["name"], name="estimate")
-
-    @property
-    def llf(self) -> float:
-        return self.about["llf"]
-
     @property
     def nobs(self) -> int:
         weights = self.arrays["weights"]
@@ -86,20 +43,8 @@ class SavedFit(Grouped):
         return self.about.get("weights_are") == "frequency"
 
     @property
-    def penalties(self) -> Penalties | None:
-        return from_data(self.names, self.about.get("penalties"))
-
-    @property
-    def hessian(self) -> pd.DataFrame:
-        return pd.DataFrame(self.arrays["hessian"], index=list(self.names), columns=list(self.names))
-
-    @property
     def scores(self) -> pd.DataFrame:
         return pd.DataFrame(self.arrays["scores"], index=self._people, columns=list(self.names))
-
-    @property
-    def trace(self) -> pd.DataFrame:
-        return pd.DataFrame(self.about["trace"])
 
     def covariance(self, kind: Given[str | None] = None) -> Covariance:
         """The covariance of a kind with its notes."""
@@ -122,10 +67,6 @@ class SavedFit(Grouped):
             self.about["known"],
             self._weights_count,
         )
-
-    def cov_params(self, kind: str | None = None) -> pd.DataFrame:
-        """Covariance matrix of the estimates, as of `Fit.cov_params`."""
-        return intervals.covariance_frame(self, kind)
 
     def table(self, cov: str | None = None) -> pd.DataFrame:
         """Every parameter, free or not, as of `Fit.table`."""

@@ -48,15 +48,7 @@ def write(fit: Any, path: Given[str | os.PathLike[str]]) -> None:
     """
     place = Path(path)
     archive.check_place(place, repr(str(path)))
-    try:
-        archive.write(place, FORMAT, _facts(fit), _arrays(fit), pack=True)
-    except OSError as trouble:
-        reason = trouble.strerror or str(trouble)
-        raise OSError(
-            trouble.errno,
-            f"The fit could not be saved ({reason}); what was there before is unchanged",
-            str(place),
-        ) from trouble
+    archive.save(place, FORMAT, _facts(fit), _arrays(fit))
 
 
 def _facts(fit: Any) -> Facts:

@@ -6,7 +6,7 @@ products of scores, and where nodes were placed; names, tables and reports.
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -20,14 +20,10 @@ from iclv_jax._base._arguments import kind_of
 from iclv_jax._base._facts import Facts, fact
 from iclv_jax._base._types import File, Given
 from iclv_jax._base._version import __version__
+from iclv_jax._fit._stored import Stored
 from iclv_jax._inference import Covariance, delta_errors
-from iclv_jax._inference import _estimated as estimated
-from iclv_jax._inference import _intervals as intervals
-from iclv_jax._inference._criteria import aic, bic, penalty
-from iclv_jax._inference._dependence import correlations, eigenvalues
 from iclv_jax._inference._frame import full_jacobian
-from iclv_jax._inference._penalised import as_data, from_data, known_parameters
-from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._inference._penalised import as_data, known_parameters
 from iclv_jax._problem._fingerprint import of_model, of_rule
 from iclv_jax._report._table import with_tests
 from iclv_jax._stream._sums import About, Sums, covariance_of
@@ -46,12 +42,7 @@ def write(fit: Any, path: Given[File]) -> None:
     """Write a fit of people in chunks to a file, replaced whole; ValueError for a place that takes none."""
     place = Path(path)
     archive.check_place(place, repr(str(path)))
-    try:
-        archive.write(place, FORMAT, _facts(fit), _arrays(fit), pack=True)
-    except OSError as trouble:
-        reason = trouble.strerror or str(trouble)
-        said = f"The fit could not be saved ({reason}); what was there before is unchanged"
-        raise OSError(trouble.errno, said, str(place)) from trouble
+    archive.save(place, FORMAT, _facts(fit), _arrays(fit))
 
 
 def _facts(fit: Any) -> Facts:
@@ -112,70 +103,18 @@ def read(path: Path) -> tuple[Mapping[str, Any], dict[str, np.ndarray]]:
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
-class SavedStreamedFit:
-    """Estimates, covariances and tables of a saved fit of people in chunks; names as of `StreamedFit`.
+class SavedStreamedFit(Stored):
+    """Estimates, covariances and tables of a saved fit of people in chunks; names and groups as of `StreamedFit`.
 
-    What needs the people (predictions, say) needs `iclv.load(path, model, people)`.
-
-    Attributes
-    ----------
-    about
-        The facts of the file: versions, model, rule of integration, report of the optimiser.
-    arrays
-        Its arrays by name.
+    What needs the people (predictions, say) needs `iclv.load(path, model, people)`. Attributes as of `SavedFit`.
     """
-
-    about: Mapping[str, Any] = field(repr=False)
-    arrays: Mapping[str, np.ndarray] = field(repr=False)
-
-    penalty, aic, bic = property(penalty), property(aic), property(bic)
-    standard_errors, conf_int = intervals.standard_errors, intervals.conf_int
-    correlations, eigenvalues = correlations, eigenvalues
-    bse, tvalues, pvalues = (
-        property(f) for f in (intervals.standard_errors, intervals.tvalues, intervals.pvalues)
-    )
-
-    def __repr__(self) -> str:
-        return estimated.introduced(self)
 
     def __str__(self) -> str:
         return self.summary()
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.about["names"])
-
-    @property
-    def estimates(self) -> np.ndarray:
-        return self.arrays["estimates"]
-
-    @property
-    def params(self) -> pd.Series:
-        return estimated.labelled(self, self.estimates, "estimate")
-
-    @property
-    def converged(self) -> bool:
-        return self.about["report"]["verdict"] == "converged"
-
-    @property
-    def llf(self) -> float:
-        return self.about["llf"]
-
-    @property
     def nobs(self) -> int:
         return self.about["nobs"]
-
-    @property
-    def penalties(self) -> Penalties | None:
-        return from_data(self.names, self.about.get("penalties"))
-
-    @property
-    def hessian(self) -> pd.DataFrame:
-        return pd.DataFrame(self.arrays["hessian"], index=list(self.names), columns=list(self.names))
-
-    @property
-    def trace(self) -> pd.DataFrame:
-        return pd.DataFrame(self.about["trace"])
 
     def covariance(self, kind: Given[str | None] = None) -> Covariance:
         """As of `StreamedFit.covariance`."""
@@ -183,10 +122,6 @@ class SavedStreamedFit:
         smooth = self.arrays.get("precision")
         about = About(self.names, self.arrays["held"], smooth, self.about["known"], self.nobs)
         return covariance_of(kind_of(kind, self.about["usual"]), sums, about)
-
-    def cov_params(self, kind: Given[str | None] = None) -> pd.DataFrame:
-        """Covariance matrix of the estimates, of the kinds of `covariance`."""
-        return intervals.covariance_frame(self, kind)
 
     def table(self, cov: Given[str | None] = None) -> pd.DataFrame:
         """Every parameter, free or not, as of `StreamedFit.table`."""
