@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from iclv_jax._base._types import AnyFrame, AnyFrames, Given
-from iclv_jax._families._from_text import from_text, to_text
+from iclv_jax._families._from_text import from_text
 from iclv_jax._fit import SequentialFit, fit, fit_sequential
 from iclv_jax._integration import Rule
 from iclv_jax._likelihood import Devices
@@ -14,6 +14,7 @@ from iclv_jax._optimise import Optimizer
 from iclv_jax._panel import WeightsAre
 from iclv_jax._predict._simulated import simulate
 from iclv_jax._problem import bind
+from iclv_jax._report._as_text import to_text
 from iclv_jax._report._describe import describe
 from iclv_jax._spec import Indicator, Kernel, Latent, Mixing
 from iclv_jax._spec._model import Spec, build_spec
@@ -67,7 +68,8 @@ class Model:
         in its order); the first is the one that others are compared with. What `fixed`, `equal`, `define`, `bounds` and
         `start` say of a plain name holds in every group, what they say of `name [group]` in that one.
     equal_across
-        Kinds of parameters that are equal across groups, which then keep their plain names: `"loadings"`, `"intercepts"`
+        Kinds of parameters that are equal across groups, and plain names of single ones, `["loadings", "x1 ~ 1"]`; they
+        keep their plain names. Kinds are `"loadings"`, `"intercepts"`
         (of items), `"thresholds"`, `"residuals"` (variances and scales of items, and what else belongs to one item alone),
         `"residual covariances"`, `"regressions"` (paths and slopes), `"means"` (of latent variables), `"latent variances"`,
         `"covariances"`, `"choice"` (everything in the utilities). With equal loadings the variances of latent variables

@@ -130,11 +130,10 @@ def test_with_a_choice():
         ("f =~ x1 + 0.5?0.6?x2", 1, 18, "two values for start"),
         ("f", 1, 1, "no operator"),
         ("f =~ x1 =~ x2", 1, 9, "second operator"),
-        ("f =~ c(1, 2)*x1", 1, 14, "values by group, and there are none"),
+        ("f =~ c(1, 2)*x1", 1, 6, "values by group, and there are none"),
         ("f =~ c(1)*x1", 1, 6, "one value for each group"),
         ("f =~ c(a, )*x1", 1, 6, "beside a comma"),
-        ("f =~ x1 + c(a, b)*x2 + c(1, 2, 3)*x3", 1, 35, "3 values here and 2 in line 1"),
-        ("f =~ x1 + c(a, b)*x2 + a*x3", 1, 26, "beside labels by group"),
+        ("f =~ x1 + c(a, b)*x2 + c(1, 2, 3)*x3", 1, 24, "3 values here and 2 in line 1"),
         ("f =~ x1 + c(1, NA)*2*x2", 1, 22, "for all groups and by group"),
         ("f =~ strt(1)*x1", 1, 6, "'strt' is no modifier. Did you mean 'start'?"),
         ("f =~ NA*1*x1", 1, 11, "fixed and free"),
@@ -216,17 +215,146 @@ def test_values_and_starts_by_group():
     assert [float(start[f"f =~ x3 [{g}]"]) for g in (one, two)] == [0.3, 0.4]
     assert [row(f"x1 ~~ x1 [{g}]").value for g in (one, two)] == [0.2, 0.3]
     assert float(start[f"f ~~ f [{two}]"]) == 2.0 * float(start[f"f ~~ f [{one}]"])
-    with pytest.raises(ValueError, match="values for 3 groups by c"):
-        iclv.Model.from_text("f =~ x1 + c(1, 2, 3)*x2 + x3", group="school").bind(data)
 
 
-def test_variances_by_group_are_units_of_all_or_none():
+@pytest.mark.parametrize(
+    "entry", ["c(1, NA, 2)*x2", "c(a, b, c)*x2", "start(c(1, 2, 3))*x2", "lower(c(0, 0, 0))*x2"]
+)
+def test_there_is_one_entry_for_each_group(entry):
+    data = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 3)), columns=["x1", "x2", "x3"])
+    model = iclv.Model.from_text(f"f =~ x1 +\n  {entry} + x3", group="land")
+    with pytest.raises(TextError, match=r"of 'x2' gives 3 values.* 'land' has 2 groups \(a, b\)") as caught:
+        model.bind(data.assign(land=["a", "b"] * 15))
+    assert (caught.value.line, caught.value.column) == (
+        2,
+        3 if entry.startswith("c") else entry.index("c(") + 3,
+    )
+
+
+def bound(text, people=40, **kwargs):
+    """A text in two groups, with three normal variables each of two."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.normal(size=(people, 6)), columns=[f"x{i}" for i in range(1, 7)])
+    data = data.assign(land=np.where(np.arange(people) % 2, "b", "a"))
+    return iclv.Model.from_text(text, group="land", **kwargs).bind(data)
+
+
+def arrays(problem, point):
+    """All that the likelihood reads of the parameters."""
+    table = problem.table
+    values = {r.name: r.value if r.status == "fixed" else point.get(r.name) for r in table.rows}
+    values = np.array([values[r.tied] if r.tied else values[r.name] for r in table.rows], float)
+    found = np.zeros(1 + max(table.map.rows))
+    np.add.at(found, list(table.map.rows), np.array(table.map.weights) * values[list(table.map.columns)])
+    return found
+
+
+def test_a_label_is_one_parameter_in_all_groups():
+    """As in lavaan, whose parameter tables have these ties, and whatever `equal_across` says."""
+    problem = bound("f =~ x1 + a*x2 + a*x3\nx1 ~~ r*x1\nd := 2*a\nr > 0.1")
+    assert {"f =~ x2", "x1 ~~ x1"} <= set(problem.names) and "f =~ x3" not in problem.names
+    assert problem.table.row("f =~ x3").tied == "f =~ x2" and problem.table.row("x1 ~~ x1").lower == 0.1
+    assert [r.name for r in problem.table.rows if r.status == "defined"] == ["d"]
+    problem = bound("f =~ x1 + c(a, b)*x2 + a*x3")
+    assert problem.table.row("f =~ x3 [b]").tied == problem.table.row("f =~ x3 [a]").tied == "f =~ x2 [a]"
+    assert "f =~ x2 [b]" in problem.names
+    problem = bound("f =~ x1 + c(a, b)*x2 + x3", equal_across=["loadings"])
+    assert {"f =~ x2 [a]", "f =~ x2 [b]", "f =~ x3"} <= set(problem.names)
+    assert {"f =~ x2 [a]", "f =~ x2 [b]"} <= set(bound("f =~ x1 + c('', b)*x2 + x3").names)
+
+
+def test_variances_by_group_are_units_where_loadings_carry_them():
     spec = iclv.Model.from_text("f =~ NA*x1 + x2 + x3\nf ~~ c(1, 1)*f", group="school").spec
     assert spec.latents[0].scale == "variance" and not spec.fixed
-    with pytest.raises(TextError, match="Say it by labels"):
-        iclv.Model.from_text('f =~ x1 + c(a, b)*x2 + equal("f=~x2")*x3', group="school")
-    with pytest.raises(TextError, match="given in some groups only"):
-        iclv.Model.from_text("f =~ NA*x1 + x2 + x3\nf ~~ c(1, NA)*f", group="school")
+    for text in ("NA*x1 + a*x1 + x2 + x3", "NA*x1 + c(a, a)*x1 + x2 + x3", "NA*x1 + c(NA, 1)*x2 + x3"):
+        problem = bound(f"f =~ {text}\nf ~~ c(1, NA)*f")
+        assert [problem.table.row(f"f ~~ f [{g}]").status for g in "ab"] == ["fixed", "free"]
+    one = bound("f =~ NA*x1 + x2 + x3\nf ~~ c(1, NA)*f", equal_across=["loadings"])
+    assert set(one.names) == set(bound("f =~ NA*x1 + x2 + x3\nf ~~ 1*f", equal_across=["loadings"]).names)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "words"),
+    [
+        ("f =~ NA*x1 + x2 + x3; f ~~ c(1, NA)*f", 28, "free in group 2, and none of its loadings"),
+        (
+            "f =~ NA*x1 + c(a, b)*x1 + x2 + x3; f ~~ c(1, NA)*f",
+            41,
+            "free in group 2, and none of its loadings",
+        ),
+        ('f =~ x1 + c(a, b)*x2 + equal("f=~x2")*x3', 39, "Say it by labels"),
+        ("f =~ x1 + x2; x1 ~ c(0, NA)*1", 20, "Name 'x1 ~ 1' in free_across="),
+        ("f =~ x1 + x2; x1 ~ start(c(0, 1))*1", 26, "Name 'x1 ~ 1' in free_across="),
+    ],
+)
+def test_errors_of_groups_say_where(text, column, words):
+    with pytest.raises(TextError) as caught:
+        iclv.Model.from_text(text, group="land", equal_across=["intercepts"])
+    assert (caught.value.line, caught.value.column) == (1, column) and words in str(caught.value)
+
+
+GROUPED = [
+    {},
+    {"equal_across": ["loadings", "intercepts"], "free_across": ["x3 ~ 1", "f =~ x2"]},
+    {"equal_across": ["loadings", "intercepts", "residuals"], "scale": "variance"},
+    {
+        "equal_across": ["loadings", "intercepts", "means", "latent variances", "covariances"],
+        "scale": "variance",
+    },
+    {"equal_across": ["f =~ x2", "f ~~ h"], "fixed": {"x5 ~~ x5 [b]": 0.7, "h =~ x5": 0.9}},
+    {"bounds": {"f ~ z [a]": (0.0, None)}, "start": {"x1 ~~ x1": 0.6, "h ~~ h [b]": 0.4}},
+    {"equal": [["x1 ~ 1 [a]", "x1 ~ 1 [b]", "x2 ~ 1 [b]"], ["h =~ x5", "h =~ x6"]]},
+    {
+        "ordered": True,
+        "equal_across": ["loadings", "thresholds"],
+        "free_across": ["x2 | 1"],
+        "scale": "variance",
+    },
+]
+
+
+@pytest.mark.parametrize("parts", GROUPED)
+def test_round_trip_of_groups(parts):
+    """The text by itself has all that groups share and differ in: the same parameters, which fill the same arrays."""
+    parts, rng = dict(parts), np.random.default_rng(1)
+    scale, discrete = parts.pop("scale", "loading"), parts.pop("ordered", False)
+    kind = iclv.Ordered if discrete else iclv.Continuous
+    values = rng.normal(size=(60, 6)) + rng.normal(size=(60, 1))
+    data = pd.DataFrame(
+        np.digitize(values, [-0.8, 0.6]) if discrete else values, columns=[f"x{i}" for i in range(1, 7)]
+    )
+    data = data.assign(z=rng.normal(size=60), land=np.where(np.arange(60) % 2, "b", "a"))
+    latent = [iclv.Latent("f", on=["z"], scale=scale), iclv.Latent("h", scale=scale)]
+    items = [kind(f"x{i}", of="f" if i < 4 else "h") for i in range(1, 7)]
+    pairs = [("f", "h")] + ([] if discrete else [("x1", "x4")])
+    model = iclv.Model(latent, items, covariances=pairs, group="land", **parts)
+    text = model.to_text(data)
+    again = iclv.Model.from_text(text, group="land")
+    one, two = model.bind(data), again.bind(data)
+    assert sorted(one.names) == sorted(two.names)
+    point = {n: float(v) + 0.01 * rng.random() for n, v in zip(one.names, one.start(), strict=True)}
+    assert two.table.map.arrays == one.table.map.arrays
+    np.testing.assert_allclose(arrays(two, point), arrays(one, point), rtol=1e-12)
+    starts = {n: float(v) for n, v in zip(two.names, two.start(), strict=True)}
+    assert all(starts[n] == v for n, v in one.spec.start)
+
+
+def test_round_trip_of_groups_has_the_same_likelihood():
+    text = "f =~ x1 + a*x2 + c(b, e)*x3\nh =~ x4 + a*x5 + c(0.5, NA)*x6\nx1 ~ m*1\nd := b - e\nf ~~ c(v, w)*f\nw == 2*v"
+    one = bound(text)
+    data = one.panel.frame.data
+    written = iclv.Model.from_text(text, group="land").to_text(data)
+    assert iclv.Model.from_text(written, group="land").to_text(data) == written
+    two = bound(written)
+    assert sorted(one.names) == sorted(two.names)
+    point = {n: float(v) for n, v in zip(one.names, one.start(), strict=True)}
+    np.testing.assert_allclose(two.loglike(two.vector(point)), one.loglike(one.vector(point)), rtol=1e-12)
+
+
+def test_groups_of_a_text_are_those_of_the_data():
+    model = iclv.Model.from_text("f =~ x1 + a*x2 + x3", group="land")
+    with pytest.raises(ValueError, match=r"the groups of the column 'land'.* to_text\(data\)"):
+        model.to_text()
 
 
 def test_composites():

@@ -1,6 +1,7 @@
 """Models written as text, with items of the families that the language knows."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from iclv_jax._base._types import Given, Level
@@ -8,7 +9,9 @@ from iclv_jax._families._continuous import Continuous
 from iclv_jax._families._observed import Observed
 from iclv_jax._families._ordered import Ordered
 from iclv_jax._spec import Indicator, Kernel, Mixing
-from iclv_jax._spec._text import Item, TextError, read, write
+from iclv_jax._spec._groups import Groups
+from iclv_jax._spec._names import as_tuple
+from iclv_jax._spec._text import Item, Parts, TextError, read
 
 Written = TypeVar("Written")
 
@@ -47,9 +50,10 @@ def from_text(
     choice, random, modules
         As of `Model`; the utilities use latent variables of the text.
     group, equal_across, free_across
-        As of `Model`: the text says what every group has, so that a label ties parameters within each group. What
-        differs stands in `c(...)`, one value for each group in their order: `c(1, NA)*`, `c(a, b)*`, `start(c(0.5, 1))*`;
-        `c(a, a)*` is equal in both.
+        As of `Model`: the text says what every group has. A label is one parameter in all groups, as in lavaan: `a*x2` is
+        equal across them. What differs stands in `c(...)`, one value for each group in their order: `c(1, NA)*`, `c(a, b)*`,
+        `start(c(0.5, 1))*`; with three groups, `c(a, a, b)*` is equal in the first two. Labels hold whatever
+        `equal_across` says.
     auto
         Whether what the text does not say is as lavaan's `sem` has it: first loadings are 1, exogenous latent
         variables covary, so do disturbances of outcomes that predict nothing, and items have intercepts. False: none
@@ -72,7 +76,8 @@ def from_text(
     'green ~ age'
     """
     try:
-        parts = read(text, ordered, auto, group is not None)
+        groups = None if group is None else Groups(group, as_tuple(equal_across), as_tuple(free_across))
+        parts = read(text, ordered, auto, groups)
         return model(
             parts.latents,
             [*items_of(parts.items, link, missing), *(Observed(n, missing) for n in parts.observed)],
@@ -86,7 +91,7 @@ def from_text(
             start=parts.start,
             modules=modules,
             derived=parts.derived,
-            group=group,
+            group=None if groups is None else _with_text(groups, parts),
             equal_across=equal_across,
             free_across=free_across,
         )
@@ -96,24 +101,15 @@ def from_text(
         raise TextError(str(error)) from error
 
 
-def to_text(model: Any) -> str:
-    """The latent variables and items in the language that `from_text` reads, every parameter said in full; choices and
-    random coefficients have no place in it.
-
-    Raises
-    ------
-    ValueError
-        For what the language has no words for: Python functions in `on=`, `define=` or `derived=`, shared thresholds,
-        standardised covariates, other families of items; for groups.
-
-    Examples
-    --------
-    >>> "green =~" in model.to_text()
-    True
-    """
-    if model.spec.groups is not None:
-        raise ValueError("to_text: a text is that of one group. Write the model without group=.")
-    return write(model.spec)
+def _with_text(groups: Groups, parts: Parts) -> Groups:
+    """Groups with what a text says of them."""
+    return replace(
+        groups,
+        equal=tuple(dict.fromkeys((*groups.equal, *parts.shared))),
+        free=tuple(dict.fromkeys((*groups.free, *parts.apart))),
+        freed=tuple(parts.freed),
+        listed=parts.listed,
+    )
 
 
 def items_of(

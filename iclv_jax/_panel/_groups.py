@@ -12,6 +12,7 @@ from iclv_jax._panel._numbers import counted
 from iclv_jax._spec import Indicator
 from iclv_jax._spec._groups import Groups, kind_of
 from iclv_jax._spec._model import Spec
+from iclv_jax._spec._names import slope
 
 WHAT = "group="
 MOST = 200
@@ -84,7 +85,7 @@ def check_groups(
         if not (group == at).any():
             raise ValueError(f"group=: nobody is in the group {name!r} in these data.")
         for covariate, column in covariates.items() if "regressions" not in groups.equal else ():
-            if np.ptp(column[group == at]) == 0.0:
+            if np.ptp(column[group == at]) == 0.0 and not _shared(spec, groups, covariate):
                 raise ValueError(
                     f"The covariate {covariate!r} is constant in the group {name!r}, so its coefficients there are "
                     "unidentified. Let the groups share them by equal_across=('regressions', ...), or leave it out."
@@ -93,6 +94,12 @@ def check_groups(
             answers = values[item.column][group == at]
             people = [p for p, mine in zip(frame.people, group == at, strict=True) if mine]
             _check_item(spec, groups, item, levels[item.column], answers, (name, people))
+
+
+def _shared(spec: Spec, groups: Groups, covariate: str) -> bool:
+    """Whether the groups share every coefficient of a covariate, one by one."""
+    users = spec.users(covariate)
+    return bool(users) and all(slope(user, covariate) in groups.equal for user in users)
 
 
 def _check_item(

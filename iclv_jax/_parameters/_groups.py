@@ -11,10 +11,11 @@ from iclv_jax._parameters._declare import Levels, declare
 from iclv_jax._parameters._define import defined_order
 from iclv_jax._spec import Cells, Domain, Parameter
 from iclv_jax._spec._constraints import Definition
-from iclv_jax._spec._groups import Groups, called, kind_of, plain, settled
+from iclv_jax._spec._groups import KINDS, Groups, called, kind_of, plain, settled
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._renamed import renamed_cells, renamed_domain
+from iclv_jax._spec._text import TextError
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,10 @@ def _conventional(
         return replace(parameter, fixed=None if at else 0.0, meaning=words)
     measured = any(parameter.owner in item.of for item in view.indicators)
     unit = parameter.role == "variance" and parameter.fixed is not None and measured
-    if unit and at and "loadings" in groups.equal and groups.differs(parameter):
+    # Equal loadings carry the unit of the first group to the others; a text may say so by labels.
+    carried = at and "loadings" in groups.equal
+    freed = called(parameter.name, groups.labels[at]) in groups.freed
+    if unit and (carried or freed) and groups.differs(parameter):
         return replace(parameter, fixed=None)
     return parameter
 
@@ -120,7 +124,8 @@ def in_every_group(spec: Spec, levels: Levels) -> Spec:
         return spec
     spec = _settled(spec, groups)
     declared = declare_groups(spec, levels)
-    _check_free(groups, declared[0])
+    groups = spec.groups or groups
+    _check_named(groups, declared[0])
     apart = {p.plain for group in declared for p in group.parameters if p.plain}
     tied = {n: line for line in spec.equal for n in line}
     for definition in defined_order(spec):
@@ -157,8 +162,10 @@ def _settled(spec: Spec, groups: Groups) -> Spec:
             for d in old
         )
 
+    _check_count(groups)
     return replace(
         spec,
+        groups=replace(groups, freed=tuple(settled(n, groups) for n in groups.freed)),
         fixed=tuple((settled(n, groups), v) for n, v in spec.fixed),
         bounds=tuple((settled(n, groups), v) for n, v in spec.bounds),
         start=tuple((settled(n, groups), v) for n, v in spec.start),
@@ -168,7 +175,27 @@ def _settled(spec: Spec, groups: Groups) -> Spec:
     )
 
 
-def _check_free(groups: Groups, first: Group) -> None:
+def _check_count(groups: Groups) -> None:
+    """As many groups as a text gives values for."""
+    listed, labels = groups.listed, groups.labels
+    if listed is not None and listed.count != len(labels):
+        raise TextError(
+            f"c(...) of {listed.word!r} gives {listed.count} values, one for each group, and column {groups.column!r} has "
+            f"{len(labels)} groups ({', '.join(labels)}). Give one for each.",
+            listed.line,
+            listed.column,
+        )
+
+
+def _check_named(groups: Groups, first: Group) -> None:
+    """Parameters that equal_across= and free_across= name."""
+    known = [p.name for p in first.plain]
+    for name in groups.equal:
+        if name not in KINDS and name not in known:
+            raise ValueError(
+                f"equal_across= names {name!r}, which is neither a kind of parameters nor one of this model. "
+                f"{nearest(name, [*KINDS, *known])}"
+            )
     equal = [p.name for p in first.plain if (kind_of(p) or "") in groups.equal]
     for name in groups.free:
         if name not in equal:

@@ -7,6 +7,7 @@ begins from are no facts.
 from iclv_jax._base._facts import Facts, dict_of, fact, fields
 from iclv_jax._spec._equation import Equation
 from iclv_jax._spec._family import Indicator, Kernel
+from iclv_jax._spec._groups import Groups
 from iclv_jax._spec._latent import Latent
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._module import Module
@@ -31,7 +32,12 @@ def facts_of(spec: Spec) -> Facts:
         },
         "bounds": dict_of(dict(spec.bounds)),
         "modules": {m.name: _module(m) for m in spec.modules},
-    } | ({} if spec.groups is None else {"groups": fields(spec.groups)})
+    } | ({} if spec.groups is None else {"groups": _groups(spec.groups)})
+
+
+def _groups(groups: Groups) -> Facts:
+    """Where a text speaks of them is no fact."""
+    return fields(groups, ("listed",) if groups.freed else ("listed", "freed"))
 
 
 def _latent(latent: Latent) -> Facts:

@@ -123,7 +123,7 @@ def build_spec(
     bounds: Given[Mapping[str, tuple[float | None, float | None]]],
     start: Given[Mapping[str, float]],
     modules: Given[Mapping[str, PyTree] | None] = None,
-    group: Given[str | None] = None,
+    group: Given[str | Groups | None] = None,
     equal_across: Given[Sequence[str]] = (),
     free_across: Given[Sequence[str]] = (),
     derived: Given[Mapping[str, Callable[..., object]] | None] = None,
@@ -153,8 +153,17 @@ def build_spec(
         residuals=residuals,
         **told._asdict(),
         modules=nets,
-        groups=check_groups(group, equal_across, free_across),
+        groups=check_groups(group, equal_across, free_across, _owners(latents, items, choices)),
     )
+
+
+def _owners(
+    latents: Sequence[Latent], items: Sequence[Indicator], choices: Sequence[Kernel]
+) -> tuple[str, ...]:
+    """Words that names of parameters begin with, or are."""
+    functions = [*(v.equation for v in latents if v.equation), *(c.utility for c in choices)]
+    used = (name for function in functions for name in function.parameters)
+    return (*used, *(i.column for i in items), *(i.shared for i in items if i.shared))
 
 
 def _check_whole(

@@ -4,6 +4,6 @@ from iclv_jax._spec._text._formula import Formula
 from iclv_jax._spec._text._parts import Item, Parts
 from iclv_jax._spec._text._read import read
 from iclv_jax._spec._text._tokens import TextError
-from iclv_jax._spec._text._write import write
+from iclv_jax._spec._text._write import Stated, write
 
-__all__ = ["Formula", "Item", "Parts", "TextError", "read", "write"]
+__all__ = ["Formula", "Item", "Parts", "Stated", "TextError", "read", "write"]

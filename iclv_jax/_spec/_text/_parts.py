@@ -6,7 +6,7 @@ from itertools import combinations
 
 from iclv_jax._base._types import Given
 from iclv_jax._spec import _names as names
-from iclv_jax._spec._groups import placed
+from iclv_jax._spec._groups import Listed, placed
 from iclv_jax._spec._latent import Latent
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._text._formula import Formula
@@ -42,6 +42,13 @@ class Parts:
     derived: dict[str, Formula] = field(default_factory=dict)
     bounds: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     start: dict[str, float] = field(default_factory=dict)
+    shared: list[str] = field(default_factory=list)
+    """What is equal in all groups, by a label of its own."""
+    apart: list[str] = field(default_factory=list)
+    """What has labels by group, whatever else is equal across them."""
+    freed: list[str] = field(default_factory=list)
+    """Variances that are free in a group although they are the unit of another."""
+    listed: Listed | None = None
 
 
 @dataclass
@@ -81,30 +88,35 @@ class Reading:
                 self._item(term.right).of.append(term.left)
         self._mark_ordered(ordered)
         self.named = [self._named(term) for term in self.terms]
-        self.groups = self._count_groups()
+        self.groups, self.split = self._count_groups(), self._split()
         self.everywhere = [one for named in self.named for one in self._in_groups(named)]
 
     def _count_groups(self) -> int:
         """How many groups c(...) speaks of; 0 where nothing does."""
-        apart = [t for t in self.terms if t.apart]
-        counts = [len(next(iter(t.apart.values()))) for t in apart]
-        for term, count in zip(apart, counts, strict=True):
+        apart = [(t, t.listed) for t in self.terms if t.listed is not None]
+        counts = [len(next(iter(t.apart.values()))) for t, _ in apart]
+        for (_, place), count in zip(apart, counts, strict=True):
             if count != counts[0]:
-                raise term.place.error(
-                    f"c(...) gives {count} values here and {counts[0]} in line {apart[0].place.line}: one for each group."
+                raise place.error(
+                    f"c(...) gives {count} values here and {counts[0]} in line {apart[0][1].line}: one for each group."
                 )
-        for term in self.terms:
-            if any("label" in t.apart for t in apart) and term.label is not None:
-                raise term.place.error(
-                    f"The label {term.label!r} stands for all groups, beside labels by group. Say which groups share it: "
-                    f"c({term.label}, {term.label}) are equal, c({term.label}1, {term.label}2) are not."
-                )
-        return counts[0] if counts else 0
+        if not counts:
+            return 0
+        term, place = apart[0]
+        self.parts.listed = Listed(counts[0], place.line, place.column, term.right)
+        return counts[0]
+
+    def _split(self) -> set[str]:
+        """Labels that stand for single groups somewhere, and so for each group by itself wherever they stand."""
+        of_groups = {v for t in self.terms for v in t.apart.get("label", ())}
+        return of_groups | {t.label for t in self.terms if t.apart and t.label is not None}
 
     def _in_groups(self, named: Named) -> list[Named]:
         """The parameter, once for each group where something is said by group."""
-        each = enumerate(named.term.by_group())
-        return [Named(placed(named.name, g, self.groups), named.kind, term) for g, term in each] or [named]
+        if not (named.term.apart or named.term.label in self.split):
+            return [named]
+        each = enumerate(named.term.by_group(self.groups))
+        return [Named(placed(named.name, g, self.groups), named.kind, term) for g, term in each]
 
     def _item(self, column: str) -> Item:
         return self.parts.items.setdefault(column, Item(column))
@@ -193,6 +205,20 @@ class Reading:
             )
         item.on.append(right)
         return Named(names.slope(left, right), "regression", term)
+
+    def kind(self, named: Named) -> str:
+        """The word for parameters of this kind, of which groups may have equal ones."""
+        of_item = named.term.left in self.parts.items
+        if named.kind == "loading":
+            return "regressions" if named.term.right in self.on else "loadings"
+        if named.kind == "regression":
+            return "loadings" if of_item and named.term.right in self.on else "regressions"
+        return {
+            "intercept": ("means", "intercepts"),
+            "threshold": ("thresholds", "thresholds"),
+            "variance": ("latent variances", "residuals"),
+            "covariance": ("covariances", "residual covariances"),
+        }[named.kind][of_item]
 
     # --- defaults --------------------------------------------------------------------------------------------------
 

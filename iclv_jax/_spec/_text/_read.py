@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from iclv_jax._base._arguments import check_switch
 from iclv_jax._base._types import Given
 from iclv_jax._spec import _names as names
-from iclv_jax._spec._groups import placed
+from iclv_jax._spec._groups import Groups, placed
 from iclv_jax._spec._latent import Latent
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._text._formula import Formula, words
@@ -18,10 +18,10 @@ def read(
     text: Given[str],
     ordered: Given[Sequence[str] | bool] = (),
     auto: Given[bool] = True,
-    grouped: bool = False,
+    groups: Groups | None = None,
 ) -> Parts:
-    """The parts of the model that a text describes; TextError, with line and column, for what is wrong. `grouped`: whether
-    there are groups, of which c(...) may speak."""
+    """The parts of the model that a text describes; TextError, with line and column, for what is wrong. `groups`: those of
+    which c(...) may speak, and what is equal across them."""
     if not isinstance(text, str):
         raise TextError(f"A model is written as text, not {text!r}.")
     check_switch(auto, "auto")
@@ -31,7 +31,10 @@ def read(
     if not reading.terms:
         raise TextError("The text has no equations.")
     parts = reading.parts
-    _check_groups(reading, grouped)
+    if groups is None:
+        _refuse_groups(reading)
+    else:
+        _across(reading, groups)
     for named in reading.everywhere:
         term = named.term
         if term.fixed is not None and not (
@@ -43,19 +46,44 @@ def read(
         if term.start is not None:
             parts.start[named.name] = term.start
     _items(reading)
-    _latents(reading)
+    _latents(reading, groups)
     _outcomes(reading)
     _covariances(reading)
     _Constraints(reading).apply()
     return parts
 
 
-def _check_groups(reading: Reading, grouped: bool) -> None:
-    for named in reading.named:
-        if named.term.apart and not grouped:
-            raise named.term.place.error(
+def _refuse_groups(reading: Reading) -> None:
+    for term in reading.terms:
+        if term.listed is not None:
+            raise term.listed.error(
                 "c(...) gives values by group, and there are none. Name the column that tells them apart by group=."
             )
+
+
+def _across(reading: Reading, groups: Groups) -> None:
+    """What labels make equal across groups, or free: they say more than kinds do, as in lavaan."""
+    parts = reading.parts
+    for named in reading.named:
+        term, equal = named.term, reading.kind(named) in groups.equal and named.name not in groups.free
+        if term.equal is not None:
+            raise term.place.error(
+                "equal() names a parameter of one group, and there are groups. Say it by labels: one label is equal in all "
+                "groups, c(a, b) in none."
+            )
+        if term.label is not None and term.label not in reading.split and not term.apart:
+            parts.shared.append(named.name)
+        elif term.label is not None or "label" in term.apart:
+            parts.apart += [named.name] if equal else []
+        elif term.listed is not None and equal and _differs(term):
+            raise term.listed.error(
+                f"c(...) gives {term.right!r} a value for each group, and equal_across= has {reading.kind(named)!r}, "
+                f"which makes it one parameter. Name {named.name!r} in free_across=."
+            )
+
+
+def _differs(term: Term) -> bool:
+    return any(len(set(values)) > 1 for values in term.apart.values())
 
 
 def _items(reading: Reading) -> None:
@@ -75,7 +103,7 @@ def _items(reading: Reading) -> None:
         item.intercept = True
 
 
-def _latents(reading: Reading) -> None:
+def _latents(reading: Reading, groups: Groups | None) -> None:
     parts, intercepts = reading.parts, {n.name for n in reading.named if n.kind == "intercept"}
     for name in reading.latents:
         if name in reading.said.formed:
@@ -92,13 +120,13 @@ def _latents(reading: Reading) -> None:
             parts.fixed[first.name] = 1.0
         variance = names.variance(name)
         marked = any(parts.fixed.get(n.name, 0.0) != 0.0 or all(n.term.apart.get("fixed", (0,))) for n in own)
-        _variance_of_all(reading, name, marked)
-        if not marked and variance not in parts.fixed:
+        given = not marked and _variance_by_group(reading, name, own, groups)
+        if not marked and not given and variance not in parts.fixed:
             raise first.term.place.error(
                 f"The latent variable {name!r} has no unit: fix a loading ({name} =~ 1*{first.term.right}) or its "
                 f"variance ({name} ~~ 1*{name})."
             )
-        if not marked and parts.fixed[variance] == 1.0:
+        if not marked and parts.fixed.get(variance) == 1.0:
             del parts.fixed[variance]
         parts.latents.append(
             Latent(
@@ -115,24 +143,41 @@ def _freed(term: Term) -> bool:
     return term.free or all(term.apart.get("free", (False,)))
 
 
-def _variance_of_all(reading: Reading, name: str, marked: bool) -> None:
-    """A variance that is given by group: one value for all where it is the unit."""
+def _variance_by_group(reading: Reading, name: str, own: list[Named], groups: Groups | None) -> bool:
+    """Whether the variance that is the unit is given by group: in all, or, with loadings that carry it over, in some."""
     parts, variance = reading.parts, names.variance(name)
     term = next((n.term for n in reading.named if n.name == variance), None)
-    if term is None or marked or "fixed" not in term.apart:
-        return
+    if term is None or "fixed" not in term.apart:
+        return False
     values = term.apart["fixed"]
-    if None in values:
-        raise term.place.error(
-            f"The variance of {name!r} is the unit of its loadings and is given in some groups only. Leave it to "
-            "equal_across=['loadings']: 1 in the first group, free in the others; or fix a loading."
-        )
-    for g, value in enumerate(values):
-        parts.fixed[placed(variance, g, len(values))] = value
+    each = [placed(variance, g, len(values)) for g in range(len(values))]
     if len(set(values)) == 1:
-        for g in range(len(values)):
-            del parts.fixed[placed(variance, g, len(values))]
+        for one in each:
+            del parts.fixed[one]
         parts.fixed[variance] = values[0]
+        return True
+    units = [g for g, value in enumerate(values) if value is not None]
+    for g in (g for g, value in enumerate(values) if value is None):
+        if not any(_carries(n, g, units, reading, groups) for n in own):
+            raise (term.listed or term.place).error(
+                f"The variance of {name!r} is free in group {g + 1}, and none of its loadings there is fixed or equal to "
+                "one of a group where the variance is given: it has no unit there. Give loadings a label, as in "
+                f"{name} =~ a*{own[0].term.right}, or equal_across=['loadings']."
+            )
+        parts.freed.append(each[g])
+    return True
+
+
+def _carries(named: Named, g: int, units: list[int], reading: Reading, groups: Groups | None) -> bool:
+    """Whether a loading is given in a group, by a value or by that of a group that has a unit."""
+    term = named.term
+    labels, values = term.apart.get("label"), term.apart.get("fixed")
+    if values is not None and values[g]:
+        return True
+    if labels is not None:
+        return labels[g] is not None and labels[g] in [labels[unit] for unit in units]
+    equal = groups is not None and reading.kind(named) in groups.equal and named.name not in groups.free
+    return term.label is not None or equal
 
 
 def _formed(reading: Reading, name: str) -> Latent:
@@ -195,10 +240,6 @@ class _Constraints:
         for named in self.reading.everywhere:
             if named.term.equal is not None:
                 other = self._meant(named)
-                if other.term.apart or named not in self.reading.named:
-                    raise named.term.place.error(
-                        "equal() ties what is said by group. Say it by labels: c(a, b)."
-                    )
                 if other.kind != named.kind:
                     raise named.term.place.error(
                         f"equal() ties a {named.kind} ({named.name}) to a {other.kind} ({other.name}). What is equal must "

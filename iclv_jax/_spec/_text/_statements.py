@@ -28,6 +28,8 @@ class Term:
     equal: str | None = None
     apart: dict[str, tuple] = field(default_factory=dict)
     """What is said by group, `c(1, NA)`: values in their order, None for nothing."""
+    listed: Token | None = None
+    """Where the first of it stands."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -42,7 +44,7 @@ class Term:
             if given is not None:
                 setattr(self, name, given)
         for name, values in other.apart.items():
-            say_apart(self, name, values, other.place)
+            say_apart(self, name, values, other.listed or other.place)
         self.free |= other.free
         self.check()
 
@@ -55,9 +57,8 @@ class Term:
                     f"{self.right!r} has {name} for all groups and by group. Keep one of them."
                 )
 
-    def by_group(self) -> "list[Term]":
-        """What is said of it in each group; nothing where all have the same."""
-        count = max(map(len, self.apart.values()), default=0)
+    def by_group(self, count: int) -> "list[Term]":
+        """What is said of it in each of so many groups."""
         each = [{name: values[g] for name, values in self.apart.items()} for g in range(count)]
         return [replace(self, apart={}, **{k: v for k, v in one.items() if v is not None}) for one in each]
 
@@ -204,7 +205,7 @@ def _modify(term: Term, modifier: list[Token]) -> None:
     elif len(modifier) == 1 and first.kind in ("name", "text"):
         if first.text == "NA" and first.kind == "name":
             term.free = True
-        else:
+        elif first.text:
             _say(term, "label", first.text, first)
     elif len(modifier) > 2 and first.kind == "name" and modifier[1].text == "(" and modifier[-1].text == ")":
         _call(term, first, modifier[2:-1])
@@ -240,6 +241,7 @@ def say_apart(term: Term, name: str, values: tuple, place: Token) -> None:
             f"c(...) of {term.right!r} speaks of {len(values)} groups here, and of another number before."
         )
     term.apart[name] = values
+    term.listed = term.listed or place
 
 
 def _listed(inside: list[Token], place: Token) -> list[list[Token]]:
@@ -290,7 +292,7 @@ def _call(term: Term, function: Token, inside: list[Token]) -> None:
         and [t.text for t in inside[:2]] == ["c", "("]
         and inside[-1].text == ")"
     ):
-        _by_group(term, function, inside[2:-1], name)
+        _by_group(term, inside[0], inside[2:-1], name)
         return
     if name not in MODIFIERS:
         raise function.error(f"{name!r} is no modifier. {nearest(name, [m for m in MODIFIERS if m != 'c'])}")

@@ -1,21 +1,50 @@
 """From a model to the text that describes it, every parameter said in full."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._constraints import Definition
 from iclv_jax._spec._family import Indicator
+from iclv_jax._spec._groups import Groups, settled
 from iclv_jax._spec._latent import Latent
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._text._formula import Formula, Node
 from iclv_jax._spec._text._parts import Reading
 
 
-def write(spec: Spec) -> str:
+@dataclass(frozen=True)
+class Stated:
+    """What is said of the parameters of a model; `spec` is its structure. With groups `by_group` has the names that a
+    parameter with a plain name has in each, and every value and tie is said, those of convention too."""
+
+    spec: Spec
+    fixed: Mapping[str, float]
+    equal: Sequence[Sequence[str]]
+    bounds: Mapping[str, tuple[float, float]]
+    start: Mapping[str, float]
+    define: Sequence[Definition]
+    derived: Sequence[Definition]
+    by_group: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: Groups | None = None
+
+    @classmethod
+    def of(cls, spec: Spec) -> "Stated":
+        """A model without groups."""
+        given = dict(spec.fixed), spec.equal, dict(spec.bounds), dict(spec.start)
+        return cls(spec, *given, spec.define, spec.derived)
+
+    def places(self, parameter: str) -> tuple[str, ...]:
+        """What it is called in every group; its name alone where all have the same."""
+        return self.by_group.get(parameter, (parameter,))
+
+
+def write(stated: Stated) -> str:
     """The text of a model; ValueError, naming it, for what has no place in the language."""
-    writer = _Writer(spec)
+    writer = _Writer(stated)
     lines = writer.lines()
     reading = Reading("\n".join(lines), (), True)
-    held = {frozenset(pair) for pair in spec.covariances}
+    held = {frozenset(pair) for pair in stated.spec.covariances}
     absent = [p for p in reading.automatic_pairs() if frozenset(p) not in held]
     return (
         "\n".join([*lines, *(f"{_name(a)} ~~ 0*{_name(b)}" for a, b in absent), *writer.relations()]) + "\n"
@@ -23,30 +52,36 @@ def write(spec: Spec) -> str:
 
 
 class _Writer:
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
+    def __init__(self, stated: Stated) -> None:
+        self.stated, self.spec = stated, stated.spec
+        spec = self.spec
         _check(spec)
-        self.fixed, self.bounds, self.start = dict(spec.fixed), dict(spec.bounds), dict(spec.start)
-        self.formulas = {d.name: _formula(d.name, d.program) for d in (*spec.define, *spec.derived)}
+        self.formulas = {
+            d.name: _formula(d.name, d.program, stated.groups) for d in (*stated.define, *stated.derived)
+        }
         self.labels = self._labels()
         self.items = [i for i in spec.indicators if not i.exact]
         self.exact = {i.column for i in spec.indicators if i.exact}
         self.measured = {v.name for v in spec.latents if any(v.name in i.of for i in spec.indicators)}
         self.formed = {v.name for v in spec.latents if self._is_formed(v)}
 
+    def _values(self, parameter: str) -> list[float | None]:
+        """Where it is fixed, in every group."""
+        return [self.stated.fixed.get(n) for n in self.stated.places(parameter)]
+
     def _is_formed(self, latent: Latent) -> bool:
         """Whether a latent variable is what its causes make of it, one of them its unit."""
-        units = [self.fixed.get(names.slope(latent.name, str(p)), 0.0) for p in latent.predictors]
-        bare = self.fixed.get(names.variance(latent.name)) == 0.0 and latent.scale == "variance"
+        units = [v for p in latent.predictors for v in self._values(names.slope(latent.name, str(p)))]
+        bare = set(self._values(names.variance(latent.name))) == {0.0} and latent.scale == "variance"
         return latent.name not in self.measured and bare and any(units)
 
     def _labels(self) -> dict[str, str]:
-        """A label for every parameter that is tied or stands in a formula."""
+        """A label for every parameter that is tied or stands in a formula, and for those by group beside it."""
         found: dict[str, str] = {}
-        derived = {d.name for d in self.spec.derived}
+        derived = {d.name for d in self.stated.derived}
         words = [(p, w) for f in self.formulas.values() for w, p in f.names if p not in derived]
-        defined = [(d.name, "") for d in self.spec.define]
-        groups = [*self.spec.equal, *((p,) for p, _ in [*words, *defined])]
+        defined = [(d.name, "") for d in self.stated.define]
+        groups = [*self.stated.equal, *((p,) for p, _ in [*words, *defined])]
         taken = {w for _, w in words} | derived
         for group in groups:
             if any(name in found for name in group):
@@ -55,6 +90,9 @@ class _Writer:
                 own = [w for p, w in words if p in group and w not in found.values()]
                 label = own[0] if own else _new(taken)
             found.update(dict.fromkeys(group, label))
+        for each in self.stated.by_group.values():
+            if any(name in found for name in each):
+                found.update({name: _new(taken) for name in each if name not in found})
         return found
 
     def lines(self) -> list[str]:
@@ -65,12 +103,12 @@ class _Writer:
             said = {*self.measured, *self.formed}
             others = [str(p) for p in latent.predictors if p not in spec.order or p in said]
             sign = "<~" if latent.name in self.formed else "~"
-            lines += self._sum(latent.name, sign, [(names.slope(latent.name, p), p) for p in others])
+            lines += self._line(latent.name, sign, [(names.slope(latent.name, p), p) for p in others])
         for item in self.items:
             on = [str(p) for p in getattr(item, "on", ())]
-            lines += self._sum(item.column, "~", [(names.slope(item.column, p), p) for p in on])
+            lines += self._line(item.column, "~", [(names.slope(item.column, p), p) for p in on])
         for a, b in (*spec.covariances, *spec.residuals):
-            lines.append(f"{_name(a)} ~~ {self._said(names.covariance(a, b))}{_name(b)}")
+            lines += self._line(a, "~~", [(names.covariance(a, b), b)])
         lines += self._variances()
         lines += self._locations()
         return lines
@@ -81,80 +119,87 @@ class _Writer:
             found = [(names.loading(name, i.column), i.column) for i in spec.indicators if name in i.of]
         else:
             found = [(names.slope(v.name, name), v.name) for v in spec.latents if name in v.predictors]
-        given = [n for n, _ in found if self.fixed.get(n, 0.0) != 0.0]
-        marker = next((n for n, _ in found if self.fixed.get(n) != 0.0), "")
+        given = [n for n, _ in found if any(self._values(n))]
+        marker = next((n for n, _ in found if set(self._values(n)) != {0.0}), "")
         conventional = latent.scale == "loading" and not given and name in self.measured
         terms = []
         for i, (parameter, target) in enumerate(found):
-            said = self._said(parameter, 1.0 if conventional and parameter == marker else None)
-            free = (
-                "NA*"
-                if i == 0 and parameter not in self.fixed and not (conventional and parameter == marker)
-                else ""
-            )
-            terms.append(f"{free}{said}{_name(target)}")
+            unit = conventional and parameter == marker
+            free = i == 0 and not unit and set(self._values(parameter)) == {None}
+            terms += [f"NA*{_name(target)}"] if free else []
+            said = self._said(parameter, 1.0 if unit else None)
+            terms += self._mentions(said, target) if said or not free else []
         return f"{_name(name)} =~ {' + '.join(terms)}"
 
     def _variances(self) -> Iterable[str]:
         for latent in self.spec.latents:
             name = names.variance(latent.name)
-            said = self._said(name, 1.0 if latent.scale == "variance" else None)
+            unit = latent.scale == "variance" and self.stated.groups is None
+            said = self._said(name, 1.0 if unit else None)
             if said and latent.name not in self.formed:
-                yield f"{_name(latent.name)} ~~ {said}{_name(latent.name)}"
+                yield self._statement(latent.name, "~~", said, latent.name)
         for item in self.items:
             said = self._said(names.variance(item.column))
             if said or (item.discrete and getattr(item, "scale", False)):
-                yield f"{_name(item.column)} ~~ {said}{_name(item.column)}"
+                yield self._statement(item.column, "~~", said, item.column)
 
     def _locations(self) -> Iterable[str]:
         for latent in self.spec.latents:
             if latent.intercept:
-                yield f"{_name(latent.name)} ~ {self._said(names.intercept(latent.name))}1"
+                yield self._statement(latent.name, "~", self._said(names.intercept(latent.name)), None)
             elif latent.name in self.exact:
                 yield f"{_name(latent.name)} ~ 0*1"
         for item in self.items:
             said = self._said(names.intercept(item.column))
             if item.discrete:
                 if getattr(item, "intercept", False):
-                    yield f"{_name(item.column)} ~ {said}1"
+                    yield self._statement(item.column, "~", said, None)
                 yield from self._thresholds(item)
             elif item.location is None:
                 yield f"{_name(item.column)} ~ 0*1"
             elif said:
-                yield f"{_name(item.column)} ~ {said}1"
+                yield self._statement(item.column, "~", said, None)
 
     def _thresholds(self, item: Indicator) -> Iterable[str]:
-        known = {*self.fixed, *self.labels, *self.bounds, *self.start, names.threshold(item.column, 1)}
+        plain = {n: parameter for parameter, each in self.stated.by_group.items() for n in each}
+        stated = (*self.stated.fixed, *self.labels, *self.stated.bounds, *self.stated.start)
+        known = {*(plain.get(n, n) for n in stated), names.threshold(item.column, 1)}
         prefix = names.threshold(item.column, 0)[:-1]
         numbers = sorted({int(n[len(prefix) :]) for n in known if n.startswith(prefix)})
         for k in numbers:
-            yield f"{_name(item.column)} | {self._said(names.threshold(item.column, k))}t{k}"
+            yield self._statement(item.column, "|", self._said(names.threshold(item.column, k)), f"t{k}")
 
-    def _sum(self, left: str, operator: str, terms: list[tuple[str, str]]) -> list[str]:
-        if not terms:
-            return []
-        return [
-            f"{_name(left)} {operator} {' + '.join(self._said(n) + _name(target) for n, target in terms)}"
-        ]
+    def _line(self, left: str, operator: str, terms: list[tuple[str, str]]) -> list[str]:
+        mentions = [m for n, target in terms for m in self._mentions(self._said(n), target)]
+        return [f"{_name(left)} {operator} {' + '.join(mentions)}"] if mentions else []
 
-    def _said(self, parameter: str, fixed: float | None = None) -> str:
+    def _statement(self, left: str, operator: str, said: list[str], target: str | None) -> str:
+        return f"{_name(left)} {operator} {' + '.join(self._mentions(said, target))}"
+
+    def _mentions(self, said: list[str], target: str | None) -> list[str]:
+        """A term, once for each modifier: lavaan takes one at a time. No target: an intercept."""
+        word = "1" if target is None else _name(target)
+        return [f"{modifier}*{word}" for modifier in said] or [word]
+
+    def _said(self, parameter: str, fixed: float | None = None) -> list[str]:
         """Modifiers of a term."""
-        value = self.fixed.get(parameter, fixed)
-        found = [] if value is None else [_number(value)]
-        if parameter in self.labels:
-            found.append(self.labels[parameter])
-        if parameter in self.start:
-            found.append(f"start({_number(self.start[parameter])})")
-        for word, bound in zip(("lower", "upper"), self.bounds.get(parameter, ()), strict=False):
-            if abs(bound) < float("inf"):
-                found.append(f"{word}({_number(bound)})")
-        return "".join(f"{f}*" for f in found)
+        stated, each = self.stated, self.stated.places(parameter)
+        labels = [self.labels.get(n) for n in each]
+        found = [
+            _by_group([fixed if v is None else v for v in self._values(parameter)]),
+            labels[0] if None in labels or len(labels) == 1 else f"c({', '.join(map(str, labels))})",
+            _call("start", [stated.start.get(n) for n in each]),
+        ]
+        for word, at in (("lower", 0), ("upper", 1)):
+            ends = [stated.bounds[n][at] if n in stated.bounds else None for n in each]
+            found.append(_call(word, [v if v is not None and abs(v) < float("inf") else None for v in ends]))
+        return [f for f in found if f]
 
     def relations(self) -> list[str]:
         found = []
-        for d in self.spec.define:
+        for d in self.stated.define:
             found.append(f"{self.labels[d.name]} == {self._expression(self.formulas[d.name])}")
-        for d in self.spec.derived:
+        for d in self.stated.derived:
             found.append(f"{_name(d.name)} := {self._expression(self.formulas[d.name])}")
         return found
 
@@ -176,6 +221,19 @@ def _rendered(node: Node, words: dict[str, str]) -> str:
     return f"({_rendered(node[1], words)} {kind} {_rendered(node[2], words)})"
 
 
+def _by_group(values: Sequence[float | None]) -> str | None:
+    """One value where all have the same, else c(...)."""
+    if set(values) == {None}:
+        return None
+    said = ["NA" if v is None else _number(v) for v in values]
+    return said[0] if len(set(values)) == 1 else f"c({', '.join(said)})"
+
+
+def _call(word: str, values: Sequence[float | None]) -> str | None:
+    inside = _by_group(values)
+    return None if inside is None else f"{word}({inside})"
+
+
 def _number(value: float) -> str:
     return repr(float(value)).removesuffix(".0")
 
@@ -191,11 +249,13 @@ def _new(taken: set[str]) -> str:
     return label
 
 
-def _formula(name: str, program: object) -> Formula:
+def _formula(name: str, program: object, groups: Groups | None) -> Formula:
     function = getattr(getattr(program, "_function", None), "function", None)
     if not isinstance(function, Formula):
         raise ValueError(f"to_text: {name!r} is defined by a Python function, which has no text.")
-    return function
+    if groups is None:
+        return function
+    return Formula(function.text, function.node, tuple((w, settled(p, groups)) for w, p in function.names))
 
 
 def _check(spec: Spec) -> None:
