@@ -45,6 +45,7 @@ from iclv_jax._problem import Problem, bind
 from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._problem._accuracy import accuracy as accuracy_at
 from iclv_jax._problem._fingerprint import fingerprints
+from iclv_jax._problem._sums import Sums
 from iclv_jax._problem._target import ACCURACY, check_accuracy
 from iclv_jax._spec import expand
 from iclv_jax._spec._model import Spec
@@ -202,7 +203,7 @@ def _inside(frame: FrameType) -> bool:
 
 
 def checked_accuracy(
-    problem: Problem, params: np.ndarray, known: Accuracy | None = None, target: float | None = ACCURACY
+    problem: Sums, params: np.ndarray, known: Accuracy | None = None, target: float | None = ACCURACY
 ) -> Accuracy:
     """The accuracy of the integral at the estimates, with a warning where it is too low for use."""
     precision = replace(known or accuracy_at(problem, jnp.asarray(params)), target=target)

@@ -12,7 +12,9 @@ from iclv_jax._optimise._plain import against_plain, plain_start
 from iclv_jax._optimise._probe import probed
 from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._optimise._stages import (
+    Kept,
     Stage,
+    climbed,
     joint_stage,
     positive_spreads,
     refine,
@@ -32,6 +34,7 @@ __all__ = [
     "Checkpoint",
     "Ended",
     "Function",
+    "Kept",
     "Likelihood",
     "Objective",
     "Optimizer",
@@ -44,6 +47,7 @@ __all__ = [
     "Verdict",
     "against_plain",
     "check_suited",
+    "climbed",
     "joint_stage",
     "maximise",
     "minimise",

@@ -299,13 +299,12 @@ class Likelihood(Generic[Bound]):
         return np.asarray(self.problem.summed(outer)) / self.size
 
     def noise(self, z: Array) -> float:
-        """Squared distance in standard errors by which other seeds of the nodes would move the maximum; of people in
-        chunks, each of which has seeds of its own, none."""
+        """Squared distance in standard errors by which other seeds of the nodes would move the maximum."""
         problem = self.problem
-        if not isinstance(problem, Problem) or problem.rule.reseeded(0) is None:
+        if problem.first.rule.reseeded(0) is None:
             return 0.0
         params = self.params(z)
-        hessian, pull = problem.hessian(params, "exact"), None
+        hessian, pull = problem.expansion(params).hessian, None
         if self.penalties is not None:
             hessian, pull = hessian - jnp.diag(self.penalties.terms.precision), self.penalties.slope(params)
         return simulation_noise(problem, params, hessian, self.free, pull) * self.count / self.size

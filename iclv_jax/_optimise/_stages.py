@@ -3,15 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Generic
 
 import jax.numpy as jnp
 import numpy as np
+from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base._types import Array
 from iclv_jax._integration import Rule
 from iclv_jax._optimise._checkpoint import Checkpoint, Slot
 from iclv_jax._optimise._driver import minimise
-from iclv_jax._optimise._objective import Likelihood
+from iclv_jax._optimise._objective import Bound, Likelihood
 from iclv_jax._optimise._options import Optimizer, Scipy, TrustRegion
 from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
@@ -37,12 +39,19 @@ Watch = Callable[[str, Row], None]
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Generic[Bound]):
     """One stage: a name, the problem to maximise, and the parameters that may move."""
 
     name: str
-    problem: Problem
+    problem: Bound
     free: np.ndarray
+
+
+@runtime_checkable
+class Kept(Protocol):
+    """A `Checkpoint`, or what gives its slots to several processes."""
+
+    def slot(self) -> Slot: ...
 
 
 def stages(problem: Problem) -> list[Stage]:
@@ -62,11 +71,11 @@ def stages(problem: Problem) -> list[Stage]:
 
 def run(
     options: Optimizer,
-    problem: Problem,
+    problem: Bound,
     free: np.ndarray,
     start: Array,
     watch: Callable[[Row], None],
-    checkpoint: Checkpoint | None,
+    checkpoint: Kept | None,
     verify: bool = True,
     scale: Scale | None = None,
     penalties: Penalties | None = None,
@@ -127,21 +136,25 @@ def interrupted(report: OptimizerReport, rows: Sequence[Row]) -> OptimizerReport
 
 
 def stopped(
-    stage: Stage,
+    stage: Stage[Bound],
     params: np.ndarray,
     report: OptimizerReport,
     scale: Scale | None,
     penalties: Penalties | None,
 ) -> Outcome:
     """The point where an earlier stage was interrupted, with the nodes of the result."""
-    problem, rule = stage.problem, stage.problem.rule.stages()[-1]
     objective = Likelihood(
-        problem if rule == problem.rule else problem.integrate(rule), stage.free, penalties
+        _with_nodes_of(stage, stage.problem.first.rule.stages()[-1]), stage.free, penalties
     )
     z = objective.z(jnp.asarray(params))
     placed = objective.recentred(z) if objective.moves else objective
     size = len(params)
     return Outcome(params, placed, report, scale or Scale(np.ones(size), np.zeros(size, bool)), ())
+
+
+def _with_nodes_of(stage: Stage[Bound], rule: Rule) -> Bound:
+    problem = stage.problem
+    return problem if rule == problem.first.rule else problem.integrate(rule)
 
 
 def joint_stage(problem: Problem) -> Stage:
@@ -166,7 +179,23 @@ def refine(
     """
     if isinstance(optimizer, Stochastic):
         return _train(stage, start, optimizer, watch, checkpoint, penalties, target)
-    problem, rules = stage.problem, stage.problem.rule.stages()[0 if coarse else -1 :]
+    return climbed(stage, start, optimizer, watch, checkpoint, penalties, coarse, target)
+
+
+def climbed(
+    stage: Stage[Bound],
+    start: np.ndarray,
+    optimizer: Optimizer,
+    watch: Watch,
+    checkpoint: Kept | None = None,
+    penalties: Penalties | None = None,
+    coarse: bool = True,
+    target: float | None = None,
+    near: bool = False,
+) -> tuple[Outcome, list[Row]]:
+    """`refine` with optimisers of sums over people, wherever these are. Of a start that is `near` the maximum the rule
+    that meets the target is known before the first step."""
+    rules = stage.problem.first.rule.stages()[0 if coarse else -1 :]
     passes = _Passes(stage, watch, checkpoint, penalties, len(rules) > 1)
     params, scale, searching = start, None, _coarse(optimizer)
     for rule in rules[:-1]:
@@ -175,8 +204,8 @@ def refine(
         if _was_interrupted(outcome):
             return passes.stopped(outcome), passes.rows
     final = rules[-1]
-    if target is not None and len(rules) > 1:
-        final = suited(problem, final, jnp.asarray(params), target)
+    if target is not None and (near or len(rules) > 1):
+        final = suited(stage.problem, final, jnp.asarray(params), target)
     if (closer := before(final)) is not None and target is not None:
         outcome = passes.run(closer, params, replace(searching, tolerance=CLOSE), scale, verify=False)
         params, scale = outcome.params, outcome.scale
@@ -184,6 +213,8 @@ def refine(
             return passes.stopped(outcome), passes.rows
     outcome = passes.run(final, params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
+        if _was_interrupted(outcome):
+            break
         outcome = replace(outcome, precision=_precision(outcome))
         finer = _finer(outcome, target)
         if finer is None:
@@ -193,12 +224,12 @@ def refine(
 
 
 @dataclass
-class _Passes:
+class _Passes(Generic[Bound]):
     """Optimisations of one stage, each with a rule of integration; their steps in `rows`."""
 
-    stage: Stage
+    stage: Stage[Bound]
     watch: Watch
-    checkpoint: Checkpoint | None
+    checkpoint: Kept | None
     penalties: Penalties | None
     labelled: bool
     rows: list[Row] = field(default_factory=list)
@@ -220,9 +251,9 @@ class _Passes:
     def _once(
         self, rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool
     ) -> Outcome:
-        stage, problem = self.stage, self.stage.problem
-        label = f"{stage.name}, {rule.describe(problem.spec.dimension)}" if self.labelled else stage.name
-        target = problem if rule == problem.rule else problem.integrate(rule)
+        stage, dimension = self.stage, self.stage.problem.first.spec.dimension
+        label = f"{stage.name}, {rule.describe(dimension)}" if self.labelled else stage.name
+        target = _with_nodes_of(stage, rule)
         told, at = partial(self.watch, label), jnp.asarray(params)
         outcome = run(options, target, stage.free, at, told, self.checkpoint, verify, scale, self.penalties)
         self.rows.extend({"stage": label, **row} for row in outcome.trace)
@@ -271,9 +302,8 @@ def _train(
 def _as_trained(stage: Stage, trained: Trained, penalties: Penalties | None) -> Outcome:
     """The point where training stopped, with the nodes of the result."""
     trained = trained._replace(params=_turned(stage, trained.params, penalties))
-    problem, rule = stage.problem, stage.problem.rule.stages()[-1]
-    target = problem if rule == problem.rule else problem.integrate(rule)
-    objective = Likelihood(target, stage.free, penalties)
+    problem = stage.problem
+    objective = Likelihood(_with_nodes_of(stage, problem.rule.stages()[-1]), stage.free, penalties)
     lower, upper = problem.bounds
     held = {
         name: float(value)
@@ -300,22 +330,23 @@ def _coarse(optimizer: Optimizer) -> Optimizer:
 def _finer(outcome: Outcome, target: float | None) -> Rule | None:
     """The rule to go on with; None where the target is met, or memory is at its end."""
     problem, params, precision = outcome.objective.problem, jnp.asarray(outcome.params), outcome.precision
-    wanted = problem.rule.target_error if target is None else target
+    rule = problem.first.rule
+    wanted = rule.target_error if target is None else target
     if wanted is None or precision is None or not outcome.report.verdict.usable:
         return None
     if precision.error is None or precision.error <= wanted:
         return None
     following = (
-        enough(problem, problem.rule, precision.error, wanted)
+        enough(problem, rule, precision.error, wanted)
         if target is None
-        else better(problem, problem.rule, params, precision.error, target)
+        else better(problem, rule, params, precision.error, target)
     )
-    return None if following == problem.rule else following
+    return None if following == rule else following
 
 
-def _turned(stage: Stage, params: np.ndarray, penalties: Penalties | None) -> np.ndarray:
+def _turned(stage: Stage[Bound], params: np.ndarray, penalties: Penalties | None) -> np.ndarray:
     """With positive standard deviations where the stage moves them, unless that costs more."""
-    turned = np.where(stage.free, positive_spreads(stage.problem, params), params)
+    turned = np.where(stage.free, positive_spreads(stage.problem.first, params), params)
     dearer = penalties is not None and penalties.cost(turned) > penalties.cost(params)
     return params if dearer else turned
 

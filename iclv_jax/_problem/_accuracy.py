@@ -9,6 +9,7 @@ import numpy as np
 from iclv_jax._base._types import Array, Params
 from iclv_jax._integration import Adaptive, Conditioned, Rule
 from iclv_jax._problem._problem import Problem
+from iclv_jax._problem._sums import Sums
 
 SEEDS = 4
 """Independent randomisations behind a standard error of log L."""
@@ -105,46 +106,68 @@ class Accuracy:
         )
 
 
-def accuracy(problem: Problem, params: Params, seed: int = FIRST_SEED) -> Accuracy:
+def accuracy(problem: Sums, params: Params, seed: int = FIRST_SEED) -> Accuracy:
     """Effective sizes at the problem's nodes, and the error of log L: from other seeds, `seed` and those after it, from
     more nodes where there is no randomness, and from draws that are placed in another way."""
-    nodes, rule = problem.core.people.node_count, problem.rule
-    if problem.core.structure.dimension == 0:
+    first = problem.first
+    nodes, rule = first.core.people.node_count, first.rule
+    if first.core.structure.dimension == 0:
         return Accuracy(nodes, None, None)
     lost, bent = _troubled(problem, params) if rule.centred else ((), ())
     if rule.reseeded(0) is None:
         return Accuracy(nodes, None, _error_of_grid(problem, params), lost, bent)
-    sizes = np.asarray(problem.effective_sizes(params))
-    error = error_of_draws(problem, params, seed)
+    sizes = problem.by_person(lambda part: part.effective_sizes(params))
+    error = error_of_draws(problem, rule, params, seed)
     return Accuracy(nodes, sizes, error, lost, bent, rule.centred)
 
 
-def error_of_draws(problem: Problem, params: Params, seed: int = FIRST_SEED) -> float:
-    """The standard error of log L over randomisations, and what they have in common."""
-    rule, weights = problem.rule, problem.panel.weights
-    drawn = [rule.reseeded(seed + k) for k in range(SEEDS)]
-    each = np.stack([values_of(problem, r, params) for r in drawn if r is not None])
-    values = each @ weights
+def error_of_draws(problem: Sums, rule: Rule, params: Params, seed: int = FIRST_SEED) -> float:
+    """The standard error of log L by a rule over its randomisations, and what they have in common."""
+    values, variance = _randomised(problem, rule, params, seed, SEEDS)
     # Rotations are independent from person to person, so that variances add up: far steadier than the spread of sums.
     # Draws at posterior means are nearly so: with two and four lognormal coefficients the error from their sum was 0.8
     # to 1.5 times (once twice) the spread of the sums over eight seeds.
     steady = rule.by_moments or not rule.scatters
-    chance = float(weights**2 @ each.var(axis=0, ddof=1) if steady else np.var(values, ddof=1))
-    shared = 0.0 if rule.by_moments else _shared_error(problem, params, values.mean(), chance, seed)
+    chance = variance if steady else float(np.var(values, ddof=1))
+    shared = 0.0 if rule.by_moments else _shared_error(problem, rule, params, values.mean(), chance, seed)
     if not rule.scatters:
-        shared = max(shared, _finer_error(problem, params, values.mean(), chance, seed))
+        shared = max(shared, _finer_error(problem, rule, params, values.mean(), chance, seed))
     return float(np.hypot(np.sqrt(chance), shared))
 
 
-def _finer_error(problem: Problem, params: Params, mean: float, chance: float, seed: int) -> float:
+def _randomised(problem: Sums, rule: Rule, params: Params, seed: int, count: int) -> tuple[np.ndarray, float]:
+    """log L under so many randomisations of a rule, and the sum over people of the variances of log L_n, by squared weight:
+    both are sums, in one pass over the people."""
+    drawn = [r for k in range(count) if (r := rule.reseeded(seed + k)) is not None]
+
+    def of(part: Problem) -> tuple[np.ndarray, np.ndarray]:
+        weights = np.asarray(part.core.weights)
+        each = np.stack([values_of(part, r, params) for r in drawn])
+        return each @ weights, weights**2 @ each.var(axis=0, ddof=1)
+
+    values, variance = problem.summed(of)
+    return np.asarray(values), float(variance)
+
+
+def _value(problem: Sums, rule: Rule | None, params: Params) -> float:
+    """log L with the nodes of a rule; None: with those that the problem has."""
+
+    def of(part: Problem) -> np.ndarray:
+        each = np.asarray(part.loglike_person(params)) if rule is None else values_of(part, rule, params)
+        return np.asarray(part.core.weights) @ each
+
+    return float(problem.summed(of))
+
+
+def _finer_error(problem: Sums, rule: Rule, params: Params, mean: float, chance: float, seed: int) -> float:
     """Distance of the mean of randomisations, each with a variance of `chance`, from values with twice the nodes, less what
     chance explains."""
-    value, own = _two_values(problem, problem.rule.finer(2), params, seed + SEEDS)
+    value, own = _two_values(problem, rule.finer(2), params, seed + SEEDS)
     return float(np.sqrt(max(0.0, (mean - value) ** 2 - chance / SEEDS - own)))
 
 
 def _shared_error(
-    problem: Problem, params: Params, value: float, chance: float, seed: int = FIRST_SEED
+    problem: Sums, rule: Rule, params: Params, value: float, chance: float, seed: int = FIRST_SEED
 ) -> float:
     """Distance of a value, the mean over seeds with a variance of `chance` each, from that of draws by moments, less what
     chance explains.
@@ -155,7 +178,7 @@ def _shared_error(
     """
     noise, square = chance / SEEDS, 0.0
     for draws in REFERENCES:
-        other, own = _two_values(problem, by_moments_like(problem.rule, draws), params, seed + SEEDS + 2)
+        other, own = _two_values(problem, by_moments_like(rule, draws), params, seed + SEEDS + 2)
         square = (value - other) ** 2 - noise - own
         if square <= SMALL**2 and own > COARSE * chance > 0.0:
             square = square if square > (LIKELY**2 - 1.0) * (noise + own) else 0.0
@@ -164,13 +187,10 @@ def _shared_error(
     return float(np.sqrt(max(0.0, square)))
 
 
-def _two_values(problem: Problem, rule: Rule, params: Params, seed: int) -> tuple[float, float]:
+def _two_values(problem: Sums, rule: Rule, params: Params, seed: int) -> tuple[float, float]:
     """The mean of log L over two seeds of a rule, and its variance: people have nodes of their own, so variances add up."""
-    weights = problem.panel.weights
-    each = np.stack(
-        [values_of(problem, r, params) for k in range(2) if (r := rule.reseeded(seed + k)) is not None]
-    )
-    return float((each @ weights).mean()), 0.5 * float(weights**2 @ each.var(axis=0, ddof=1))
+    values, variance = _randomised(problem, rule, params, seed, 2)
+    return float(values.mean()), 0.5 * variance
 
 
 def by_moments_like(rule: Rule, draws: int) -> Rule:
@@ -179,32 +199,31 @@ def by_moments_like(rule: Rule, draws: int) -> Rule:
     return Conditioned(drawn) if rule.conditions else drawn
 
 
-def _error_of_grid(problem: Problem, params: Params) -> float:
+def _error_of_grid(problem: Sums, params: Params) -> float:
     """How far a rule without randomness is from the limit: by doubling its nodes twice, where changes go on like the last
     two; by draws that are placed in another way where that would take too many, or latent classes may put a posterior's
     mass in several places."""
-    dimension, nodes = problem.core.structure.dimension, problem.core.people.node_count
-    value = float(problem.panel.weights @ np.asarray(problem.loglike_person(params)))
+    core, rule = problem.first.core, problem.first.rule
+    dimension, nodes = core.structure.dimension, core.people.node_count
+    value = _value(problem, None, params)
     twice = nodes > 1 and (dimension == 1 or nodes * 4**dimension <= MOST_DOUBLED)
     error = _remainder(problem, params, value) if twice else None
-    if error is not None and (dimension == 1 or problem.core.structure.mixed is None):
+    if error is not None and (dimension == 1 or core.structure.mixed is None):
         return error
     if error is None:
-        error = doubling_error(problem, params) if nodes * 2**dimension <= MOST_DOUBLED else 0.0
-    return max(error, _shared_error(problem, params, value, 0.0))
+        doubled = nodes * 2**dimension <= MOST_DOUBLED
+        error = abs(_value(problem, rule.finer(2), params) - value) if doubled else 0.0
+    return max(error, _shared_error(problem, rule, params, value, 0.0))
 
 
-def _remainder(problem: Problem, params: Params, value: float) -> float:
+def _remainder(problem: Sums, params: Params, value: float) -> float:
     """What the changes of log L by doubled nodes add up to; the second is looked at where it can matter."""
-
-    def of(factor: int) -> float:
-        return float(problem.panel.weights @ values_of(problem, problem.rule.finer(factor), params))
-
-    doubled = of(2)
+    rule = problem.first.rule
+    doubled = _value(problem, rule.finer(2), params)
     first = abs(doubled - value)
-    if first == 0.0 or (problem.core.structure.dimension > 1 and first <= NOTHING):
+    if first == 0.0 or (problem.first.core.structure.dimension > 1 and first <= NOTHING):
         return first
-    second = abs(of(4) - doubled)
+    second = abs(_value(problem, rule.finer(4), params) - doubled)
     return first + second / (1.0 - min(second / first, SLOWEST))
 
 
@@ -213,43 +232,36 @@ def values_of(problem: Problem, rule: Rule, params: Params) -> np.ndarray:
     return np.asarray(problem.integrate(rule).recentre(params).loglike_person(params))
 
 
-def _troubled(problem: Problem, params: Params) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:
+def _troubled(problem: Sums, params: Params) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:
     """People whose mode was not found, and people whose posterior is not log-concave there."""
-    centre = problem.centres(params)
-    people = problem.panel.people
-    lost = np.flatnonzero(~np.asarray(centre.found))
-    bent = np.flatnonzero(~np.asarray(centre.log_concave))
-    return tuple(people[i] for i in lost), tuple(people[i] for i in bent)
 
+    def marks(part: Problem) -> np.ndarray:
+        centre = part.centres(params)
+        return np.stack([np.asarray(centre.found), np.asarray(centre.log_concave)], axis=1)
 
-def randomisations(
-    problem: Problem, params: Params, seed: int = FIRST_SEED, count: int = SEEDS
-) -> list[Problem]:
-    """The problem with other seeds, nodes placed at these parameters."""
-    rules = [problem.rule.reseeded(seed + k) for k in range(count)]
-    return [problem.integrate(rule).recentre(params) for rule in rules if rule is not None]
+    found, bent = problem.by_person(marks).T
+    return problem.called(np.flatnonzero(~found)), problem.called(np.flatnonzero(~bent))
 
 
 def simulation_noise(
-    problem: Problem, params: Params, hessian: Array, free: np.ndarray, pull: np.ndarray | None = None
+    problem: Sums, params: Params, hessian: Array, free: np.ndarray, pull: np.ndarray | None = None
 ) -> float:
     """Squared distance, in standard errors, by which another seed would move the estimates.
 
     The mean of `g' H^-1 g` over randomisations, g the score that each has at these parameters, less the `pull` of
     penalties; over those marked `free`, because the others may have no score at all.
     """
-    noise, at = 0.0, np.flatnonzero(free)
-    others = randomisations(problem, params, count=2)
-    for other in others:
-        gradient = (other.score(params) - (0.0 if pull is None else pull))[at]
-        noise += float(-gradient @ jnp.linalg.solve(hessian[np.ix_(at, at)], gradient)) / len(others)
+    at, rule = np.flatnonzero(free), problem.first.rule
+    drawn = [r for k in range(2) if (r := rule.reseeded(FIRST_SEED + k)) is not None]
+
+    def scores(part: Problem) -> list[Array]:
+        return [part.integrate(r).recentre(params).score(params) for r in drawn]
+
+    noise = 0.0
+    for score in problem.summed(scores):
+        gradient = (score - (0.0 if pull is None else pull))[at]
+        noise += float(-gradient @ jnp.linalg.solve(hessian[np.ix_(at, at)], gradient)) / len(drawn)
     return noise
-
-
-def doubling_error(problem: Problem, params: Params) -> float:
-    """Change of log L when a rule without randomness takes twice the nodes per dimension."""
-    finer = values_of(problem, problem.rule.finer(2), params) - np.asarray(problem.loglike_person(params))
-    return abs(float(problem.panel.weights @ finer))
 
 
 @dataclass(frozen=True, eq=False)

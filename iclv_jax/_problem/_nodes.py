@@ -1,6 +1,7 @@
 """Where the nodes of every person are: the same for all, or placed at each one's posterior."""
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +10,36 @@ import numpy as np
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Params, Theta
 from iclv_jax._density import log_density
-from iclv_jax._integration import Centre, Nodes, by_moments, find_centre, place, place_mixture
+from iclv_jax._integration import Centre, Nodes, Rule, by_moments, find_centre, place, place_mixture
+from iclv_jax._integration._rule import Points
 from iclv_jax._likelihood import Core
 from iclv_jax._panel import Person
+
+
+class Among(NamedTuple):
+    """Where people stand who are a part of more: behind `before` others, of `total` in all."""
+
+    before: int
+    total: int
+
+
+def points_of(rule: Rule, size: int, dimension: int, among: Among | None) -> Points:
+    """Of so many people; of a part of more those that they have among all. Behind the last of all, copies of his or hers
+    fill up."""
+    if among is None:
+        return rule.standard(size, dimension)
+    real = min(size, among.total - among.before)
+    found = rule.behind(among.before, real, among.total, dimension)
+    if is_shared(rule, dimension):
+        return found
+    return found._replace(
+        points=np.concatenate([found.points, np.repeat(found.points[-1:], size - real, axis=0)])
+    )
+
+
+def is_shared(rule: Rule, dimension: int) -> bool:
+    """Whether all people have the same points."""
+    return rule.standard(2, dimension).points.shape[0] == 1
 
 
 @compiled

@@ -11,7 +11,6 @@ import numpy as np
 from jax.core import Tracer
 
 from iclv_jax._base._types import AnyArray, Array, Float, Params
-from iclv_jax._density import not_finite
 from iclv_jax._integration import Centre, Nodes, Rule, pilot_points
 from iclv_jax._likelihood import Core, People
 from iclv_jax._panel import Panel
@@ -27,17 +26,19 @@ from iclv_jax._problem._evaluated import (
     score_person,
     slope,
     value_and_score,
-    values,
 )
 from iclv_jax._problem._logdensity import LogDensity, logdensity
 from iclv_jax._problem._memory import batch_size
 from iclv_jax._problem._nodes import (
+    Among,
     centred_nodes,
     centres,
     centres_by_class,
     moved_by_moments,
+    points_of,
     spread_nodes,
 )
+from iclv_jax._problem._people import by_person, called, check_start
 from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._start import default_start
 from iclv_jax._spec import expand
@@ -70,6 +71,8 @@ class Problem(eqx.Module):
         Bytes that an evaluation may take.
     portion
         How many nodes are evaluated at a time: those of the coarse stage of a rule, where there was one.
+    among
+        How many people stand before these, and how many there are in all, where these are a part of more.
 
     Examples
     --------
@@ -92,6 +95,7 @@ class Problem(eqx.Module):
     reason: str = eqx.field(static=True)
     memory: float = eqx.field(static=True)
     portion: Portion = eqx.field(static=True)
+    among: Among | None = eqx.field(static=True, default=None)
 
     def __hash__(self) -> int:
         # By identity: `jax.jit(problem.loglike)` asks for the hash of the method, and so of its problem's arrays.
@@ -121,6 +125,11 @@ class Problem(eqx.Module):
     def occurring(self) -> tuple[bool, ...]:
         """Whether anybody answers, by block of the density."""
         return tuple(bool(np.asarray(data.occurs).any()) for data in self.core.person.data)
+
+    @property
+    def room(self) -> float:
+        """Bytes for each person."""
+        return self.memory / len(self.panel.people)
 
     def summed(self, function: Callable[["Problem"], Found]) -> Found:
         """The sum of a function of problems over parts of the people; here all are one part.
@@ -185,6 +194,7 @@ class Problem(eqx.Module):
     loglike, loglike_person, effective_sizes = loglike, loglike_person, effective_sizes
     score, score_person, value_and_score, slope = score, score_person, value_and_score, slope
     hessian, expansion, numerical_hessian = hessian, expansion, numerical_hessian
+    by_person, called, check_start = by_person, called, check_start
 
     def subsample(self, people: Any) -> "Problem":
         """The same problem with the likelihood of some people (by position) only, weighted up to the
@@ -319,8 +329,8 @@ class Problem(eqx.Module):
         >>> fit.problem.integrate(iclv.GaussHermite(3)).rule.nodes
         3
         """
-        people, dimension = len(self.panel.people), self.core.structure.dimension
-        standard = rule.standard(people, dimension)
+        people, dimension = self.core.people.size, self.core.structure.dimension
+        standard = points_of(rule, people, dimension, self.among)
         points, logs = jax.device_put((standard.points, standard.log_weights))
         nodes = spread_nodes(standard.points, standard.log_weights, people)
         most = batch_size(self.core, points.shape[1], self.memory)
@@ -330,7 +340,8 @@ class Problem(eqx.Module):
         portion = self.portion
         if not (rule.centred and self.rule.centred and portion.nodes < points.shape[1]):
             portion = Portion(points.shape[1], batch)
-        return Problem(*new, self.spec, self.table, self.panel, rule, self.reason, self.memory, portion)
+        rest = self.spec, self.table, self.panel, rule, self.reason, self.memory, portion, self.among
+        return Problem(*new, *rest)
 
     def part(self, *names: str) -> "Problem":
         """The same problem with only some blocks in the likelihood: `"items"` (all of them), `"choices"` (all of them), or
@@ -364,28 +375,6 @@ class Problem(eqx.Module):
             return found
         panel = replace(self.panel, weights=np.asarray(weights, float))
         return replace(found, panel=panel)
-
-    def check_start(self, params: Params) -> None:
-        """Raise ValueError naming people and factor when the log-likelihood is not finite here.
-
-        Examples
-        --------
-        >>> logit_fit.problem.check_start(logit_fit.estimates)
-        """
-        bad = np.flatnonzero(~np.isfinite(np.asarray(values(self, params))))
-        if not len(bad):
-            return
-        shape, first = self.core.structure, jax.tree.map(lambda a: a[int(bad[0])], self.core.person)
-        cause = (
-            not_finite(shape, shape.cells(self.core.theta(params), first), first)
-            or "the integral over the nodes"
-        )
-        people = ", ".join(repr(self.panel.people[i]) for i in bad[:5]) + (", ..." if len(bad) > 5 else "")
-        raise ValueError(
-            f"The log-likelihood is not finite at the start values for {len(bad)} of "
-            f"{len(self.panel.people)} people ({people}); the factor that does it, for the first: "
-            f"{cause}. Give other start values, or check these people's data."
-        )
 
     def _check_known(self, mapping: Mapping[str, Any]) -> None:
         for name in mapping:

@@ -1,12 +1,14 @@
 """People, wherever they are, as an optimiser's objective sees them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 from typing_extensions import Protocol, runtime_checkable
 
-from iclv_jax._base._types import Array
+from iclv_jax._base._types import AnyArray, Array
 from iclv_jax._derivatives import Expansion, Slope
+from iclv_jax._integration import Rule
 from iclv_jax._problem._problem import Problem
 
 Found = TypeVar("Found")
@@ -33,8 +35,22 @@ class Sums(Protocol):
         """Whether anybody answers, by block of the density."""
         ...
 
+    @property
+    def room(self) -> float:
+        """Bytes for each person: of memory, and of the disk where nodes are kept there."""
+        ...
+
     def summed(self, function: Callable[[Problem], Found]) -> Found: ...
+    def by_person(self, function: Callable[[Problem], AnyArray]) -> np.ndarray:
+        """What a function of the parts has for every person, of all parts one after the other."""
+        ...
+
+    def called(self, at: Sequence[int] | np.ndarray) -> tuple[Hashable, ...]:
+        """What the people at these positions among all are called."""
+        ...
+
     def loglike(self, params: Array) -> Any: ...
     def slope(self, params: Array) -> Slope: ...
     def expansion(self, params: Array, method: Any = "exact") -> Expansion: ...
     def recentre(self: Me, params: Array) -> Me: ...
+    def integrate(self: Me, rule: Rule) -> Me: ...

@@ -7,7 +7,7 @@ import numpy as np
 from iclv_jax._base._types import Params
 from iclv_jax._integration import Adaptive, Conditioned, Rule
 from iclv_jax._problem._accuracy import accuracy, by_moments_like, error_of_draws
-from iclv_jax._problem._problem import Problem
+from iclv_jax._problem._sums import Sums
 
 ACCURACY = 0.1
 """Standard error of log L that the default rule reaches."""
@@ -30,24 +30,24 @@ def check_accuracy(target: object) -> None:
         )
 
 
-def suited(problem: Problem, rule: Rule, params: Params, target: float) -> Rule:
+def suited(problem: Sums, rule: Rule, params: Params, target: float) -> Rule:
     """`rule` where its error at these parameters is below the target; else the one that is to take its place."""
-    if problem.core.structure.dimension == 0:
+    if problem.first.core.structure.dimension == 0:
         return rule
     error = accuracy(problem.integrate(rule).recentre(params), params).error
     return rule if error is None or error <= target else better(problem, rule, params, error, target)
 
 
-def better(problem: Problem, rule: Rule, params: Params, error: float, target: float) -> Rule:
+def better(problem: Sums, rule: Rule, params: Params, error: float, target: float) -> Rule:
     """The rule to take after one whose error is above the target: a grid of more nodes in one dimension, beyond that draws
     by moments, as many as the target asks for; where people have latent classes, in parts for each where that is better."""
-    line = problem.core.structure.dimension == 1 and rule.reseeded(0) is None
-    if rule.by_moments or (line and problem.core.people.node_count < MOST_ON_A_LINE):
+    line = problem.first.core.structure.dimension == 1 and rule.reseeded(0) is None
+    if rule.by_moments or (line and problem.first.core.people.node_count < MOST_ON_A_LINE):
         return enough(problem, rule, error, target)
     pilots = [by_moments_like(rule, PILOT_DRAWS)]
-    if problem.core.structure.mixed is not None:
+    if problem.first.core.structure.mixed is not None:
         pilots.append(by_classes_like(rule, PILOT_DRAWS))
-    drawn = [error_of_draws(problem.integrate(pilot).recentre(params), params) for pilot in pilots]
+    drawn = [error_of_draws(problem, pilot, params) for pilot in pilots]
     best = int(np.argmin(drawn))
     return enough(problem, pilots[best], drawn[best], target)
 
@@ -66,14 +66,13 @@ def before(rule: Rule) -> Rule | None:
     return alike(rule, PILOT_DRAWS) if many else None
 
 
-def enough(problem: Problem, rule: Rule, error: float, target: float) -> Rule:
+def enough(problem: Sums, rule: Rule, error: float, target: float) -> Rule:
     """The rule with so many more nodes as its error asks for: a power of two, as far as memory goes."""
     inner = rule.rule if isinstance(rule, Conditioned) else rule
     if not (isinstance(inner, Adaptive) and rule.by_moments):
-        return rule.finer(2) if problem.core.people.node_count < MOST_DRAWS else rule
+        return rule.finer(2) if problem.first.core.people.node_count < MOST_DRAWS else rule
     wanted = 2.0 ** np.ceil(np.log2(max(error / target, 1.0)) / RATE)
-    people, dimension = len(problem.panel.people), problem.core.structure.dimension
-    fits = problem.memory / CROWDED / (10.0 * people * (dimension + 1))
+    fits = problem.room / CROWDED / (10.0 * (problem.first.core.structure.dimension + 1))
     most = 2.0 ** np.floor(np.log2(max(1.0, min(MOST_DRAWS, fits))))
     count = int(max(inner.draws, min(inner.draws * wanted, most)))
     raised = replace(inner, draws=count, final_draws=count)

@@ -14,6 +14,7 @@ from iclv_jax._inference._references import why_no_references
 from iclv_jax._optimise import OptimizerReport
 from iclv_jax._panel import Panel
 from iclv_jax._problem import Problem
+from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._report._columns import Columns, Started
 from iclv_jax._report._details import details as details_of
 from iclv_jax._report._details import provenance, rho_squared
@@ -87,18 +88,18 @@ def summary(
         columns=shown.heads,
         sections=tuple(_sections(shown, {r.name: r.parameter.group for r in fit.problem.table.rows})),
         notes=(*_notes(fit), *covariance.notes),
-        alarm=_alarm(fit),
+        alarm=alarm(fit.optimizer_report, fit.accuracy),
     )
 
 
-def _alarm(fit: Maximum) -> str | None:
+def alarm(report: OptimizerReport, accuracy: Accuracy) -> str | None:
     """What makes the results unfit for use."""
-    report, alarms = fit.optimizer_report, []
+    alarms = []
     if not report.verdict.success:
         alarms.append(f"DID NOT CONVERGE ({report.verdict.value}): {report.message}")
-    if few := fit.accuracy.warning():
+    if few := accuracy.warning():
         alarms.append(f"TOO FEW DRAWS: {few}")
-    elif missed := fit.accuracy.missed:
+    elif missed := accuracy.missed:
         alarms.append(f"INTEGRAL NOT ACCURATE: {missed}")
     return " ".join(alarms) or None
 
@@ -152,11 +153,7 @@ def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
         facts += [("AIC", fixed(aic(fit), 2)), ("BIC (people)", fixed(bic(fit), 2))]
     else:
         facts.append(("AIC, BIC", "not for penalised estimates, whose parameters are not all free"))
-    facts.append(("Integration", rule_in_words(problem)))
-    if problem.reason != "as asked for":
-        facts.append(("", problem.reason))
-    if sentence := fit.accuracy.sentence():
-        facts.append(("", sentence))
+    facts += integration_facts(problem, fit.accuracy)
     facts.append(("Optimiser", f"{report.verdict.value}: {report.message}"))
     facts.append(("", _effort(report)))
     facts.append(("Standard errors", KINDS[cov] + ("" if fit.penalties is None else ", penalised")))
@@ -208,6 +205,22 @@ def _effort(report: OptimizerReport) -> str:
     return f"{report.iterations} steps in the last stage, {decrement}, {report.seconds:.1f} s"
 
 
+def integration_facts(problem: Problem, accuracy: Accuracy) -> list[tuple[str, str]]:
+    """The rule, why it was taken, and how accurate it is."""
+    facts = [("Integration", rule_in_words(problem))]
+    if problem.reason != "as asked for":
+        facts.append(("", problem.reason))
+    if sentence := accuracy.sentence():
+        facts.append(("", sentence))
+    return facts
+
+
+def lost_notes(accuracy: Accuracy) -> list[str]:
+    """Whose posterior mode was not found."""
+    lost = accuracy.lost
+    return [f"The posterior mode of {len(lost)} people was not found: {named(lost)}"] if lost else []
+
+
 def rule_in_words(problem: Problem) -> str:
     dimension = problem.core.structure.dimension
     if dimension == 0 and not problem.rule.conditions:
@@ -249,9 +262,7 @@ def _notes(fit: Maximum) -> list[str]:
     ]
     if held := [name for name in report.active if name in inside]:
         notes.append(f"{', '.join(collapsed(held, inside))} ended at their bounds")
-    if fit.accuracy.lost:
-        who = named(fit.accuracy.lost)
-        notes.append(f"The posterior mode of {len(fit.accuracy.lost)} people was not found: {who}")
+    notes += lost_notes(fit.accuracy)
     if report.unscaled:
         silent = ", ".join(collapsed(report.unscaled, inside))
         notes.append(f"No one's likelihood depends on {silent} at the estimates")

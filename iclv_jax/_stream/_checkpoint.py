@@ -6,7 +6,7 @@ import numpy as np
 
 from iclv_jax._base._facts import Facts, fact
 from iclv_jax._base._types import Given
-from iclv_jax._optimise import Checkpoint, Optimizer
+from iclv_jax._optimise import Checkpoint, Kept, Optimizer
 from iclv_jax._optimise._checkpoint import RunState, Slot, State, Trace, TrainingState
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem._fingerprint import fingerprints, of_data
@@ -14,33 +14,43 @@ from iclv_jax._stream import _hosts as hosts
 from iclv_jax._stream._problem import StreamedProblem
 
 
-def slot_of(
+def checkpoint_of(
     path: Given[Any],
     problem: StreamedProblem,
     optimizer: Optimizer,
     begun: np.ndarray,
     penalties: Penalties | None,
-) -> Slot:
+) -> Kept | None:
     """Where the steps over all people are kept. What the first chunk gives by itself is worked out again."""
     if path is None:
-        return Slot()
+        return None
     sizes = hosts.together("sizes of chunks", lambda: problem.passed.sizes)
-    own: list[Slot] = []
+    own: list[Checkpoint] = []
 
-    def opened() -> bool:
+    def opened() -> None:
         first = problem.first
         facts: Facts = fingerprints(first, optimizer, begun, "chunks", penalties)
         about = {"chunks": sizes, "weights": problem.weight_sums}
         facts["data"] = {"the first chunk": of_data(first), **{name: fact(v) for name, v in about.items()}}
-        own.append(Checkpoint(path, facts).slot())
-        return own[0].saved
+        own.append(Checkpoint(path, facts))
 
-    saved = hosts.by_first("opening the checkpoint", opened)
-    return _Shared(own[0] if own else Slot(), saved)
+    hosts.by_first("opening the checkpoint", opened)
+    return _Shared(own[0] if own else None)
 
 
-class _Shared(Slot):
-    """The slot of process 0, whose state all processes go on from."""
+class _Shared:
+    """The checkpoint of process 0, whose states all processes go on from."""
+
+    def __init__(self, own: Checkpoint | None) -> None:
+        self._own = own
+
+    def slot(self) -> Slot:
+        slot = Slot() if self._own is None else self._own.slot()
+        return _SharedSlot(slot, hosts.by_first("a slot of the checkpoint", lambda: slot.saved))
+
+
+class _SharedSlot(Slot):
+    """A slot of process 0."""
 
     def __init__(self, own: Slot, saved: bool) -> None:
         self._own, self._saved = own, saved

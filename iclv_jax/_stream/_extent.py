@@ -22,8 +22,8 @@ class Spread(NamedTuple):
 
 class Extent(NamedTuple):
     """What all problems of parts of the people must share, and how much there is of everything: rows of every table, steady
-    columns, masked utilities, answered blocks, covariates, how many people and chunks, sums of weights and of
-    their squares."""
+    columns, masked utilities, answered blocks, covariates, how many people and chunks, the people of the largest
+    chunk, sums of weights and of their squares."""
 
     rows: tuple[int, ...]
     steady: tuple[tuple[int, ...], ...]
@@ -32,6 +32,7 @@ class Extent(NamedTuple):
     spreads: tuple[Spread, ...]
     people: int
     chunks: int
+    largest: int
     weight: float
     squares: float
 
@@ -47,6 +48,7 @@ def extent_of(panel: Panel) -> Extent:
         tuple(map(_spread, panel.person.covariates.T)),
         len(panel.people),
         1,
+        len(panel.people),
         float(panel.weights.sum()),
         float((panel.weights**2).sum()),
     )
@@ -63,6 +65,7 @@ def joined(one: Extent, two: Extent) -> Extent:
         tuple(_merged(a, one.people, b, two.people) for a, b in zip(one.spreads, two.spreads, strict=True)),
         one.people + two.people,
         one.chunks + two.chunks,
+        max(one.largest, two.largest),
         one.weight + two.weight,
         one.squares + two.squares,
     )

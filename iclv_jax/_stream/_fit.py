@@ -1,6 +1,7 @@
 """Maximum likelihood with people in chunks, and in several processes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -11,27 +12,30 @@ from iclv_jax._base._alone import several
 from iclv_jax._base._facts import Facts, dict_of, fact, fields
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
-from iclv_jax._fit._fit import checked_optimizer, checked_penalties, start_values
+from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_penalties, start_values
 from iclv_jax._integration import Rule
 from iclv_jax._likelihood import Devices, mesh_of
 from iclv_jax._optimise import (
-    Likelihood,
     Optimizer,
     Scipy,
+    Stage,
     Stochastic,
+    Verdict,
+    climbed,
     joint_stage,
     maximise,
     sequential_start,
 )
-from iclv_jax._optimise._driver import minimise
 from iclv_jax._panel import WeightsAre
 from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._problem import Problem
+from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._problem._memory import MEMORY, parse_memory
 from iclv_jax._problem._target import ACCURACY, check_accuracy
 from iclv_jax._spec._facts import facts_of
 from iclv_jax._spec._model import Spec
 from iclv_jax._stream import _hosts as hosts
-from iclv_jax._stream._checkpoint import slot_of
+from iclv_jax._stream._checkpoint import checkpoint_of
 from iclv_jax._stream._known import first_pass
 from iclv_jax._stream._passes import Settings, second_pass
 from iclv_jax._stream._problem import StreamedProblem
@@ -41,6 +45,7 @@ from iclv_jax._tables import Progress
 
 IN_MEMORY = {"people": None, "levels": None, "batch_people": None, "starts": 1}
 """Keywords that hold for people in memory alone, with their defaults."""
+QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 OF_STREAM = ("person", "weights", "cluster")
 
 
@@ -131,17 +136,27 @@ def fit_streamed(
     hosts.check_same(lambda: _settings(optimizer, applied, accuracy, start))
     target = accuracy if integration is None else None
     with Progress(progress and not hosts.mine()) as bar:
-        alone = _Alone(optimizer, target, bar, applied)
-        begun, rule = hosts.by_first("the start", lambda: alone.begun(problem, start))
-        problem = problem.integrate(rule)
+        alone = _Alone(optimizer, bar, applied)
+        begun, near = hosts.by_first("the start", lambda: alone.begun(problem.first, start))
+        problem = problem.integrate(problem.first.rule.stages()[-1])
         problem.recentre(begun).check_start(begun)
-        slot = slot_of(checkpoint, problem, optimizer, begun, applied)
-        objective = Likelihood(problem, np.ones(len(problem.names), bool), applied)
-        outcome = minimise(optimizer, objective, jnp.asarray(begun), lambda row: bar("everybody", row), slot)
-    found = outcome.objective
-    known = found.known.get(outcome.params.tobytes())
-    fit = StreamedFit(found.problem, outcome.params, outcome.report, outcome.trace, applied, known)
+        kept = checkpoint_of(checkpoint, problem, optimizer, begun, applied)
+        stage = Stage("everybody", problem, np.ones(len(problem.names), bool))
+        outcome, rows = climbed(stage, begun, optimizer, bar, kept, applied, False, target, near)
+    found, known = outcome.objective.problem, outcome.objective.known.get(outcome.params.tobytes())
+    precision = outcome.precision
+    if outcome.report.verdict is Verdict.INTERRUPTED:
+        # Whoever interrupts does not wait for more passes over everybody.
+        precision = Accuracy(found.first.core.people.node_count, None, None)
+    precision = in_short(checked_accuracy(found, outcome.params, precision, accuracy))
+    fit = StreamedFit(found, outcome.params, outcome.report, precision, tuple(rows), applied, known)
     return fit.settled() if several() else fit
+
+
+def in_short(precision: Accuracy) -> Accuracy:
+    """With the quartiles and ends of the effective sample sizes in their place: those of millions are of no use."""
+    sizes = precision.sizes
+    return precision if sizes is None else replace(precision, sizes=np.quantile(sizes, QUARTILES))
 
 
 def _check_optimizer(optimizer: Optimizer) -> None:
@@ -173,29 +188,25 @@ class _Alone(NamedTuple):
     """A fit of the first chunk, by itself: where that of everybody begins."""
 
     optimizer: Optimizer
-    target: float | None
     bar: Progress
     penalties: Penalties | None
 
-    def begun(self, problem: StreamedProblem, start: Given[Any]) -> tuple[np.ndarray, Rule]:
-        """Where to begin, and the rule that is accurate enough: the estimates from the first chunk alone, unless the start
+    def begun(self, first: Problem, start: Given[Any]) -> tuple[np.ndarray, bool]:
+        """Where to begin, and whether that is near the maximum: the estimates from the first chunk alone, unless the start
         is given."""
-        first = problem.first
         begun, staged = start_values(first, start)
         if not isinstance(start, str):
-            return begun, first.rule.stages()[-1]
+            return begun, False
         default = begun
         # So few people may have no maximum, and estimates that run away are no place to begin. Penalties count for a few as
         # for all, so that they hold back the more.
         if staged:
             begun, _, ended = sequential_start(first, jnp.asarray(begun), self.bar, None, self.penalties)
             if ended is not None:
-                return default, first.rule.stages()[-1]
-        # Errors of a rule add up over chunks, so that the first may have its share of them.
-        share = first.panel.weights.sum() / problem.passed.extent.weight
-        aim = None if self.target is None else float(self.target * share)
+                return default, False
+        # How many nodes it takes shows with everybody.
         outcome, _ = maximise(
-            joint_stage(first), np.asarray(begun), self.optimizer, self.bar, None, self.penalties, aim
+            joint_stage(first), np.asarray(begun), self.optimizer, self.bar, None, self.penalties
         )
         found = outcome.report.verdict.success
-        return outcome.params if found else default, outcome.objective.problem.rule
+        return outcome.params if found else default, found

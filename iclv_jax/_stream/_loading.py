@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from iclv_jax._base import _archive as archive
 from iclv_jax._base._types import File, Given
 from iclv_jax._fit import Fit
@@ -11,6 +13,7 @@ from iclv_jax._fit import load as load_in_memory
 from iclv_jax._fit._loading import AGREE, HasSpec, of_report, of_rule
 from iclv_jax._fit._saved import SavedFit
 from iclv_jax._inference._penalised import from_data
+from iclv_jax._problem._accuracy import Accuracy
 from iclv_jax._problem._fingerprint import mismatch, of_model
 from iclv_jax._stream._fit import bind_streamed
 from iclv_jax._stream._result import StreamedFit
@@ -79,7 +82,11 @@ def load(
 
 def _streamed(path: str, about: Any, arrays: Any, model: HasSpec, data: People) -> StreamedFit:
     try:
-        rule, report = of_rule(about["rule"]), of_report(about["report"])
+        rule, report, accuracy = (
+            of_rule(about["rule"]),
+            of_report(about["report"]),
+            _accuracy(about["accuracy"]),
+        )
         penalties = from_data(about["names"], about["penalties"])
     except (KeyError, TypeError, AttributeError) as trouble:
         raise ValueError(f"{path!r} is damaged: a part of its report cannot be read.") from trouble
@@ -97,7 +104,7 @@ def _streamed(path: str, about: Any, arrays: Any, model: HasSpec, data: People) 
     if "placed" in arrays:
         problem = problem.recentre(arrays["placed"])
     fit = StreamedFit(
-        problem, arrays["estimates"], report, tuple(about["trace"]), penalties, arrays["hessian"]
+        problem, arrays["estimates"], report, accuracy, tuple(about["trace"]), penalties, arrays["hessian"]
     )
     if not math.isclose(fit.llf, about["llf"], rel_tol=AGREE, abs_tol=AGREE):
         raise ValueError(
@@ -105,3 +112,9 @@ def _streamed(path: str, about: Any, arrays: Any, model: HasSpec, data: People) 
             f"{about['llf']:.6f}. Give the model and the people of the fit."
         )
     return fit
+
+
+def _accuracy(known: Any) -> Accuracy:
+    listed = {key: tuple(known[key]) for key in ("lost", "bent")}
+    sizes = None if known["sizes"] is None else np.asarray(known["sizes"])
+    return Accuracy(**{**known, **listed, "sizes": sizes})

@@ -1,6 +1,6 @@
 """The log-likelihood of people in chunks, in one process or in several: sums over what each chunk's problem says."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import count
@@ -13,11 +13,12 @@ import numpy as np
 
 from iclv_jax._base._archive import digest
 from iclv_jax._base._arguments import is_word
-from iclv_jax._base._types import Array, Given
+from iclv_jax._base._types import AnyArray, Array, Given
 from iclv_jax._derivatives import Expansion, Slope
 from iclv_jax._integration import Centre, Rule
 from iclv_jax._likelihood import people as people_of
 from iclv_jax._problem import Problem, centred_nodes, spread_nodes
+from iclv_jax._problem._nodes import Among, is_shared, points_of
 from iclv_jax._stream import _hosts as hosts
 from iclv_jax._stream._passes import Passed
 from iclv_jax._stream._scratch import Scratch, Stored
@@ -75,6 +76,13 @@ class StreamedProblem:
     def occurring(self) -> tuple[bool, ...]:
         """Whether anybody answers, by block of the density."""
         return self.passed.extent.occurring
+
+    @property
+    def room(self) -> float:
+        """Bytes for each person: of memory, where one chunk is at a time, and of the disk, where the nodes of all are."""
+        passed = self.passed
+        disk = min(hosts.together("room on disks", lambda: passed.scratch.room / sum(passed.sizes)))
+        return min(self.first.memory / passed.extent.largest, disk)
 
     @property
     def nobs(self) -> int:
@@ -165,18 +173,15 @@ class StreamedProblem:
         """
         first = self.first.integrate(rule)
         found = replace(self, passed=replace(self.passed, first=first), points=None, placed=None, at=None)
-        if first.points.shape[0] == 1:
+        dimension, scratch, sizes = first.core.structure.dimension, self.passed.scratch, self.passed.sizes
+        if is_shared(rule, dimension):
             return found
-        scratch, dimension = self.passed.scratch, first.core.structure.dimension
-        points = Files(scratch, len(self.passed.sizes))
+        points = Files(scratch, len(sizes))
 
         def write() -> None:
-            most, before = max(self.passed.sizes), self.passed.before.people
-            for name, size in zip(points.names, self.passed.sizes, strict=True):
-                made = rule.behind(before, size, self.passed.extent.people, dimension).points
-                # Those who only fill up have the last one's.
-                scratch.put(name, np.concatenate([made, np.repeat(made[-1:], most - size, axis=0)]))
-                before += size
+            scratch.check_room(8.0 * len(sizes) * max(sizes) * rule.size(dimension) * dimension, repr(rule))
+            for k, name in enumerate(points.names):
+                scratch.put(name, points_of(rule, max(sizes), dimension, self._among(k)).points)
 
         hosts.together("the nodes", write)
         return replace(found, points=points)
@@ -198,6 +203,33 @@ class StreamedProblem:
         """The sum of a function of the chunks' problems, over all chunks of all processes."""
         return self._over("a sum over people", function)
 
+    def by_person(self, function: Callable[[Problem], AnyArray]) -> np.ndarray:
+        """What a function of the chunks' problems has for every person, of all processes."""
+
+        def mine() -> np.ndarray:
+            each = zip(self._each(lambda part: np.asarray(function(part))), self.passed.sizes, strict=True)
+            return np.concatenate([found[:size] for found, size in each])
+
+        return np.concatenate(hosts.together("what people have", mine))
+
+    def called(self, at: Sequence[int] | np.ndarray) -> tuple[Hashable, ...]:
+        """What the people at these positions are called: by their places in chunks, because nobody's name is kept."""
+
+        def mine() -> list[str]:
+            first = self.passed.before.people
+            ends = first + np.cumsum(self.passed.sizes)
+            here = [(int(i), int(np.searchsorted(ends, i, "right"))) for i in at if first <= i < ends[-1]]
+            return [
+                f"person {i - int(ends[k]) + self.passed.sizes[k] + 1} of {self.passed.names[k]}"
+                for i, k in here
+            ]
+
+        return tuple(name for names in hosts.together("who they are", mine) for name in names)
+
+    def _among(self, k: int) -> Among:
+        """Where the people of a chunk stand among all."""
+        return Among(self.passed.before.people + sum(self.passed.sizes[:k]), self.passed.extent.people)
+
     @cached_property
     def _chunks(self) -> list[str]:
         return [f"chunk {k}" for k in range(len(self.passed.sizes))]
@@ -217,7 +249,7 @@ class StreamedProblem:
             nodes = centred_nodes(points, logs, jax.device_put(centre), first.from_prior)
         batch = min(first.core.people.batch, size)
         people = people_of(person, nodes, weights, batch, classes=False, mesh=self.passed.mesh)
-        return replace(first, core=first.core.of(people), points=points)
+        return replace(first, core=first.core.of(people), points=points, among=self._among(k))
 
     def _each(self, function: Callable[[Problem], Found]) -> Iterator[Found]:
         """Of a problem for each chunk, all of one shape; RuntimeError that names the chunk that fails."""

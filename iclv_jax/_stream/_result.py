@@ -1,7 +1,7 @@
 """What is known after a fit of people in chunks, or in several processes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
@@ -27,6 +27,7 @@ from iclv_jax._predict._predictions import predict
 from iclv_jax._predict._view import Information
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy
+from iclv_jax._report._summary import alarm, integration_facts, lost_notes
 from iclv_jax._report._table import all_errors, parameter_frame, with_tests
 from iclv_jax._stream import _hosts as hosts
 from iclv_jax._stream._again import bootstrap, profile
@@ -52,6 +53,9 @@ class StreamedFit(Grouped):
         Free parameters in natural units, in the order of `problem.names`.
     optimizer_report
         How the optimisation ended.
+    accuracy
+        What is cheap to know about the accuracy of the integral; in the place of everybody's effective sample size the
+        smallest, the quartiles and the largest.
     penalties
         What was subtracted from the log-likelihood; None for maximum likelihood.
 
@@ -65,6 +69,7 @@ class StreamedFit(Grouped):
     problem: StreamedProblem
     estimates: np.ndarray
     optimizer_report: OptimizerReport
+    accuracy: Accuracy
     _rows: tuple[Mapping[str, Any], ...]
     penalties: Penalties | None = None
     _curvature: np.ndarray | Array | None = None
@@ -205,12 +210,14 @@ class StreamedFit(Grouped):
             ("People", f"{self.nobs:,} in {extent.chunks} chunks"),
             ("Log-likelihood", fixed(self.llf, 3)),
             *criteria,
-            ("Integration", repr(self.problem.first.rule)),
+            *integration_facts(self.problem.first, self.accuracy),
             ("Optimiser", f"{report.verdict.value}: {report.message}"),
             ("Standard errors", cov),
         )
         shown = self.table(cov)[["estimate", "se", "t", "p"]]
-        return of_frame(shown, "Fit of people in chunks", self.covariance(cov).notes, facts)
+        notes = (*lost_notes(self.accuracy), *self.covariance(cov).notes)
+        found = of_frame(shown, "Fit of people in chunks", notes, facts)
+        return replace(found, alarm=alarm(report, self.accuracy))
 
     def save(self, path: Given[File]) -> None:
         """Write the fit to a file (replaced whole), from which `iclv.load` reads it.

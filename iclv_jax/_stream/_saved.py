@@ -28,12 +28,12 @@ from iclv_jax._problem._fingerprint import of_model, of_rule
 from iclv_jax._report._table import with_tests
 from iclv_jax._stream._sums import About, Sums, covariance_of
 
-FORMAT = archive.Format("saved fit of people in chunks", 1, "Fit the model and save it again.")
+FORMAT = archive.Format("saved fit of people in chunks", 2, "Fit the model and save it again.")
 ARRAYS = ("estimates", "hessian", "outer", "middle", "clusters", "held", "jacobian", "precision", "placed")
 """All that a file may hold; the last two where the fit has them."""
 WANTED = {
     "model": dict, "names": list, "table": dict, "llf": float, "nobs": int, "people": int, "weight": float, "rule": dict,
-    "report": dict, "trace": list, "summary": str, "known": list, "usual": str, "weights_are": str,
+    "report": dict, "accuracy": dict, "trace": list, "summary": str, "known": list, "usual": str, "weights_are": str,
 }  # fmt: skip
 """Facts that reading relies on."""
 
@@ -47,6 +47,7 @@ def write(fit: Any, path: Given[File]) -> None:
 
 def _facts(fit: Any) -> Facts:
     problem, table, extent = fit.problem, fit.table(), fit.problem.passed.extent
+    accuracy = dataclasses.asdict(fit.accuracy)
     report = dataclasses.asdict(fit.optimizer_report) | {"verdict": fit.optimizer_report.verdict.value}
     return {
         "versions": {"iclv_jax": __version__} | {m.__name__: m.__version__ for m in (jax, np, pd)},
@@ -62,6 +63,7 @@ def _facts(fit: Any) -> Facts:
         "usual": fit.default_covariance,
         "rule": of_rule(problem.first.rule),
         "report": _numbers(report),
+        "accuracy": _numbers(accuracy),
         "trace": [_numbers(row) for row in fit._rows],
         "summary": str(fit.summary()),
         "penalties": None if fit.penalties is None else fact(as_data(fit.penalties)),

@@ -33,6 +33,20 @@ class Scratch:
         finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._trees: dict[str, Any] = {}
 
+    @property
+    def room(self) -> int:
+        """Bytes that are left on the disk."""
+        return shutil.disk_usage(self._folder).free
+
+    def check_room(self, size: float, what: str) -> None:
+        """ValueError where files of so many bytes do not fit on the disk."""
+        if size > self.room:
+            raise ValueError(
+                f"The nodes of {what} for all people take {size / 1e9:,.1f} GB in files, and {self._folder.parent} has "
+                f"{self.room / 1e9:,.1f} GB left. Take fewer nodes, or set the environment variable TMPDIR to a folder "
+                "with more room."
+            )
+
     def put(self, name: str, tree: Kept) -> None:
         leaves, self._trees[name] = jax.tree.flatten(tree)
         with self._path(name).open("wb") as file:
