@@ -157,12 +157,15 @@ def begins():
     people = iclv.People.stream(mine, person="id")
     found = small.hybrid().fit(people, integration=iclv.Adaptive(10, final_draws=10), progress=False)
     same(read("begun")["estimates"], found.estimates)
+    np.testing.assert_allclose(found.accuracy.error, read("begun")["error"], rtol=1e-6)
+    np.testing.assert_allclose(found.accuracy.sizes, read("begun")["sizes"], rtol=1e-6)
+    assert found.problem.called([0, 119]) == ("person 1 of frame 1", "person 40 of frame 1")
 
 
 def begun():
     people = iclv.People.stream(cut(trips(120), 3), person="id")
     found = small.hybrid().fit(people, integration=iclv.Adaptive(10, final_draws=10), progress=False)
-    return {"estimates": found.estimates}
+    return {"estimates": found.estimates, "error": found.accuracy.error, "sizes": found.accuracy.sizes}
 
 
 def left_alone():

@@ -140,10 +140,10 @@ def _randomised(problem: Sums, rule: Rule, params: Params, seed: int, count: int
     both are sums, in one pass over the people."""
     drawn = [r for k in range(count) if (r := rule.reseeded(seed + k)) is not None]
 
-    def of(part: Problem) -> tuple[np.ndarray, np.ndarray]:
+    def of(part: Problem) -> tuple[np.ndarray, float]:
         weights = np.asarray(part.core.weights)
         each = np.stack([values_of(part, r, params) for r in drawn])
-        return each @ weights, weights**2 @ each.var(axis=0, ddof=1)
+        return each @ weights, float(weights**2 @ each.var(axis=0, ddof=1))
 
     values, variance = problem.summed(of)
     return np.asarray(values), float(variance)
@@ -152,9 +152,9 @@ def _randomised(problem: Sums, rule: Rule, params: Params, seed: int, count: int
 def _value(problem: Sums, rule: Rule | None, params: Params) -> float:
     """log L with the nodes of a rule; None: with those that the problem has."""
 
-    def of(part: Problem) -> np.ndarray:
+    def of(part: Problem) -> float:
         each = np.asarray(part.loglike_person(params)) if rule is None else values_of(part, rule, params)
-        return np.asarray(part.core.weights) @ each
+        return float(np.asarray(part.core.weights) @ each)
 
     return float(problem.summed(of))
 
