@@ -52,7 +52,6 @@ class RunState(NamedTuple):
     noise: float | None
     frozen: bool
     bad: bool
-    unscaled: tuple[str, ...]
     silent: np.ndarray | None = None
 
 

@@ -90,7 +90,6 @@ class Run:
         self.noise: float | None = None
         self.frozen = self.bad = self.lagged = False
         self.silent: np.ndarray | None = None
-        self.unscaled: tuple[str, ...] = ()
         self.placed: Array | None = None
         self.previous: Array | None = None
 
@@ -127,7 +126,6 @@ class Run:
             self._place(z)
         found = self.given or find_scale(self.objective, self.options.scaling, z)
         self._take(found)
-        self.unscaled = tuple(n for n, u in zip(self.objective.names, found.unscaled, strict=True) if u)
         here = self._derivatives(z)
         return z, here, *plan(self.method.pure, self.method.begin(len(z)), self._model(here, z))
 
@@ -365,7 +363,7 @@ class Run:
             noise=self.noise or 0.0,
             seconds=time.perf_counter() - self.began,
             active={names[i]: float(params[i]) for i in np.flatnonzero(at_bound)},
-            unscaled=self.unscaled,
+            unscaled=tuple(n for n, u in zip(names, self.zero, strict=True) if u),
             flat=flat_directions(model, names, self.silent, self.verify or self.method.supplied == "exact"),
             previous={} if before is None else dict(zip(names, before.tolist(), strict=True)),
         )

@@ -64,7 +64,9 @@ class _Rounds:
         params, names = np.asarray(self.objective.params(z)), self.objective.names
         shape = curvature(model)
         held = np.asarray(shape.active) & self.objective.free
-        unscaled = tuple(n for n, u in zip(names, found.unscaled, strict=True) if u)
+        # Scores that were zero at the start need not be so at the end.
+        last = find_scale(self.objective, self.options.scaling, z) if found.unscaled.any() else found
+        unscaled = tuple(n for n, u in zip(names, last.unscaled, strict=True) if u)
         report = OptimizerReport(
             verdict, verdict.sentence, len(self.trace), self.evaluations, decrement, movement, noise,
             time.perf_counter() - self.began, {names[i]: float(params[i]) for i in np.flatnonzero(held)},

@@ -99,7 +99,7 @@ class OptimizerReport:
     active
         Parameters at a bound, by name, with the bound.
     unscaled
-        Parameters whose scores were all zero at the start, so that they had no scale.
+        Parameters whose scores were all zero where scales were last taken: those on which nothing depends at the end.
     flat
         Directions in which the log-likelihood is flat, as weights by parameter name.
     seconds

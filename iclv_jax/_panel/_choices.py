@@ -75,6 +75,21 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool, estimating: bool 
     return Choices(frame, filled, outcome, available, asked, happened, masked)
 
 
+def unasked(kernel: Kernel, frame: Frame) -> Choices:
+    """A choice that is not read: the rows of a frame, none of which is a situation."""
+    count, answers = len(frame.data), len(kernel.columns)
+    nowhere = np.zeros(count, bool)
+    outcome = np.zeros((count, answers), int if kernel.discrete else float)
+    return Choices(
+        frame,
+        np.ones((count, len(kernel.utility.columns))),
+        outcome[:, 0] if kernel.discrete and answers == 1 else outcome,
+        np.ones((count, len(kernel.outcomes)), bool),
+        nowhere,
+        nowhere,
+    )
+
+
 def _columns(kernel: Kernel, frame: Frame, outcomes: bool) -> np.ndarray:
     """Columns of the utilities; those that are explained themselves are not read before they are known."""
     names = kernel.utility.columns

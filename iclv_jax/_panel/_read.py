@@ -11,7 +11,7 @@ import pandas as pd
 
 from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Given
-from iclv_jax._panel._choices import Choices, read_choices
+from iclv_jax._panel._choices import Choices, read_choices, unasked
 from iclv_jax._panel._covariates import Moments, read_covariates
 from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frames
 from iclv_jax._panel._groups import check_groups, read_groups
@@ -176,12 +176,14 @@ def read_panel(
     levels: Given[Mapping[str, tuple[Level, ...]] | None] = None,
     outcomes: Given[Collection[str]] = ("items", "choices"),
     estimating: Given[bool] = True,
+    asked: Given[Collection[str] | None] = None,
 ) -> Panel:
     """Check the data against the model and arrange them.
 
     `outcomes` are what is read of `"items"` and (chosen) `"choices"`: neither for the design of a simulation. Where
     the chosen alternatives are not read every row is a situation. Data that are not for `estimating` may
-    hold constants and items that nobody answered.
+    hold constants and items that nobody answered. `asked` names the choices that are read, None: all; of others there is no
+    situation.
     Raises ValueError for every kind of bad input, naming column, row or person.
     """
     check_levels(levels)
@@ -199,7 +201,12 @@ def read_panel(
     names = all_terms(spec.covariates, nominal)
     if group is not None and "items" in outcomes and levels is None:
         check_groups(spec, frame, group, found, values, dict(zip(names, covariates.T, strict=True)))
-    choices = [read_choices(c, _frame_of(c, frames), "choices" in outcomes, estimating) for c in spec.choices]
+    choices = [
+        read_choices(c, _frame_of(c, frames), "choices" in outcomes, estimating)
+        if asked is None or c.name in asked
+        else unasked(c, frame)
+        for c in spec.choices
+    ]
     tables = _tables(spec, choices)
     arrays = _arrange(stacks(spec), covariates, values, choices, tables)._replace(group=group)
     if outcomes and estimating:
@@ -249,7 +256,7 @@ def _situations(choices: Choices) -> np.ndarray:
     order = np.argsort(owner, kind="stable")
     counts = np.bincount(owner, minlength=people)
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    rows = np.full((people, int(counts.max())), -1)
+    rows = np.full((people, max(int(counts.max()), 1)), -1)
     rows[owner[order], np.arange(len(order)) - starts[owner[order]]] = happened[order]
     return rows
 
@@ -273,7 +280,8 @@ def _placed(choices: Choices, rows: np.ndarray) -> tuple[np.ndarray, Data]:
     occurs = rows >= 0
     # Padding repeats the person's last real row, or any real row for a person without choices.
     count = occurs.sum(axis=1)
-    last = np.where(count > 0, rows[np.arange(len(rows)), np.maximum(count - 1, 0)], rows[occurs][0])
+    real = rows[occurs][0] if occurs.any() else 0
+    last = np.where(count > 0, rows[np.arange(len(rows)), np.maximum(count - 1, 0)], real)
     take = np.where(occurs, rows, last[:, None])
     return choices.columns[take], Data(choices.outcome[take], choices.available[take], occurs)
 

@@ -1,7 +1,8 @@
 """Data to predict for: the estimation sample, or other data read by the same rules."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -95,12 +96,13 @@ def sight(
             return Sight(prior_view(problem, choice, draws), problem.panel)
         return Sight(posterior_view(problem, problem.core.person, params, given, choice), problem.panel)
     frames, of_people = as_pandas_frames(data), as_pandas_frames(people, "people")
-    panel = read_new(problem, frames, of_people, ())
+    panel = read_new(problem, frames, of_people, (), choice)
     asked = on(problem, panel)
     if given == "nothing":
         return Sight(prior_view(asked, choice, draws), panel)
     source = frames if answered is None else as_pandas_frames(answered)
-    known = on(problem, _of_these(read_new(problem, source, of_people, OUTCOMES[given]), panel), panel)
+    answers = read_new(problem, source, of_people, OUTCOMES[given], choice)
+    known = on(problem, _of_these(answers, panel), panel)
     return Sight(posterior_view(known, asked.core.person, params, given, choice), panel)
 
 
@@ -112,9 +114,14 @@ def _of_these(known: Panel, panel: Panel) -> Panel:
 
 
 def read_new(
-    problem: Problem, data: Given[AnyFrames], people: pd.DataFrame | None, outcomes: tuple[str, ...]
+    problem: Problem,
+    data: Given[AnyFrames],
+    people: pd.DataFrame | None,
+    outcomes: tuple[str, ...],
+    choice: str | None,
 ) -> Panel:
-    """Other data, checked as those of the fit were, with the levels of the fit.
+    """Other data, checked as those of the fit were, with the levels of the fit: the situations of a `choice`, and those of
+    all choices where `outcomes` say that what was chosen counts.
 
     Weights are those of the fit's column where the data have it, or those of the fit for people who stood in it;
     otherwise everyone counts once.
@@ -123,10 +130,11 @@ def read_new(
     nominal = {p.column for p in problem.spec.nominal}
     levels = {k: v for k, v in old.levels.items() if "items" in outcomes or k in nominal}
     frame, column = old.frame, old.weighted_by
-    if people is None and frame.extra is not None and isinstance(data, pd.DataFrame):
-        people = _same_people(frame.extra, data, frame.person)
+    first = next(iter(data.values()), None) if isinstance(data, Mapping) else data
+    if people is None and frame.extra is not None and isinstance(first, pd.DataFrame):
+        people = _same_people(frame.extra, first, frame.person)
     outcomes = outcomes if problem.spec.indicators else tuple(o for o in outcomes if o != "items")
-    weights = column if column is not None and _has(column, data, people) else None
+    weights = column if column is not None and _has(column, first, people) else None
     panel = read_panel(
         problem.spec,
         data,
@@ -137,6 +145,7 @@ def read_new(
         levels,
         outcomes if problem.spec.choices else tuple(o for o in outcomes if o != "choices"),
         estimating=False,
+        asked=None if "choices" in outcomes else [name for name in (choice,) if name is not None],
     )
     if weights is not None:
         return panel
@@ -150,7 +159,7 @@ def _weighted(panel: Panel, weights: np.ndarray) -> Panel:
     return replace(panel, weights=weights)
 
 
-def _has(column: str, data: Given[AnyFrames], people: pd.DataFrame | None) -> bool:
+def _has(column: str, data: Given[Any], people: pd.DataFrame | None) -> bool:
     return any(isinstance(f, pd.DataFrame) and column in f.columns for f in (data, people))
 
 

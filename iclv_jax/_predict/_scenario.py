@@ -1,17 +1,18 @@
 """Two states of the world compared: shares and consumer surplus."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from iclv_jax._base._threads import one_thread
-from iclv_jax._base._types import AnyFrame, Given
+from iclv_jax._base._types import AnyFrame, AnyFrames, Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
-from iclv_jax._panel._door import as_pandas
+from iclv_jax._panel._door import as_pandas_frames
 from iclv_jax._predict._marginal import Marginal, fixed_marginal, marginals
 from iclv_jax._predict._new_data import Sight, alternatives_of, directions, predicted_choice, situations_of
 from iclv_jax._predict._over_people import by_group, near_zero, over_people
@@ -74,8 +75,8 @@ class Scenario(Tabular):
 @one_thread
 def scenario(
     fit: Estimated,
-    first: Given[AnyFrame],
-    second: Given[AnyFrame],
+    first: Given[AnyFrames],
+    second: Given[AnyFrames],
     cost: Given[str | None] = None,
     *,
     given: Given[Information] = "nothing",
@@ -89,7 +90,7 @@ def scenario(
     ----------
     first, second
         The same situations before and after: frames of equal rows (index and people), in the form of the
-        estimation sample.
+        estimation sample, or mappings of such frames.
     cost
         The coefficient of cost, or a column of cost: the change of the surplus is the expected log-sum over the
         marginal utility of money (minus that of cost) in the second state less that in the first (Small and Rosen
@@ -115,9 +116,8 @@ def scenario(
     '             first  first.se    second  second.se  difference  difference.se'
     """
     kernel = predicted_choice(fit.problem, "scenario", choice)
-    first, second = as_pandas(first, "scenario: first"), as_pandas(second, "scenario: second")
-    if not first.index.equals(second.index):
-        raise ValueError("The frames of a scenario have different rows. Give the same situations twice.")
+    first, second = (as_pandas_frames(d, f"scenario: {n}") for d, n in ((first, "first"), (second, "second")))
+    _check_rows(first, second)
     if cost is not None:
         _check_log_sum(kernel)
     a = situations_of(fit, kernel, first, people, given)
@@ -127,6 +127,17 @@ def scenario(
     views = a.view, b.view
     money = None if cost is None else marginals(fit.problem, kernel, cost, "cost=", views)
     return _compared(fit, a, b, money, cov)
+
+
+def _check_rows(first: Any, second: Any) -> None:
+    """Refuse frames, or mappings of frames, of other rows."""
+    states = [d if isinstance(d, Mapping) else {None: d} for d in (first, second)]
+    if list(states[0]) != list(states[1]):
+        raise ValueError("The states of a scenario have different frames. Give the same ones twice.")
+    for name, frame in states[0].items():
+        if not frame.index.equals(states[1][name].index):
+            where = "The frames of a scenario" if name is None else f"The frames {name!r} of a scenario"
+            raise ValueError(f"{where} have different rows. Give the same situations twice.")
 
 
 def _compared(

@@ -10,6 +10,7 @@ from iclv_jax._parameters import ParameterTable
 from iclv_jax._parameters._declare import stacks
 from iclv_jax._parameters._define import DEFINITIONS
 from iclv_jax._parameters._groups import declare_groups
+from iclv_jax._problem._scales import scales_of
 from iclv_jax._spec import Indicator, Latent, Level
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._model import Spec
@@ -24,8 +25,8 @@ def default_start(spec: Spec, table: ParameterTable, panel: Panel) -> np.ndarray
 
     Loadings come from the first eigenvector of the correlations of each latent variable's items;
     intercepts, variances and thresholds from each item's moments given its loading; slopes, paths
-    and choice parameters start at zero, standard deviations at theirs. Values in the model's
-    `start=` replace these.
+    and choice parameters start at zero, those that scale utilities at one, standard deviations at theirs.
+    Values in the model's `start=` replace these.
     """
     values = {row.name: row.parameter.start for row in table.rows}
     values |= (
@@ -42,6 +43,7 @@ def _starts(spec: Spec, panel: Panel, before: Mapping[str, float]) -> dict[str, 
     values = {**before, **_item_starts(spec, panel)}
     for choice in spec.choices:
         seen = panel.situations_of(choice.name)
+        values |= {name: 1.0 for name in scales_of(choice) if values[name] == 0.0}
         values |= choice.starts(seen.outcome, seen.columns, seen.offered)
     for latent in spec.latents:
         _rescale(latent, spec, panel.levels, values)

@@ -12,7 +12,13 @@ MOST = 24
 """Groups beyond which nobody reads the picture."""
 
 
-def shares(fit: Given[Any], by: Given[str | None] = None, ax: Given[Any] = None) -> Any:
+def shares(
+    fit: Given[Any],
+    by: Given[str | None] = None,
+    ax: Given[Any] = None,
+    *,
+    choice: Given[str | None] = None,
+) -> Any:
     """Predicted (full) and observed (hollow) shares of the alternatives over the estimation sample, weighted.
 
     Parameters
@@ -23,6 +29,8 @@ def shares(fit: Given[Any], by: Given[str | None] = None, ax: Given[Any] = None)
         A column of the data: shares in each of its groups, with their numbers of choice situations. None: overall.
     ax
         Axes to draw on.
+    choice
+        The name of the choice, where the model has several.
 
     Raises
     ------
@@ -33,7 +41,7 @@ def shares(fit: Given[Any], by: Given[str | None] = None, ax: Given[Any] = None)
     --------
     >>> axes = iclv.plot.shares(fit, by="female")
     """
-    table: Any = predicted_shares(check_fit(fit, "shares", "problem", "all_params"), by)
+    table: Any = predicted_shares(check_fit(fit, "shares", "problem", "all_params"), by, choice=choice)
     groups = {"": table} if by is None else {word(g): table.loc[g] for g in table.index.levels[0]}
     if len(groups) > MOST:
         raise ValueError(

@@ -38,7 +38,7 @@ def willingness_to_pay(
     unit
         What the axis counts, `"EUR per hour"` say: the units of the columns, which only you know.
     options
-        What `fit.choices.willingness_to_pay` takes beside them: `alternative`, `level`, `draws`, `seed`, `cov`.
+        What `fit.choices.willingness_to_pay` takes beside them: `alternative`, `level`, `draws`, `seed`, `cov`, `choice`.
 
     Raises
     ------
