@@ -97,6 +97,32 @@ def test_a_cost_of_either_sign_has_no_mean():
     assert "no mean" in found.notes[0]
 
 
+def test_by_person_there_is_a_median_where_there_is_no_mean():
+    """A normal cost has some of everybody's posterior at zero."""
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame(
+        {"id": np.repeat(np.arange(8), 3), "t": rng.normal(size=24), "c": rng.normal(size=24)}
+    )
+    data["y"] = rng.choice(["a", "b"], 24)
+
+    def utility(b, x, lv):
+        return {"a": b.time * x.t + b.cost * x.c, "b": 0.0}
+
+    problem = iclv.Model(choice=iclv.Logit(utility, "y"), random={"cost": iclv.Normal()}).bind(
+        data, person="id"
+    )
+    found = after.fit_at(problem, [-0.8, -0.5, 0.6]).willingness_to_pay("time", cost="cost")
+    assert np.isnan(found.estimate) and found.people.name == "posterior median"
+    cost = -0.5 + 0.6 * norm.ppf((np.arange(4001) + 0.5) / 4001)
+    index = -0.8 * data["t"].to_numpy()[:, None] + cost * data["c"].to_numpy()[:, None]
+    logs = -np.logaddexp(0.0, np.where(data["y"] == "a", -1.0, 1.0)[:, None] * index)
+    weights = np.exp(logs.reshape(8, 3, -1).sum(axis=1))
+    order = np.argsort(0.8 / cost)
+    reached = np.cumsum(weights[:, order], axis=1) / weights.sum(axis=1, keepdims=True)
+    medians = (0.8 / cost)[order][(reached < 0.5).sum(axis=1)]
+    np.testing.assert_allclose(found.people, medians, rtol=5e-3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "mixing", [iclv.TruncatedNormal(upper=0.0), iclv.LogNormal(sign=-1), iclv.JohnsonSB(-2.0, 0.0)]

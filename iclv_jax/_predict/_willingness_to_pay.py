@@ -17,6 +17,8 @@ from iclv_jax._base._types import Given
 from iclv_jax._inference import delta_errors
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._inference._functions import at_draws, normal_draws
+from iclv_jax._integration import Adaptive
+from iclv_jax._integration._conditioned import Conditioned
 from iclv_jax._integration._rule import check_count
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._predict._marginal import (
@@ -31,12 +33,15 @@ from iclv_jax._predict._new_data import Sight, choice_of, directions, sight, sit
 from iclv_jax._predict._over_people import near_zero, over_people
 from iclv_jax._predict._ratio import fieller, weighted_quantiles
 from iclv_jax._predict._responses import jacobian
+from iclv_jax._predict._view import View
 from iclv_jax._spec import Kernel
 from iclv_jax._tables import Report, Section, Tabular, number, of_frame
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 POOL = 200_000
 """About how many draws, over all people, a distribution of willingness to pay is taken from."""
+MANY = Adaptive(1024, "sobol", proposal="mean")
+"""Draws of each person's posterior, of which a median is taken: a grid has too few points for quantiles."""
 
 
 @final
@@ -56,7 +61,9 @@ class TradeOff(Tabular):
         Mean, median and quantiles over people, where tastes vary; None otherwise.
     people
         By person: the posterior mean given items and choices, where tastes vary, over the person's situations where
-        something is drawn anew in each; None otherwise.
+        something is drawn anew in each; None otherwise. Where the marginal utility of cost is not of one sign or comes too
+        close to zero, so that there is no mean, the posterior median, as the name of the series says; NaN where the cost
+        is drawn anew in every situation.
     notes
         What a reader must know.
     """
@@ -135,7 +142,7 @@ def willingness_to_pay(
         significantly different from zero; that of Krinsky and Robb (1986) holds the percentiles over draws of the
         estimates. Otherwise the distribution over people: mean (with delta-method error), median and quantiles
         before answers, each person once by weight and each of a person's situations alike, and posterior means by
-        person.
+        person. A ratio without a mean has medians and quantiles alone, over people and by person.
 
     Raises
     ------
@@ -223,8 +230,8 @@ def _varying_trade_off(
         mean = error = float("nan")
         why = "comes too close to zero for some" if close else "is not of one sign over people"
         notes.append(
-            f"The marginal utility of {cost} {why}: the ratio has no mean. Read its median, or give cost a "
-            "LogNormal(sign=-1)."
+            f"The marginal utility of {cost} {why}: the ratio has no mean. Read its median, over people or by person, or "
+            "give cost a LogNormal(sign=-1)."
         )
     reach = reach_of(level) * error
     intervals = pd.DataFrame(
@@ -234,7 +241,7 @@ def _varying_trade_off(
     distribution = pd.Series(
         {"mean": mean, **{f"{100 * q:g} %": v for q, v in zip(QUANTILES, quantiles, strict=True)}}
     )
-    each = _by_person(fit, choice, attribute, money)
+    each = (_medians if crosses or close else _means)(fit, choice, attribute, money)
     return TradeOff(name, cost, mean, error, intervals, distribution, each, tuple(notes))
 
 
@@ -245,17 +252,39 @@ def _comes_close(fit: Estimated, choice: Kernel, money: Marginal) -> bool:
     return mixing is not None and near_zero(over_people(fit, name, mixing))
 
 
-def _by_person(fit: Estimated, choice: Kernel, attribute: Marginal, money: Marginal) -> pd.Series:
+def _means(fit: Estimated, choice: Kernel, attribute: Marginal, money: Marginal) -> pd.Series:
     """Posterior means given items and choices, over a person's situations."""
-    params = jnp.asarray(fit.estimates)
     view = situations_of(fit, choice, given="answers").view
-    ratio, _, weights = map(np.asarray, trade_offs(view, params, attribute, money))
+    ratio, occurs, weights = _known(view, fit, attribute, money)
     each = (ratio * weights).sum(axis=2)
-    occurs = np.asarray(view.data.occurs)
-    occurs = occurs if each.shape[1] > 1 or occurs.shape[1] == 1 else np.ones_like(each, bool)
     with np.errstate(invalid="ignore"):
         values = (each * occurs).sum(axis=1) / occurs.sum(axis=1)
     return pd.Series(values, index=identifiers(fit.problem.panel.people), name="posterior mean")
+
+
+def _medians(fit: Estimated, choice: Kernel, attribute: Marginal, money: Marginal) -> pd.Series:
+    """Posterior medians given items and choices, over a person's situations and at many draws."""
+    problem, rule = fit.problem, MANY
+    values = np.full(len(problem.panel.people), np.nan)
+    if problem.core.structure.dimension:
+        problem = problem.integrate(Conditioned(rule) if problem.rule.conditions else rule)
+    view = sight(problem, jnp.asarray(fit.estimates), None, None, "answers", choice.name).view
+    if not view.block.within:
+        ratio, occurs, weights = _known(view, fit, attribute, money)
+        mass = np.broadcast_to(occurs[:, :, None] * weights, ratio.shape)
+        for i in np.flatnonzero(occurs.any(axis=1)):
+            values[i] = weighted_quantiles(ratio[i].ravel(), mass[i].ravel(), (0.5,))[0]
+    return pd.Series(values, index=identifiers(problem.panel.people), name="posterior median")
+
+
+def _known(
+    view: View, fit: Estimated, attribute: Marginal, money: Marginal
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ratios (person, situation, node), which situations are real, and the weights of nodes."""
+    ratio, _, weights = map(np.asarray, trade_offs(view, jnp.asarray(fit.estimates), attribute, money))
+    occurs = np.asarray(view.data.occurs)
+    alone = ratio.shape[1] == 1 and occurs.shape[1] > 1
+    return ratio, np.ones(ratio.shape[:2], bool) if alone else occurs, weights
 
 
 def _of_two(slopes: np.ndarray, matrix: np.ndarray) -> np.ndarray:

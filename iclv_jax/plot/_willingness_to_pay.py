@@ -24,8 +24,8 @@ def willingness_to_pay(
     """What one more unit of `name` is worth, in units of `cost`.
 
     Where it is the ratio of two coefficients: the estimate with its interval by each method; an arrow points to where
-    an interval has no end. Where it varies: a histogram of people's posterior means given items and choices, with the
-    median over people before answers, and lines at its 5 and 95 per cent quantiles.
+    an interval has no end. Where it varies: a histogram of people's posterior means given items and choices (medians where
+    there is no mean), with the median over people before answers, and lines at its 5 and 95 per cent quantiles.
 
     Parameters
     ----------
