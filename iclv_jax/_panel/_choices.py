@@ -1,11 +1,12 @@
 """Choice situations by row: what was chosen, what was available, and the attributes."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import Frame
 from iclv_jax._panel._numbers import counted, numbers, zeros_and_ones
 from iclv_jax._panel._person import first_outcome
@@ -30,6 +31,37 @@ class Choices:
     asked: np.ndarray
     happened: np.ndarray
     masked: bool = False
+
+
+def read_all(
+    kernels: Sequence[Kernel],
+    frames: Mapping[str | None, Frame],
+    outcomes: bool,
+    estimating: bool,
+    asked: Given[Collection[str] | None],
+) -> list[Choices]:
+    """Every choice in the frame of its table; of those that `asked` does not name nothing is read."""
+    return [
+        read_choices(kernel, _frame_of(kernel, frames), outcomes, estimating)
+        if asked is None or kernel.name in asked
+        else _unasked(kernel, frames[None])
+        for kernel in kernels
+    ]
+
+
+def _frame_of(choice: Kernel, frames: Mapping[str | None, Frame]) -> Frame:
+    if choice.table in frames:
+        return frames[choice.table]
+    known = [name for name in frames if name is not None]
+    if not known:
+        raise ValueError(
+            f"The choice {choice.name!r} stands in the table {choice.table!r}, but the data are a single frame. Give a "
+            f"mapping of frames, such as {{{choice.table!r}: frame}}, or leave table= out."
+        )
+    raise ValueError(
+        f"The choice {choice.name!r} stands in the table {choice.table!r}, which the data do not have. "
+        f"{nearest(choice.table, known)}"
+    )
 
 
 def read_choices(kernel: Kernel, frame: Frame, outcomes: bool, estimating: bool = True) -> Choices:
@@ -75,7 +107,7 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool, estimating: bool 
     return Choices(frame, filled, outcome, available, asked, happened, masked)
 
 
-def unasked(kernel: Kernel, frame: Frame) -> Choices:
+def _unasked(kernel: Kernel, frame: Frame) -> Choices:
     """A choice that is not read: the rows of a frame, none of which is a situation."""
     count, answers = len(frame.data), len(kernel.columns)
     nowhere = np.zeros(count, bool)

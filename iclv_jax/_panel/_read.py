@@ -11,7 +11,7 @@ import pandas as pd
 
 from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Given
-from iclv_jax._panel._choices import Choices, read_choices, unasked
+from iclv_jax._panel._choices import Choices, read_all
 from iclv_jax._panel._covariates import Moments, read_covariates
 from iclv_jax._panel._frame import Frame, check_name, identifiers, read_frames
 from iclv_jax._panel._groups import check_groups, read_groups
@@ -20,7 +20,7 @@ from iclv_jax._panel._numbers import complete, counted, numbers
 from iclv_jax._panel._person import Data, Person, first_outcome
 from iclv_jax._parameters import Stack
 from iclv_jax._parameters._declare import stacks
-from iclv_jax._spec import Kernel, Level
+from iclv_jax._spec import Level
 from iclv_jax._spec._model import Spec
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._standardized import all_terms
@@ -201,12 +201,7 @@ def read_panel(
     names = all_terms(spec.covariates, nominal)
     if group is not None and "items" in outcomes and levels is None:
         check_groups(spec, frame, group, found, values, dict(zip(names, covariates.T, strict=True)))
-    choices = [
-        read_choices(c, _frame_of(c, frames), "choices" in outcomes, estimating)
-        if asked is None or c.name in asked
-        else unasked(c, frame)
-        for c in spec.choices
-    ]
+    choices = read_all(spec.choices, frames, "choices" in outcomes, estimating, asked)
     tables = _tables(spec, choices)
     arrays = _arrange(stacks(spec), covariates, values, choices, tables)._replace(group=group)
     if outcomes and estimating:
@@ -230,21 +225,6 @@ def _tables(spec: Spec, choices: Sequence[Choices]) -> tuple[Table, ...]:
     return tuple(
         Table(kernel.name, read.frame, _situations(read), read.masked)
         for kernel, read in zip(spec.choices, choices, strict=True)
-    )
-
-
-def _frame_of(choice: Kernel, frames: Mapping[str | None, Frame]) -> Frame:
-    if choice.table in frames:
-        return frames[choice.table]
-    known = [name for name in frames if name is not None]
-    if not known:
-        raise ValueError(
-            f"The choice {choice.name!r} stands in the table {choice.table!r}, but the data are a single frame. Give a "
-            f"mapping of frames, such as {{{choice.table!r}: frame}}, or leave table= out."
-        )
-    raise ValueError(
-        f"The choice {choice.name!r} stands in the table {choice.table!r}, which the data do not have. "
-        f"{nearest(choice.table, known)}"
     )
 
 
