@@ -1,6 +1,7 @@
 """Tasks by workers: the answers of one process, whatever the workers are, what is left after a crash, and who dies."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import iclv_jax as iclv
 from iclv_jax._base._answers import Answers
 from iclv_jax._base._processes import Processes
 from iclv_jax._base._workers import do_all
+from iclv_jax._stream._again import Refits, fit_sample
 
 TASKS = {f"task {k}": k for k in range(5)}
 
@@ -246,3 +248,31 @@ def test_a_dask_cluster_fits_samples():
     ):
         shared = fresh("logit").bootstrap(40, seed=1, workers=client.get_executor())
     pd.testing.assert_frame_equal(alone.samples, shared.samples, rtol=1e-9, atol=1e-11)
+
+
+def test_samples_of_chunks_do_not_depend_on_who_fits_them(pool, tmp_path):
+    data = small.data(60).rename_axis("id").reset_index()
+    people = iclv.People.stream([data[:20], data[20:45], data[45:]], person="id", cluster="group")
+    start = {"asc": 0.5, "price": -1.0, "time": 0.4}
+    fit = small.logit().fit(people, progress=False, start=start)
+    alone = fit.uncertainty.bootstrap(3, seed=3)
+    shared = fit.uncertainty.bootstrap(2, seed=3, workers=pool, resume=tmp_path / "samples")
+    pd.testing.assert_frame_equal(shared.samples, alone.samples[:2], rtol=1e-10, atol=1e-12)
+    again = fit.uncertainty.bootstrap(3, seed=3, resume=tmp_path / "samples")
+    pd.testing.assert_frame_equal(again.samples, alone.samples, rtol=1e-10, atol=1e-12)
+    assert len((tmp_path / "samples").read_text().splitlines()) == 4
+    np.testing.assert_array_equal(fit.cov_params("bootstrap"), again.covariance.matrix)
+    with pytest.raises(ValueError, match="seed is 3 in the file and 4 here"):
+        fit.uncertainty.bootstrap(3, seed=4, resume=tmp_path / "samples")
+    with pytest.raises(ValueError, match="workers= is a number of processes"):
+        fit.uncertainty.bootstrap(3, workers=0)
+
+
+def test_a_worker_that_does_not_see_the_people_says_so():
+    data = small.data(40)
+    problem = small.logit().bind(iclv.People.stream([data[:20], data[20:]])).portable()
+    other = pickle.loads(pickle.dumps(problem))
+    assert problem.loglike(np.zeros(3)) == other.loglike(np.zeros(3))
+    other.passed.scratch._folder = Path("/nowhere/at all")
+    with pytest.raises(ValueError, match="files in '/nowhere/at all', which this worker does not see"):
+        fit_sample(Refits(other, None, np.zeros(3), None), {})

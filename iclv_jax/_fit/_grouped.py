@@ -90,11 +90,17 @@ class Verb(Generic[Arguments, Answer]):
             return self.function
         if why := self.why_not(group._fit):
             raise AttributeError(why)
-        return MethodType(self.function, group._fit)
+        return MethodType(self._own(group._fit) or self.function, group._fit)
 
     def why_not(self, fit: object) -> str:
         """Why a fit has no such method; empty where it has."""
-        return why_lacking(fit, self.name, *self.needed)
+        return "" if self._own(fit) else why_lacking(fit, self.name, *self.needed)
+
+    def _own(self, fit: object) -> Callable[..., Answer] | None:
+        """What a kind of fit has under this name itself, where it does it in another way."""
+        own: Any = getattr(type(fit), self.name, None)
+        method: Any = own if callable(own) else None
+        return method
 
 
 class Fact(Generic[Answer]):

@@ -24,18 +24,27 @@ def checkpoint_of(
     """Where the steps over all people are kept. What the first chunk gives by itself is worked out again."""
     if path is None:
         return None
-    sizes = hosts.together("sizes of chunks", lambda: problem.passed.sizes)
+    about = of_people(problem)
     own: list[Checkpoint] = []
 
     def opened() -> None:
         first = problem.first
         facts: Facts = fingerprints(first, optimizer, begun, "chunks", penalties)
-        about = {"chunks": sizes, "weights": problem.weight_sums}
-        facts["data"] = {"the first chunk": of_data(first), **{name: fact(v) for name, v in about.items()}}
+        facts["data"] = about
         own.append(Checkpoint(path, facts))
 
     hosts.by_first("opening the checkpoint", opened)
     return _Shared(own[0] if own else None)
+
+
+def of_people(problem: StreamedProblem) -> Facts:
+    """What tells these people in chunks from others; in several processes that of the first one, which writes."""
+    sizes = hosts.together("sizes of chunks", lambda: problem.passed.sizes)
+    return {
+        "the first chunk": of_data(problem.first),
+        "chunks": fact(sizes),
+        "weights": fact(problem.weight_sums),
+    }
 
 
 class _Shared:

@@ -186,6 +186,12 @@ class StreamedProblem:
         hosts.together("the nodes", write)
         return replace(found, points=points)
 
+    def portable(self) -> "StreamedProblem":
+        """The same for another process, which reads the files of this one: without the source of the people, who may be
+        frames, and without devices."""
+        bare = replace(self.people, source=())
+        return replace(self, people=bare, passed=replace(self.passed, mesh=None))
+
     def check_start(self, params: Given[Any]) -> None:
         """ValueError that names a chunk in which the log-likelihood is not finite here."""
         hosts.together("the start", lambda: self._check_start(params))
@@ -287,6 +293,16 @@ class Files:
         mine = next(Files._counts)
         self.names = [f"kept {mine} {k}" for k in range(chunks)]
         finalize(self, _forgotten, scratch, self.names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _files_of, (self.names,)
+
+
+def _files_of(names: list[str]) -> Files:
+    """Those of another process, which it keeps."""
+    found = Files.__new__(Files)
+    found.names = names
+    return found
 
 
 def _forgotten(scratch: Scratch, names: list[str]) -> None:

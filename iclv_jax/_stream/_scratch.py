@@ -33,6 +33,18 @@ class Scratch:
         finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._trees: dict[str, Any] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The folder stays that of this process, which others read from.
+        return _reopened, (str(self._folder), self._trees)
+
+    def check_there(self) -> None:
+        """ValueError where the folder cannot be seen from here."""
+        if not self._folder.is_dir():
+            raise ValueError(
+                f"The people in chunks are in files in {str(self._folder)!r}, which this worker does not see. Take workers "
+                "on the machine of the fit, or set the environment variable TMPDIR to a folder that all of them share."
+            )
+
     @property
     def room(self) -> int:
         """Bytes that are left on the disk."""
@@ -75,3 +87,10 @@ class Scratch:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.npy"
+
+
+def _reopened(folder: str, trees: dict[str, Any]) -> Scratch:
+    """That of another process, whose files it keeps."""
+    found = Scratch.__new__(Scratch)
+    found._folder, found._trees = Path(folder), trees
+    return found
