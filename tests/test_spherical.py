@@ -10,7 +10,7 @@ from scipy.special import factorial2
 
 import iclv_jax as iclv
 from iclv_jax._integration._spherical import design, sphere, spherical_points
-from iclv_jax._problem._accuracy import accuracy, values_of
+from iclv_jax._problem._accuracy import At, accuracy
 
 
 def moment(powers):
@@ -105,7 +105,7 @@ def test_nodes_in_parts_are_the_nodes_at_once(bound):
     problem, params = bound
     finer = iclv.Adaptive(300, seed=4)
     whole = problem.integrate(finer).recentre(params).loglike_person(params)
-    np.testing.assert_allclose(values_of(problem, finer, params), whole, rtol=1e-12)
+    np.testing.assert_allclose(At(problem, params).values(finer), whole, rtol=1e-12)
 
 
 def test_the_rule_says_how_many_nodes_it_takes():

@@ -1,13 +1,14 @@
 """How accurate the integral is: effective sample sizes, and the spread over randomisations."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._types import Array, Params
 from iclv_jax._integration import Adaptive, Conditioned, Rule
+from iclv_jax._problem._elsewhere import Elsewhere
 from iclv_jax._problem._problem import Problem
 from iclv_jax._problem._sums import Sums
 
@@ -109,66 +110,47 @@ class Accuracy:
 def accuracy(problem: Sums, params: Params, seed: int = FIRST_SEED) -> Accuracy:
     """Effective sizes at the problem's nodes, and the error of log L: from other seeds, `seed` and those after it, from
     more nodes where there is no randomness, and from draws that are placed in another way."""
-    first = problem.first
+    first, here = problem.first, Elsewhere(problem, params)
     nodes, rule = first.core.people.node_count, first.rule
     if first.core.structure.dimension == 0:
         return Accuracy(nodes, None, None)
-    lost, bent = _troubled(problem, params) if rule.centred else ((), ())
+    lost, bent = _troubled(here) if rule.centred else ((), ())
     if rule.reseeded(0) is None:
-        return Accuracy(nodes, None, _error_of_grid(problem, params), lost, bent)
+        return Accuracy(nodes, None, _error_of_grid(here), lost, bent)
     sizes = problem.by_person(lambda part: part.effective_sizes(params))
-    error = error_of_draws(problem, rule, params, seed)
-    return Accuracy(nodes, sizes, error, lost, bent, rule.centred)
+    return Accuracy(nodes, sizes, error_of_draws(here, rule, seed), lost, bent, rule.centred)
 
 
-def error_of_draws(problem: Sums, rule: Rule, params: Params, seed: int = FIRST_SEED) -> float:
+def accuracy_near(problem: Sums, params: Params, known: Accuracy) -> Accuracy:
+    """What is known of the same rule at parameters close by, with the effective sizes and flags of these."""
+    lost, bent = _troubled(Elsewhere(problem, params)) if known.centred else ((), ())
+    draws = known.sizes is not None
+    sizes = problem.by_person(lambda part: part.effective_sizes(params)) if draws else None
+    return replace(known, sizes=sizes, lost=lost, bent=bent)
+
+
+def error_of_draws(here: Elsewhere, rule: Rule, seed: int = FIRST_SEED) -> float:
     """The standard error of log L by a rule over its randomisations, and what they have in common."""
-    values, variance = _randomised(problem, rule, params, seed, SEEDS)
+    values, variance = here.randomised(rule, seed, SEEDS)
     # Rotations are independent from person to person, so that variances add up: far steadier than the spread of sums.
     # Draws at posterior means are nearly so: with two and four lognormal coefficients the error from their sum was 0.8
     # to 1.5 times (once twice) the spread of the sums over eight seeds.
     steady = rule.by_moments or not rule.scatters
     chance = variance if steady else float(np.var(values, ddof=1))
-    shared = 0.0 if rule.by_moments else _shared_error(problem, rule, params, values.mean(), chance, seed)
+    shared = 0.0 if rule.by_moments else _shared_error(here, rule, values.mean(), chance, seed)
     if not rule.scatters:
-        shared = max(shared, _finer_error(problem, rule, params, values.mean(), chance, seed))
+        shared = max(shared, _finer_error(here, rule, values.mean(), chance, seed))
     return float(np.hypot(np.sqrt(chance), shared))
 
 
-def _randomised(problem: Sums, rule: Rule, params: Params, seed: int, count: int) -> tuple[np.ndarray, float]:
-    """log L under so many randomisations of a rule, and the sum over people of the variances of log L_n, by squared weight:
-    both are sums, in one pass over the people."""
-    drawn = [r for k in range(count) if (r := rule.reseeded(seed + k)) is not None]
-
-    def of(part: Problem) -> tuple[np.ndarray, float]:
-        weights = np.asarray(part.core.weights)
-        each = np.stack([values_of(part, r, params) for r in drawn])
-        return each @ weights, float(weights**2 @ each.var(axis=0, ddof=1))
-
-    values, variance = problem.summed(of)
-    return np.asarray(values), float(variance)
-
-
-def _value(problem: Sums, rule: Rule | None, params: Params) -> float:
-    """log L with the nodes of a rule; None: with those that the problem has."""
-
-    def of(part: Problem) -> float:
-        each = np.asarray(part.loglike_person(params)) if rule is None else values_of(part, rule, params)
-        return float(np.asarray(part.core.weights) @ each)
-
-    return float(problem.summed(of))
-
-
-def _finer_error(problem: Sums, rule: Rule, params: Params, mean: float, chance: float, seed: int) -> float:
+def _finer_error(here: Elsewhere, rule: Rule, mean: float, chance: float, seed: int) -> float:
     """Distance of the mean of randomisations, each with a variance of `chance`, from values with twice the nodes, less what
     chance explains."""
-    value, own = _two_values(problem, rule.finer(2), params, seed + SEEDS)
+    value, own = _two_values(here, rule.finer(2), seed + SEEDS)
     return float(np.sqrt(max(0.0, (mean - value) ** 2 - chance / SEEDS - own)))
 
 
-def _shared_error(
-    problem: Sums, rule: Rule, params: Params, value: float, chance: float, seed: int = FIRST_SEED
-) -> float:
+def _shared_error(here: Elsewhere, rule: Rule, value: float, chance: float, seed: int = FIRST_SEED) -> float:
     """Distance of a value, the mean over seeds with a variance of `chance` each, from that of draws by moments, less what
     chance explains.
 
@@ -178,7 +160,7 @@ def _shared_error(
     """
     noise, square = chance / SEEDS, 0.0
     for draws in REFERENCES:
-        other, own = _two_values(problem, by_moments_like(rule, draws), params, seed + SEEDS + 2)
+        other, own = _two_values(here, by_moments_like(rule, draws), seed + SEEDS + 2)
         square = (value - other) ** 2 - noise - own
         if square <= SMALL**2 and own > COARSE * chance > 0.0:
             square = square if square > (LIKELY**2 - 1.0) * (noise + own) else 0.0
@@ -187,9 +169,9 @@ def _shared_error(
     return float(np.sqrt(max(0.0, square)))
 
 
-def _two_values(problem: Sums, rule: Rule, params: Params, seed: int) -> tuple[float, float]:
+def _two_values(here: Elsewhere, rule: Rule, seed: int) -> tuple[float, float]:
     """The mean of log L over two seeds of a rule, and its variance: people have nodes of their own, so variances add up."""
-    values, variance = _randomised(problem, rule, params, seed, 2)
+    values, variance = here.randomised(rule, seed, 2)
     return float(values.mean()), 0.5 * variance
 
 
@@ -199,48 +181,42 @@ def by_moments_like(rule: Rule, draws: int) -> Rule:
     return Conditioned(drawn) if rule.conditions else drawn
 
 
-def _error_of_grid(problem: Sums, params: Params) -> float:
+def _error_of_grid(here: Elsewhere) -> float:
     """How far a rule without randomness is from the limit: by doubling its nodes twice, where changes go on like the last
     two; by draws that are placed in another way where that would take too many, or latent classes may put a posterior's
     mass in several places."""
-    core, rule = problem.first.core, problem.first.rule
+    core, rule = here.problem.first.core, here.problem.first.rule
     dimension, nodes = core.structure.dimension, core.people.node_count
-    value = _value(problem, None, params)
+    value = here.value()
     twice = nodes > 1 and (dimension == 1 or nodes * 4**dimension <= MOST_DOUBLED)
-    error = _remainder(problem, params, value) if twice else None
+    error = _remainder(here, value) if twice else None
     if error is not None and (dimension == 1 or core.structure.mixed is None):
         return error
     if error is None:
-        doubled = nodes * 2**dimension <= MOST_DOUBLED
-        error = abs(_value(problem, rule.finer(2), params) - value) if doubled else 0.0
-    return max(error, _shared_error(problem, rule, params, value, 0.0))
+        error = abs(here.value(rule.finer(2)) - value) if nodes * 2**dimension <= MOST_DOUBLED else 0.0
+    return max(error, _shared_error(here, rule, value, 0.0))
 
 
-def _remainder(problem: Sums, params: Params, value: float) -> float:
+def _remainder(here: Elsewhere, value: float) -> float:
     """What the changes of log L by doubled nodes add up to; the second is looked at where it can matter."""
-    rule = problem.first.rule
-    doubled = _value(problem, rule.finer(2), params)
+    rule = here.problem.first.rule
+    doubled = here.value(rule.finer(2))
     first = abs(doubled - value)
-    if first == 0.0 or (problem.first.core.structure.dimension > 1 and first <= NOTHING):
+    if first == 0.0 or (here.problem.first.core.structure.dimension > 1 and first <= NOTHING):
         return first
-    second = abs(_value(problem, rule.finer(4), params) - doubled)
+    second = abs(here.value(rule.finer(4)) - doubled)
     return first + second / (1.0 - min(second / first, SLOWEST))
 
 
-def values_of(problem: Problem, rule: Rule, params: Params) -> np.ndarray:
-    """log L_n with the nodes of another rule, as many at a time as the problem has, so that nothing new is compiled."""
-    return np.asarray(problem.integrate(rule).recentre(params).loglike_person(params))
-
-
-def _troubled(problem: Sums, params: Params) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:
+def _troubled(here: Elsewhere) -> tuple[tuple[Hashable, ...], tuple[Hashable, ...]]:
     """People whose mode was not found, and people whose posterior is not log-concave there."""
 
     def marks(part: Problem) -> np.ndarray:
-        centre = part.centres(params)
+        centre = here.at(part).modes
         return np.stack([np.asarray(centre.found), np.asarray(centre.log_concave)], axis=1)
 
-    found, bent = problem.by_person(marks).T
-    return problem.called(np.flatnonzero(~found)), problem.called(np.flatnonzero(~bent))
+    found, bent = here.problem.by_person(marks).T
+    return here.problem.called(np.flatnonzero(~found)), here.problem.called(np.flatnonzero(~bent))
 
 
 def simulation_noise(

@@ -282,15 +282,36 @@ class Problem(eqx.Module):
         >>> fit.problem.recentre(fit.estimates).rule == fit.problem.rule
         True
         """
-        if not self.rule.centred or self.core.structure.dimension == 0:
+        if not self.places:
             return self
-        centre = self.centres_of_nodes(jax.lax.stop_gradient(jnp.asarray(params)))
+        return self.placed_at(self.centres_of_nodes(jax.lax.stop_gradient(jnp.asarray(params))))
+
+    @property
+    def places(self) -> bool:
+        """Whether the rule places nodes at people's posteriors.
+
+        Examples
+        --------
+        >>> fit.problem.places, fit.problem.integrate(iclv.MonteCarlo(16)).places
+        (True, False)
+        """
+        return self.rule.centred and self.core.structure.dimension > 0
+
+    def placed_at(self, centre: Centre) -> "Problem":
+        """The problem with its nodes placed there.
+
+        Examples
+        --------
+        >>> centre = fit.problem.centres_of_nodes(fit.estimates)
+        >>> bool(np.isclose(fit.problem.placed_at(centre).loglike(fit.estimates), fit.llf, atol=1e-6))
+        True
+        """
         nodes = centred_nodes(self.points, self.log_weights, centre, self.from_prior)
         return self.with_people(self.core.people.with_nodes(nodes))
 
-    def centres_of_nodes(self, params: Params) -> Centre:
+    def centres_of_nodes(self, params: Params, modes: Centre | None = None) -> Centre:
         """Where the rule places nodes: posterior modes and curvatures, or means and covariances, those of each latent class
-        of people with an axis more.
+        of people with an axis more. `modes`, where they are known, are not looked for again.
 
         Examples
         --------
@@ -298,12 +319,11 @@ class Problem(eqx.Module):
         (300, 1)
         """
         if not self.rule.by_moments:
-            return self.centres(params)
+            return modes or self.centres(params)
         pilot = jax.device_put(pilot_points(self.core.structure.dimension))
         if self.rule.by_classes and self.core.structure.mixed is not None:
             return centres_by_class(self._bare, params, pilot)
-        centre = self.centres(params)
-        return moved_by_moments(self._bare, params, centre, pilot)
+        return moved_by_moments(self._bare, params, modes or self.centres(params), pilot)
 
     def with_people(self, people: People) -> "Problem":
         """The same problem for other data, nodes or weights of its people.
