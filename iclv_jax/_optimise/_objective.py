@@ -11,12 +11,13 @@ from typing_extensions import Protocol, TypeVar, runtime_checkable
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Number
-from iclv_jax._derivatives import Expansion
+from iclv_jax._derivatives import Expansion, PersonScores, Slope, outer_products, summed
 from iclv_jax._optimise._units import Units
 from iclv_jax._parameters import Coordinates, natural, unconstrained
 from iclv_jax._parameters._penalties import Penalties, Terms, cost, slope
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import simulation_noise
+from iclv_jax._problem._evaluated import few, person_scores
 from iclv_jax._problem._sums import Sums
 from iclv_jax._spec._names import variance
 
@@ -164,6 +165,9 @@ class Likelihood(Generic[Bound]):
     """The last exact Hessian of the log-likelihood in natural units, by the parameters' bytes."""
     frozen: bool = False
     """Whether nodes stay where they are, whatever the rule."""
+    each: dict[bytes, PersonScores] = field(default_factory=dict, compare=False, repr=False)
+    """The last two values and scores of few people, by the parameters' bytes: a value, its gradient, its scale and what is
+    asked after the last step are sums of the same."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -207,7 +211,33 @@ class Likelihood(Generic[Bound]):
     def value(self, z: Array) -> float:
         if self.whole:
             return float(self.derivatives(z, "exact").value)
-        return -(float(self.problem.loglike(self.params(z))) - self.cost(z)) / self.size
+        return -(self.loglike(self.params(z)) - self.cost(z)) / self.size
+
+    def loglike(self, params: Array) -> float:
+        """The log-likelihood, without penalties."""
+        each = self._each(params)
+        return float(self.problem.loglike(params) if each is None else self.problem.first.core.weights @ each.values)
+
+    def _each(self, params: Array) -> PersonScores | None:
+        """What every person says, of few people in memory."""
+        if not isinstance(self.problem, Problem) or not few(self.problem, params):
+            return None
+        at = np.asarray(params).tobytes()
+        if at not in self.each:
+            for oldest in list(self.each)[:-1]:
+                del self.each[oldest]
+            self.each[at] = person_scores(self.problem, params)
+        return self.each[at]
+
+    def _slope(self, params: Array) -> Slope:
+        each = self._each(params)
+        return self.problem.slope(params) if each is None else summed(self.problem.first.core.weights, *each)
+
+    def _expansion(self, params: Array, supplied: Supplied) -> Expansion:
+        each = self._each(params) if supplied == "bhhh" else None
+        if each is None:
+            return self.problem.expansion(params, supplied)
+        return outer_products(self.problem.first.core.weights, *each)
 
     def cost(self, z: Array) -> float:
         return 0.0 if self.penalties is None else self.penalties.cost(self.params(z))
@@ -216,7 +246,7 @@ class Likelihood(Generic[Bound]):
         if self.whole:
             return self.derivatives(z, "exact")
         params = self.params(z)
-        value, gradient, items = self.problem.slope(params)
+        value, gradient, items = self._slope(params)
         if self.penalties is not None:
             terms = self.penalties.terms
             value, gradient = value - cost(terms, params), gradient - slope(terms, params)
@@ -228,7 +258,7 @@ class Likelihood(Generic[Bound]):
         if supplied == "none":
             return self.slope(z)
         params = self.params(z)
-        found = self.problem.expansion(params, supplied)
+        found = self._expansion(params, supplied)
         if supplied == "exact":
             self.known.clear()
             self.known[np.asarray(params).tobytes()] = found.hessian
@@ -243,8 +273,11 @@ class Likelihood(Generic[Bound]):
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         params, chart = self.params(z), self._map
 
+        each = self._each(params)
+
         def squares(problem: Problem) -> Array:
-            return squares_in_z(*chart, z, problem.score_person(params), problem.core.weights)
+            scores = problem.score_person(params) if each is None else each.scores
+            return squares_in_z(*chart, z, scores, problem.core.weights)
 
         found = np.asarray(self.problem.summed(squares))
         return found[:-1] / found[-1]
@@ -316,7 +349,7 @@ class Likelihood(Generic[Bound]):
         return all(any(occurring[b.at] for b in blocks) for blocks in (shape.items, shape.choices))
 
     def recentred(self, z: Array) -> "Likelihood[Bound]":
-        return replace(self, problem=self.problem.recentre(self.params(z)), known={})
+        return replace(self, problem=self.problem.recentre(self.params(z)), known={}, each={})
 
     @property
     def moves(self) -> bool:

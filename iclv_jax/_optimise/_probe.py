@@ -97,7 +97,7 @@ def _narrow(objective: Likelihood, params: np.ndarray) -> bool:
 
 
 def _loglike(outcome: Outcome) -> float:
-    return float(outcome.objective.problem.loglike(jnp.asarray(outcome.params)))
+    return outcome.objective.loglike(jnp.asarray(outcome.params))
 
 
 def _least(outcome: Outcome) -> float:

@@ -53,12 +53,13 @@ def loglike(problem: Bound, params: Params) -> Scalar:
 
 def values(problem: Bound, params: Params) -> Float[Array, " person"]:
     """log L_n of every person, of few people from the program for their scores, which a fit compiles anyway."""
-    if _few(problem, params):
-        return portions.scores(problem.core, params, problem.portion).values
+    if few(problem, params):
+        return person_scores(problem, params).values
     return loglike_person(problem, params)
 
 
-def _few(problem: Bound, params: Params) -> bool:
+def few(problem: Bound, params: Params) -> bool:
+    """Whether sums over people are taken from what the program for their scores says of each."""
     return problem.core.people.size * len(problem.names) <= FEW_SCORES and not isinstance(params, Tracer)
 
 
@@ -104,7 +105,12 @@ def score_person(problem: Bound, params: Params) -> Scores:
     >>> logit_fit.problem.score_person(logit_fit.estimates).shape
     (300, 4)
     """
-    return portions.scores(problem.core, params, problem.portion).scores
+    return person_scores(problem, params).scores
+
+
+def person_scores(problem: Bound, params: Params) -> derivatives.PersonScores:
+    """log L_n of every person with its gradient, and that of the items alone."""
+    return portions.scores(problem.core, params, problem.portion)
 
 
 def hessian(
@@ -160,8 +166,7 @@ def expansion(
     """
     if method == "exact":
         return expand_exact(problem.core, params)
-    found = portions.scores(problem.core, params, problem.portion)
-    return derivatives.outer_products(problem.core.weights, *found)
+    return derivatives.outer_products(problem.core.weights, *person_scores(problem, params))
 
 
 def value_and_score(problem: Bound, params: Params) -> tuple[Scalar, Params]:
@@ -184,10 +189,9 @@ def slope(problem: Bound, params: Params) -> derivatives.Slope:
     >>> logit_fit.problem.slope(logit_fit.estimates)[1].shape
     (4,)
     """
-    if not _few(problem, params) and not problem.portion.divides(problem.core, params):
+    if not few(problem, params) and not problem.portion.divides(problem.core, params):
         return slope_at_once(problem.core, params)
-    each = portions.scores(problem.core, params, problem.portion)
-    return derivatives.summed(problem.core.weights, *each)
+    return derivatives.summed(problem.core.weights, *person_scores(problem, params))
 
 
 def numerical_hessian(
