@@ -140,7 +140,7 @@ def rules(problem: Any, params: Any) -> Iterator[tuple[str, Any]]:
         yield ("grid at modes" if rule.reseeded(0) is None else "spheres at modes"), rule
     for count in (256, 1_024):
         yield "draws at means", drawn(count)
-    yield "accuracy=0.1", suited(problem, problem.rule.stages()[-1], params, 0.1)
+    yield "accuracy=0.1", suited(problem, problem.rule.stages()[-1], params, 0.1)[0]
 
 
 def exact(problem: Any, params: Any) -> tuple[float, float]:

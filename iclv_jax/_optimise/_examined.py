@@ -81,7 +81,8 @@ def without_limits(outcome: Outcome) -> Outcome:
     z, usual = (objective.z(jnp.asarray(p)) for p in (outcome.params, objective.problem.start()))
     if not (np.isfinite(np.asarray(z)).all() and np.isfinite(objective.value(z))):
         return outcome
-    first = find_scale(objective.recentred(usual), "scores", usual).values
+    coarse = replace(objective, problem=objective.problem.coarse, known={}, each={})
+    first = find_scale(coarse.recentred(usual), "scores", usual).values
     verdict, flat = outcome.report.verdict, outcome.report.flat
     limits, silent = endings(objective, z, first, verdict.success)
     # The spread of a coefficient that is gone changes nothing.

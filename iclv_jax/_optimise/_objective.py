@@ -216,7 +216,9 @@ class Likelihood(Generic[Bound]):
     def loglike(self, params: Array) -> float:
         """The log-likelihood, without penalties."""
         each = self._each(params)
-        return float(self.problem.loglike(params) if each is None else self.problem.first.core.weights @ each.values)
+        return float(
+            self.problem.loglike(params) if each is None else self.problem.first.core.weights @ each.values
+        )
 
     def _each(self, params: Array) -> PersonScores | None:
         """What every person says, of few people in memory."""

@@ -26,7 +26,7 @@ from iclv_jax._optimise._units import Units
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
-from iclv_jax._problem._accuracy import Accuracy, accuracy
+from iclv_jax._problem._accuracy import Accuracy, accuracy, accuracy_near
 from iclv_jax._problem._target import before, better, enough, suited
 
 ROUGH = TrustRegion("bhhh", tolerance=3.0, max_iterations=40, recentrings=0)
@@ -203,9 +203,9 @@ def climbed(
         params, scale = outcome.params, outcome.scale
         if _was_interrupted(outcome):
             return passes.stopped(outcome), passes.rows
-    final = rules[-1]
+    final, known = rules[-1], None
     if target is not None and (near or len(rules) > 1):
-        final = suited(stage.problem, final, jnp.asarray(params), target)
+        final, known = suited(stage.problem, final, jnp.asarray(params), target)
     if (closer := before(final)) is not None and target is not None:
         outcome = passes.run(closer, params, replace(searching, tolerance=CLOSE), scale, verify=False)
         params, scale = outcome.params, outcome.scale
@@ -215,11 +215,11 @@ def climbed(
     for _ in range(MOST_REFINEMENTS):
         if _was_interrupted(outcome):
             break
-        outcome = replace(outcome, precision=_precision(outcome))
+        outcome = replace(outcome, precision=_precision(outcome, known))
         finer = _finer(outcome, target)
         if finer is None:
             break
-        outcome = passes.run(finer, outcome.params, optimizer, outcome.scale)
+        outcome, known = passes.run(finer, outcome.params, optimizer, outcome.scale), None
     return outcome, passes.rows
 
 
@@ -260,8 +260,9 @@ class _Passes(Generic[Bound]):
         return outcome
 
 
-def _precision(outcome: Outcome) -> Accuracy:
-    return accuracy(outcome.objective.problem, jnp.asarray(outcome.params))
+def _precision(outcome: Outcome, known: Accuracy | None) -> Accuracy:
+    at = outcome.objective.problem, jnp.asarray(outcome.params)
+    return accuracy(*at) if known is None else accuracy_near(*at, known)
 
 
 def _was_interrupted(outcome: Outcome) -> bool:

@@ -6,7 +6,8 @@ import numpy as np
 
 from iclv_jax._base._types import Params
 from iclv_jax._integration import Adaptive, Conditioned, Rule
-from iclv_jax._problem._accuracy import accuracy, by_moments_like, error_of_draws
+from iclv_jax._problem._accuracy import Accuracy, accuracy, by_moments_like, error_of_draws
+from iclv_jax._problem._elsewhere import Elsewhere
 from iclv_jax._problem._sums import Sums
 
 ACCURACY = 0.1
@@ -17,6 +18,8 @@ MOST_ON_A_LINE = 200
 RATE = 0.65
 """The error of draws by moments falls with the number of nodes to the power of minus this: 0.61 to 0.70 for two and four
 lognormal coefficients with nine choices per person, from 128 to 2,048 nodes."""
+FAR = 4.0
+"""An error that is below the target by this factor at the maximum with coarse nodes is that of the result."""
 CROWDED = 4.0
 """The nodes of everybody may take this part of the memory."""
 
@@ -30,12 +33,15 @@ def check_accuracy(target: object) -> None:
         )
 
 
-def suited(problem: Sums, rule: Rule, params: Params, target: float) -> Rule:
-    """`rule` where its error at these parameters is below the target; else the one that is to take its place."""
+def suited(problem: Sums, rule: Rule, params: Params, target: float) -> tuple[Rule, Accuracy | None]:
+    """`rule` where its error at these parameters is below the target, with its accuracy where that is far below; else the
+    rule that is to take its place."""
     if problem.first.core.structure.dimension == 0:
-        return rule
-    error = accuracy(problem.integrate(rule).recentre(params), params).error
-    return rule if error is None or error <= target else better(problem, rule, params, error, target)
+        return rule, None
+    found = accuracy(problem.integrate(rule).recentre(params), params)
+    if found.error is not None and found.error > target:
+        return better(problem, rule, params, found.error, target), None
+    return rule, found if found.error is not None and FAR * found.error <= target else None
 
 
 def better(problem: Sums, rule: Rule, params: Params, error: float, target: float) -> Rule:
@@ -47,7 +53,7 @@ def better(problem: Sums, rule: Rule, params: Params, error: float, target: floa
     pilots = [by_moments_like(rule, PILOT_DRAWS)]
     if problem.first.core.structure.mixed is not None:
         pilots.append(by_classes_like(rule, PILOT_DRAWS))
-    drawn = [error_of_draws(problem, pilot, params) for pilot in pilots]
+    drawn = [error_of_draws(Elsewhere(problem, params), pilot) for pilot in pilots]
     best = int(np.argmin(drawn))
     return enough(problem, pilots[best], drawn[best], target)
 
