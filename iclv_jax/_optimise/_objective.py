@@ -214,8 +214,8 @@ class Likelihood(Generic[Bound]):
         return -(self.loglike(self.params(z)) - self.cost(z)) / self.size
 
     def loglike(self, params: Array) -> float:
-        """The log-likelihood, without penalties."""
-        each = self._each(params)
+        """The log-likelihood, without penalties. Where nodes move with each step its scores would not be asked for."""
+        each = None if self.moves and np.asarray(params).tobytes() not in self.each else self._each(params)
         return float(
             self.problem.loglike(params) if each is None else self.problem.first.core.weights @ each.values
         )

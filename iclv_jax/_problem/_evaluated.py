@@ -52,8 +52,9 @@ def loglike(problem: Bound, params: Params) -> Scalar:
 
 
 def values(problem: Bound, params: Params) -> Float[Array, " person"]:
-    """log L_n of every person, of few people from the program for their scores, which a fit compiles anyway."""
-    if few(problem, params):
+    """log L_n of every person: of few people, where nothing is integrated, from the program for their scores, which a fit
+    compiles anyway; with nodes it compiles that for values to see how accurate they are."""
+    if few(problem, params) and problem.core.structure.dimension == 0:
         return person_scores(problem, params).values
     return loglike_person(problem, params)
 
