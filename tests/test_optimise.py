@@ -1,12 +1,15 @@
-"""The trust-region subproblem and its driver: negative curvature, the hard case, bounds, verdicts."""
+"""The trust-region subproblem, its driver and its objective: negative curvature, the hard case, bounds, verdicts."""
 
+import bank
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
 import iclv_jax as iclv
+from iclv_jax._optimise import Likelihood, _objective
 from iclv_jax._optimise._subproblem import Model, curvature, predicted_decrease, trial_step
+from iclv_jax._problem._evaluated import person_scores
 
 
 def quadratic(hessian, gradient, lower=None, upper=None, free=None):
@@ -236,3 +239,25 @@ def test_clusters_of_people_against_statsmodels(choices):
     np.testing.assert_allclose(fit.standard_errors("robust"), robust.bse, rtol=1e-6)
     with pytest.raises(ValueError, match="need the column of the clusters"):
         logit().fit(choices, progress=False).cov_params("cluster")
+
+
+@pytest.mark.parametrize("rule", [iclv.MonteCarlo(32), iclv.Adaptive(20)])
+def test_an_objective_asks_few_people_once(rule, monkeypatch):
+    """Value, gradient, outer products and scales of one point are sums over the same people."""
+    case = bank.get("chain")
+    problem = case.model.bind(case.data, **(case.bind | {"integration": rule}))
+    params = jnp.asarray(problem.vector(case.params))
+    objective = Likelihood(problem.recentre(params), np.ones(len(problem.names), bool))
+    asked = []
+    monkeypatch.setattr(_objective, "person_scores", lambda *given: asked.append(1) or person_scores(*given))
+    z = objective.z(params)
+    value, slope = objective.value(z), objective.slope(z)
+    outer, scale = objective.derivatives(z, "bhhh"), objective.mean_squared_scores(z)
+    assert objective.value(z) == pytest.approx(value, rel=1e-13) and len(asked) == 1
+    assert value == pytest.approx(-float(objective.problem.loglike(params)) / objective.size, rel=1e-13)
+    np.testing.assert_allclose(slope.gradient, outer.gradient, rtol=1e-12)
+    np.testing.assert_allclose(np.diag(objective.mean_outer_scores(z)), scale, rtol=1e-12)
+    assert objective.derivatives(z, "none").value == pytest.approx(value, rel=1e-13)
+    objective.slope(z + 0.1)
+    objective.slope(z)
+    assert len(asked) == 2 and not objective.recentred(z).each

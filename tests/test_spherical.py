@@ -10,7 +10,9 @@ from scipy.special import factorial2
 
 import iclv_jax as iclv
 from iclv_jax._integration._spherical import design, sphere, spherical_points
-from iclv_jax._problem._accuracy import At, accuracy
+from iclv_jax._problem._accuracy import accuracy, accuracy_near
+from iclv_jax._problem._elsewhere import Elsewhere
+from iclv_jax._problem._target import suited
 
 
 def moment(powers):
@@ -105,7 +107,7 @@ def test_nodes_in_parts_are_the_nodes_at_once(bound):
     problem, params = bound
     finer = iclv.Adaptive(300, seed=4)
     whole = problem.integrate(finer).recentre(params).loglike_person(params)
-    np.testing.assert_allclose(At(problem, params).values(finer), whole, rtol=1e-12)
+    np.testing.assert_allclose(Elsewhere(problem, params).at(problem).values(finer), whole, rtol=1e-12)
 
 
 def test_the_rule_says_how_many_nodes_it_takes():
@@ -115,3 +117,33 @@ def test_the_rule_says_how_many_nodes_it_takes():
         iclv.Adaptive(20, "spheric")
     with pytest.raises(ValueError, match="'halton', 'sobol', 'mlhs', 'random', not 'spherical'"):
         iclv.MonteCarlo(20, "spherical")
+
+
+def test_where_nodes_go_is_found_once_for_rules_that_place_them_alike(bound, monkeypatch):
+    problem, params = bound
+    asked = []
+    centres = type(problem).centres
+    monkeypatch.setattr(type(problem), "centres", lambda *given: asked.append(1) or centres(*given))
+    here, rules = Elsewhere(problem, params), [iclv.Adaptive(20, seed=3), iclv.GaussHermite(3)]
+    rules += [iclv.Adaptive(32, "sobol", proposal="mean", seed=k) for k in range(2)]
+    found = [here.value(rule) for rule in rules]
+    assert len(asked) == 1
+    alone = [float(problem.integrate(r).recentre(params).loglike(params)) for r in rules]
+    np.testing.assert_allclose(found, alone, rtol=1e-12)
+
+
+def test_an_error_far_below_its_target_stands_for_parameters_close_by(bound):
+    problem, params = bound
+    rule, known = suited(problem, problem.rule, params, 1.0)
+    assert rule == problem.rule and known.error == accuracy(problem, params).error < 0.25
+    moved = params + 0.01
+    near, anew = (
+        accuracy_near(problem.recentre(moved), moved, known),
+        accuracy(problem.recentre(moved), moved),
+    )
+    np.testing.assert_array_equal(near.sizes, anew.sizes)
+    assert near.error == known.error == pytest.approx(anew.error, rel=0.5)
+    # Closer to the target than a factor of four it is looked at again; above it another rule takes its place.
+    assert suited(problem, problem.rule, params, 2.0 * known.error) == (problem.rule, None)
+    better, none = suited(problem, problem.rule, params, 0.5 * known.error)
+    assert better != problem.rule and none is None

@@ -58,7 +58,9 @@ class Elsewhere:
         """log L with the nodes of a rule; None: with those that the problem has."""
 
         def of(part: Problem) -> float:
-            each = np.asarray(part.loglike_person(self.params)) if rule is None else self.at(part).values(rule)
+            each = (
+                np.asarray(part.loglike_person(self.params)) if rule is None else self.at(part).values(rule)
+            )
             return float(np.asarray(part.core.weights) @ each)
 
         return float(self.problem.summed(of))

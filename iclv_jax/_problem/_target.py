@@ -53,7 +53,8 @@ def better(problem: Sums, rule: Rule, params: Params, error: float, target: floa
     pilots = [by_moments_like(rule, PILOT_DRAWS)]
     if problem.first.core.structure.mixed is not None:
         pilots.append(by_classes_like(rule, PILOT_DRAWS))
-    drawn = [error_of_draws(Elsewhere(problem, params), pilot) for pilot in pilots]
+    here = Elsewhere(problem, params)
+    drawn = [error_of_draws(here, pilot) for pilot in pilots]
     best = int(np.argmin(drawn))
     return enough(problem, pilots[best], drawn[best], target)
 
