@@ -28,7 +28,7 @@ class Placed:
     def by(self, rule: Rule) -> Problem:
         """The problem with the nodes of a rule; as many people at a time as it has, so that nothing new is compiled."""
         other = self.problem.integrate(rule)
-        if not other.places:
+        if not rule.centred or other.core.structure.dimension == 0:
             return other
         if not rule.by_moments:
             return other.placed_at(self.modes)

@@ -282,20 +282,9 @@ class Problem(eqx.Module):
         >>> fit.problem.recentre(fit.estimates).rule == fit.problem.rule
         True
         """
-        if not self.places:
+        if not self.rule.centred or self.core.structure.dimension == 0:
             return self
         return self.placed_at(self.centres_of_nodes(jax.lax.stop_gradient(jnp.asarray(params))))
-
-    @property
-    def places(self) -> bool:
-        """Whether the rule places nodes at people's posteriors.
-
-        Examples
-        --------
-        >>> fit.problem.places, fit.problem.integrate(iclv.MonteCarlo(16)).places
-        (True, False)
-        """
-        return self.rule.centred and self.core.structure.dimension > 0
 
     def placed_at(self, centre: Centre) -> "Problem":
         """The problem with its nodes placed there.
