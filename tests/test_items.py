@@ -228,6 +228,17 @@ def test_what_has_a_response_is_standardised_and_the_rest_is_named(fit):
     assert fit.reliability().loc["trust", "items"] == 4
 
 
+def test_durations_that_did_not_end_stand_in_groups(data):
+    """What is known of a group alone is that of its people."""
+    item = Duration("d", [], event="ended", on=["sex"])
+    frame = data.dropna(subset="d").assign(land=np.where(data.dropna(subset="d").index < 30, "a", "b"))
+    both = iclv.Model([], [item], group="land").bind(frame)
+    point = {"d ~ 1": 0.4, "d.shape": 1.3, "d ~ sex": -0.2}
+    found = both.loglike_person(both.vector({f"{n} [{g}]": v for n, v in point.items() for g in "ab"}))
+    alone = iclv.Model([], [item]).bind(frame)
+    np.testing.assert_allclose(found, alone.loglike_person(alone.vector(point)), rtol=1e-12)
+
+
 def test_people_without_a_time_of_censoring_cannot_be_simulated_again(fit):
     with pytest.raises(ValueError, match=r"'d' is censored where 'ended' is 0.*cannot be simulated"):
         fit.goodness_of_fit(samples=2, refit=False)

@@ -119,7 +119,8 @@ def _check_item(
         )
     if not item.discrete:
         told = [p for p, there in zip(people, seen, strict=True) if there]
-        _in_group(name, lambda: item.check(answers[seen].tolist(), told), "")
+        given = item.answered(answers[seen])[item.column]
+        _in_group(name, lambda: item.check(given.tolist(), told), "")
         return
     own = [p for p in item.declare(levels, spec.positions).parameters if kind_of(p) == "thresholds"]
     if any(groups.differs(p) for p in own) and item.shared is None:

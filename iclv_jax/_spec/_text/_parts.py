@@ -136,6 +136,25 @@ class Reading:
                 )
             items[name].ordered = True
 
+    def check_paths(self) -> None:
+        """TextError at the first path that closes a circle."""
+        sources: dict[str, set[str]] = {v: set() for v in self.variables}
+        for term in sorted(self.terms, key=lambda t: (t.place.line, t.place.column)):
+            ends = (term.left, term.right) if term.operator == "~" else (term.right, term.left)
+            if term.operator not in ("~", "=~") or not {*ends} <= {*self.variables}:
+                continue
+            outcome, source = ends
+            behind, ahead = {source}, [source]
+            while ahead:
+                new = sources[ahead.pop()] - behind
+                behind |= new
+                ahead += new
+            if outcome in behind:
+                raise term.place.error(
+                    f"The paths are cyclic: {source!r} depends on {outcome!r} already. Equations must be recursive."
+                )
+            sources[outcome].add(source)
+
     # --- what a term is called ------------------------------------------------------------------------------------
 
     def _named(self, term: Term) -> Named:
@@ -173,6 +192,11 @@ class Reading:
             raise term.place.error(
                 f"{left!r} and {right!r} are a latent variable and an item: they cannot covary here."
             )
+        for name in (left, right):
+            if name in items and items[name].ordered:
+                raise term.place.error(
+                    f"The item {name!r} is ordered and has no residual that covaries. Only those of continuous items do."
+                )
         first, second = sorted((left, right), key=known.index)
         if term.fixed != 0.0 or term.label is not None:
             self.parts.covariances.append((first, second))

@@ -31,6 +31,7 @@ def read(
     if not reading.terms:
         raise TextError("The text has no equations.")
     parts = reading.parts
+    reading.check_paths()
     if groups is None:
         _refuse_groups(reading)
     else:
@@ -276,7 +277,8 @@ class _Constraints:
         ):
             values = {parts.fixed[n] for n in group if n in parts.fixed}
             if len(values) > 1:
-                raise TextError(
+                last = self.reading.everywhere[order[group[-1]]].term.place
+                raise last.error(
                     f"{', '.join(group)} are equal, but fixed at different values, {sorted(values)}."
                 )
             if values:
@@ -358,6 +360,8 @@ class _Constraints:
                 )
             self._join(name, known[other.node[1]])
             return
+        if name in known.values():
+            raise place.error(f"{one.text!r} stands on both sides. Write it as a function of others.")
         if name in self.parts.define or name in self.parts.fixed:
             raise place.error(f"{name} has a value already. Keep one of its constraints.")
         self.parts.define[name] = other.named(known)
