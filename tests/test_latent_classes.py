@@ -306,3 +306,54 @@ def test_people_of_other_choices_have_no_classes():
     problem = plain.bind(design().assign(mode="car"), person="id")
     with pytest.raises(ValueError, match="is a Logit and has no latent classes"):
         after.fit_at(problem, problem.start()).class_probabilities()
+
+
+@pytest.mark.parametrize("of", ["person", "situation"])
+def test_what_a_column_is_worth_over_classes(of):
+    """By the probabilities of the classes, before choices over people and given them by person; one class does not attend
+    to time."""
+
+    def both(b, x, lv):
+        return {
+            "car": b.asc + b.time * x.t1 + b.price * x.c1,
+            "bus": b.time * x.t2 + b.price * x.c2,
+            "train": 0.0,
+        }
+
+    def money(b, x, lv):
+        return {"car": b.cost * x.c1, "bus": b.cost * x.c2, "train": b.walk * x.t3}
+
+    def members(b, x, lv):
+        return {"both": b.m + b.m_age * x.age, "money": 0.0}
+
+    data = design(8).assign(mode=np.random.default_rng(4).choice(["car", "bus", "train"], 24))
+    classes = {"both": Logit(both, "mode"), "money": Logit(money, "mode")}
+    problem = iclv.Model(choice=LatentClasses(members, classes, of=of)).bind(data, person="id")
+    p = {"m": 0.3, "m_age": 0.5, "asc": 0.2, "time": -0.9, "price": -0.5, "cost": -1.2, "walk": -0.4}
+    fit = after.fit_at(problem, problem.vector(p))
+    found = fit.willingness_to_pay("t1", cost="c1")
+    one, chosen = np.zeros(24), [["car", "bus", "train"].index(c) for c in data["mode"]]
+    first = [
+        p["asc"] + p["time"] * data["t1"] + p["price"] * data["c1"],
+        p["time"] * data["t2"] + p["price"] * data["c2"],
+        one,
+    ]
+    second = [p["cost"] * data["c1"], p["cost"] * data["c2"], p["walk"] * data["t3"]]
+    logs = [(v - logsumexp(v, axis=0))[chosen, np.arange(24)] for v in map(np.array, (first, second))]
+    lead = (p["m"] + p["m_age"] * data["age"]).to_numpy()
+    gain = logs[0] - logs[1]
+    gain = np.repeat(gain.reshape(8, 3).sum(axis=1), 3) if of == "person" else gain
+    before, known = (1.0 / (1.0 + np.exp(-v)) for v in (lead, lead + gain))
+    worth = -p["time"] / p["price"]
+    assert found.estimate == pytest.approx(worth * before.mean(), rel=1e-10)
+    np.testing.assert_allclose(found.people, worth * known.reshape(8, 3).mean(axis=1), rtol=1e-10)
+    assert set(found.distribution.iloc[1:]) == {0.0, worth}
+    slopes = after.differences(
+        lambda q: after.fit_at(problem, q).willingness_to_pay("t1", cost="c1").estimate, fit.estimates
+    )
+    assert found.se == pytest.approx(np.sqrt(slopes @ fit.cov_params().to_numpy() @ slopes), rel=1e-5)
+    with pytest.raises(
+        ValueError, match="'time' is in the class 'both' and cost='cost' in the class 'money', and no"
+    ):
+        fit.willingness_to_pay("time", cost="cost")
+    assert fit.willingness_to_pay("time", cost="price").estimate == pytest.approx(worth)

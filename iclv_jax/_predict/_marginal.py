@@ -10,13 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
-from iclv_jax._density import Choice, Structure, World
+from iclv_jax._base._types import Array, Params
+from iclv_jax._density import Structure
 from iclv_jax._diagnose._utility import generic, situations
-from iclv_jax._integration import Nodes
 from iclv_jax._panel import Person
 from iclv_jax._predict._view import View
-from iclv_jax._predict._worlds import Worlds, worlds
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel, Utility
 from iclv_jax._spec._names import nearest
@@ -123,6 +121,47 @@ def marginals(
     """The marginal utility that a coefficient or a column stands for, in each latent class where there are some."""
     classes = [c for c, _ in choice.classes] or [None]
     return tuple(find_marginal(problem, choice, name, None, what, views, c) for c in classes)
+
+
+def trade_marginals(
+    problem: Problem, choice: Kernel, name: str, cost: str, alternative: Hashable | None
+) -> tuple[tuple[Marginal | None, ...], tuple[Marginal, ...]]:
+    """The marginal utilities of what is paid for and of cost: in each latent class where a column is valued over classes
+    that differ (None: a class that does not attend to it), else one of each.
+
+    ValueError where no class uses both."""
+    what, classes = "willingness_to_pay", [c for c, _ in choice.classes]
+    if classes and alternative is None:
+        used = [[c for c in classes if _is_used(choice, n, c)] for n in (name, cost)]
+        if all(used) and not set(used[0]) & set(used[1]):
+            raise ValueError(
+                f"{what}: {name!r} is in the class {used[0][0]!r} and cost={cost!r} in the class {used[1][0]!r}, and "
+                "no class uses both. Name two of one class, or columns."
+            )
+        if all(used) and name in choice.utility.columns:
+            found = [
+                find_marginal(problem, choice, name, None, what, (), c) if c in used[0] else None
+                for c in classes
+            ]
+            money = [find_marginal(problem, choice, cost, None, "cost=", (), c) for c in classes]
+            if len(set(found)) > 1 or len(set(money)) > 1:
+                if any(m.within and n in choice.utility.parameters for n, m in problem.spec.random):
+                    raise ValueError(
+                        f"{what}: classes that differ are not averaged where coefficients are drawn anew in every situation. "
+                        "Choose a class by alternative=, such as alternative=('class', 'alternative')."
+                    )
+                return tuple(found), tuple(money)
+    attribute = find_marginal(problem, choice, name, alternative, what)
+    return (attribute,), (find_marginal(problem, choice, cost, alternative, "cost="),)
+
+
+def _is_used(choice: Kernel, name: str, of_class: str) -> bool:
+    """Whether a coefficient or column stands in the utilities of a latent class."""
+    utility = choice.utility
+    names = (*utility.parameters, *utility.columns)
+    own = [i for i, a in enumerate(utility.alternatives) if a[0] == of_class]  # pyright: ignore[reportIndexIssue]
+    reached = utility.program.reaches()
+    return name in names and any(names.index(name) in reached[i] for i in own)
 
 
 def _points(problem: Problem, choice: Kernel, views: Sequence[View]) -> _Points:
@@ -237,85 +276,3 @@ def coefficients_of(
     theta = structure.map.theta(constants, params)
     coefficients = structure.map.dense(theta)[choice]["coefficients"]
     return jnp.stack([m.sign * coefficients[m.coefficient] for m in (first, second)])
-
-
-@partial(compiled, static_argnames=("attribute", "cost"))
-def trade_offs(view: View, params: Params, attribute: Marginal, cost: Marginal) -> tuple[Array, Array, Array]:
-    """Minus the ratio of two marginal utilities and the second of them, (person, situation, node), and the weights of nodes
-    in every situation. One situation stands for all where neither depends on columns, and where none says by its choice
-    what was drawn in it."""
-    core, shape, block = view.core, view.core.structure, view.block
-    theta, utility = core.theta(params), block.utility
-    told = bool(block.within) and not view.prior
-    several = attribute.situational or cost.situational or told
-
-    def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> tuple[Array, Array, Array]:
-        cells = shape.cells(theta, person)[block.name]
-        draws = worlds(shape, theta, view.seen, known, nodes)
-        columns = person.tables[block.table]
-
-        eta, inner = _with_inner(block, draws.eta)
-        weights = _inner_weights(block, cells, known if told else None, draws)
-
-        def both(row: Array, eta: Array, at: Array) -> tuple[Array, Array]:
-            world = World(eta, known.covariates, at)
-            b, lv = block.coefficients(cells, world), block.felt(world)
-            per_cost = cost.at(utility, b, row, lv)
-            return -attribute.at(utility, b, row, lv) / per_cost, per_cost
-
-        each = jax.vmap(jax.vmap(both, in_axes=(None, 0, 0)), in_axes=(0, None, None))
-        return *each(columns if several else columns[:1], eta, inner), weights
-
-    return core.people.each(one, view.person, shared=(theta,))
-
-
-def _with_inner(block: Choice, eta: Array) -> tuple[Array, Array]:
-    """Draws of eta with those of what is drawn anew in every row."""
-    if not block.within:
-        return eta, jnp.zeros((eta.shape[0], 0))
-    points = jnp.asarray(block.inner.nodes[0])
-    return jnp.repeat(eta, len(points), axis=0), jnp.tile(points, (eta.shape[0], 1))
-
-
-def _inner_weights(
-    block: Choice, cells: CellTree, known: Person | None, draws: Worlds
-) -> Float[Array, "situation node"]:
-    """Weights of the nodes that `_with_inner` gives, in the situations of a person whose choices are known: each says what
-    was drawn in it. The same in all, in one row, where none is known."""
-    if not block.within:
-        return draws.weights[None, :]
-    inner = jnp.asarray(block.inner.nodes[1])
-    if known is None:
-        return (draws.weights[:, None] * inner[None, :]).reshape(1, -1)
-    points, data = jnp.asarray(block.inner.nodes[0]), known.data[block.at]
-    density = block.kernel.log_classes if block.mixed else block.kernel.log_density
-
-    def of_classes(eta: Array) -> Array:
-        world = World(eta, known.covariates)
-        return jax.nn.softmax(block.log_classes(cells, known, world, known)) if block.mixed else jnp.ones(1)
-
-    def logs(eta: Array, at: Array) -> Array:
-        v = block.utilities(cells, known, World(eta, known.covariates, at))
-        each = jax.vmap(lambda *row: jnp.atleast_1d(density(cells, *row)))(v, data.outcome, data.offered)
-        return jnp.where(data.occurs[:, None], each, 0.0)
-
-    every = jax.vmap(jax.vmap(logs, in_axes=(None, 0)), in_axes=(0, None))(draws.eta, points)
-    shares = jax.nn.softmax(every + jnp.log(inner)[None, :, None, None], axis=1)
-    found = jnp.einsum("rktc,rc,r->trk", shares, jax.vmap(of_classes)(draws.eta), draws.weights)
-    return found.reshape(found.shape[0], -1)
-
-
-@partial(compiled, static_argnames=("attribute", "cost"))
-def mean_trade_off(view: View, params: Params, attribute: Marginal, cost: Marginal) -> Array:
-    """The weighted mean over people, situations and tastes, as a vector of one."""
-    ratio, _, weights = trade_offs(view, params, attribute, cost)
-    each = jnp.sum(ratio * weights, axis=2)
-    occurs = view.data.occurs[:, : each.shape[1]].astype(float)
-    by_person = jnp.sum(each * occurs, axis=1) / jnp.maximum(jnp.sum(occurs, axis=1), 1.0)
-    counted = counted_people(view)
-    return (jnp.dot(counted, by_person) / counted.sum())[None]
-
-
-def counted_people(view: View) -> Array:
-    """Weights of the people who have a situation."""
-    return view.core.weights * view.data.occurs.any(axis=1).astype(float)

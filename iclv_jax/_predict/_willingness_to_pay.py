@@ -21,18 +21,12 @@ from iclv_jax._integration import Adaptive
 from iclv_jax._integration._conditioned import Conditioned
 from iclv_jax._integration._rule import check_count
 from iclv_jax._panel._frame import identifiers
-from iclv_jax._predict._marginal import (
-    Marginal,
-    coefficients_of,
-    counted_people,
-    find_marginal,
-    mean_trade_off,
-    trade_offs,
-)
+from iclv_jax._predict._marginal import Marginal, coefficients_of, trade_marginals
 from iclv_jax._predict._new_data import Sight, choice_of, directions, sight, situations_of
 from iclv_jax._predict._over_people import near_zero, over_people
 from iclv_jax._predict._ratio import fieller, weighted_quantiles
 from iclv_jax._predict._responses import jacobian
+from iclv_jax._predict._trade_offs import Attributes, Costs, counted_people, mean_trade_off, trade_offs
 from iclv_jax._predict._view import View
 from iclv_jax._spec import Kernel
 from iclv_jax._tables import Report, Section, Tabular, number, of_frame
@@ -124,7 +118,9 @@ def willingness_to_pay(
         coefficients and other columns. A coefficient that multiplies no column (a constant, the weight of a latent
         variable) stands for itself.
     alternative
-        Where the marginal utility differs between alternatives: of which one.
+        Where the marginal utility differs between alternatives: of which one; of a latent class, `(class, alternative)`.
+        None: what a column is worth over latent classes that differ, each by its probability and nothing where a class
+        does not use it.
     level
         Coverage of the intervals.
     draws, seed
@@ -160,13 +156,14 @@ def willingness_to_pay(
     if kernel.unvalued:
         raise ValueError(f"willingness_to_pay: {kernel.unvalued}.")
     check_share(level)
-    attribute = find_marginal(fit.problem, kernel, name, alternative, "willingness_to_pay")
-    money = find_marginal(fit.problem, kernel, cost, alternative, "cost=")
+    attributes, costs = trade_marginals(fit.problem, kernel, name, cost, alternative)
+    attribute, money = attributes[0], costs[0]
     # Where coefficients differ by group there is a ratio in each, and so a distribution over people.
     apart = any(r.parameter.group and r.parameter.block == "choice" for r in fit.problem.table.rows)
-    if not apart and all(m.plain and not m.random for m in (attribute, money)):
+    plain = len(costs) == 1 and not apart and attribute is not None
+    if plain and all(m.plain and not m.random for m in (attribute, money)):
         return _plain_trade_off(fit, kernel, name, cost, attribute, money, level, draws, seed, cov)
-    return _varying_trade_off(fit, kernel, name, cost, attribute, money, level, cov)
+    return _varying_trade_off(fit, kernel, name, cost, attributes, costs, level, cov)
 
 
 def _plain_trade_off(
@@ -211,21 +208,21 @@ def _varying_trade_off(
     choice: Kernel,
     name: str,
     cost: str,
-    attribute: Marginal,
-    money: Marginal,
+    attributes: Attributes,
+    costs: Costs,
     level: float,
     cov: str | None,
 ) -> TradeOff:
     params = jnp.asarray(fit.estimates)
     each = int(np.clip(POOL // len(fit.problem.panel.people), 16, 4096))
     pool = sight(fit.problem, params, None, None, "nothing", choice.name, each)
-    quantiles, crosses = _pooled(pool, *map(np.asarray, trade_offs(pool.view, params, attribute, money)))
+    quantiles, crosses = _pooled(pool, *map(np.asarray, trade_offs(pool.view, params, attributes, costs)))
     seen = situations_of(fit, choice)
-    mean = float(mean_trade_off(seen.view, params, attribute, money)[0])
-    slopes = jacobian(mean_trade_off, (seen.view,), params, directions(fit, seen), attribute, money)
+    mean = float(mean_trade_off(seen.view, params, attributes, costs)[0])
+    slopes = jacobian(mean_trade_off, (seen.view,), params, directions(fit, seen), attributes, costs)
     error = float(delta_errors(slopes, fit.covariance(cov).of_functions)[0])
     notes = list(fit.covariance(cov).notes)
-    close = not crosses and _comes_close(fit, choice, money)
+    close = not crosses and any(_comes_close(fit, choice, money) for money in costs)
     if crosses or close:
         mean = error = float("nan")
         why = "comes too close to zero for some" if close else "is not of one sign over people"
@@ -241,7 +238,7 @@ def _varying_trade_off(
     distribution = pd.Series(
         {"mean": mean, **{f"{100 * q:g} %": v for q, v in zip(QUANTILES, quantiles, strict=True)}}
     )
-    each = (_medians if crosses or close else _means)(fit, choice, attribute, money)
+    each = (_medians if crosses or close else _means)(fit, choice, attributes, costs)
     return TradeOff(name, cost, mean, error, intervals, distribution, each, tuple(notes))
 
 
@@ -252,17 +249,17 @@ def _comes_close(fit: Estimated, choice: Kernel, money: Marginal) -> bool:
     return mixing is not None and near_zero(over_people(fit, name, mixing))
 
 
-def _means(fit: Estimated, choice: Kernel, attribute: Marginal, money: Marginal) -> pd.Series:
+def _means(fit: Estimated, choice: Kernel, attributes: Attributes, costs: Costs) -> pd.Series:
     """Posterior means given items and choices, over a person's situations."""
     view = situations_of(fit, choice, given="answers").view
-    ratio, occurs, weights = _known(view, fit, attribute, money)
+    ratio, occurs, weights = _known(view, fit, attributes, costs)
     each = (ratio * weights).sum(axis=2)
     with np.errstate(invalid="ignore"):
         values = (each * occurs).sum(axis=1) / occurs.sum(axis=1)
     return pd.Series(values, index=identifiers(fit.problem.panel.people), name="posterior mean")
 
 
-def _medians(fit: Estimated, choice: Kernel, attribute: Marginal, money: Marginal) -> pd.Series:
+def _medians(fit: Estimated, choice: Kernel, attributes: Attributes, costs: Costs) -> pd.Series:
     """Posterior medians given items and choices, over a person's situations and at many draws."""
     problem, rule = fit.problem, MANY
     values = np.full(len(problem.panel.people), np.nan)
@@ -270,7 +267,7 @@ def _medians(fit: Estimated, choice: Kernel, attribute: Marginal, money: Margina
         problem = problem.integrate(Conditioned(rule) if problem.rule.conditions else rule)
     view = sight(problem, jnp.asarray(fit.estimates), None, None, "answers", choice.name).view
     if not view.block.within:
-        ratio, occurs, weights = _known(view, fit, attribute, money)
+        ratio, occurs, weights = _known(view, fit, attributes, costs)
         mass = np.broadcast_to(occurs[:, :, None] * weights, ratio.shape)
         for i in np.flatnonzero(occurs.any(axis=1)):
             values[i] = weighted_quantiles(ratio[i].ravel(), mass[i].ravel(), (0.5,))[0]
@@ -278,10 +275,10 @@ def _medians(fit: Estimated, choice: Kernel, attribute: Marginal, money: Margina
 
 
 def _known(
-    view: View, fit: Estimated, attribute: Marginal, money: Marginal
+    view: View, fit: Estimated, attributes: Attributes, costs: Costs
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Ratios (person, situation, node), which situations are real, and the weights of nodes."""
-    ratio, _, weights = map(np.asarray, trade_offs(view, jnp.asarray(fit.estimates), attribute, money))
+    ratio, _, weights = map(np.asarray, trade_offs(view, jnp.asarray(fit.estimates), attributes, costs))
     occurs = np.asarray(view.data.occurs)
     alone = ratio.shape[1] == 1 and occurs.shape[1] > 1
     return ratio, np.ones(ratio.shape[:2], bool) if alone else occurs, weights
