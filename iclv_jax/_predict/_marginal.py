@@ -147,8 +147,8 @@ def trade_marginals(
             if len(set(found)) > 1 or len(set(money)) > 1:
                 if any(m.within and n in choice.utility.parameters for n, m in problem.spec.random):
                     raise ValueError(
-                        f"{what}: classes that differ are not averaged where coefficients are drawn anew in every situation. "
-                        "Choose a class by alternative=, such as alternative=('class', 'alternative')."
+                        f"{what}: classes that differ are not averaged where coefficients are drawn anew in every "
+                        "situation. Choose a class by alternative=, such as alternative=('class', 'alternative')."
                     )
                 return tuple(found), tuple(money)
     attribute = find_marginal(problem, choice, name, alternative, what)

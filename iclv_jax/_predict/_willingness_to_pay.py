@@ -160,8 +160,8 @@ def willingness_to_pay(
     attribute, money = attributes[0], costs[0]
     # Where coefficients differ by group there is a ratio in each, and so a distribution over people.
     apart = any(r.parameter.group and r.parameter.block == "choice" for r in fit.problem.table.rows)
-    plain = len(costs) == 1 and not apart and attribute is not None
-    if plain and all(m.plain and not m.random for m in (attribute, money)):
+    fixed = attribute is not None and all(m.plain and not m.random for m in (attribute, money))
+    if attribute is not None and fixed and len(costs) == 1 and not apart:
         return _plain_trade_off(fit, kernel, name, cost, attribute, money, level, draws, seed, cov)
     return _varying_trade_off(fit, kernel, name, cost, attributes, costs, level, cov)
 
