@@ -360,7 +360,7 @@ class _Constraints:
                 )
             self._join(name, known[other.node[1]])
             return
-        if name in known.values():
+        if name in [known[w] for w in words(other.node)]:
             raise place.error(f"{one.text!r} stands on both sides. Write it as a function of others.")
         if name in self.parts.define or name in self.parts.fixed:
             raise place.error(f"{name} has a value already. Keep one of its constraints.")
