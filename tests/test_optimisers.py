@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
+from small import data, hybrid
 
 import iclv_jax as iclv
 from iclv_jax._base._interrupts import interrupts
@@ -277,16 +278,16 @@ def test_a_killed_fit_with_nodes_goes_on_to_the_same_answer(tmp_path, monkeypatc
 
 
 def test_an_interrupted_fit_gives_the_best_point_so_far(choices, monkeypatch):
-    original, count = iclv.Problem.loglike, 0
+    original, count = Likelihood.derivatives, 0
 
-    def interrupted(self, params):
+    def interrupted(self, z, supplied):
         nonlocal count
         count += 1
-        if count == 2:
+        if count == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return original(self, params)
+        return original(self, z, supplied)
 
-    monkeypatch.setattr(iclv.Problem, "loglike", interrupted)
+    monkeypatch.setattr(Likelihood, "derivatives", interrupted)
     fit = logit().fit(choices, progress=False)
     assert fit.optimizer_report.verdict is Verdict.INTERRUPTED and not fit.converged
     assert fit.llf > logit().bind(choices).loglike(jnp.zeros(3))
@@ -490,3 +491,35 @@ def test_an_interrupt_that_was_dropped_on_the_way_counts(monkeypatch):
             asked.check()
         asked.check()
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "words"),
+    [
+        ("_stages", "suited", "before the last one"),
+        ("_stages", "_precision", "accuracy of the integral was not looked at"),
+        ("_examined", "endings", "Whether they are a maximum was not looked at"),
+    ],
+)
+def test_an_interrupt_after_a_pass_leaves_its_result(file, name, words, monkeypatch):
+    model, frame = logit(random={"price": iclv.Normal(), "time": iclv.Normal()}), data(people=60)
+    whole = model.fit(frame, progress=False)
+
+    def interrupted(*given, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"iclv_jax._optimise.{file}.{name}", interrupted)
+    fit = model.fit(frame, progress=False)
+    assert fit.optimizer_report.verdict is Verdict.INTERRUPTED and words in fit.optimizer_report.message
+    if name != "suited":
+        pd.testing.assert_series_equal(fit.params, whole.params, rtol=1e-6, atol=1e-6)
+    assert abs(fit.llf - whole.llf) < 0.5
+
+
+def test_an_interrupt_before_any_step_has_no_result(monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "_begun", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        hybrid().fit(data(people=60), progress=False)

@@ -16,7 +16,7 @@ from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import find_scale
-from iclv_jax._optimise._stages import Stage, Watch, refine, run
+from iclv_jax._optimise._stages import Stage, Watch, halted, refine, run
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._verdict import Verdict
 from iclv_jax._parameters._penalties import Penalties
@@ -58,10 +58,13 @@ def maximise(
         watching = partial(watch, stage.name)
         return run(optimizer, outcome.objective.problem, free, jnp.asarray(params), watching, None)
 
-    examined = without_limits(outcome)
-    if not examined.report.limits:
-        examined = without_spreads(outcome, again)
-    return determined(examined), rows
+    try:
+        examined = without_limits(outcome)
+        if not examined.report.limits:
+            examined = without_spreads(outcome, again)
+        return determined(examined), rows
+    except KeyboardInterrupt:
+        return halted(outcome, "Whether they are a maximum was not looked at."), rows
 
 
 def determined(outcome: Outcome) -> Outcome:

@@ -7,6 +7,7 @@ whether it leads back.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
@@ -46,6 +47,7 @@ BETTER = 0.01
 LEFT = (Verdict.CONVERGED, Verdict.DRIFTS, Verdict.SINGULAR, Verdict.FALSE_CONVERGENCE)
 """From where there is no maximum another one is looked for too."""
 LABEL = "probe"
+CUT = " The search for other maxima was interrupted."
 ROUGH = TrustRegion("bhhh", tolerance=0.02, max_iterations=40, recentrings=0)
 """Outer products of scores are cheap and never indefinite; exact second derivatives cost several times as much."""
 
@@ -56,22 +58,47 @@ def probed(
     """The outcome, or a higher maximum that was found from it, with how many starts lead there in its message; and the steps
     that were taken. What has no maximum, is penalised or has networks is left as it is."""
     rows: list[Row] = []
-    first = _loglike(outcome)
+    reached = [outcome]
+
+    def climb(point: np.ndarray) -> Outcome:
+        found, more = maximise(stage, point, optimizer, watch, target=target)
+        rows.extend(more)
+        return found
+
+    def around(outcome: Outcome) -> _Probe:
+        return _Probe(stage, outcome, watch, optimizer.time_limit, rows=rows)
+
+    try:
+        return _rounds(reached, around, climb), rows
+    except KeyboardInterrupt:
+        return _noted(reached[-1], CUT), rows
+
+
+def _rounds(
+    reached: list[Outcome],
+    around: Callable[[Outcome], "_Probe"],
+    climb: Callable[[np.ndarray], Outcome],
+) -> Outcome:
+    """The highest maximum of a few rounds of probing, each of them kept in `reached`."""
+    first = _loglike(reached[0])
     for _ in range(ROUNDS):
+        outcome = reached[-1]
         if not _worth(outcome):
             break
-        probe = _Probe(stage, outcome, watch, optimizer.time_limit)
+        probe = around(outcome)
         best = probe.climbed()
-        rows += probe.rows
-        other, more = None, []
-        if best is not None:
-            other, more = maximise(stage, best, optimizer, watch, target=target)
-            rows += more
+        other = None if best is None else climb(best)
+        if other is not None and other.report.verdict is Verdict.INTERRUPTED:
+            return _noted(_told(outcome, None, first, None), CUT)
         higher = other is not None and _loglike(other) > _loglike(outcome) + _least(outcome)
         if not higher or other is None or not other.report.verdict.success:
-            return _told(outcome, probe, first, other if higher else None), rows
-        outcome = other
-    return _told(outcome, None, first, None), rows
+            return _told(outcome, probe, first, other if higher else None)
+        reached.append(other)
+    return _told(reached[-1], None, first, None)
+
+
+def _noted(outcome: Outcome, sentence: str) -> Outcome:
+    return replace(outcome, report=replace(outcome.report, message=outcome.report.message + sentence))
 
 
 def _worth(outcome: Outcome) -> bool:
@@ -120,7 +147,7 @@ def _told(outcome: Outcome, probe: "_Probe | None", first: float, open_: Outcome
     if probe is not None and probe.tried and report.verdict.success:
         message += f" {probe.agreed} of {probe.tried} starts around it lead back to it."
     if probe is not None and probe.interrupted:
-        message += " The search for other maxima was interrupted."
+        message += CUT
     return replace(outcome, report=replace(report, message=message, remarks=tuple(remarks)))
 
 

@@ -128,6 +128,12 @@ def everything(problem: Problem) -> np.ndarray:
     return np.ones(len(problem.names), bool)
 
 
+def halted(outcome: Outcome, where: str) -> Outcome:
+    """What is known where an interrupt came after its last step."""
+    message = f"{Verdict.INTERRUPTED.sentence} {where}".rstrip()
+    return replace(outcome, report=replace(outcome.report, verdict=Verdict.INTERRUPTED, message=message))
+
+
 def interrupted(report: OptimizerReport, rows: Sequence[Row]) -> OptimizerReport:
     """The report of a stage before the last one."""
     stage = f" in the stage '{rows[-1]['stage']}'" if rows else ""
@@ -197,20 +203,36 @@ def climbed(
     that meets the target is known before the first step."""
     rules = stage.problem.first.rule.stages()[0 if coarse else -1 :]
     passes = _Passes(stage, watch, checkpoint, penalties, len(rules) > 1)
+    try:
+        return _climbed(passes, rules, start, optimizer, target, near), passes.rows
+    except KeyboardInterrupt:
+        if passes.last is None:
+            raise
+        return passes.cut(rules[-1]), passes.rows
+
+
+def _climbed(
+    passes: "_Passes[Bound]",
+    rules: Sequence[Rule],
+    start: np.ndarray,
+    optimizer: Optimizer,
+    target: float | None,
+    near: bool,
+) -> Outcome:
     params, scale, searching = start, None, _coarse(optimizer)
     for rule in rules[:-1]:
         outcome = passes.run(rule, params, searching, scale, verify=False)
         params, scale = outcome.params, outcome.scale
         if _was_interrupted(outcome):
-            return passes.stopped(outcome), passes.rows
+            return passes.stopped(outcome)
     final, known = rules[-1], None
     if target is not None and (near or len(rules) > 1):
-        final, known = suited(stage.problem, final, jnp.asarray(params), target)
+        final, known = suited(passes.stage.problem, final, jnp.asarray(params), target)
     if (closer := before(final)) is not None and target is not None:
         outcome = passes.run(closer, params, replace(searching, tolerance=CLOSE), scale, verify=False)
         params, scale = outcome.params, outcome.scale
         if _was_interrupted(outcome):
-            return passes.stopped(outcome), passes.rows
+            return passes.stopped(outcome)
     outcome = passes.run(final, params, optimizer, scale)
     for _ in range(MOST_REFINEMENTS):
         if _was_interrupted(outcome):
@@ -220,7 +242,7 @@ def climbed(
         if finer is None:
             break
         outcome, known = passes.run(finer, outcome.params, optimizer, outcome.scale), None
-    return outcome, passes.rows
+    return outcome
 
 
 @dataclass
@@ -233,15 +255,25 @@ class _Passes(Generic[Bound]):
     penalties: Penalties | None
     labelled: bool
     rows: list[Row] = field(default_factory=list)
+    last: Outcome | None = None
+    """Where the last pass that came to an end did."""
 
     def run(
         self, rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool = True
     ) -> Outcome:
-        outcome = self._once(rule, params, options, scale, verify)
-        turned = _turned(self.stage, outcome.params, self.penalties)
+        self.last = self._once(rule, params, options, scale, verify)
+        turned = _turned(self.stage, self.last.params, self.penalties)
         # Turned once: a spread near zero can end on either side of it each time.
-        same = np.array_equal(turned, outcome.params) or _was_interrupted(outcome)
-        return outcome if same else self._once(rule, turned, options, None, verify)
+        if not np.array_equal(turned, self.last.params) and not _was_interrupted(self.last):
+            self.last = self._once(rule, turned, options, None, verify)
+        return self.last
+
+    def cut(self, final: Rule) -> Outcome:
+        """Where the last pass ended, of an interrupt between two passes."""
+        assert self.last is not None
+        if self.last.objective.problem.first.rule == final:
+            return halted(self.last, "The accuracy of the integral was not looked at.")
+        return self.stopped(halted(self.last, ""))
 
     def stopped(self, outcome: Outcome) -> Outcome:
         """Where an interrupt stopped an earlier pass, with the nodes of the result."""
