@@ -19,6 +19,7 @@ from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import Scale
 from iclv_jax._optimise._scipy import minimise_scipy
+from iclv_jax._optimise._spreads import turned
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._suited import polished
 from iclv_jax._optimise._training import Trained, Training
@@ -262,10 +263,10 @@ class _Passes(Generic[Bound]):
         self, rule: Rule, params: np.ndarray, options: Optimizer, scale: Scale | None, verify: bool = True
     ) -> Outcome:
         self.last = self._once(rule, params, options, scale, verify)
-        turned = _turned(self.stage, self.last.params, self.penalties)
+        there = turned(self.stage.problem.first, self.stage.free, self.last.params, self.penalties)
         # Turned once: a spread near zero can end on either side of it each time.
-        if not np.array_equal(turned, self.last.params) and not _was_interrupted(self.last):
-            self.last = self._once(rule, turned, options, None, verify)
+        if not np.array_equal(there, self.last.params) and not _was_interrupted(self.last):
+            self.last = self._once(rule, there, options, None, verify)
         return self.last
 
     def cut(self, final: Rule) -> Outcome:
@@ -334,7 +335,7 @@ def _train(
 
 def _as_trained(stage: Stage, trained: Trained, penalties: Penalties | None) -> Outcome:
     """The point where training stopped, with the nodes of the result."""
-    trained = trained._replace(params=_turned(stage, trained.params, penalties))
+    trained = trained._replace(params=turned(stage.problem.first, stage.free, trained.params, penalties))
     problem = stage.problem
     objective = Likelihood(_with_nodes_of(stage, problem.rule.stages()[-1]), stage.free, penalties)
     lower, upper = problem.bounds
@@ -375,31 +376,3 @@ def _finer(outcome: Outcome, target: float | None) -> Rule | None:
         else better(problem, rule, params, precision.error, target)
     )
     return None if following == rule else following
-
-
-def _turned(stage: Stage[Bound], params: np.ndarray, penalties: Penalties | None) -> np.ndarray:
-    """With positive standard deviations where the stage moves them, unless that costs more."""
-    turned = np.where(stage.free, positive_spreads(stage.problem.first, params), params)
-    dearer = penalties is not None and penalties.cost(turned) > penalties.cost(params)
-    return params if dearer else turned
-
-
-def positive_spreads(problem: Problem, params: np.ndarray) -> np.ndarray:
-    """Standard deviations that ended negative, turned positive where only their sign is open.
-
-    The likelihood does not know the sign of a standard deviation that no constraint or covariance uses.
-    """
-    named = set(problem.spec.spreads.values())
-    spreads = {r.name for r in problem.table.rows if r.parameter.base in named}
-    covarying = {problem.spec.spreads.get(name) for pair in problem.spec.covariances for name in pair}
-    linked = {r.name for r in problem.table.rows if r.parameter.base in covarying}
-    linked |= {n for group in problem.spec.equal for n in group}
-    linked |= {a for d in problem.spec.define for a in d.arguments}
-    lower, upper = problem.bounds
-    turn = np.array(
-        [
-            name in spreads - linked and value < 0.0 and low < -value < high
-            for name, value, low, high in zip(problem.names, params, lower, upper, strict=True)
-        ]
-    )
-    return np.where(turn, -params, params)
