@@ -11,6 +11,7 @@ import pytest
 from scipy import optimize
 
 import iclv_jax as iclv
+from iclv_jax._families._compensation import compensation
 from iclv_jax._families._demand import Goods, quantities
 
 GOODS = ("home", "out", "sport")
@@ -294,3 +295,76 @@ def test_prices_are_no_alternatives_of_a_picture():
 
     choice = iclv.MDCEV(baseline, {"bread": "q1", "fish": "q2"}, prices={"fish": "p2"}, budget="spent")
     assert alternatives(iclv.Model(choice=choice).spec) == "Choice: bread | fish"
+
+
+# --- what a change is worth -------------------------------------------------------------------------------------------
+
+
+def utility_of(quantity, psi, alpha, gamma):
+    """As the page on MDCEV writes it, less what would be had of nothing."""
+
+    def level(x):
+        return np.where(alpha == 0.0, np.log(x), x**alpha / np.where(alpha == 0.0, 1.0, alpha))
+
+    return np.sum(
+        psi * (level(quantity + gamma) - np.where(gamma > 0.0, level(np.maximum(gamma, 1e-9)), 0.0))
+    )
+
+
+@pytest.mark.parametrize(("profile", "outside"), CASES)
+def test_compensation_leaves_as_much_utility(profile, outside):
+    """By quantities at the budget that is left, which are tested above, and a search for that budget."""
+    alpha = np.array([0.0 if profile == "gamma" else TRUTH[f"{g}.alpha"] for g in GOODS])
+    gamma = np.array([1.0 if profile == "alpha" else TRUTH[f"{g}.gamma"] for g in GOODS])
+    gamma = np.where([g == outside for g in GOODS], 0.0, gamma)
+
+    def goods(base, price):
+        return Goods(*map(jnp.asarray, (np.array(base), alpha, gamma, np.array(price), np.ones(3, bool))))
+
+    shared_out = jax.jit(quantities)
+
+    def most(these, budget):
+        bought = np.asarray(shared_out(these, jnp.asarray(budget)))
+        return utility_of(bought, np.exp(np.asarray(these.base)), alpha, gamma)
+
+    before, later = goods([0.1, -0.4, 0.6], [1.0, 1.5, 0.8]), goods([0.1, 0.3, 0.2], [1.0, 1.1, 0.9])
+
+    @jax.jit
+    @jax.value_and_grad
+    def left_over(price):
+        return compensation(before, later._replace(price=price), jnp.asarray(9.0), jnp.asarray(8.0))
+
+    found, slope = left_over(later.price)
+    expected = 8.0 - optimize.brentq(lambda b: most(later, b) - most(before, 9.0), 0.01, 100.0, xtol=1e-12)
+    assert float(found) == pytest.approx(expected, abs=1e-9)
+    # The derivative by a price is minus what is bought of it at the budget that is left (Shephard's lemma).
+    np.testing.assert_allclose(slope, -np.asarray(shared_out(later, 8.0 - found)), atol=1e-8)
+
+
+def fit_of_six(data):
+    problem = iclv.Model(choice=kernel("gamma", "home")).bind(data.head(6))
+    return after.fit_at(problem, problem.vector(values(problem.names)))
+
+
+def test_more_budget_is_worth_itself(data):
+    fit, first = fit_of_six(data), data.head(6)
+    found = fit.scenario(first, first.assign(budget=first["budget"] + np.arange(6.0)), "budget")
+    np.testing.assert_allclose(found.surplus, np.arange(6.0), atol=1e-9)
+    assert found.mean_surplus == pytest.approx(2.5) and found.mean_surplus_se == pytest.approx(0.0, abs=1e-9)
+    with pytest.raises(ValueError, match="from the budget: name its column, 'budget'"):
+        fit.scenario(first, first, "p_out")
+
+
+@pytest.mark.slow
+def test_the_error_of_a_surplus(data):
+    fit, first = fit_of_six(data), data.head(6)
+    second = first.assign(p_out=0.7 * first["p_out"], budget=first["budget"] - 0.2)
+
+    def mean(at):
+        return after.fit_at(fit.problem, at).scenario(first, second, "budget").mean_surplus
+
+    slopes, found = after.differences(mean, fit.estimates), fit.scenario(first, second, "budget")
+    assert found.mean_surplus == pytest.approx(found.surplus.mean())
+    assert found.mean_surplus_se == pytest.approx(
+        np.sqrt(slopes @ fit.cov_params().to_numpy() @ slopes), rel=1e-4
+    )

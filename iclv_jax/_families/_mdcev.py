@@ -12,6 +12,7 @@ from jax.scipy.special import gammaln
 
 from iclv_jax._base._types import AnyArray, Array, Arrays, Given
 from iclv_jax._families import _choice_parts as _shared
+from iclv_jax._families._compensation import compensation
 from iclv_jax._families._demand import Goods, gumbels, quantities
 from iclv_jax._families._mdcev_checks import check_quantities, nobody, pairs_of, profile_of
 from iclv_jax._spec import Cell, Cells, Declared, Kernel, Parameter, Positive, Utility, one
@@ -236,6 +237,23 @@ class MDCEV(Kernel):
     def expected(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
         errors = jnp.asarray(gumbels(DRAWS, len(self.goods)))
         return jnp.mean(jax.vmap(lambda e: self._consumed(cells, utilities, offered, e))(errors), axis=0)
+
+    @property
+    def purse(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.budget
+
+    def compensation(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, cells: Arrays, before: Array, after: Array, offered_before: Array, offered_after: Array
+    ) -> Array:
+        a, b = self._goods(cells, before, offered_before), self._goods(cells, after, offered_after)
+        errors = jnp.asarray(gumbels(DRAWS, len(self.goods)))
+        errors = errors / cells["scale"] if self.scale else errors
+
+        def one(e: Array) -> Array:
+            moved = a._replace(base=a.base + e), b._replace(base=b.base + e)
+            return compensation(*moved, before[-1], after[-1])
+
+        return jnp.mean(jax.vmap(one)(errors))
 
     def sample(self, cells: Arrays, utilities: Array, offered: Array, key: Array) -> Array:
         errors = jax.random.gumbel(key, (len(self.goods),), utilities.dtype)

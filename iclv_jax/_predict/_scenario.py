@@ -17,7 +17,7 @@ from iclv_jax._predict._marginal import Marginal, fixed_marginal, marginals
 from iclv_jax._predict._new_data import Sight, alternatives_of, directions, predicted_choice, situations_of
 from iclv_jax._predict._over_people import by_group, near_zero, over_people
 from iclv_jax._predict._responses import jacobian
-from iclv_jax._predict._surplus import mean_worth, scenario_totals, surplus
+from iclv_jax._predict._surplus import compensated_totals, compensations, mean_worth, scenario_totals, surplus
 from iclv_jax._predict._view import Information, View
 from iclv_jax._spec import Kernel
 from iclv_jax._tables import Report, Section, Tabular, number, of_frame
@@ -98,7 +98,9 @@ def scenario(
         weighted by the probabilities of the classes. Where the marginal utility of money may be negative for some (it
         depends on a latent variable, say, or is normal over people), or comes close to zero for many (a
         `TruncatedNormal(upper=0)`), that ratio has no expectation: the change of the expected log-sum is then divided
-        by the average marginal utility of money in the first state, and `notes` says so. None: shares only.
+        by the average marginal utility of money in the first state, and `notes` says so. None: shares only. Of `MDCEV` the
+        column of the budget: what could be taken from the budget in the second state and leave everybody as well off as in
+        the first, expected over errors (Lloyd-Smith 2018); a good of which nothing is bought gives no utility.
     given, cov, people, choice
         As of `predict`. What is known of people is read from the first frame, in whose state they answered and chose: in the
         second state the same people choose anew.
@@ -119,11 +121,13 @@ def scenario(
     first, second = (as_pandas_frames(d, f"scenario: {n}") for d, n in ((first, "first"), (second, "second")))
     _check_rows(first, second)
     if cost is not None:
-        _check_log_sum(kernel)
+        _check_worth(kernel, cost)
     a = situations_of(fit, kernel, first, people, given)
     b = situations_of(fit, kernel, second, people, given, answered=first)
     if a.panel.people != b.panel.people or not np.array_equal(a.rows, b.rows):
         raise ValueError("The frames of a scenario have different people. Give the same situations twice.")
+    if cost is not None and kernel.compensation is not None:
+        return _compensated(fit, a, b, cov)
     views = a.view, b.view
     money = None if cost is None else marginals(fit.problem, kernel, cost, "cost=", views)
     return _compared(fit, a, b, money, cov)
@@ -151,11 +155,7 @@ def _compared(
     values = np.asarray(scenario_totals(a.view, b.view, params, cost, pooled))
     slopes = jacobian(scenario_totals, (a.view, b.view), params, directions(fit, a), cost, pooled)
     errors = delta_errors(slopes, fit.covariance(cov).of_functions)
-    table = {}
-    for i, name in enumerate(("first", "second", "difference")):
-        table[name] = values[i * size : (i + 1) * size]
-        table[f"{name}.se"] = errors[i * size : (i + 1) * size]
-    shares = pd.DataFrame(table, index=alternatives)
+    shares = _table(values, errors, alternatives, size)
     if cost is None:
         return Scenario(shares, None, float("nan"), float("nan"), fit.covariance(cov).notes)
     worth = float(mean_worth(a.view, params, cost)) if pooled else 1.0
@@ -169,7 +169,39 @@ def _compared(
     return Scenario(shares, each, float(values[-1]), error, notes)
 
 
-def _check_log_sum(choice: Kernel) -> None:
+def _compensated(fit: Estimated, a: Sight, b: Sight, cov: str | None) -> Scenario:
+    """Where a budget is shared out: compensating variations."""
+    params, size = jnp.asarray(fit.estimates), len(alternatives_of(a.view.block.kernel))
+    if not np.array_equal(np.asarray(a.panel.person.covariates), np.asarray(b.panel.person.covariates)):
+        raise ValueError(
+            "cost=: covariates of latent variables differ between the states, and what makes up for a change of people is "
+            "not computed. Leave cost= out."
+        )
+    values = np.asarray(compensated_totals(a.view, b.view, params))
+    slopes = jacobian(compensated_totals, (a.view, b.view), params, directions(fit, a))
+    errors = delta_errors(slopes, fit.covariance(cov).of_functions)
+    each = a.by_row(compensations(a.view, b.view, params))
+    series = pd.Series(each, index=a.index, name="surplus")
+    shares = _table(values, errors, alternatives_of(a.view.block.kernel), size)
+    return Scenario(shares, series, float(values[-1]), float(errors[-1]), fit.covariance(cov).notes)
+
+
+def _table(values: np.ndarray, errors: np.ndarray, alternatives: pd.Index, size: int) -> pd.DataFrame:
+    """Shares in both states and their difference, with errors."""
+    table = {}
+    for i, name in enumerate(("first", "second", "difference")):
+        table[name] = values[i * size : (i + 1) * size]
+        table[f"{name}.se"] = errors[i * size : (i + 1) * size]
+    return pd.DataFrame(table, index=alternatives)
+
+
+def _check_worth(choice: Kernel, cost: str) -> None:
+    if choice.compensation is not None:
+        if cost != choice.purse:
+            raise ValueError(
+                f"cost= names {cost!r}. What a change is worth is taken from the budget: name its column, {choice.purse!r}."
+            )
+        return
     without = [k for k in ([kernel for _, kernel in choice.classes] or [choice]) if k.log_sum is None]
     if without:
         what = type(without[0]).__name__

@@ -89,3 +89,33 @@ def scenario_totals(
         worth = mean_worth(first, params, cost) if pooled else 1.0
         parts.append(((means[1] - means[0]) / worth)[None])
     return jnp.concatenate(parts)
+
+
+@compiled
+def compensations(first: View, second: View, params: Params) -> Float[Array, "person situation"]:
+    """The money that makes up for a change, of kernels that share out a budget, for the same people."""
+    core, block = first.core, first.block
+    theta, shape = core.theta(params), core.structure
+    of_row = block.kernel.compensation
+    assert of_row is not None
+
+    def one(known: Person, nodes: Nodes, before: Person, after: Person, theta: Theta) -> Array:
+        cells = shape.cells(theta, before)[block.name]
+
+        def rows(world: World) -> Array:
+            v = [block.utilities(cells, person, world) for person in (before, after)]
+            offered = [person.data[block.at].offered for person in (before, after)]
+            return jax.vmap(lambda *row: of_row(cells, *row))(*v, *offered)
+
+        draws = worlds(shape, theta, first.seen, known, nodes)
+        return draws.expected(lambda world: block.inner.mean(rows, world), known.covariates)
+
+    return core.people.each(one, first.person, second.person, shared=(theta,))
+
+
+@compiled
+def compensated_totals(first: View, second: View, params: Params) -> Array:
+    """As `scenario_totals`, with the mean compensation."""
+    weights = situation_weights(first)
+    mean = jnp.sum(weights * compensations(first, second, params)) / weights.sum()
+    return jnp.concatenate([scenario_totals(first, second, params, None, False), mean[None]])

@@ -220,6 +220,11 @@ class Kernel(abc.ABC):
     log_sum: ClassVar[Callable[..., Array] | None] = None
     """Expected maximum utility, up to a constant: a method `log_sum(cells, utilities, offered)` of kernels that have it in
     closed form, None for the others."""
+    compensation: ClassVar[Callable[..., Array] | None] = None
+    """The money that makes up for a change, expected over errors: a method `compensation(cells, before, after,
+    offered_before, offered_after)` of kernels that share out a budget, None for the others."""
+    purse: ClassVar[str | None] = None
+    """The column of that budget."""
 
     function: ClassVar[str] = "utility"
     """The field that holds the user's function, which the recorded one replaces."""
