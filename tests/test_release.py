@@ -4,6 +4,8 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import iclv_jax as iclv
 
 ROOT = Path(__file__).parents[1]
@@ -31,3 +33,18 @@ def test_extras_that_are_spoken_of_exist():
     )
     spoken = set(re.findall(r"(?:iclv-jax|\.)\[(\w+)\]\"", text))
     assert spoken and spoken <= extras.keys()
+
+
+@pytest.mark.slow
+def test_the_example_of_the_readme_prints_what_it_shows(tmp_path, monkeypatch, capsys):
+    """Its first two blocks, as a reader would paste them."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks, known = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE), {}
+    monkeypatch.chdir(tmp_path)
+    for block in blocks[:2]:
+        exec(block, known)
+    printed = capsys.readouterr().out
+    shown = re.search(r"From what it prints .*?```\n(.*?)```", text, re.DOTALL)[1]
+    for line in shown.splitlines():
+        assert " ".join(line.split()) in " ".join(printed.split())
+    assert (tmp_path / "fit.html").stat().st_size > 100_000
