@@ -7,6 +7,9 @@ import small
 
 import iclv_jax as iclv
 from iclv_jax._inference._resample import draw_weights
+from iclv_jax._optimise import OptimizerReport, Verdict
+from iclv_jax._problem._accuracy import Accuracy
+from iclv_jax._stream import StreamedFit
 
 RULE = iclv.GaussHermite(4)
 
@@ -317,3 +320,89 @@ def test_what_is_wrong_with_a_stream_is_said(data, tmp_path):
         import optax
 
         small.hybrid().fit(stream([first], person="id"), optimizer=iclv.Stochastic(optax.adam(0.1)))
+
+
+@pytest.mark.parametrize("given", ["nothing", "answers"])
+def test_predictions_of_chunks_are_those_of_all_people_together(data, given, tmp_path):
+    """People have the draws of their places among all there too."""
+    random = {"price": iclv.LogNormal(sign=-1), "time": iclv.Normal(), "age": iclv.Normal()}
+
+    def utility(b, x, lv):
+        return {"a": b.asc + b.price * x.price + b.time * x.time + b.age * x.age, "b": 0.0}
+
+    model, rule = iclv.Model(choice=iclv.Logit(utility, "choice"), random=random), iclv.Adaptive(12)
+    whole = model.bind(data, person="id", integration=rule)
+    people = iclv.People.stream(cut(data, 3), person="id")
+    at, report = (
+        np.asarray(whole.start()),
+        OptimizerReport(Verdict.CONVERGED, "", 1, 1, 0.0, 0.0, 0.0, 0.0, {}, ()),
+    )
+    chunks = model.bind(people, integration=rule)
+    unknown = Accuracy(1, None, None)
+    StreamedFit(chunks, at, report, unknown, ()).predict(tmp_path / "shares.csv", given=given)
+    wanted = iclv.Fit(whole, at, report, at, unknown, ()).predict(data, given=given)
+    found = pd.read_csv(tmp_path / "shares.csv")
+    np.testing.assert_allclose(found[["a", "b"]], wanted, rtol=1e-10)
+
+
+@pytest.mark.parametrize("first", [1, 59])
+def test_a_chunk_of_one_person_has_nodes_of_its_own(data, first):
+    model, rule = small.logit(random={"price": iclv.Normal()}), iclv.MonteCarlo(8, "sobol")
+    whole = model.bind(data, person="id", integration=rule)
+    cuts = [data[data["id"] < first], data[data["id"] >= first]]
+    found = model.bind(iclv.People.stream(cuts, person="id"), integration=rule)
+    params = whole.start() + 0.1
+    assert found.loglike(params) == pytest.approx(float(whole.loglike(params)), rel=1e-12)
+
+
+def test_people_that_change_between_two_readings_are_refused(data, tmp_path):
+    pieces = cut(data, 3)
+
+    def bound(second):
+        passes = iter([pieces, second])
+        return small.logit().bind(iclv.People.stream(lambda: next(passes), person="id"))
+
+    for second, name in (
+        (pieces[:2], "frame 3"),
+        ([*pieces, pieces[0]], "frame 4"),
+        ([pieces[0], pieces[0], pieces[2]], "frame 2"),
+        ([pieces[0], pieces[1].iloc[:-1], pieces[2]], "frame 2"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: the people there are not those of the first reading"):
+            bound(second)
+    assert bound(pieces).nobs == 60
+    first, second = data[data["id"] < 30], data[data["id"] >= 30]
+    for k, part in enumerate((first, second)):
+        part.to_csv(tmp_path / f"{k}.csv", index=False)
+    start = {"asc": 0.5, "price": -1.0, "time": 0.0}
+    people = iclv.People.stream(f"{tmp_path}/*.csv", person="id")
+    fit = small.logit().fit(people, progress=False, start=start)
+    second.iloc[1:].to_csv(tmp_path / "1.csv", index=False)
+    with pytest.raises(ValueError, match=r"1\.csv, rows 0 to .*the people there are not those of the first"):
+        fit.predict(tmp_path / "shares.csv")
+    second[:0].to_csv(tmp_path / "1.csv", index=False)
+    with pytest.raises(ValueError, match=r"1\.csv: it is empty: it has no rows"):
+        small.logit().bind(people)
+
+
+def test_people_are_called_in_one_way(data):
+    first, second = cut(data, 2)
+    for odd, kind in ((second["id"].astype(str), "text"), (second["id"] + 0.0, "numbers with a point")):
+        people = iclv.People.stream([first, second.assign(id=odd)], person="id")
+        with pytest.raises(
+            ValueError, match=f"frame 2: column 'id' holds {kind}, and whole numbers in frame 1"
+        ):
+            small.logit().bind(people)
+
+
+def test_a_chunk_that_fails_is_named(data):
+    def refuse(part):
+        raise ValueError("no")
+
+    problem = small.logit().bind(iclv.People.stream(cut(data, 3), person="id"))
+    with pytest.raises(RuntimeError, match="frame 1: no"):
+        problem.summed(refuse)
+    kept = problem.passed.scratch._folder / "chunk 1.npy"
+    kept.write_bytes(kept.read_bytes()[:100])
+    with pytest.raises(RuntimeError, match=r"frame 2: what was kept of it in .* cannot be read .*Fit again"):
+        problem.loglike(np.zeros(3))

@@ -18,6 +18,7 @@ from iclv_jax._likelihood import people as people_of
 from iclv_jax._panel import Data, Panel, Person
 from iclv_jax._problem import Problem, spread_nodes
 from iclv_jax._problem._memory import batch_size
+from iclv_jax._problem._nodes import Among, points_of
 from iclv_jax._problem._portions import Portion
 
 Information = Literal["nothing", "items", "answers"]
@@ -76,7 +77,8 @@ class View(eqx.Module):
 
 def on(problem: Problem, panel: Panel, predicted: Panel | None = None) -> Problem:
     """The same model, parameters and rule of integration on other data; its nodes are not yet placed. `predicted` are the
-    situations that will be predicted, where these are others."""
+    situations that will be predicted, where these are others. Of a problem whose people are a part of more, the data are of
+    the people at the same places."""
     core, people = problem.core, len(panel.people)
     arrays = jax.tree.map(jnp.asarray, panel.person)
     empty = Nodes(jnp.zeros((people, 0, 0)), jnp.zeros((people, 0)))
@@ -106,6 +108,7 @@ def on(problem: Problem, panel: Panel, predicted: Panel | None = None) -> Proble
         problem.reason,
         problem.memory,
         Portion(problem.portion.nodes, people),
+        problem.among,
     )
     return bare.integrate(problem.rule)
 
@@ -131,13 +134,13 @@ def prior_view(problem: Problem, choice: str | None, draws: int | None = None) -
     else:
         rule = MonteCarlo(draws or PRIOR_DRAWS, "sobol")
     bare = View(problem.core, problem.core.person, True, choice)
-    return at_prior_nodes(bare, rule, dimension, problem.memory)
+    return at_prior_nodes(bare, rule, dimension, problem.memory, problem.among)
 
 
-def at_prior_nodes(view: View, rule: Rule, dimension: int, memory: float) -> View:
+def at_prior_nodes(view: View, rule: Rule, dimension: int, memory: float, among: Among | None = None) -> View:
     """The same situations and people at the nodes of a rule for the prior."""
     core, size = view.core, view.core.people.size
-    standard = rule.standard(size, dimension)
+    standard = points_of(rule, size, dimension, among)
     points, logs = jnp.asarray(standard.points), jnp.asarray(standard.log_weights)
     batch = min(size, batch_size(core, points.shape[1], memory))
     people = core.people.padded().with_nodes(spread_nodes(points, logs, size)).in_batches_of(batch)

@@ -14,18 +14,19 @@ from iclv_jax._spec._model import Spec
 from iclv_jax._stream import _hosts as hosts
 from iclv_jax._stream._chunks import chunks_of
 from iclv_jax._stream._source import Chunk, People
-from iclv_jax._stream._who import Who
+from iclv_jax._stream._who import Mark, Who
 
 Order: TypeAlias = tuple[Any, ...] | None
 """The categories of an ordered categorical column; None for every other."""
 
 
 class Known(NamedTuple):
-    """What the first pass finds: the model with its groups and with the levels of its ordered choices, and the levels of its
-    items and nominal covariates."""
+    """What the first pass finds: the model with its groups and with the levels of its ordered choices, the levels of its
+    items and nominal covariates, and by what this process' chunks are known again."""
 
     spec: Spec
     levels: dict[str, tuple[Level, ...]]
+    marks: tuple[Mark, ...]
 
 
 class Seen(NamedTuple):
@@ -60,7 +61,7 @@ def first_pass(spec: Spec, people: People) -> Known:
     answers = {name: dict.fromkeys(a for seen in every for a in seen.answers[name]) for name in wanted}
     longest = max([1, *map(len, answers.values())])
     held = {name: _column([*answers[name]], every[0].orders.get(name), longest) for name in wanted}
-    return _levels(spec, pd.DataFrame(held, index=range(longest)))
+    return _levels(spec, pd.DataFrame(held, index=range(longest)), tuple(who.marks))
 
 
 def _wanted(spec: Spec) -> tuple[str, ...]:
@@ -121,7 +122,7 @@ def _column(answers: list[object], order: Order, length: int) -> pd.Series:
     return pd.Series(whole, dtype=object).infer_objects()
 
 
-def _levels(spec: Spec, held: pd.DataFrame) -> Known:
+def _levels(spec: Spec, held: pd.DataFrame, marks: tuple[Mark, ...]) -> Known:
     """Levels as they are found in a frame that holds every answer once."""
     if spec.groups is not None and not spec.groups.names:
         spec = grouped(spec, held[[spec.groups.column]].dropna(), None)
@@ -129,7 +130,7 @@ def _levels(spec: Spec, held: pd.DataFrame) -> Known:
     discrete = [item for item in spec.indicators if item.discrete]
     found, _ = read_items(discrete, read_frame(held, None, None), None)
     levels = {item.column: found.get(item.column, ()) for item in spec.indicators}
-    return Known(settled(spec, held, None, None), levels | nominal)
+    return Known(settled(spec, held, None, None), levels | nominal, marks)
 
 
 def _nominal_levels(covariate: Standardized, held: pd.Series) -> tuple[Level, ...]:

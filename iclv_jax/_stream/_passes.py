@@ -14,11 +14,11 @@ from iclv_jax._problem import Problem
 from iclv_jax._problem._bind import of_panel
 from iclv_jax._spec._model import Spec
 from iclv_jax._stream import _hosts as hosts
-from iclv_jax._stream._chunks import chunks_of
 from iclv_jax._stream._extent import Extent, extent_of, joined, of_all
 from iclv_jax._stream._known import Known
 from iclv_jax._stream._scratch import Scratch, Stored
 from iclv_jax._stream._source import Chunk, People
+from iclv_jax._stream._who import once_more
 
 
 class Before(NamedTuple):
@@ -139,7 +139,7 @@ class _Read:
 def _kept(known: Known, people: People, weights_are: WeightsAre, scratch: Scratch, read: _Read) -> Extent:
     """Arrays of this process' chunks, put into files as they are; what they extend to."""
     extents = []
-    for k, chunk in enumerate(chunks_of(people)):
+    for k, chunk in enumerate(once_more(people, known.marks)):
         panel = _panel(known, people, chunk, weights_are)
         scratch.put(f"read {k}", Stored(panel.person, panel.weights))
         read.add(chunk, panel, people.cluster)

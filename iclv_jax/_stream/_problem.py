@@ -181,7 +181,7 @@ class StreamedProblem:
         def write() -> None:
             scratch.check_room(8.0 * len(sizes) * max(sizes) * rule.size(dimension) * dimension, repr(rule))
             for k, name in enumerate(points.names):
-                scratch.put(name, points_of(rule, max(sizes), dimension, self._among(k)).points)
+                scratch.put(name, points_of(rule, max(sizes), dimension, self.among(k)).points)
 
         hosts.together("the nodes", write)
         return replace(found, points=points)
@@ -232,7 +232,7 @@ class StreamedProblem:
 
         return tuple(name for names in hosts.together("who they are", mine) for name in names)
 
-    def _among(self, k: int) -> Among:
+    def among(self, k: int) -> Among:
         """Where the people of a chunk stand among all."""
         return Among(self.passed.before.people + sum(self.passed.sizes[:k]), self.passed.extent.people)
 
@@ -255,14 +255,15 @@ class StreamedProblem:
             nodes = centred_nodes(points, logs, jax.device_put(centre), first.from_prior)
         batch = min(first.core.people.batch, size)
         people = people_of(person, nodes, weights, batch, classes=False, mesh=self.passed.mesh)
-        return replace(first, core=first.core.of(people), points=points, among=self._among(k))
+        return replace(first, core=first.core.of(people), points=points, among=self.among(k))
 
     def _each(self, function: Callable[[Problem], Found]) -> Iterator[Found]:
         """Of a problem for each chunk, all of one shape; RuntimeError that names the chunk that fails."""
         stored = self.passed.scratch.each(self._chunks)
-        for k, (name, chunk) in enumerate(zip(self.passed.names, stored, strict=True)):
-            assert isinstance(chunk, Stored)
+        for k, name in enumerate(self.passed.names):
             try:
+                chunk = next(stored)
+                assert isinstance(chunk, Stored)
                 found = function(self._problem(k, chunk))
             except Exception as error:
                 raise RuntimeError(f"{name}: {error}") from error

@@ -31,10 +31,10 @@ from iclv_jax._report._summary import alarm, integration_facts, lost_notes
 from iclv_jax._report._table import all_errors, parameter_frame, with_tests
 from iclv_jax._stream import _hosts as hosts
 from iclv_jax._stream._again import bootstrap, profile
-from iclv_jax._stream._chunks import chunks_of
 from iclv_jax._stream._problem import StreamedProblem
 from iclv_jax._stream._saved import write
 from iclv_jax._stream._sums import About, Sums, covariance_of
+from iclv_jax._stream._who import once_more
 from iclv_jax._tables import Report, fixed, of_frame
 
 
@@ -249,17 +249,21 @@ class StreamedFit(Grouped):
         if several():
             place = place.with_name(f"{place.stem}-{hosts.mine()}{place.suffix}")
         check_place(place, f"predict({str(place)!r})")
-        known, first = self._of_first(), True
+        known, header = self._of_first(), True
         with place.open("w", encoding="utf-8", newline="") as file:
-            for chunk in chunks_of(self.problem.people):
+            for k, chunk in enumerate(once_more(self.problem.people, self.problem.passed.known.marks)):
                 try:
-                    found = predict(known, chunk.frame, given=given, choice=choice)
+                    found = predict(self._at(k, known), chunk.frame, given=given, choice=choice)
                 except ValueError as error:
                     raise ValueError(f"{chunk.name}: {error}") from error
                 found = found.rename_axis("row").reset_index()
                 found.insert(0, "chunk", chunk.name)
-                found.to_csv(file, header=first, index=False)
-                first = False
+                found.to_csv(file, header=header, index=False)
+                header = False
+
+    def _at(self, k: int, known: Fit) -> Fit:
+        """The same with the nodes that the people of a chunk have among all."""
+        return replace(known, problem=replace(known.problem, among=self.problem.among(k)))
 
     def _of_first(self) -> Fit:
         """A fit that knows the first chunk alone, for what asks for a model with its estimates."""

@@ -66,9 +66,14 @@ class Scratch:
                 np.lib.format.write_array(file, np.asarray(leaf), allow_pickle=False)
 
     def get(self, name: str) -> Kept:
-        tree = self._trees[name]
-        with self._path(name).open("rb") as file:
-            leaves = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(tree.num_leaves)]
+        tree, path = self._trees[name], self._path(name)
+        try:
+            with path.open("rb") as file:
+                leaves = [np.lib.format.read_array(file, allow_pickle=False) for _ in range(tree.num_leaves)]
+        except (OSError, ValueError) as error:
+            raise OSError(
+                f"what was kept of it in {str(path)!r} cannot be read ({error}). Fit again."
+            ) from error
         return jax.tree.unflatten(tree, leaves)
 
     def each(self, names: list[str]) -> Iterator[Kept]:

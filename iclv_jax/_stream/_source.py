@@ -175,12 +175,13 @@ def _whole(parts: Iterator[pd.DataFrame], person: str | None) -> Iterator[pd.Dat
         if before is not None and len(part):
             yield before
         before = part if len(part) else before
-    if before is not None:
-        yield before
+    # A file without rows is refused, as a frame without them is.
+    yield before if before is not None else pd.DataFrame()
 
 
 def _named(name: str, frames: Iterator[pd.DataFrame]) -> Iterator[Chunk]:
     first = 0
     for frame in frames:
-        yield Chunk(f"{name}, rows {first:,} to {first + len(frame) - 1:,}", frame.reset_index(drop=True))
+        rows = f", rows {first:,} to {first + len(frame) - 1:,}" if len(frame) else ""
+        yield Chunk(name + rows, frame.reset_index(drop=True))
         first += len(frame)
