@@ -94,7 +94,7 @@ def once_more(people: People, marks: tuple[Mark, ...]) -> Iterator[Chunk]:
     """The chunks read again; ValueError where they are not those of the first time."""
     for chunk, mark in zip_longest(chunks_of(people), marks):
         if chunk is None or mark is None or _mark(people.person, chunk) != mark:
-            name = mark.name if chunk is None else chunk.name
+            name = next(one.name for one in (chunk, mark) if one is not None)
             raise ValueError(
                 f"{name}: the people there are not those of the first reading. Files must not change while they are used, "
                 "and a function must return the same frames each time."
