@@ -264,6 +264,8 @@ def test_a_label_is_one_parameter_in_all_groups():
     problem = bound("f =~ x1 + c(a, b)*x2 + x3", equal_across=["loadings"])
     assert {"f =~ x2 [a]", "f =~ x2 [b]", "f =~ x3"} <= set(problem.names)
     assert {"f =~ x2 [a]", "f =~ x2 [b]"} <= set(bound("f =~ x1 + c('', b)*x2 + x3").names)
+    problem = bound("f =~ c(l, l)*x1 + x2 + x3")
+    assert [problem.table.row(f"f =~ x1 [{g}]").value for g in "ab"] == [1.0, 1.0]
 
 
 def test_variances_by_group_are_units_where_loadings_carry_them():

@@ -89,7 +89,7 @@ class Reading:
         self._mark_ordered(ordered)
         self.named = [self._named(term) for term in self.terms]
         self.groups, self.split = self._count_groups(), self._split()
-        self.everywhere = [one for named in self.named for one in self._in_groups(named)]
+        self.everywhere = [one for named in self.named for one in self.in_groups(named)]
 
     def _count_groups(self) -> int:
         """How many groups c(...) speaks of; 0 where nothing does."""
@@ -111,7 +111,7 @@ class Reading:
         of_groups = {v for t in self.terms for v in t.apart.get("label", ())}
         return of_groups | {t.label for t in self.terms if t.apart and t.label is not None}
 
-    def _in_groups(self, named: Named) -> list[Named]:
+    def in_groups(self, named: Named) -> list[Named]:
         """The parameter, once for each group where something is said by group."""
         if not (named.term.apart or named.term.label in self.split):
             return [named]

@@ -121,6 +121,9 @@ def _latents(reading: Reading, groups: Groups | None) -> None:
             parts.fixed[first.name] = 1.0
         variance = names.variance(name)
         marked = any(parts.fixed.get(n.name, 0.0) != 0.0 or all(n.term.apart.get("fixed", (0,))) for n in own)
+        if first.name in parts.fixed and len(places := reading.in_groups(first)) > 1:
+            # Its labels are those of the groups, and what is fixed is fixed in each.
+            parts.fixed |= dict.fromkeys((n.name for n in places), parts.fixed.pop(first.name))
         given = not marked and _variance_by_group(reading, name, own, groups)
         if not marked and not given and variance not in parts.fixed:
             raise first.term.place.error(
