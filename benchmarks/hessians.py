@@ -24,9 +24,9 @@ from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
 import iclv_jax as iclv
-from iclv_jax import _portions, _problem
 from iclv_jax._optimise import Likelihood
 from iclv_jax._optimise._scaling import find_scale
+from iclv_jax._problem import _evaluated, _portions
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import public
@@ -78,23 +78,26 @@ def methods(core):
     params = jnp.zeros(len(core.structure.map.free))
     bhhh = jax.jit(lambda c, p: -outer(_portions.person_scores(c, p).scores, c.weights))
     return {
-        "gradient": _problem.slope.lower(core, params),
+        "gradient": _evaluated.slope_at_once.lower(core, params),
         "log-likelihood": _portions.person_values.lower(core, params),
         BARE: jax.jit(bare).lower(core, params),
         "scores": _portions.person_scores.lower(core, params),
         "bhhh": bhhh.lower(core, params),
-        "exact": _problem.expand_exact.lower(core, params),
-        "autodiff": _problem.hessian_autodiff.lower(core, params),
-        "numerical, forward": _problem.hessian_numerical.lower(core, params, difference="forward"),
-        "numerical, central": _problem.hessian_numerical.lower(core, params, difference="central"),
+        "exact": _evaluated.expand_exact.lower(core, params),
+        "autodiff": _evaluated.hessian_autodiff.lower(core, params),
+        "numerical, forward": _evaluated.hessian_numerical.lower(core, params, difference="forward"),
+        "numerical, central": _evaluated.hessian_numerical.lower(core, params, difference="central"),
     }
+
+
+def items_of(core):
+    return sum(core.person.data[block.at].outcome.shape[1] for block in core.structure.items)
 
 
 def bare(core, params):
     """`erfc` of both ends of the interval of every person, node and item, and nothing else."""
     people, nodes = core.nodes.log_weights.shape
-    items = sum(v.shape[1] for v in core.person.values)
-    ends = jnp.linspace(-3.0, 3.0, 2 * items) + params[0]
+    ends = jnp.linspace(-3.0, 3.0, 2 * items_of(core)) + params[0]
     return jax.scipy.special.erfc(core.nodes.log_weights[:, :, None] * 1e-3 + ends).reshape(people, nodes, -1)
 
 
@@ -124,7 +127,7 @@ def one_point(name, fit):
     # What the fit has compiled would be at hand.
     jax.clear_caches()
     for method, lowered in methods(core).items():
-        if method == BARE and not any(v.shape[1] for v in core.person.values):
+        if method == BARE and not items_of(core):
             continue
         began = time.process_time()
         compiled = lowered.compile()

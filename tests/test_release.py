@@ -1,6 +1,9 @@
 """What a release says of itself in several places is the same."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -17,6 +20,20 @@ def test_the_version_is_one():
         r"^## \[(\d\S*)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert cited[1] == changed[0] == iclv.__version__
+
+
+def test_benchmarks_can_be_begun():
+    """What they take from the package is there: long runs are no tests, but their first second is."""
+    folder = ROOT / "benchmarks"
+    names = sorted(path.stem for path in folder.glob("*.py"))
+    paths = os.pathsep.join(map(str, (ROOT, folder)))
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {', '.join(names)}"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": paths, "MPLBACKEND": "Agg"},
+    )
+    assert len(names) > 15 and done.returncode == 0, done.stderr
 
 
 def test_extras_that_are_spoken_of_exist():

@@ -54,6 +54,8 @@ Arrays: TypeAlias = dict[str, Array]
 CellTree: TypeAlias = dict[str, Any]
 """The cells of a section of theta: arrays by key, or the sections of members by their names."""
 Alternative: TypeAlias = Hashable
+ByAlternative: TypeAlias = Mapping[Any, Meant]
+"""What a user gives for each alternative. A mapping is invariant in its keys: one of strings is none of `Hashable`."""
 Level: TypeAlias = Hashable
 """An answer or a category: a number or a label."""
 File: TypeAlias = str | os.PathLike[str]
@@ -68,6 +70,7 @@ __all__ = [
     "Array",
     "Arrays",
     "Bool",
+    "ByAlternative",
     "CellTree",
     "File",
     "Float",

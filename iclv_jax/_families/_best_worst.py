@@ -1,6 +1,6 @@
 """Best-worst scaling: the best and the worst of what is offered."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._arguments import is_word
-from iclv_jax._base._types import Array, Arrays, Given
+from iclv_jax._base._types import Array, Arrays, ByAlternative, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._spec import Cells, Declared, Kernel, Parameter, Positive, Utility, one
 from iclv_jax._spec import _names as names
@@ -49,12 +49,12 @@ class BestWorst(Kernel):
     ('asc_bus', 'asc_train', 'time')
     """
 
-    utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]
+    utility: Given[Callable[..., ByAlternative[object]] | Utility]
     best: Given[str] = "best"
     worst: Given[str] = "worst"
     kind: Given[str] = "sequential"
     scale: Given[bool] = False
-    available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
+    available: Given[ByAlternative[str] | tuple[tuple[Hashable, str], ...] | None] = None
     name: Given[str] = "choice"
     rows: Given[str | None] = None
     table: Given[str | None] = None

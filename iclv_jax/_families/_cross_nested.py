@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array, Arrays, Given
+from iclv_jax._base._types import Array, Arrays, ByAlternative, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._families._nested import logsum_coefficient
 from iclv_jax._spec import Cell, Cells, Declared, Kernel, Parameter, Positive, Utility, one
@@ -55,12 +55,12 @@ class CrossNestedLogit(Kernel):
     ('public.lambda', 'fast.lambda', 'train.public')
     """
 
-    utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]
+    utility: Given[Callable[..., ByAlternative[object]] | Utility]
     chosen: Given[str]
     nests: Given[
         Mapping[str, Sequence[Hashable] | Mapping[Hashable, float]] | tuple[tuple[str, Members], ...]
     ] = ()
-    available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
+    available: Given[ByAlternative[str] | tuple[tuple[Hashable, str], ...] | None] = None
     name: Given[str] = "choice"
     rows: Given[str | None] = None
     table: Given[str | None] = None

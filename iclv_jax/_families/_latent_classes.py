@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._arguments import is_word
-from iclv_jax._base._types import AnyArray, Array, Arrays, Given
+from iclv_jax._base._types import AnyArray, Array, Arrays, ByAlternative, Given
 from iclv_jax._families._class_starts import class_starts
 from iclv_jax._spec import Cells, Declared, Kernel, Utility
 from iclv_jax._spec import _names as names
@@ -68,7 +68,7 @@ class LatentClasses(Kernel):
     ('share', 'asc_bus', 'time', 'cost')
     """
 
-    membership: Given[Callable[..., Mapping[Hashable, object]] | Utility]
+    membership: Given[Callable[..., ByAlternative[object]] | Utility]
     classes: Given[Mapping[str, Kernel] | tuple[tuple[str, Kernel], ...]] = ()
     of: Given[str] = "person"
     apart: Given[bool] = False

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from iclv_jax._base._types import AnyArray, Array, Arrays, Given
+from iclv_jax._base._types import AnyArray, Array, Arrays, ByAlternative, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._families._sampler import Sampler, record_sampler
 from iclv_jax._spec import Declared, Kernel, Utility
@@ -60,7 +60,7 @@ class LogLikelihood(Kernel):
 
     log_likelihood: Given[Callable[..., object] | Utility]
     explains: Given[str | Sequence[str]]
-    predict: Given[Callable[..., Mapping[Hashable, object]] | None] = None
+    predict: Given[Callable[..., ByAlternative[object]] | None] = None
     draw: Given[Callable[..., Mapping[str, object]] | Sampler | None] = None
     name: Given[str] = "choice"
     rows: Given[str | None] = None

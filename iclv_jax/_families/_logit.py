@@ -1,12 +1,12 @@
 """Multinomial logit."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array, Arrays, Given
+from iclv_jax._base._types import Array, Arrays, ByAlternative, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._spec import Declared, Kernel, Utility
 
@@ -40,9 +40,9 @@ class Logit(Kernel):
     ('asc_bus', 'age_bus', 'time', 'cost')
     """
 
-    utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]
+    utility: Given[Callable[..., ByAlternative[object]] | Utility]
     chosen: Given[str]
-    available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
+    available: Given[ByAlternative[str] | tuple[tuple[Hashable, str], ...] | None] = None
     name: Given[str] = "choice"
     rows: Given[str | None] = None
     table: Given[str | None] = None

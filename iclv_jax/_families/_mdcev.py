@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
 
-from iclv_jax._base._types import AnyArray, Array, Arrays, Given
+from iclv_jax._base._types import AnyArray, Array, Arrays, ByAlternative, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._families._compensation import compensation
 from iclv_jax._families._demand import Goods, gumbels, quantities
@@ -74,14 +74,14 @@ class MDCEV(Kernel):
     ('rest', 'age_rest', 'rest.gamma', 'work.gamma', 'choice.scale')
     """
 
-    utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]
-    quantities: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...]] = ()
-    prices: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
+    utility: Given[Callable[..., ByAlternative[object]] | Utility]
+    quantities: Given[ByAlternative[str] | tuple[tuple[Hashable, str], ...]] = ()
+    prices: Given[ByAlternative[str] | tuple[tuple[Hashable, str], ...] | None] = None
     budget: Given[str | None] = None
     outside: Given[Hashable | None] = None
     profile: Given[str] = "gamma"
     scale: Given[bool] = True
-    available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
+    available: Given[ByAlternative[str] | tuple[tuple[Hashable, str], ...] | None] = None
     name: Given[str] = "choice"
     rows: Given[str | None] = None
     table: Given[str | None] = None

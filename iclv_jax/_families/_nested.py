@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array, Arrays, Given
+from iclv_jax._base._types import Array, Arrays, ByAlternative, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._spec import Cells, Declared, Kernel, Parameter, Positive, Utility, one
 from iclv_jax._spec import _names as names
@@ -51,10 +51,10 @@ class NestedLogit(Kernel):
     ('asc_bus', 'asc_train', 'time', 'public.lambda')
     """
 
-    utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]
+    utility: Given[Callable[..., ByAlternative[object]] | Utility]
     chosen: Given[str]
     nests: Given[Mapping[str, Sequence[Hashable]] | Nests] = ()
-    available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
+    available: Given[ByAlternative[str] | tuple[tuple[Hashable, str], ...] | None] = None
     name: Given[str] = "choice"
     rows: Given[str | None] = None
     table: Given[str | None] = None

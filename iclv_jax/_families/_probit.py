@@ -1,6 +1,6 @@
 """Binary probit."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from iclv_jax._base._interval import log_normal_interval
-from iclv_jax._base._types import AnyArray, Array, Arrays, Given
+from iclv_jax._base._types import AnyArray, Array, Arrays, ByAlternative, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._spec import Declared, Kernel, Utility
 from iclv_jax._spec._utility import INDEX
@@ -29,7 +29,7 @@ class Probit(Kernel):
 
     utility: Given[Callable[..., object] | Utility]
     chosen: Given[str]
-    available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
+    available: Given[ByAlternative[str] | tuple[tuple[Hashable, str], ...] | None] = None
     name: Given[str] = "choice"
     rows: Given[str | None] = None
     table: Given[str | None] = None

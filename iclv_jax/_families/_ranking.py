@@ -1,13 +1,13 @@
 """Rankings: the exploded logit, without exploding rows."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Arrays, Given
+from iclv_jax._base._types import Array, Arrays, ByAlternative, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._spec import Cells, Declared, Kernel, Parameter, Positive, Utility, one
 from iclv_jax._spec import _names as names
@@ -44,10 +44,10 @@ class Ranking(Kernel):
     ('asc_bus', 'age_bus', 'time', 'cost')
     """
 
-    utility: Given[Callable[..., Mapping[Hashable, object]] | Utility]
+    utility: Given[Callable[..., ByAlternative[object]] | Utility]
     ranks: Given[Sequence[str]] = ()
     scales: Given[bool] = False
-    available: Given[Mapping[Hashable, str] | tuple[tuple[Hashable, str], ...] | None] = None
+    available: Given[ByAlternative[str] | tuple[tuple[Hashable, str], ...] | None] = None
     name: Given[str] = "choice"
     rows: Given[str | None] = None
     table: Given[str | None] = None
