@@ -108,7 +108,7 @@ class Reading:
 
     def _split(self) -> set[str]:
         """Labels that stand for single groups somewhere, and so for each group by itself wherever they stand."""
-        of_groups = {v for t in self.terms for v in t.apart.get("label", ())}
+        of_groups = {v for t in self.terms for v in t.apart.get("label", ()) if v is not None}
         return of_groups | {t.label for t in self.terms if t.apart and t.label is not None}
 
     def in_groups(self, named: Named) -> list[Named]:
