@@ -274,7 +274,6 @@ class Likelihood(Generic[Bound]):
 
     def mean_squared_scores(self, z: Array) -> np.ndarray:
         params, chart = self.params(z), self._map
-
         each = self._each(params)
 
         def squares(problem: Problem) -> Array:
