@@ -35,8 +35,27 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 MANY_MAPS = 30_000
 
 
+# Tracing makes millions of objects that end by themselves; looking for circles among those that stay takes a twentieth
+# of the time.
+gc.set_threshold(20_000, 20, 20)
+
+
 def pytest_configure(config):
     compile_as_users_do(False)
+
+
+def pytest_collection_finish():
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Cases that a test's mark `gate` does not name are slow: there are so many kinds of model that the gate runs some of
+    them for each question, and the long run all."""
+    for item in items:
+        mark = item.get_closest_marker("gate")
+        if mark and item.callspec.id not in mark.args:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -36,6 +36,7 @@ def repeated(b, x, lv):
     return {j: b.one * x[f"x{j}"] * x[f"x{j}" if j % 2 else f"y{j}"] + b.two * lv.trust for j in MANY}
 
 
+@pytest.mark.gate("mixed")
 @pytest.mark.parametrize("function", [counted, mixed, repeated])
 def test_values_and_derivatives_are_those_of_the_written_out_program(function):
     model = iclv.Model([iclv.Latent("trust")], [iclv.Continuous(f"i{k}", of="trust") for k in range(3)],
@@ -73,6 +74,7 @@ def test_few_or_different_alternatives_are_written_out():
         assert iclv.Model(choice=iclv.Logit(function, "y")).spec.choices[0].utility.program.alike is None
 
 
+@pytest.mark.slow
 def test_a_fit_of_labelled_alternatives():
     """A constant for each, against the shares that it must reproduce."""
     rng = np.random.default_rng(3)

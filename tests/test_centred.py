@@ -36,6 +36,7 @@ def model(intercept=False, on=(), scale="variance"):
     return iclv.Model(latents, items, choice=iclv.Logit(utility, "y"))
 
 
+@pytest.mark.gate("{'on': ('year',)}", "{'intercept': True}")
 @pytest.mark.parametrize(
     "options", [{}, {"intercept": True}, {"on": ("year",)}, {"scale": "loading"}], ids=str
 )
@@ -58,6 +59,7 @@ def test_the_same_coordinates_wherever_the_covariate_lies(options):
     np.testing.assert_allclose(np.asarray(other)[kept], np.asarray(one)[kept], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_fit_takes_the_same_steps():
     frame = survey()
     factor = iclv.Model([iclv.Latent("A", on=["year"])], [iclv.Continuous(f"a{k}", of="A") for k in range(3)])

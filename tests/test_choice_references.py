@@ -38,6 +38,7 @@ def test_nested(data):
     assert np.isfinite(fit.bse).all()
 
 
+@pytest.mark.gate("probit--5789.054728")
 @pytest.mark.parametrize(("link", "value"), [("logit", -5789.309438), ("probit", -5789.054728)])
 def test_ordered(data, link, value):
     def index(b, x, lv):
@@ -78,6 +79,7 @@ def test_cross_nested(data, cross_nested):
     assert fit.params["train.existing"] == pytest.approx(0.6447650464703344, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_cross_nested_from_another_end(data, cross_nested):
     """The search alone ends at -5000.438, where one nest has all of the train."""
     start = {"existing.lambda": 0.9, "public.lambda": 0.5, "train.existing": 0.2}
@@ -97,6 +99,7 @@ def test_bounded_coefficients(data, mixing, value):
     assert fit.converged and fit.llf == pytest.approx(value, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_discrete_mixture(data):
     """One class does not attend to time."""
 
@@ -120,6 +123,7 @@ def test_discrete_mixture(data):
     assert shares["ignores"] == pytest.approx(0.25079202951102053, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_box_cox(data):
     def powered(b, x, lv):
         time = {k: b.b_time * iclv.boxcox(x[f"{k}_TT"], b.power) for k in ("TRAIN", "SM", "CAR")}

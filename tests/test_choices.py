@@ -175,6 +175,7 @@ def test_nests_without_effect_are_a_logit(kind):
     np.testing.assert_allclose(found, logit(v, np.ones(4, bool)), rtol=1e-13)
 
 
+@pytest.mark.gate("deep")
 @pytest.mark.parametrize("kind", ["nested", "deep"])
 def test_kernels_pass(kind):
     families.check_kernel(traced(kind), 4, {n: VALUES[n] for n in ("public.lambda",)})
@@ -223,6 +224,7 @@ MIXINGS = {
 }  # fmt: skip
 
 
+@pytest.mark.gate("cut above", "uniform", "triangular", "johnson")
 @pytest.mark.parametrize("name", MIXINGS)
 def test_coefficients_follow_their_distributions(name):
     mixing, values, distribution = MIXINGS[name]
@@ -242,6 +244,7 @@ def test_coefficients_follow_their_distributions(name):
             )
 
 
+@pytest.mark.gate("2000.0", "100000.0")
 @pytest.mark.parametrize("mean", [30.0, 2e3, 1e5])
 def test_a_normal_cut_far_below_its_mean_is_an_exponential(mean):
     """With `sd^2 / mean` held at one and the mean going to infinity, the distribution below zero becomes one."""
@@ -341,6 +344,7 @@ def test_distributions_that_cannot_be(make, message):
 KINDS = ["nested", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("ranking", "ordered logit"))]
 
 
+@pytest.mark.gate("ordered probit")
 @pytest.mark.parametrize(
     "kind",
     [
@@ -387,6 +391,7 @@ def test_what_is_asked_after_a_fit(fits, kind, tmp_path):
     assert again.llf == pytest.approx(fit.llf, abs=1e-9)
 
 
+@pytest.mark.gate("nested")
 @pytest.mark.parametrize("kind", ["nested", "crossed"])
 def test_surplus_falls_by_what_is_paid(fits, kind):
     """A franc more for everything costs a franc, by the log-sum of whatever kernel."""

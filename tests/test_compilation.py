@@ -229,6 +229,7 @@ def with_columns(names):
     return lambda b, x, lv: {"a": b.b * x[names[0]] + x[names[1]], "b": 0.0}
 
 
+@pytest.mark.gate("with_branches-values6", "with_constant-values0", "with_array-values4")
 @pytest.mark.parametrize(
     ("make", "values"),
     [

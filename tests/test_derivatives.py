@@ -48,6 +48,7 @@ def differences(function, params, step=STEP):
 # --- every model ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.gate("chain", "constraints", "correlated", "likert5", "plain_probit", "mixed_logit", "mimic")
 def test_the_score_is_the_slope_of_the_log_likelihood(one):
     score = one.problem.score(one.params)
     expected = differences(one.problem.loglike, one.params)
@@ -63,6 +64,7 @@ def test_scores_of_people_add_up_to_the_score(one):
     )
 
 
+@pytest.mark.gate("scaled", "cfa", "likert5", "mixed_logit", "mimic", "plain_logit", "plain_probit")
 def test_the_hessian_is_the_slope_of_the_score(one):
     assert_slope_of_the_score(one, "exact")
 
@@ -122,6 +124,7 @@ def assert_slope_of_the_score(one, method):
     np.testing.assert_allclose(hessian, hessian.T, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.gate("split", "mimic", "plain_logit")
 @pytest.mark.parametrize("name", ["mimic", "likert5", "mixed_logit", "plain_logit", "split"])
 def test_the_hessian_by_autodiff_is_the_slope_of_the_score(name):
     """Also with fewer parameters than columns of one pass, and with a remainder."""
@@ -252,6 +255,7 @@ def test_choices_with_probabilities_of_zero_and_one(kernel):
         assert hessian[1, 1] == pytest.approx(-2e6, rel=1e-5)
 
 
+@pytest.mark.gate("logit")
 @pytest.mark.parametrize("link", ["probit", "logit"])
 def test_ordered_items_at_bounds_of_a_thousand(link):
     model = iclv.Model(

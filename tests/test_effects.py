@@ -136,6 +136,7 @@ def test_effects_along_a_chain():
     assert np.isnan(found.loc[("age", "intention"), "direct.se"])
 
 
+@pytest.mark.gate("chain")
 @pytest.mark.parametrize("name", ["chain", "scaled"])
 def test_standard_units_are_those_of_a_model_in_standard_units(name):
     """Variances of a large simulated sample in place of the formulas."""

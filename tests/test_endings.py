@@ -26,6 +26,7 @@ def fitted(utility, frame, **options):
     return iclv.Model(choice=kernel(utility, "y"), random=random).fit(frame, progress=False, **options)
 
 
+@pytest.mark.gate("optimizer0-1.0", "optimizer1-1e-06", "optimizer1-1000000.0")
 @pytest.mark.parametrize("size", [1.0, 1e6, 1e-6])
 @pytest.mark.parametrize("optimizer", [iclv.TrustRegion(), iclv.BHHH()])
 def test_a_parameter_without_effect_leaves_the_rest_alone(size, optimizer):
@@ -94,6 +95,7 @@ def test_a_heywood_case_goes_to_zero():
     assert "y1 ~~ y1 goes to zero" in found.optimizer_report.message
 
 
+@pytest.mark.slow
 def test_ordered_items_that_are_one():
     rng = np.random.default_rng(4)
     z = rng.normal(size=PEOPLE)
@@ -116,6 +118,7 @@ def panel(seed, spread=0.0):
     )
 
 
+@pytest.mark.gate("1")
 @pytest.mark.parametrize("seed", [1, 5, 10])
 def test_a_spread_that_is_zero_leaves_the_plain_logit(seed):
     frame = panel(seed)

@@ -58,6 +58,7 @@ def test_every_family_passes(item, answers, support):
     families.check_indicator(item, answers, support)
 
 
+@pytest.mark.gate("limits1-support1-atoms1")
 @pytest.mark.parametrize(
     ("limits", "support", "atoms"),
     [

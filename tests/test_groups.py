@@ -146,7 +146,7 @@ def at(problem):
 
 @pytest.mark.parametrize("equal", [pytest.param((), marks=pytest.mark.slow), ("loadings", "thresholds")])
 def test_the_likelihood_of_ordered_items_and_a_choice(people, equal):
-    """The log-likelihoods of the groups by themselves; scores and Hessians are their derivatives."""
+    """The log-likelihoods of the groups by themselves."""
     free = ["green =~ q2", "q3 | 1"] if equal else []
     model = ordered(equal_across=equal, free_across=free)
     problem, params = at(model.bind(people, integration=iclv.GaussHermite(5)))
@@ -158,8 +158,12 @@ def test_the_likelihood_of_ordered_items_and_a_choice(people, equal):
         np.testing.assert_allclose(
             alone.recentre(own).loglike_person(own), each[(people.land == label).to_numpy()], rtol=1e-10
         )
-    if not equal:
-        return
+
+
+@pytest.mark.slow
+def test_derivatives_of_ordered_items_and_a_choice(people):
+    model = ordered(equal_across=("loadings", "thresholds"), free_across=["green =~ q2", "q3 | 1"])
+    problem, params = at(model.bind(people, integration=iclv.GaussHermite(5)))
     score = problem.score(params)
     np.testing.assert_allclose(score, jax.grad(problem.loglike)(params), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(problem.score_person(params).sum(axis=0), score, rtol=1e-9, atol=1e-9)

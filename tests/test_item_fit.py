@@ -115,6 +115,7 @@ def test_s_x2_is_that_of_the_whole_table(law):
         assert found.loc[q, "p"] == pytest.approx(stats.chi2(2).sf(statistic), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_s_x2_of_more_levels_and_a_covariate_is_that_of_all_patterns():
     names, grid = ["o0", "o1", "o2"], np.array(list(itertools.product([1, 2, 3], repeat=3)))
     model = iclv.Model([Latent("f", on=["x"])], [Ordered(q, "f", levels=[1, 2, 3]) for q in names])
@@ -175,6 +176,7 @@ def simulated(seed, size=300, gaps=0.1):
     return frame
 
 
+@pytest.mark.gate("C2-19", "M2*-7", "None-19")
 @pytest.mark.parametrize(("statistic", "df"), [("M2", 64), ("C2", 19), ("M2*", 7), (None, 19)])
 def test_degrees_of_freedom_count_moments_and_parameters(statistic, df):
     """12 levels above the first (or 6 scores), with and without x; 60 pairs of levels or 15 of scores; 20 parameters."""
@@ -276,6 +278,7 @@ def test_residuals_are_those_of_plain_numpy(law):
         np.testing.assert_allclose(r, stats.norm.ppf(expected), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_residuals_of_continuous_items_are_exact_and_agree_with_nodes():
     """In closed form, and by nodes where a function stands in the place of a linear equation."""
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 4)), columns=["x", "y", "z", "w"])
@@ -329,6 +332,7 @@ def test_an_unknown_statistic_is_named(law):
         law.fit_measures("M3")
 
 
+@pytest.mark.slow
 def test_pictures_of_residuals(every):
     plt = pytest.importorskip("matplotlib.pyplot")
     ax = iclv.plot.residual_quantiles(every)

@@ -85,6 +85,7 @@ def by_hand(of, data, nodes):
     return np.array(loglikes), np.array(shares)
 
 
+@pytest.mark.gate("situation")
 def test_the_likelihood_and_the_posterior_by_hand(bound):
     of, _, data, problem, params = bound
     loglikes, _ = by_hand(of, data, 5)
@@ -96,12 +97,14 @@ def test_the_likelihood_and_the_posterior_by_hand(bound):
     np.testing.assert_allclose(first["timed"], by_hand(of, data, 50)[1], rtol=1e-4)
 
 
+@pytest.mark.gate("person")
 def test_the_exact_hessian_is_that_of_autodiff(bound):
     *_, problem, params = bound
     exact, automatic = (np.asarray(problem.hessian(params, m)) for m in ("exact", "autodiff"))
     np.testing.assert_allclose(exact, automatic, rtol=1e-8, atol=1e-8 * np.abs(automatic).max())
 
 
+@pytest.mark.gate("person")
 def test_what_is_asked_after_a_fit(bound, tmp_path):
     _, made, data, problem, params = bound
     fit = after.fit_at(problem, params)
@@ -256,6 +259,7 @@ def test_names_of_classes_are_found_again(order):
     np.testing.assert_allclose(relabelled(problem, renamed, truth, 1e-6), truth, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_starts_agree_on_the_names_of_classes():
     """One of these starts ends with the classes the other way round."""
     made = iclv.Model(choice=of_one_form(("one", "two")))
@@ -308,6 +312,7 @@ def test_people_of_other_choices_have_no_classes():
         after.fit_at(problem, problem.start()).class_probabilities()
 
 
+@pytest.mark.gate("person")
 @pytest.mark.parametrize("of", ["person", "situation"])
 def test_what_a_column_is_worth_over_classes(of):
     """By the probabilities of the classes, before choices over people and given them by person; one class does not attend

@@ -13,6 +13,7 @@ def positive(size, people=4):
     return jnp.asarray(draws @ draws.transpose(0, 2, 1))
 
 
+@pytest.mark.gate("5", "1")
 @pytest.mark.parametrize("size", [1, 2, 5, 9])
 def test_factors_and_solutions_are_those_of_lapack(size):
     matrices = positive(size)
@@ -29,6 +30,7 @@ def test_factors_and_solutions_are_those_of_lapack(size):
     )
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_lapack():
     start, direction = positive(4)[:2]
 
@@ -41,6 +43,7 @@ def test_derivatives_are_those_of_lapack():
         np.testing.assert_allclose(ours, theirs, rtol=1e-9)
 
 
+@pytest.mark.gate("2")
 @pytest.mark.parametrize("size", [1, 2, 5, pytest.param(9, marks=pytest.mark.slow)])
 def test_effects_of_paths_are_the_inverse(size):
     paths = jnp.tril(jnp.asarray(np.random.default_rng(size).standard_normal((3, size, size))), -1)

@@ -57,6 +57,7 @@ def data(frame):
     return hybrid(OWN, t=iclv.Normal()).simulate(TRUTH, frame, seed=1, person="id")
 
 
+@pytest.mark.gate("False")
 @pytest.mark.parametrize("within", [False, True])
 def test_a_logit_of_ones_own_is_the_logit(data, within):
     """With a latent variable and a random coefficient, of people or of situations."""
@@ -140,6 +141,7 @@ def test_what_is_missing_is_no_situation(data):
         iclv.Model(choice=iclv.LogLikelihood(_observed(logit), "y")).bind(lost, person="id")
 
 
+@pytest.mark.slow
 def test_in_latent_classes(data):
     def other(b, x, lv):
         return -jnp.logaddexp(0.0, jnp.where(x.y == 1, -1.0, 1.0) * (b.other + b.t * x.t))

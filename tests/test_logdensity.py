@@ -16,6 +16,7 @@ def volume(function, z):
     return float(jnp.linalg.slogdet(jax.jacfwd(function)(z))[1])
 
 
+@pytest.mark.gate("correlated", "likert4")
 # Covariances of latent variables and of random coefficients, variances, thresholds, increments.
 @pytest.mark.parametrize("name", ["cfa", "correlated", "scaled", "likert4"])
 def test_the_volume_is_the_determinant_of_the_transform(name):
@@ -32,6 +33,7 @@ def test_the_volume_is_the_determinant_of_the_transform(name):
     assert float(found) == pytest.approx(float(wanted), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_volume_of_slopes_in_standard_units():
     generator = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -149,6 +151,7 @@ def test_a_prior_function_sees_fixed_and_defined_parameters_and_nothing_outside_
     assert float(density(z)) == -np.inf
 
 
+@pytest.mark.slow
 def test_nodes_can_be_placed_anew_at_every_point():
     case = bank.bound("mixed_logit")
     problem = case.problem.integrate(iclv.GaussHermite(3))

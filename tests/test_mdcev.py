@@ -74,6 +74,7 @@ def bhat(row, profile, outside):
     return np.log(density)
 
 
+@pytest.mark.gate("gamma-None", "translated-home", "alpha-home")
 @pytest.mark.parametrize(("profile", "outside"), CASES)
 def test_the_likelihood_is_bhats(data, profile, outside):
     problem = iclv.Model(choice=kernel(profile, outside)).bind(data)
@@ -213,6 +214,7 @@ def test_forecasts(fit, frame):
         fit.shares()
 
 
+@pytest.mark.slow
 def test_beside_an_attitude_and_a_random_coefficient(data):
     def felt(b, x, lv):
         return utility(b, x, lv) | {"sport": b.sport + b.att * lv.fit}
@@ -273,6 +275,7 @@ def test_rows_that_no_consumer_has(data, column, value, sentence):
         iclv.Model(choice=kernel("gamma", "home")).bind(wrong.infer_objects())
 
 
+@pytest.mark.slow
 def test_goods_that_are_not_bought(data):
     model = iclv.Model(choice=iclv.MDCEV(utility, QUANTITIES))
     none = data.assign(q_sport=0.0)
@@ -311,6 +314,7 @@ def utility_of(quantity, psi, alpha, gamma):
     )
 
 
+@pytest.mark.gate("gamma-None", "alpha-home", "translated-None")
 @pytest.mark.parametrize(("profile", "outside"), CASES)
 def test_compensation_leaves_as_much_utility(profile, outside):
     """By quantities at the budget that is left, which are tested above, and a search for that budget."""

@@ -297,6 +297,7 @@ def with_dropout(share=0.5):
     return eqx.nn.Sequential([first, eqx.nn.Lambda(jnp.tanh), eqx.nn.Dropout(share), last])
 
 
+@pytest.mark.slow
 def test_dropout_by_a_draw_is_the_network_without_the_dropped_units():
     """A draw d drops what `bernoulli(PRNGKey(d))` says, and those who stay count for more."""
 

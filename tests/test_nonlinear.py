@@ -66,6 +66,7 @@ def pair():
     return one, two, jnp.asarray(first), two.vector(named), [two.names.index(n) for n in one.names]
 
 
+@pytest.mark.slow
 def test_a_linear_function_is_the_linear_equation(pair):
     one, two, first, second, order = pair
     assert two.spec.order == ("trust", "concern"), "the order follows from what the function uses"
@@ -85,6 +86,7 @@ def test_predictions_are_the_same(pair):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_simulated_answers_are_the_same(pair):
     one, two, first, second, _ = pair
     a, b = (

@@ -241,6 +241,7 @@ def test_clusters_of_people_against_statsmodels(choices):
         logit().fit(choices, progress=False).cov_params("cluster")
 
 
+@pytest.mark.gate("rule1")
 @pytest.mark.parametrize("rule", [iclv.MonteCarlo(32), iclv.Adaptive(20)])
 def test_an_objective_asks_few_people_once(rule, monkeypatch):
     """Value, gradient, outer products and scales of one point are sums over the same people."""

@@ -22,10 +22,12 @@ def test_the_options_are_those_of_users():
     assert not jax.config.read("jax_disable_most_optimizations")
 
 
+@pytest.mark.gate("likert5", "mimic")
 def test_every_person_against_the_plain_implementation(one):
     np.testing.assert_allclose(one.problem.loglike_person(one.params), one.plain(), rtol=1e-9)
 
 
+@pytest.mark.gate("likert5", "mimic")
 def test_the_score_is_the_slope_of_the_log_likelihood(one):
     steps = STEP * np.eye(len(one.params))
     near, far = (
@@ -41,6 +43,7 @@ def test_the_score_is_the_slope_of_the_log_likelihood(one):
     np.testing.assert_allclose(np.asarray(one.problem.core.weights) @ people, score, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.gate("likert5", "mimic")
 def test_the_exact_hessian_is_that_of_automatic_differentiation(one):
     exact = np.asarray(one.problem.hessian(one.params, "exact"))
     scale = np.abs(exact).max()

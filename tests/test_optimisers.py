@@ -148,6 +148,7 @@ MODELS = {
 }
 
 
+@pytest.mark.gate("scipy", "sr1", "lbfgsb", "bfgs", "bhhh")
 @pytest.mark.parametrize("optimizer", MODELS)
 def test_an_imbalance_of_ten_thousand_is_no_matter(choices, optimizer):
     plain = logit().fit(choices, progress=False)
@@ -251,6 +252,7 @@ def test_a_killed_fit_goes_on_to_the_same_answer(choices, tmp_path, monkeypatch,
     pd.testing.assert_series_equal(again.params, whole.params, check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_killed_fit_with_nodes_goes_on_to_the_same_answer(tmp_path, monkeypatch):
     case = bank.get("likert5")
     whole = case.model.fit(case.data, **case.bind, progress=False)
@@ -348,6 +350,7 @@ def test_many_starts_find_and_group_the_maxima(choices):
         iclv.multistart(logit().bind(choices), 0)
 
 
+@pytest.mark.gate("lbfgsb", "sr1")
 @pytest.mark.parametrize(
     "optimizer",
     [iclv.LBFGSB(), iclv.LBFGSB(memory=2, reset_every=5), iclv.BHHH(), iclv.TrustRegion("sr1")],
@@ -370,6 +373,7 @@ def test_every_optimiser_runs_in_the_compiled_loop(choices, optimizer):
         iclv.multistart(logit().bind(choices), 2, optimizer=iclv.Scipy())
 
 
+@pytest.mark.gate("chain", "likert5")
 @pytest.mark.parametrize("name", ["likert5", "likert4", "chain"])
 def test_signs_of_latent_variables_are_normalised_without_a_change_of_the_likelihood(name):
     case = bank.get(name)

@@ -78,6 +78,7 @@ def test_a_model_comes_back_equal(name, pickler):
         np.testing.assert_array_equal(one.start, other.start)
 
 
+@pytest.mark.gate("everything")
 @pytest.mark.parametrize("name", MODELS)
 def test_another_process_computes_the_same(name, tmp_path):
     model, path = MODELS[name](), tmp_path / "model.pickle"

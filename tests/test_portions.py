@@ -35,6 +35,7 @@ def test_portions_add_up(problems):
     np.testing.assert_allclose(portioned.hessian(moved, "bhhh"), whole.hessian(moved, "bhhh"), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_within_transformations_all_nodes_are_taken_at_once(problems):
     portioned, whole, params = problems
     np.testing.assert_array_equal(jax.jit(portioned.loglike)(params), jax.jit(whole.loglike)(params))

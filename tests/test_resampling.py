@@ -106,6 +106,7 @@ def test_bootstrap_is_a_kind_of_covariance(fit):
         fit.bootstrap(samples=0)
 
 
+@pytest.mark.slow
 def test_clusters_are_drawn_whole(clustered):
     weights = draw_weights(clustered.problem, 30, 0)
     by_cluster = weights.reshape(30, 10, 40)  # Person n is in cluster n % 40.
@@ -155,6 +156,7 @@ def test_turning_a_latent_variable_leaves_the_likelihood():
 # --- jackknife --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_jackknife_is_near_the_refits_without_each_person(data, fit):
     refits = np.array([refit(data, (np.arange(400) != n) * 1.0) for n in range(400)])
     centred = refits - refits.mean(axis=0)

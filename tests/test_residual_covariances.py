@@ -65,6 +65,7 @@ def curved(b, x, lv):
     return jnp.sin(b["a ~ x"] * x.x)
 
 
+@pytest.mark.gate("conditioned")
 @pytest.mark.parametrize(
     ("on", "rule", "slope"),
     [

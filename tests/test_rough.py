@@ -39,6 +39,7 @@ def model():
 RULE = iclv.Adaptive(64, "sobol", final_draws=64, proposal="mean")
 
 
+@pytest.mark.slow
 def test_a_scale_that_runs_away_is_no_maximum(model):
     fit = model.fit(certain(), person="id", integration=RULE, progress=False)
     # Either is true: the nodes cannot follow the scale, and it has no end.

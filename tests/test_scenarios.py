@@ -16,6 +16,7 @@ from iclv_jax._predict._responses import jacobian, shares
 # --- responses --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.gate("mixed_logit-time_car-nothing", "chain-age-nothing")
 @pytest.mark.parametrize(
     ("name", "column", "given"),
     [

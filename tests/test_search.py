@@ -235,6 +235,7 @@ def test_a_sampler_of_optuna_is_taken_and_a_small_space_ends(data):
 # --- pruning, failures, limits ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_trials_below_the_median_stop(data):
     powers = [0.4, 0.5, 0.6, 0.7, 3.0, 0.55]
     found = run(data, {"power": powers}, method="grid")

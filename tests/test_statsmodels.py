@@ -88,6 +88,7 @@ def test_likelihood_ratio_against_constants_only(both, data):
     assert found.pvalue == pytest.approx(theirs.llr_pvalue, rel=1e-5)
 
 
+@pytest.mark.gate("logit")
 def test_marginal_effects(both):
     """Averages of derivatives with their delta-method errors."""
     fit, model = both
@@ -155,6 +156,7 @@ def natural(result, unit):
     return unit * np.concatenate([slopes, thresholds]), unit * jacobian
 
 
+@pytest.mark.gate("logit")
 def test_an_ordered_model(ordered):
     fit, theirs, _, unit = ordered
     assert fit.llf == pytest.approx(theirs.llf, abs=1e-7)

@@ -48,6 +48,7 @@ def stopped(frame):
 # --- gradients ---
 
 
+@pytest.mark.gate("None")
 @pytest.mark.parametrize(
     "rule",
     [
@@ -103,6 +104,7 @@ def test_penalties_are_part_of_every_batch(frame):
 # --- where it ends ---
 
 
+@pytest.mark.gate("logit-400-False")
 @pytest.mark.parametrize(("name", "steps", "whiten"), [("logit", 400, False), ("hybrid", 250, True)])
 def test_full_batches_reach_the_maximum(frame, name, steps, whiten):
     best = small.fitted(name)
@@ -202,6 +204,7 @@ TRANSFORMATIONS = {
 }
 
 
+@pytest.mark.gate("adamw", "schedule", "chain", "told")
 @pytest.mark.parametrize("name", TRANSFORMATIONS)
 def test_any_transformation_trains(frame, name):
     fit = train(frame, TRANSFORMATIONS[name], epochs=3, fit={"start": {"price": 1.0}})

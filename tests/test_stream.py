@@ -54,6 +54,7 @@ def fit(many):
     return small.hybrid().fit(many, start=start.unpack(start.start()), **keywords)
 
 
+@pytest.mark.gate("7")
 @pytest.mark.parametrize("chunks", [1, 2, 7])
 def test_chunks_have_the_numbers_of_all_people_together(data, whole, chunks):
     people = iclv.People.stream(cut(data, chunks), person="id", weights="w")
@@ -260,6 +261,7 @@ def test_a_fit_of_chunks_comes_back_from_a_file(data, tmp_path):
         iclv.load(tmp_path / "bad.npz")
 
 
+@pytest.mark.slow
 def test_samples_and_profiles_are_those_of_all_people_together(many):
     model = small.logit()
     whole = model.fit(many, person="id", progress=False)
@@ -322,6 +324,7 @@ def test_what_is_wrong_with_a_stream_is_said(data, tmp_path):
         small.hybrid().fit(stream([first], person="id"), optimizer=iclv.Stochastic(optax.adam(0.1)))
 
 
+@pytest.mark.gate("answers")
 @pytest.mark.parametrize("given", ["nothing", "answers"])
 def test_predictions_of_chunks_are_those_of_all_people_together(data, given, tmp_path):
     """People have the draws of their places among all there too."""

@@ -20,6 +20,7 @@ def skewed():
     return model, data, model.bind(data, person="id").vector(truth)
 
 
+@pytest.mark.gate("grid", "prior")
 @pytest.mark.parametrize(
     "rule",
     [

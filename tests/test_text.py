@@ -318,6 +318,7 @@ GROUPED = [
 ]
 
 
+@pytest.mark.gate("parts0", "parts1", "parts6", "parts7")
 @pytest.mark.parametrize("parts", GROUPED)
 def test_round_trip_of_groups(parts):
     """The text by itself has all that groups share and differ in: the same parameters, which fill the same arrays."""

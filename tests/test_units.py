@@ -36,6 +36,7 @@ def model(scale, family, **options):
     )
 
 
+@pytest.mark.gate("Continuous--0.3")
 @pytest.mark.parametrize(
     ("family", "marker"),
     [
@@ -65,6 +66,7 @@ def test_a_constraint_keeps_the_coordinates_of_the_user():
     assert bounded.converged and "unit disturbances" not in set(bounded.trace["stage"])
 
 
+@pytest.mark.gate("0.05")
 @pytest.mark.parametrize("marker", [0.8, 0.05])
 def test_a_maximum_of_items_alone_is_found_in_units_of_the_disturbances(marker, monkeypatch):
     """One search where the marker sets the scale without doubt, and else a second one in the coordinates of the user."""

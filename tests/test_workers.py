@@ -173,9 +173,11 @@ def fresh(name="hybrid"):
     return fit
 
 
-def test_bootstrap_samples_do_not_depend_on_who_fits_them(pool, tmp_path):
-    alone = fresh().bootstrap(18, seed=3)
-    shared = fresh().bootstrap(18, seed=3, workers=pool, resume=tmp_path / "samples")
+@pytest.mark.gate("logit")
+@pytest.mark.parametrize("name", ["logit", "hybrid"])
+def test_bootstrap_samples_do_not_depend_on_who_fits_them(pool, tmp_path, name):
+    alone = fresh(name).bootstrap(18, seed=3)
+    shared = fresh(name).bootstrap(18, seed=3, workers=pool, resume=tmp_path / "samples")
     pd.testing.assert_frame_equal(alone.samples, shared.samples, rtol=1e-10, atol=1e-12)
     assert alone.notes == shared.notes
     lines = (tmp_path / "samples").read_text().splitlines(keepends=True)
@@ -186,10 +188,10 @@ def test_bootstrap_samples_do_not_depend_on_who_fits_them(pool, tmp_path):
 
     executor = Here()
     executor.submit = refuse
-    again = fresh().bootstrap(18, seed=3, workers=executor, resume=tmp_path / "samples")
+    again = fresh(name).bootstrap(18, seed=3, workers=executor, resume=tmp_path / "samples")
     pd.testing.assert_frame_equal(again.samples, shared.samples, check_exact=True)
     with pytest.raises(ValueError, match="seed is 3 in the file and 4 here"):
-        fresh().bootstrap(18, seed=4, resume=tmp_path / "samples")
+        fresh(name).bootstrap(18, seed=4, resume=tmp_path / "samples")
 
 
 @pytest.mark.slow

@@ -61,13 +61,11 @@ def residual_quantiles(
     --------
     >>> axes = iclv.plot.residual_quantiles(fit)
     """
-    frame = item_residuals(check_fit(fit, "residual_quantiles", "problem"), given=given, seed=seed)
-    names = list(frame.columns) if items is None else list(as_tuple(items))
-    for name in names:
-        if name not in frame.columns:
-            raise ValueError(
-                f"plot.residual_quantiles: {name!r} is no item. {nearest(name, list(frame.columns))}"
-            )
+    fit = check_fit(fit, "residual_quantiles", "problem")
+    names = None if items is None else list(as_tuple(items))
+    _check_items(fit, names or [], "residual_quantiles")
+    frame = item_residuals(fit, given=given, seed=seed)
+    names = list(frame.columns) if names is None else names
     ax, most = canvas(ax, 5.6, 3.4), int(frame[names].notna().sum().max())
     place, low, high = _band(most)
     ax.fill_between(place, low - place, high - place, color=PALE, linewidth=0)
@@ -127,10 +125,10 @@ def residuals_against(
     >>> axes = iclv.plot.residuals_against(fit, "q1", against="age")
     """
     fit = check_fit(fit, "residuals_against", "problem")
+    _check_items(fit, [item], "residuals_against")
+    _check_against(fit, against)
     tails, mean = answers_placed(fit, given, seed)
     frame, expected = people_by_item(fit, residuals(tails, seed)), people_by_item(fit, mean)
-    if item not in frame.columns:
-        raise ValueError(f"plot.residuals_against: {item!r} is no item. {nearest(item, list(frame.columns))}")
     values, at = frame[item].to_numpy(), _against(fit, against, expected[item].to_numpy())
     known = np.isfinite(values) & np.isfinite(at)
     values, at = values[known], at[known]
@@ -148,6 +146,22 @@ def residuals_against(
     return ax
 
 
+def _check_items(fit: Fit, names: Sequence[str], what: str) -> None:
+    """Before anything is computed; that a model has no items is said by the residuals themselves."""
+    items = [item.column for item in fit.problem.spec.indicators]
+    for name in names if items else ():
+        if name not in items:
+            raise ValueError(f"plot.{what}: {name!r} is no item. {nearest(name, items)}")
+
+
+def _check_against(fit: Fit, against: str | None) -> None:
+    known = [*fit.problem.spec.order, *fit.problem.panel.covariates]
+    if against is not None and against not in known:
+        raise ValueError(
+            f"plot.residuals_against: {against!r} is no latent variable or covariate of the model. {nearest(against, known)}"
+        )
+
+
 def _against(fit: Fit, against: str | None, expected: np.ndarray) -> np.ndarray:
     """What stands on the axis, by person."""
     if against is None:
@@ -155,9 +169,4 @@ def _against(fit: Fit, against: str | None, expected: np.ndarray) -> np.ndarray:
     panel, order = fit.problem.panel, fit.problem.spec.order
     if against in order:
         return latent_scores(fit)[against].to_numpy()
-    if against not in panel.covariates:
-        raise ValueError(
-            f"plot.residuals_against: {against!r} is no latent variable or covariate of the model. "
-            f"{nearest(against, [*order, *panel.covariates])}"
-        )
     return np.asarray(panel.person.covariates)[:, panel.covariates.index(against)]
