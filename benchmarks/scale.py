@@ -10,13 +10,15 @@ frames that a stream makes of them, 100,000 rows at a time, and does nothing els
 arrays in files of its own, which a pass then reads.
 
 The bootstrap draws from 2,000 people of the same model, in this process and by one and two others, whose start and
-compilation count.
+compilation count. With `--dask` it goes to the two workers of a Dask cluster on this machine too, whose start is told apart;
+a second call finds workers that have compiled.
 
 Every part replaces its own rows in `results/scale.csv`, from which `results/scale.md` is written.
 
     python benchmarks/scale.py --people 10000 100000 1000000
     python benchmarks/scale.py --streamed 10000 100000 1000000 --fit 100000
     python benchmarks/scale.py --samples 200
+    python benchmarks/scale.py --samples 20 --dask  # with the extra `cluster`
     python benchmarks/scale.py --people 100000 --devices 2   # of a CPU: a pass on one and on two
     python benchmarks/scale.py --people 1000000 --device gpu
 """
@@ -154,24 +156,39 @@ def write_files(folder, people):
         frame.to_parquet(f"{folder}/part{first:09d}.parquet", index=False)
 
 
-def bootstraps(samples):
+def bootstraps(samples, dask):
     """Seconds of a bootstrap in this process, warm, and by processes; and how far samples are from each other."""
     frame = survey(RESAMPLED)
     fit = model().fit(frame, person="id", integration=rule(), progress=False)
-    kept = None
     fit.bootstrap(8, seed=1)
-    for workers in (None, 1, 2):
+    fit._bootstraps.clear()
+    kept = fit.bootstrap(samples).samples
+
+    def resampled(case, workers):
         fit._bootstraps.clear()
         began = time.perf_counter()
         found = fit.bootstrap(samples, workers=workers)
         seconds = time.perf_counter() - began
-        kept = found.samples if kept is None else kept
         apart = float(abs(found.samples - kept).max().max())
-        case = f"{samples} samples, workers={workers}"
-        row = {"step": f"largest difference {apart:.1g}", "seconds": seconds, "gib": peak()}
-        found = {"part": "bootstrap", "people": RESAMPLED, "case": case, **row, "load": os.getloadavg()[0]}
+        return row(f"{samples} samples, {case}", f"largest difference {apart:.1g}", seconds)
+
+    def row(case, step, seconds):
+        found = {"part": "bootstrap", "people": RESAMPLED, "case": case, "step": step, "seconds": seconds}
+        found |= {"gib": peak(), "load": os.getloadavg()[0]}
         print(found, flush=True)
-        yield found
+        return found
+
+    for workers in (None, 1, 2):
+        yield resampled(f"workers={workers}", workers)
+    if dask:
+        from dask import distributed
+
+        began = time.perf_counter()
+        about = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
+        with distributed.LocalCluster(**about) as cluster, distributed.Client(cluster) as client:
+            yield row("2 workers of Dask", "start of the cluster", time.perf_counter() - began)
+            for which in ("first", "second"):
+                yield resampled(f"2 workers of Dask, {which} call", client.get_executor())
 
 
 def stored(rows, part, people):
@@ -253,7 +270,7 @@ def run(given):
                 written(stored(rows, "streamed", people))
     if given.samples:
         rows = []
-        for found in bootstraps(given.samples):
+        for found in bootstraps(given.samples, given.dask):
             rows.append(found)
             written(stored(rows, "bootstrap", RESAMPLED))
 
@@ -263,6 +280,7 @@ def main():
     options.add_argument("--people", type=int, nargs="+", default=[])
     options.add_argument("--streamed", type=int, nargs="+", default=[])
     options.add_argument("--samples", type=int, default=0)
+    options.add_argument("--dask", action="store_true", help="the bootstrap by a Dask cluster too")
     options.add_argument("--fit", type=int, default=0, help="fit up to so many people")
     options.add_argument("--device", default="cpu", choices=["cpu", "gpu"])
     options.add_argument("--devices", type=int, default=0)

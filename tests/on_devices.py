@@ -10,6 +10,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pandas as pd
 import small
 
@@ -118,6 +119,40 @@ def steps():
     one, two = (small.hybrid().fit_sequential(data, devices=d, **keywords) for d in (None, 2))
     same(one.params, two.params)
     same(one.cov_params(), two.cov_params())
+
+
+def starts():
+    """Many starts side by side, with nodes of their own, and a fit that takes the best of them."""
+    data, keywords = small.data(91), {"integration": small.RULE}
+    one, two = (
+        iclv.multistart(small.hybrid().bind(data, devices=d, **keywords), 3, rounds=2) for d in (None, 2)
+    )
+    assert one.table["converged"].all()
+    columns = ["converged", "group"]
+    pd.testing.assert_frame_equal(two.table[columns], one.table[columns])
+    np.testing.assert_allclose(two.table["loglike"], one.table["loglike"], rtol=1e-8)
+    np.testing.assert_allclose(
+        two.params.to_numpy()[two.table["start"].argsort()],
+        one.params.to_numpy()[one.table["start"].argsort()],
+        rtol=1e-4,
+        atol=1e-4,
+    )
+    one, two = (small.logit().fit(data, devices=d, starts=8, progress=False) for d in (None, 2))
+    same(one.params, two.params)
+    assert one.optimizer_report.remarks == two.optimizer_report.remarks
+    assert "8 of 8 starts agree" in one.optimizer_report.remarks[-1]
+
+
+def trains():
+    """Epochs over batches of people, some of them held out; batches are drawn by the seed alone."""
+    data = small.data(91)
+    options = iclv.Stochastic(optax.adam(0.05), batch_people=32, epochs=3, validation=0.3, seed=3)
+    keywords = {"integration": small.RULE, "progress": False, "optimizer": options, "weights": "w"}
+    one, two = (small.hybrid().fit(data, devices=d, **keywords) for d in (None, 2))
+    same(one.params, two.params)
+    for column in ("train", "validation", "gradient"):
+        same(one.trace[column], two.trace[column])
+    assert one.optimizer_report.message == two.optimizer_report.message
 
 
 def mistakes():

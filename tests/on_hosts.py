@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import optax
 import pandas as pd
 import small
 from test_stream import cut, trips
@@ -118,6 +119,9 @@ def mistakes():
     refused("weights= is the name of a column", bound(mine, weights=np.ones(3)))
     refused("fit_sequential needs all people in one process", lambda: small.hybrid().fit_sequential(mine))
     limited = iclv.TrustRegion(time_limit=5.0)
+    trained = iclv.Stochastic(optax.adam(0.1))
+    refused("Stochastic needs people in memory", lambda: small.hybrid().fit(mine, optimizer=trained))
+    refused("starts= is not for people in chunks or in several", lambda: small.hybrid().fit(mine, starts=8))
     refused("time_limit is by the clock of one", lambda: small.hybrid().fit(mine, optimizer=limited))
     # Answers that one process alone has are levels in both.
     low = mine.assign(q1=mine["q1"].clip(upper=2)) if MINE else mine

@@ -38,6 +38,6 @@ def test_fits_on_two_devices_are_those_of_one():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["more", "classes", "after", "steps"])
+@pytest.mark.parametrize("name", ["more", "classes", "after", "steps", "starts", "trains"])
 def test_whatever_else_is_the_same(name):
     check(name)

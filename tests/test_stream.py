@@ -374,12 +374,27 @@ def test_people_that_change_between_two_readings_are_refused(data, tmp_path):
         with pytest.raises(ValueError, match=f"{name}: the people there are not those of the first reading"):
             bound(second)
     assert bound(pieces).nobs == 60
+    other = pieces[1].assign(price=pieces[1]["price"].where(pieces[1].index != pieces[1].index[3], 7.0))
+    for column, frame in (("price", other), ("choice", pieces[1].assign(choice="a"))):
+        with pytest.raises(
+            ValueError, match=f"frame 2: the values of column '{column}' are not those of the first reading"
+        ):
+            bound([pieces[0], frame, pieces[2]])
+    with pytest.raises(ValueError, match="frame 3: the columns there are not those of the first reading"):
+        bound([*pieces[:2], pieces[2].drop(columns="w")])
+    # The order of columns is nobody's business, and what is no value is not looked at.
+    assert bound([piece[[*piece.columns[::-1]]] for piece in pieces]).nobs == 60
+    pieces = [piece.assign(note=[[k] for k in range(len(piece))]) for piece in pieces]
+    assert bound([piece.assign(note=[{}] * len(piece)) for piece in pieces]).nobs == 60
     first, second = data[data["id"] < 30], data[data["id"] >= 30]
     for k, part in enumerate((first, second)):
         part.to_csv(tmp_path / f"{k}.csv", index=False)
     start = {"asc": 0.5, "price": -1.0, "time": 0.0}
     people = iclv.People.stream(f"{tmp_path}/*.csv", person="id")
     fit = small.logit().fit(people, progress=False, start=start)
+    second.assign(time=second["time"] + 1.0).to_csv(tmp_path / "1.csv", index=False)
+    with pytest.raises(ValueError, match=r"1\.csv, rows 0 to .*: the values of column 'time' are not those"):
+        fit.predict(tmp_path / "shares.csv")
     second.iloc[1:].to_csv(tmp_path / "1.csv", index=False)
     with pytest.raises(ValueError, match=r"1\.csv, rows 0 to .*the people there are not those of the first"):
         fit.predict(tmp_path / "shares.csv")

@@ -95,8 +95,8 @@ def fit(
     first, staged = checked_start(problem, start)
     file = checkpoint_of(checkpoint, problem, optimizer, first, staged, applied)
     with Progress(progress) as bar:
-        how = _How(staged, isinstance(start, str), starts, accuracy if integration is None else None)
-        first, outcome, steps = _estimated(problem, first, how, optimizer, bar, file, applied)
+        how = How(staged, isinstance(start, str), starts, accuracy if integration is None else None)
+        first, outcome, steps = estimated(problem, first, how, optimizer, bar, file, applied)
     problem, params, known = outcome.objective.problem, outcome.params, outcome.objective.known
     precision = checked_accuracy(problem, params, outcome.precision, accuracy)
     known = known.get(params.tobytes())
@@ -124,7 +124,7 @@ def checkpoint_of(
     return Checkpoint(file, fingerprints(problem, optimizer, first, staged, penalties))
 
 
-class _How(NamedTuple):
+class How(NamedTuple):
     """Whether in stages, whether from a start of ours, how often, and the error of log L to be reached."""
 
     staged: bool
@@ -133,10 +133,10 @@ class _How(NamedTuple):
     target: float | None
 
 
-def _estimated(
+def estimated(
     problem: Problem,
     first: np.ndarray,
-    how: _How,
+    how: How,
     optimizer: Optimizer,
     bar: Progress,
     file: Checkpoint | None,
@@ -191,7 +191,7 @@ def checked_optimizer(optimizer: Given[Optimizer | None]) -> Optimizer:
 
 def checked_start(problem: Problem, start: Any) -> tuple[np.ndarray, bool]:
     """`start_values` at which the log-likelihood is finite, of a problem that can be maximised."""
-    _check_nodes(problem)
+    check_nodes(problem)
     first, staged = start_values(problem, start)
     problem.coarse.recentre(jnp.asarray(first)).check_start(jnp.asarray(first))
     return first, staged
@@ -220,7 +220,7 @@ def _users_line(frame: FrameType) -> int:
     return level
 
 
-def _check_nodes(problem: Problem) -> None:
+def check_nodes(problem: Problem) -> None:
     """Refuse one node at each person's posterior: held in place, it does not see how the posterior's width changes."""
     shape = problem.core.structure
     if shape.dimension and problem.rule.centred and problem.core.people.node_count == 1:

@@ -14,7 +14,6 @@ from iclv_jax._optimise._scipy import minimise_scipy
 from iclv_jax._optimise._stages import (
     Kept,
     Stage,
-    climbed,
     joint_stage,
     refine,
     run,
@@ -46,7 +45,6 @@ __all__ = [
     "Verdict",
     "against_plain",
     "check_suited",
-    "climbed",
     "joint_stage",
     "maximise",
     "minimise",

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._families._class_starts import members, own_coefficients
-from iclv_jax._optimise._objective import Likelihood
+from iclv_jax._optimise._objective import Bound, Likelihood
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel, Normal
 
@@ -45,9 +45,9 @@ def _is_crossed(problem: Problem) -> bool:
     return any(len(item.of) > 1 for item in problem.spec.indicators)
 
 
-def elsewhere(objective: Likelihood, params: np.ndarray, scale: np.ndarray) -> list[np.ndarray]:
+def elsewhere(objective: Likelihood[Bound], params: np.ndarray, scale: np.ndarray) -> list[np.ndarray]:
     """Points (parameters in natural units) to climb from, the most promising first."""
-    problem = objective.problem
+    problem = objective.problem.first
     at = {name: i for i, name in enumerate(problem.names)}
     found: list[np.ndarray] = []
     for choice in problem.spec.choices:
@@ -127,7 +127,7 @@ def _crossed(problem: Problem, params: np.ndarray, at: dict[str, int]) -> Iterat
     yield exchanged
 
 
-def _departures(objective: Likelihood, params: np.ndarray, scale: np.ndarray) -> Iterator[np.ndarray]:
+def _departures(objective: Likelihood[Bound], params: np.ndarray, scale: np.ndarray) -> Iterator[np.ndarray]:
     z = np.asarray(objective.z(jnp.asarray(params)))
     steps = np.random.default_rng(SEED).standard_normal((len(DEPARTED), len(z)))
     lower, upper = objective.bounds()
@@ -136,8 +136,8 @@ def _departures(objective: Likelihood, params: np.ndarray, scale: np.ndarray) ->
         yield np.asarray(objective.params(jnp.asarray(np.clip(moved, lower, upper))))
 
 
-def _inside(objective: Likelihood, point: np.ndarray) -> bool:
+def _inside(objective: Likelihood[Bound], point: np.ndarray) -> bool:
     """Within bounds and domains."""
-    lower, upper = objective.problem.bounds
+    lower, upper = objective.problem.first.bounds
     kept = bool(((point >= lower) & (point <= upper)).all())
     return kept and bool(np.isfinite(np.asarray(objective.z(jnp.asarray(point)))).all())

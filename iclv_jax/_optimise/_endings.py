@@ -39,7 +39,7 @@ def endings(
     if not faded.any():
         return goes, ()
     probe = _Probe(objective, z)
-    if 0.0 <= probe.here < PERFECT and not objective.problem.spec.indicators:
+    if 0.0 <= probe.here < PERFECT and not objective.problem.first.spec.indicators:
         return {objective.names[i]: probe.words(int(i), np.asarray(z)) for i in np.flatnonzero(faded)}, ()
     silent = []
     for i in np.flatnonzero(faded)[:MOST]:

@@ -8,18 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._diagnose._count import uncounted
-from iclv_jax._optimise._checkpoint import Checkpoint
 from iclv_jax._optimise._dead import dead_networks
 from iclv_jax._optimise._endings import endings, told
-from iclv_jax._optimise._objective import Likelihood
+from iclv_jax._optimise._objective import Bound, Likelihood
 from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import find_scale
-from iclv_jax._optimise._stages import Stage, Watch, halted, refine, run
+from iclv_jax._optimise._stages import Kept, Stage, Watch, halted, refine, run
 from iclv_jax._optimise._stochastic import Stochastic
 from iclv_jax._optimise._verdict import Verdict
 from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._problem import Problem
 
 LOOKED_AT = (
     Verdict.CONVERGED,
@@ -38,16 +38,18 @@ Again = Callable[[np.ndarray, np.ndarray], Outcome]
 
 
 def maximise(
-    stage: Stage,
+    stage: Stage[Bound],
     start: np.ndarray,
     optimizer: Optimizer,
     watch: Watch,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Kept | None = None,
     penalties: Penalties | None = None,
     target: float | None = None,
+    coarse: bool = True,
+    near: bool = False,
 ) -> tuple[Outcome, list[Row]]:
     """A stage `refine`d, and the maximum examined."""
-    outcome, rows = refine(stage, start, optimizer, watch, checkpoint, penalties, target=target)
+    outcome, rows = refine(stage, start, optimizer, watch, checkpoint, penalties, coarse, target, near)
     if isinstance(optimizer, Stochastic):
         dead = dead_networks(outcome.objective.problem, outcome.params)
         return replace(
@@ -69,7 +71,7 @@ def maximise(
 
 def determined(outcome: Outcome) -> Outcome:
     """No success where the items cannot determine all parameters, however curved the log-likelihood looks at its nodes."""
-    found, report = uncounted(outcome.objective.problem), outcome.report
+    found, report = uncounted(outcome.objective.problem.first), outcome.report
     if not found or report.verdict not in LOOKED_AT:
         return outcome
     message = " ".join(f.sentence for f in found)
@@ -89,7 +91,9 @@ def without_limits(outcome: Outcome) -> Outcome:
     verdict, flat = outcome.report.verdict, outcome.report.flat
     limits, silent = endings(objective, z, first, verdict.success)
     # The spread of a coefficient that is gone changes nothing.
-    gone = (p.name for p in objective.problem.table.parameters if p.role == "spread" and p.owner in limits)
+    gone = (
+        p.name for p in objective.problem.first.table.parameters if p.role == "spread" and p.owner in limits
+    )
     silent = {*silent, *gone} - {*limits, *(n for d in flat if len(d) == 1 for n in d)}
     report = replace(outcome.report, flat=(*flat, *({n: 1.0} for n in objective.names if n in silent)))
     if limits:
@@ -105,14 +109,18 @@ def without_spreads(outcome: Outcome, again: Again) -> Outcome:
     objective = outcome.objective
     if outcome.report.verdict not in LOOKED_AT or not isinstance(objective, Likelihood):
         return outcome
-    spreads = np.array([p.role == "spread" for p in objective.problem.table.parameters])
-    lower, upper = objective.problem.bounds
+    first = objective.problem.first
+    spreads = np.array([p.role == "spread" for p in first.table.parameters])
+    lower, upper = first.bounds
     open_ = spreads & objective.free & (lower <= 0.0) & (upper >= 0.0)
-    if not open_.any() or objective.penalties is not None or objective.problem.spec.covariances:
+    if not open_.any() or objective.penalties is not None or first.spec.covariances:
         return outcome
     params = outcome.params
-    scores = np.asarray(objective.problem.score_person(jnp.asarray(params)))
-    information = np.asarray(objective.problem.core.weights) @ scores**2 * objective.count / objective.size
+
+    def squares(part: Problem) -> np.ndarray:
+        return np.asarray(part.core.weights) @ np.asarray(part.score_person(jnp.asarray(params))) ** 2
+
+    information = np.asarray(objective.problem.summed(squares)) * objective.count / objective.size
     near = open_ & (params**2 * information < SMALL)
     if not near.any():
         return outcome

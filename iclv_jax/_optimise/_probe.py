@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import Generic
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +19,13 @@ import numpy as np
 from iclv_jax._base._types import Array
 from iclv_jax._optimise._elsewhere import elsewhere, has_several
 from iclv_jax._optimise._examined import maximise
-from iclv_jax._optimise._objective import Likelihood
+from iclv_jax._optimise._objective import Bound, Likelihood
 from iclv_jax._optimise._options import Optimizer, TrustRegion
 from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._stages import Stage, Watch, run
 from iclv_jax._optimise._subproblem import units
 from iclv_jax._optimise._verdict import Verdict
-from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import accuracy
 
 MOST = 8
@@ -53,7 +53,7 @@ ROUGH = TrustRegion("bhhh", tolerance=0.02, max_iterations=40, recentrings=0)
 
 
 def probed(
-    stage: Stage, outcome: Outcome, optimizer: Optimizer, watch: Watch, target: float | None = None
+    stage: Stage[Bound], outcome: Outcome, optimizer: Optimizer, watch: Watch, target: float | None = None
 ) -> tuple[Outcome, list[Row]]:
     """The outcome, or a higher maximum that was found from it, with how many starts lead there in its message; and the steps
     that were taken. What has no maximum, is penalised or has networks is left as it is."""
@@ -65,7 +65,7 @@ def probed(
         rows.extend(more)
         return found
 
-    def around(outcome: Outcome) -> _Probe:
+    def around(outcome: Outcome) -> _Probe[Bound]:
         return _Probe(stage, outcome, watch, optimizer.time_limit, rows=rows)
 
     try:
@@ -76,7 +76,7 @@ def probed(
 
 def _rounds(
     reached: list[Outcome],
-    around: Callable[[Outcome], "_Probe"],
+    around: Callable[[Outcome], "_Probe[Bound]"],
     climb: Callable[[np.ndarray], Outcome],
 ) -> Outcome:
     """The highest maximum of a few rounds of probing, each of them kept in `reached`."""
@@ -106,16 +106,16 @@ def _worth(outcome: Outcome) -> bool:
     usual = isinstance(objective, Likelihood) and objective.penalties is None
     if not usual or outcome.report.verdict not in LEFT or objective.inside.any() or not objective.free.any():
         return False
-    if has_several(objective.problem):
+    if has_several(objective.problem.first):
         return bool(np.isfinite(_loglike(outcome)))
     return outcome.report.verdict.success and _narrow(objective, outcome.params)
 
 
-def _narrow(objective: Likelihood, params: np.ndarray) -> bool:
+def _narrow(objective: Likelihood[Bound], params: np.ndarray) -> bool:
     """Whether a direction is hardly curved, as far as that is known without more computing. A logit has one maximum all the
     same."""
     known = objective.known.get(params.tobytes())
-    if known is None or not objective.problem.core.structure.dimension:
+    if known is None or not objective.problem.first.core.structure.dimension:
         return False
     at = np.flatnonzero(objective.free)
     matrix = -np.asarray(known)[np.ix_(at, at)]
@@ -132,7 +132,7 @@ def _least(outcome: Outcome) -> float:
     return max(BETTER, 2.0 * (precision.error or 0.0))
 
 
-def _told(outcome: Outcome, probe: "_Probe | None", first: float, open_: Outcome | None) -> Outcome:
+def _told(outcome: Outcome, probe: "_Probe[Bound] | None", first: float, open_: Outcome | None) -> Outcome:
     """The outcome with what the probe says of it."""
     report, here = outcome.report, _loglike(outcome)
     message, remarks = report.message, list(report.remarks)
@@ -152,10 +152,10 @@ def _told(outcome: Outcome, probe: "_Probe | None", first: float, open_: Outcome
 
 
 @dataclass
-class _Probe:
+class _Probe(Generic[Bound]):
     """One round of climbs around a maximum."""
 
-    stage: Stage
+    stage: Stage[Bound]
     outcome: Outcome
     watch: Watch
     time_limit: float
@@ -187,13 +187,13 @@ class _Probe:
         return best
 
     @cached_property
-    def coarse(self) -> Problem:
+    def coarse(self) -> Bound:
         return self.stage.problem.coarse
 
     def _home(self) -> tuple[np.ndarray, float] | None:
         """The maximum at coarse nodes, and its value."""
-        problem = self.outcome.objective.problem
-        if problem.core.structure.dimension == 0 or problem.rule == self.coarse.rule:
+        first = self.outcome.objective.problem.first
+        if first.core.structure.dimension == 0 or first.rule == self.coarse.first.rule:
             return self.outcome.params, _loglike(self.outcome)
         return self._climb(self.outcome.params)
 
@@ -209,7 +209,7 @@ class _Probe:
         value = _loglike(end)
         return end.params, value if np.isfinite(value) else -np.inf
 
-    def _ridges(self, objective: Likelihood, params: np.ndarray) -> list[np.ndarray]:
+    def _ridges(self, objective: Likelihood[Bound], params: np.ndarray) -> list[np.ndarray]:
         """Points along the least curved directions where the log-likelihood does not fall as that of one maximum does."""
         z = objective.z(jnp.asarray(params))
         information = self._information(z)

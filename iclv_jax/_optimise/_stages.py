@@ -170,26 +170,6 @@ def joint_stage(problem: Problem) -> Stage:
 
 
 def refine(
-    stage: Stage,
-    start: np.ndarray,
-    optimizer: Optimizer,
-    watch: Watch,
-    checkpoint: Checkpoint | None = None,
-    penalties: Penalties | None = None,
-    coarse: bool = True,
-    target: float | None = None,
-) -> tuple[Outcome, list[Row]]:
-    """A stage taken to its maximum: with each stage of the rule of integration, coarse to fine, then with more nodes.
-
-    With a `target`, the last stage has a rule whose stated error of log L is below it; without, nodes are raised until the
-    `target_error` of the rule itself is met, if it has one. Without `coarse`, with the last stage of the rule only.
-    """
-    if isinstance(optimizer, Stochastic):
-        return _train(stage, start, optimizer, watch, checkpoint, penalties, target)
-    return climbed(stage, start, optimizer, watch, checkpoint, penalties, coarse, target)
-
-
-def climbed(
     stage: Stage[Bound],
     start: np.ndarray,
     optimizer: Optimizer,
@@ -200,8 +180,16 @@ def climbed(
     target: float | None = None,
     near: bool = False,
 ) -> tuple[Outcome, list[Row]]:
-    """`refine` with optimisers of sums over people, wherever these are. Of a start that is `near` the maximum the rule
-    that meets the target is known before the first step."""
+    """A stage taken to its maximum: with each stage of the rule of integration, coarse to fine, then with more nodes.
+
+    With a `target`, the last stage has a rule whose stated error of log L is below it; without, nodes are raised until the
+    `target_error` of the rule itself is met, if it has one. Without `coarse`, with the last stage of the rule only. Of a
+    start that is `near` the maximum the rule that meets the target is known before the first step.
+    """
+    if isinstance(optimizer, Stochastic):
+        assert isinstance(stage.problem, Problem)  # _stream refuses the others
+        mine = Stage(stage.name, stage.problem, stage.free)
+        return _train(mine, start, optimizer, watch, checkpoint, penalties, target)
     rules = stage.problem.first.rule.stages()[0 if coarse else -1 :]
     passes = _Passes(stage, watch, checkpoint, penalties, len(rules) > 1)
     try:
@@ -307,7 +295,7 @@ def _train(
     start: np.ndarray,
     optimizer: Stochastic,
     watch: Watch,
-    checkpoint: Checkpoint | None,
+    checkpoint: Kept | None,
     penalties: Penalties | None,
     target: float | None,
 ) -> tuple[Outcome, list[Row]]:

@@ -257,17 +257,23 @@ def _notes(fit: Maximum) -> list[str]:
     defined = [row.name for row in rows if row.status == "defined" and row.parameter.role != "derived"]
     if defined:
         notes.append(f"Defined by other parameters: {', '.join(defined)}")
-    notes += [
+    notes += ended_notes(report, fit.accuracy, inside)
+    return notes + _signs(fit) + flat_notes(report.flat, inside) + list(report.remarks)
+
+
+def ended_notes(report: OptimizerReport, accuracy: Accuracy, inside: Mapping[str, str]) -> list[str]:
+    """Parameters at bounds, people without a mode, parameters without scores and spreads that are zero; `inside` are the
+    modules that parameters belong to."""
+    notes = [
         f"{name} ended at its bound {value:g}" for name, value in report.active.items() if name not in inside
     ]
     if held := [name for name in report.active if name in inside]:
         notes.append(f"{', '.join(collapsed(held, inside))} ended at their bounds")
-    notes += lost_notes(fit.accuracy)
+    notes += lost_notes(accuracy)
     if report.unscaled:
         silent = ", ".join(collapsed(report.unscaled, inside))
         notes.append(f"No one's likelihood depends on {silent} at the estimates")
-    notes += [f"{n} is 0: the data show no spread of its coefficient over people" for n in report.zero]
-    return notes + _signs(fit) + flat_notes(report.flat, inside) + list(report.remarks)
+    return notes + [f"{n} is 0: the data show no spread of its coefficient over people" for n in report.zero]
 
 
 def _signs(fit: Maximum) -> list[str]:

@@ -1,10 +1,10 @@
 """Maximum likelihood with people in chunks, and in several processes."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
@@ -12,20 +12,32 @@ from iclv_jax._base._alone import several
 from iclv_jax._base._facts import Facts, dict_of, fact, fields
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
-from iclv_jax._fit._fit import checked_accuracy, checked_optimizer, checked_penalties, start_values
+from iclv_jax._fit._fit import (
+    How,
+    check_nodes,
+    checked_accuracy,
+    checked_optimizer,
+    checked_penalties,
+    estimated,
+    start_values,
+    timed,
+)
 from iclv_jax._integration import Rule
 from iclv_jax._likelihood import Devices, mesh_of
 from iclv_jax._optimise import (
+    Kept,
     Optimizer,
+    OptimizerReport,
+    Outcome,
     Scipy,
     Stage,
     Stochastic,
     Verdict,
-    climbed,
-    joint_stage,
     maximise,
-    sequential_start,
+    probed,
+    stopped,
 )
+from iclv_jax._optimise._row import Row
 from iclv_jax._panel import WeightsAre
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
@@ -84,10 +96,6 @@ def _allowed(data: Given[Any], keywords: Mapping[str, Any]) -> tuple[People, dic
 
 
 def _of_process(data: Given[Any], about: Mapping[str, Any]) -> People:
-    if isinstance(data, Mapping):
-        raise ValueError(
-            "Several processes take one frame each; choices with table= need all frames in one process."
-        )
     return People.stream([data], **about)
 
 
@@ -128,6 +136,7 @@ def fit_streamed(
     devices: Given[Devices] = None,
 ) -> StreamedFit:
     """The first chunk by itself, then everybody from there."""
+    begin = time.perf_counter()
     optimizer = checked_optimizer(optimizer)
     _check_optimizer(optimizer)
     check_accuracy(accuracy)
@@ -137,20 +146,40 @@ def fit_streamed(
     target = accuracy if integration is None else None
     with Progress(progress and not hosts.mine()) as bar:
         alone = _Alone(optimizer, bar, applied)
-        begun, near = hosts.by_first("the start", lambda: alone.begun(problem.first, start))
-        problem = problem.integrate(problem.first.rule.stages()[-1])
-        problem.recentre(begun).check_start(begun)
-        kept = checkpoint_of(checkpoint, problem, optimizer, begun, applied)
-        stage = Stage("everybody", problem, np.ones(len(problem.names), bool))
-        outcome, rows = climbed(stage, begun, optimizer, bar, kept, applied, False, target, near)
+        begun = hosts.by_first("the start", lambda: alone.begun(problem.first, start))
+        if begun.ended is None:
+            problem.coarse.recentre(begun.params).check_start(begun.params)
+        kept = checkpoint_of(checkpoint, problem, optimizer, begun.params, applied)
+        outcome, rows = _of_everybody(problem, begun, optimizer, bar, kept, applied, target)
     found, known = outcome.objective.problem, outcome.objective.known.get(outcome.params.tobytes())
     precision = outcome.precision
     if outcome.report.verdict is Verdict.INTERRUPTED:
         # Whoever interrupts does not wait for more passes over everybody.
         precision = Accuracy(found.first.core.people.node_count, None, None)
     precision = in_short(checked_accuracy(found, outcome.params, precision, accuracy))
-    fit = StreamedFit(found, outcome.params, outcome.report, precision, tuple(rows), applied, known)
+    report = timed(outcome.report, begin)
+    fit = StreamedFit(found, outcome.params, report, precision, tuple(rows), applied, known)
     return fit.settled() if several() else fit
+
+
+def _of_everybody(
+    problem: StreamedProblem,
+    begun: "Begun",
+    optimizer: Optimizer,
+    bar: Progress,
+    kept: Kept | None,
+    penalties: Penalties | None,
+    target: float | None,
+) -> tuple[Outcome, list[Row]]:
+    """Maximised over all people, examined and probed as a fit in memory is, with every step."""
+    stage = Stage("everybody", problem, np.ones(len(problem.names), bool))
+    if begun.ended is not None:
+        return stopped(stage, begun.params, begun.ended, None, penalties), []
+    outcome, rows = maximise(
+        stage, begun.params, optimizer, bar, kept, penalties, target, coarse=False, near=begun.near
+    )
+    outcome, more = probed(stage, outcome, optimizer, bar, target)
+    return outcome, [*rows, *more]
 
 
 def in_short(precision: Accuracy) -> Accuracy:
@@ -184,6 +213,14 @@ def _settings(optimizer: Optimizer, penalties: Penalties | None, accuracy: float
     }
 
 
+class Begun(NamedTuple):
+    """Where everybody begins, whether that is near the maximum, and the report where the first chunk was interrupted."""
+
+    params: np.ndarray
+    near: bool = False
+    ended: OptimizerReport | None = None
+
+
 class _Alone(NamedTuple):
     """A fit of the first chunk, by itself: where that of everybody begins."""
 
@@ -191,22 +228,18 @@ class _Alone(NamedTuple):
     bar: Progress
     penalties: Penalties | None
 
-    def begun(self, first: Problem, start: Given[Any]) -> tuple[np.ndarray, bool]:
-        """Where to begin, and whether that is near the maximum: the estimates from the first chunk alone, unless the start
-        is given."""
-        begun, staged = start_values(first, start)
+    def begun(self, first: Problem, start: Given[Any]) -> Begun:
+        """The estimates from the first chunk alone, unless the start is given."""
+        check_nodes(first)
+        default, staged = start_values(first, start)
         if not isinstance(start, str):
-            return begun, False
-        default = begun
+            return Begun(default)
+        # How many nodes it takes shows with everybody.
+        how = How(staged, True, 1, None)
+        _, outcome, _ = estimated(first, default, how, self.optimizer, self.bar, None, self.penalties)
+        report = outcome.report
+        if report.verdict is Verdict.INTERRUPTED:
+            return Begun(outcome.params, False, report)
         # So few people may have no maximum, and estimates that run away are no place to begin. Penalties count for a few as
         # for all, so that they hold back the more.
-        if staged:
-            begun, _, ended = sequential_start(first, jnp.asarray(begun), self.bar, None, self.penalties)
-            if ended is not None:
-                return default, False
-        # How many nodes it takes shows with everybody.
-        outcome, _ = maximise(
-            joint_stage(first), np.asarray(begun), self.optimizer, self.bar, None, self.penalties
-        )
-        found = outcome.report.verdict.success
-        return outcome.params if found else default, found
+        return Begun(outcome.params, True) if report.verdict.success else Begun(default)

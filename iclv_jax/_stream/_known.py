@@ -1,5 +1,6 @@
 """The first pass over people in chunks: it checks them, and finds levels and groups over all chunks and processes."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
@@ -12,8 +13,9 @@ from iclv_jax._panel._settle import grouped
 from iclv_jax._spec import Level, Standardized
 from iclv_jax._spec._model import Spec
 from iclv_jax._stream import _hosts as hosts
+from iclv_jax._stream._chunk import Chunk
 from iclv_jax._stream._chunks import chunks_of
-from iclv_jax._stream._source import Chunk, People
+from iclv_jax._stream._source import People
 from iclv_jax._stream._who import Mark, Who
 
 Order: TypeAlias = tuple[Any, ...] | None
@@ -29,69 +31,104 @@ class Known(NamedTuple):
     marks: tuple[Mark, ...]
 
 
-class Seen(NamedTuple):
-    """What one process has seen of its people: the columns, and the different answers by column, in the order in which they
-    appear, with the order of ordered categories."""
+class Column(NamedTuple):
+    """A column of which every value matters: its table (None: the first, or only one), its name, and the column that says
+    which rows count, where there is one."""
 
-    columns: set[object]
-    answers: dict[str, dict[object, None]]
-    orders: dict[str, Order]
+    table: str | None
+    name: str
+    rows: str | None = None
+
+
+class Seen(NamedTuple):
+    """What one process has seen of its people: the columns of every table, and the different answers by column, in the order
+    in which they appear, with the order of ordered categories."""
+
+    columns: dict[str | None, set[object]]
+    answers: dict[Column, dict[object, None]]
+    orders: dict[Column, Order]
 
 
 def first_pass(spec: Spec, people: People) -> Known:
-    """Levels over all chunks; ValueError for columns that differ, for people in two chunks, and for what a stream cannot
-    have."""
-    if any(choice.table is not None for choice in spec.choices):
-        raise ValueError(
-            "People of a stream come in one frame; choices with table= need all frames in memory."
-        )
+    """Levels over all chunks; ValueError for columns that differ, and for people in two chunks."""
     wanted, who = _wanted(spec), Who(people)
     every = hosts.together("the first pass", lambda: _seen(people, wanted, who))
     for process, seen in enumerate(every):
-        if odd := sorted(map(str, seen.columns ^ every[0].columns)):
+        if odd := _odd(seen.columns, every[0].columns):
             raise ValueError(
-                f"Process {process} of {len(every)}: column {odd[0]!r} does not stand both here and in process 0. All "
-                "processes have the same columns."
+                f"Process {process} of {len(every)}: {odd} does not stand both here and in process 0. All processes have "
+                "the same columns."
             )
-        for name, order in every[0].orders.items():
-            _check_order(
-                name, seen.orders.get(name), order, f"Process {process} of {len(every)}", "process 0"
-            )
+        for column, order in every[0].orders.items():
+            where = f"Process {process} of {len(every)}"
+            _check_order(column.name, seen.orders.get(column), order, where, "process 0")
     who.check_processes(len(every))
-    answers = {name: dict.fromkeys(a for seen in every for a in seen.answers[name]) for name in wanted}
-    longest = max([1, *map(len, answers.values())])
-    held = {name: _column([*answers[name]], every[0].orders.get(name), longest) for name in wanted}
-    return _levels(spec, pd.DataFrame(held, index=range(longest)), tuple(who.marks))
+    answers = {column: dict.fromkeys(a for seen in every for a in seen.answers[column]) for column in wanted}
+    held = _held(answers, every[0], people.person)
+    return _levels(spec, held, people.person, tuple(who.marks))
 
 
-def _wanted(spec: Spec) -> tuple[str, ...]:
+def _held(
+    answers: Mapping[Column, Iterable[object]], seen: Seen, person: str | None
+) -> dict[str | None, pd.DataFrame]:
+    """Frames by table that hold every answer once."""
+    longest = max([1, *(len(list(a)) for a in answers.values())])
+    first = next(iter(seen.columns))
+    columns: dict[str | None, dict[str, Any]] = {
+        t: {} if person is None else {person: range(longest)} for t in seen.columns
+    }
+    for column, found in answers.items():
+        mine = columns.get(first if column.table is None else column.table, {})
+        mine[column.name] = _column([*found], seen.orders.get(column), longest)
+        if column.rows is not None:
+            mine[column.rows] = 1
+    return {table: pd.DataFrame(held, index=range(longest)) for table, held in columns.items()}
+
+
+def _wanted(spec: Spec) -> tuple[Column, ...]:
     """Columns of which every value matters."""
-    discrete = [item.column for item in spec.indicators if item.discrete]
-    ordered = [str(choice.chosen) for choice in spec.choices if choice.unsettled]
-    groups = [spec.groups.column] if spec.groups is not None and not spec.groups.names else []
-    return tuple(dict.fromkeys([*discrete, *ordered, *(c.column for c in _nominal(spec)), *groups]))
+    discrete = [Column(None, item.column) for item in spec.indicators if item.discrete]
+    ordered = [Column(c.table, str(c.chosen), c.rows) for c in spec.choices if c.unsettled]
+    groups = [Column(None, spec.groups.column)] if spec.groups is not None and not spec.groups.names else []
+    return tuple(
+        dict.fromkeys([*discrete, *ordered, *(Column(None, c.column) for c in _nominal(spec)), *groups])
+    )
 
 
 def _nominal(spec: Spec) -> list[Standardized]:
     return [c for c in spec.covariates if isinstance(c, Standardized) and c.nominal]
 
 
-def _seen(people: People, wanted: tuple[str, ...], who: Who) -> Seen:
-    answers: dict[str, dict[object, None]] = {name: {} for name in wanted}
-    columns: tuple[str, set[object]] | None = None
-    orders: dict[str, Order] = {}
+def _seen(people: People, wanted: tuple[Column, ...], who: Who) -> Seen:
+    answers: dict[Column, dict[object, None]] = {column: {} for column in wanted}
+    first: tuple[str, dict[str | None, set[object]]] | None = None
+    orders: dict[Column, Order] = {}
     for chunk in chunks_of(people):
-        columns = columns or (chunk.name, set(chunk.frame.columns))
-        _check_columns(chunk, *columns)
+        columns = {table: set[object](frame.columns) for table, frame in chunk.frames.items()}
+        first = first or (chunk.name, columns)
+        if odd := _odd(columns, first[1]):
+            raise ValueError(
+                f"{chunk.name}: {odd} does not stand both here and in {first[0]}. All chunks have the same columns."
+            )
         who.add(chunk)
-        for name in (n for n in wanted if n in chunk.frame.columns):
-            column: pd.Series = chunk.frame[name]
-            answers[name] |= dict.fromkeys(column.dropna().unique().tolist())
-            order = _order(column)
-            _check_order(name, order, orders.setdefault(name, order), chunk.name, columns[0])
-    assert columns is not None
+        for column in wanted:
+            found = _values(chunk, column)
+            if found is not None:
+                answers[column] |= dict.fromkeys(found.dropna().unique().tolist())
+                order = _order(found)
+                _check_order(column.name, order, orders.setdefault(column, order), chunk.name, first[0])
+    assert first is not None
     who.check_chunks()
-    return Seen(columns[1], answers, orders)
+    return Seen(first[1], answers, orders)
+
+
+def _values(chunk: Chunk, column: Column) -> pd.Series | None:
+    """The column where its rows count; None where there is none, which is said where it is read."""
+    frame = chunk.of(column.table)
+    if frame is None or column.name not in frame.columns:
+        return None
+    found = frame[column.name]
+    return found[frame[column.rows] == 1] if column.rows in frame.columns else found
 
 
 def _order(column: pd.Series) -> Order:
@@ -99,11 +136,14 @@ def _order(column: pd.Series) -> Order:
     return tuple(kind.categories) if isinstance(kind, pd.CategoricalDtype) and kind.ordered else None
 
 
-def _check_columns(chunk: Chunk, first: str, columns: set[object]) -> None:
-    if odd := sorted(map(str, columns ^ set(chunk.frame.columns))):
-        raise ValueError(
-            f"{chunk.name}: column {odd[0]!r} does not stand both here and in {first}. All chunks have the same columns."
-        )
+def _odd(one: Mapping[str | None, set[object]], other: Mapping[str | None, set[object]]) -> str:
+    """A table or a column that only one of them has, in words; empty where there is none."""
+    if tables := sorted(map(str, one.keys() ^ other.keys())):
+        return f"the table {tables[0]!r}"
+    for table, columns in one.items():
+        if odd := sorted(map(str, columns ^ other[table])):
+            return f"column {odd[0]!r}" + ("" if table is None else f" of the table {table!r}")
+    return ""
 
 
 def _check_order(name: str, order: Order, first: Order, where: str, before: str) -> None:
@@ -122,15 +162,19 @@ def _column(answers: list[object], order: Order, length: int) -> pd.Series:
     return pd.Series(whole, dtype=object).infer_objects()
 
 
-def _levels(spec: Spec, held: pd.DataFrame, marks: tuple[Mark, ...]) -> Known:
-    """Levels as they are found in a frame that holds every answer once."""
+def _levels(
+    spec: Spec, frames: dict[str | None, pd.DataFrame], person: str | None, marks: tuple[Mark, ...]
+) -> Known:
+    """Levels as they are found in frames that hold every answer once."""
+    held: pd.DataFrame = next(iter(frames.values()))
     if spec.groups is not None and not spec.groups.names:
         spec = grouped(spec, held[[spec.groups.column]].dropna(), None)
     nominal = {c.column: _nominal_levels(c, held[c.column].dropna()) for c in _nominal(spec)}
     discrete = [item for item in spec.indicators if item.discrete]
     found, _ = read_items(discrete, read_frame(held, None, None), None)
     levels = {item.column: found.get(item.column, ()) for item in spec.indicators}
-    return Known(settled(spec, held, None, None), levels | nominal, marks)
+    data = held if None in frames else frames
+    return Known(settled(spec, data, None if None in frames else person, None), levels | nominal, marks)
 
 
 def _nominal_levels(covariate: Standardized, held: pd.Series) -> tuple[Level, ...]:

@@ -14,10 +14,11 @@ from iclv_jax._problem import Problem
 from iclv_jax._problem._bind import of_panel
 from iclv_jax._spec._model import Spec
 from iclv_jax._stream import _hosts as hosts
+from iclv_jax._stream._chunk import Chunk
 from iclv_jax._stream._extent import Extent, extent_of, joined, of_all
 from iclv_jax._stream._known import Known
 from iclv_jax._stream._scratch import Scratch, Stored
-from iclv_jax._stream._source import Chunk, People
+from iclv_jax._stream._source import People
 from iclv_jax._stream._who import once_more
 
 

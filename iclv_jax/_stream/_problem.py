@@ -186,6 +186,12 @@ class StreamedProblem:
         hosts.together("the nodes", write)
         return replace(found, points=points)
 
+    @property
+    def coarse(self) -> "StreamedProblem":
+        """The same people with the nodes of the first stage of the rule."""
+        rule = self.first.rule.stages()[0]
+        return self if rule == self.first.rule else self.integrate(rule)
+
     def portable(self) -> "StreamedProblem":
         """The same for another process, which reads the files of this one: without the source of the people, who may be
         frames, and without devices."""

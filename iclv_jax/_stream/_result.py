@@ -27,7 +27,8 @@ from iclv_jax._predict._predictions import predict
 from iclv_jax._predict._view import Information
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy
-from iclv_jax._report._summary import alarm, integration_facts, lost_notes
+from iclv_jax._report._modules import flat_notes
+from iclv_jax._report._summary import alarm, ended_notes, integration_facts
 from iclv_jax._report._table import all_errors, parameter_frame, with_tests
 from iclv_jax._stream import _hosts as hosts
 from iclv_jax._stream._again import bootstrap, profile
@@ -215,7 +216,9 @@ class StreamedFit(Grouped):
             ("Standard errors", cov),
         )
         shown = self.table(cov)[["estimate", "se", "t", "p"]]
-        notes = (*lost_notes(self.accuracy), *self.covariance(cov).notes)
+        inside = self.problem.first.spec.module_of
+        ended = (*ended_notes(report, self.accuracy, inside), *flat_notes(report.flat, inside))
+        notes = (*ended, *report.remarks, *self.covariance(cov).notes)
         found = of_frame(shown, "Fit of people in chunks", notes, facts)
         return replace(found, alarm=alarm(report, self.accuracy))
 

@@ -4,23 +4,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import AnyFrame, File, Given
+from iclv_jax._base._types import AnyFrames, File, Given
 from iclv_jax._integration._rule import check_count
+from iclv_jax._stream._beside import Rows, beside
+from iclv_jax._stream._chunk import Chunk
 
-Source: TypeAlias = File | Sequence[File] | Iterable[AnyFrame] | Callable[[], Iterable[AnyFrame]]
+Files: TypeAlias = File | Sequence[File]
+Source: TypeAlias = Files | Mapping[str, Files] | Iterable[AnyFrames] | Callable[[], Iterable[AnyFrames]]
 KINDS = (".parquet", ".feather", ".csv")
-
-
-class Chunk(NamedTuple):
-    """People with a name for messages: where they were read from. Frames are as they come."""
-
-    name: str
-    frame: Any
 
 
 @final
@@ -60,22 +56,27 @@ class People:
         source
             A file (`.parquet`, `.feather`, `.csv`), a pattern such as `"trips/*.parquet"`, or a list of files; or frames:
             a list or another iterable that can be gone through more than once, or a function without arguments that
-            returns one. Each frame has one row per choice situation, as the data of `model.fit`.
+            returns one. Each frame has one row per choice situation, as the data of `model.fit`. Where choices stand in
+            tables of their own (`table=`), a mapping of table names to files, whose people come in the same order in all
+            tables, or frames in mappings, one for the people of each chunk; items and covariates stand in the first table.
         person, weights, cluster
             Columns, as of `model.fit`. All rows of a person stand together, in one file or frame.
         rows
-            How many rows of a file are read at a time, or a few more until the next person begins. It bounds memory;
-            results do not depend on it.
+            How many rows of a file are read at a time, or a few more until the next person begins; of several tables so
+            many of the first, and what their people have in the others. It bounds memory; results do not depend on it.
 
         Raises
         ------
         ValueError
-            For files that do not exist or are of another kind, and for a generator, which is used up after one pass.
+            For files that do not exist or are of another kind, for a generator, which is used up after one pass, and for
+            several tables without `person`.
         """
         check_count(rows, "rows=")
         for name, column in (("person", person), ("weights", weights), ("cluster", cluster)):
             if column is not None and not isinstance(column, str):
                 raise ValueError(f"{name}= is the name of a column, not {column!r}.")
+        if isinstance(source, Mapping) and person is None:
+            raise ValueError("Several tables need person=, the column that they share.")
         return People(_checked(source), person, weights, cluster, int(rows))
 
     def chunks(self) -> Iterator[Chunk]:
@@ -83,6 +84,9 @@ class People:
         if isinstance(self.source, tuple):
             for path in self.source:
                 yield from _named(path.name, _whole(_read(path, self.rows), self.person))
+            return
+        if isinstance(self.source, dict):
+            yield from self._of_tables(self.source)
             return
         frames: Any = self.source() if callable(self.source) else self.source
         if not isinstance(frames, Iterable):
@@ -92,8 +96,22 @@ class People:
         for k, frame in enumerate(frames):
             yield Chunk(f"frame {k + 1}", frame)
 
+    def _of_tables(self, files: Mapping[str, tuple[Path, ...]]) -> Iterator[Chunk]:
+        """The people of a part of the first table, with their rows of the others."""
+        assert self.person is not None
+        (first, paths), *others = files.items()
+        whole = (c for path in paths for c in _named(path.name, _whole(_read(path, self.rows), self.person)))
+        parts = {
+            name: (c for path in paths for c in _named(path.name, _read(path, self.rows)))
+            for name, paths in others
+        }
+        rows = {name: Rows(name, part, self.person) for name, part in parts.items()}
+        yield from beside((first, whole), rows, self.person)
+
 
 def _checked(source: Given[Source]) -> Any:
+    if isinstance(source, Mapping):
+        return {str(name): _files(name, files) for name, files in source.items()}
     if isinstance(source, (str, Path)):
         found = sorted(glob(str(source))) if any(c in str(source) for c in "*?[") else [source]
         if not found:
@@ -101,7 +119,7 @@ def _checked(source: Given[Source]) -> Any:
         return tuple(map(_file, found))
     if isinstance(source, pd.DataFrame):
         raise ValueError("A frame that is in memory needs no stream: give it to model.fit itself.")
-    if isinstance(source, (type, bytes, Mapping)):
+    if isinstance(source, (type, bytes)):
         raise ValueError(f"People.stream takes files or frames, not {source!r}.")
     if callable(source):
         return source
@@ -116,6 +134,17 @@ def _checked(source: Given[Source]) -> Any:
         return tuple(_file(s) for s in source if isinstance(s, (str, Path)))
     # Kept apart from a tuple of files.
     return list(source) if isinstance(source, tuple) else source
+
+
+def _files(name: object, files: Given[Files]) -> tuple[Path, ...]:
+    """The files of a table."""
+    found = () if isinstance(files, Mapping) else _checked(files)
+    if not isinstance(found, tuple) or not found:
+        raise ValueError(
+            f"Table {name!r} of the stream is a file, a pattern or a list of files, not {type(files).__name__}. Frames come "
+            "in mappings, one for each chunk of people: [{...}, {...}]."
+        )
+    return found
 
 
 def _file(path: File) -> Path:

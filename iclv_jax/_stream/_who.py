@@ -1,6 +1,7 @@
 """Who the people of a stream are: nobody stands in two chunks, or in two processes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -8,16 +9,21 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._stream import _hosts as hosts
+from iclv_jax._stream._chunk import Chunk
 from iclv_jax._stream._chunks import chunks_of
-from iclv_jax._stream._source import Chunk, People
+from iclv_jax._stream._source import People
+
+STEADY = "Files must not change while they are used, and a function must return the same frames each time."
 
 
 class Mark(NamedTuple):
-    """By what a chunk is known again: its name, how many rows it has, and the sum of the hashes of its people."""
+    """By what a chunk is known again: its name, how many rows it has, the sum of the hashes of its people, and a hash of the
+    values of every column."""
 
     name: str
     rows: int
     people: int
+    columns: Mapping[str, bytes]
 
 
 class Who:
@@ -35,8 +41,10 @@ class Who:
         self.found.append(hashes)
         self.marks.append(_mark(person, chunk))
         # People without a name are refused where their data are read.
-        if person is not None and len(hashes) and not chunk.frame[person].isna().any():
-            kind = _kind(chunk.frame[person])
+        for frame in chunk.frames.values() if person is not None else ():
+            if person not in frame.columns or frame[person].isna().any():
+                continue
+            kind = _kind(frame[person])
             self.kinds.setdefault(kind, chunk.name)
             if len(self.kinds) > 1:
                 (before, first), *_ = self.kinds.items()
@@ -93,24 +101,51 @@ class Who:
 def once_more(people: People, marks: tuple[Mark, ...]) -> Iterator[Chunk]:
     """The chunks read again; ValueError where they are not those of the first time."""
     for chunk, mark in zip_longest(chunks_of(people), marks):
-        if chunk is None or mark is None or _mark(people.person, chunk) != mark:
+        if chunk is None or mark is None:
             name = next(one.name for one in (chunk, mark) if one is not None)
-            raise ValueError(
-                f"{name}: the people there are not those of the first reading. Files must not change while they are used, "
-                "and a function must return the same frames each time."
-            )
+            raise ValueError(f"{name}: the people there are not those of the first reading. {STEADY}")
+        if changed := _changed(_mark(people.person, chunk), mark):
+            raise ValueError(f"{chunk.name}: {changed} not those of the first reading. {STEADY}")
         yield chunk
 
 
+def _changed(now: Mark, before: Mark) -> str:
+    """What is not as it was at the first reading; empty where everything is."""
+    if now[:3] != before[:3]:
+        return "the people there are"
+    if now.columns.keys() != before.columns.keys():
+        return "the columns there are"
+    other = [name for name, known in now.columns.items() if known != before.columns[name]]
+    return f"the values of column {other[0]!r} are" if other else ""
+
+
 def _mark(person: str | None, chunk: Chunk) -> Mark:
-    return Mark(chunk.name, len(chunk.frame), int(_hashes(person, chunk)[1].sum(dtype=np.uint64)))
+    hashes, rows = _hashes(person, chunk)[1], sum(map(len, chunk.frames.values()))
+    columns = {
+        str(name) if table is None else f"{name} of {table}": _digest(column)
+        for table, frame in chunk.frames.items()
+        for name, column in frame.items()
+    }
+    return Mark(chunk.name, rows, int(hashes.sum(dtype=np.uint64)), columns)
+
+
+def _digest(column: pd.Series) -> bytes:
+    """A hash of the values in their order; that of nothing for objects that have none, which no model reads."""
+    kind = column.dtype
+    try:
+        plain = isinstance(kind, np.dtype) and kind.kind in "biuf"
+        values = column.to_numpy() if plain else pd.util.hash_pandas_object(column, index=False).to_numpy()
+    except (TypeError, ValueError):
+        return b""
+    return sha256(np.ascontiguousarray(values).data).digest()[:8]
 
 
 def _hashes(person: str | None, chunk: Chunk) -> tuple[list[object], np.ndarray]:
     """The people of a chunk and their hashes; none where each row is a person of its own."""
-    if person is None or person not in chunk.frame.columns:
+    there = [frame[person] for frame in chunk.frames.values() if person in frame.columns]
+    if person is None or not there:
         return [], np.zeros(0, np.uint64)
-    ids = chunk.frame[person].drop_duplicates()
+    ids = pd.concat([ids.drop_duplicates() for ids in there]).drop_duplicates()
     return ids.tolist(), pd.util.hash_pandas_object(ids, index=False).to_numpy()
 
 
