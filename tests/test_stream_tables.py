@@ -1,6 +1,7 @@
 """People in chunks whose choices stand in tables of their own."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_several import ITEMS, RULE, Logit, card, people, tables, trip
 
@@ -62,13 +63,23 @@ def test_files_by_table_are_read_side_by_side(model, frames, whole, kind, tmp_pa
     assert len(chunks) > 2 and list(chunks[0].frame) == ["people", "cards", "trips"]
     assert sum(len(chunk.frame["trips"]) for chunk in chunks) == len(frames["trips"])
     check_same(whole, model.bind(stream, integration=RULE))
-    # The same people in another order.
-    frames["cards"].iloc[::-1].to_csv(tmp_path / "other.csv", index=False)
-    files["cards"] = tmp_path / "other.csv"
-    with pytest.raises(
-        ValueError, match=r"table 'cards', other\.csv, .*: person .* in the order of the table 'people'"
+    # The same people in another order, and somebody whom the first table does not have.
+    cards = frames["cards"]
+    more = pd.concat([cards, cards.iloc[-1:].assign(id=99)])
+    for odd, sentence in (
+        (
+            cards.iloc[::-1],
+            r"rows 0 to 9: none of its people comes next in table 'cards', odd\.csv, .* person 29 comes",
+        ),
+        (
+            more,
+            r"table 'cards', odd\.csv, .*: person 99 does not come there in the order of the table 'people'",
+        ),
     ):
-        model.bind(iclv.People.stream(files, person="id", rows=10), integration=RULE)
+        odd.to_csv(tmp_path / "odd.csv", index=False)
+        files["cards"] = tmp_path / "odd.csv"
+        with pytest.raises(ValueError, match=sentence):
+            list(iclv.People.stream(files, person="id", rows=10).chunks())
 
 
 def test_ordered_choices_of_a_table_have_the_levels_of_all_chunks(frames):

@@ -16,7 +16,7 @@ def beside(first: tuple[str, Iterator[Chunk]], others: Mapping[str, "Rows"], per
         frame: pd.DataFrame = chunk.frame
         if person not in frame.columns:
             raise ValueError(f"{chunk.name}: it has no column {person!r}, which all tables share.")
-        rows = {other: table.of(frame[person]) for other, table in others.items()}
+        rows = {other: table.of(frame[person], chunk.name) for other, table in others.items()}
         yield Chunk(chunk.name, {name: frame, **rows})
     for table in others.values():
         table.check_end(name)
@@ -28,10 +28,10 @@ class Rows:
     def __init__(self, name: str, parts: Iterator[Chunk], person: str) -> None:
         self.name, self.parts, self.person = name, parts, person
         self.left: pd.DataFrame | None = None
-        self.where = name
+        self.where = f"table {name!r}"
 
-    def of(self, people: pd.Series) -> pd.DataFrame:
-        """The rows of these people, who come next; none of them where nobody has any."""
+    def of(self, people: pd.Series, chunk: str) -> pd.DataFrame:
+        """The rows of the people of a chunk, who come next; ValueError where none of them does."""
         found: list[pd.DataFrame] = []
         while self._more():
             assert self.left is not None
@@ -41,16 +41,27 @@ class Rows:
             self.left = self.left.iloc[count:]
             if count < len(mine):
                 break
-        return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[self.person])
+        whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+        if len(whole):
+            return whole
+        ends = self.left is None or not len(self.left)
+        there = "it ends" if ends else f"person {self._next()!r} comes next"
+        raise ValueError(
+            f"{chunk}: none of its people comes next in {self.where}, where {there}. Sort all tables by person in the same "
+            "way; where many people have no rows in a table, take a larger rows=."
+        )
 
     def check_end(self, first: str) -> None:
         """ValueError where rows are left."""
         if self._more():
-            assert self.left is not None
             raise ValueError(
-                f"{self.where}: person {self.left[self.person].tolist()[0]!r} does not come there in the order of the table "
-                f"{first!r}, or is not in it. Sort all tables by person in the same way."
+                f"{self.where}: person {self._next()!r} does not come there in the order of the table {first!r}, or is not "
+                "in it. Sort all tables by person in the same way."
             )
+
+    def _next(self) -> object:
+        assert self.left is not None
+        return self.left[self.person].tolist()[0]
 
     def _more(self) -> bool:
         """Whether there are rows, of the next part where the last one is used up."""
