@@ -57,3 +57,19 @@ def test_a_radius_below_what_the_data_can_tell(model, radius, poor, rough):
     for kind, narrow in ((iclv.TrustRegion("bhhh", radius=radius), rough), (iclv.LBFGSB(), False)):
         memory = jax.tree.map(jnp.asarray, kind.method.begin(len(problem.names)))
         assert is_rough(trace, kind.method, memory, objective) is narrow
+
+
+def test_a_fit_that_ends_rough_says_so_above_its_title_with_names():
+    """Twenty people whose money scale is given a spread of 4: one standard deviation is a factor of 55."""
+    random = {"scale": iclv.Normal(), "value": iclv.LogNormal()}
+    wide = iclv.Model(choice=iclv.Logit(money, "y"), random=random, fixed={"scale.sd": 4.0})
+    few = iclv.Adaptive(16, "sobol", final_draws=16, proposal="mean")
+    fit = wide.fit(certain(20), person="id", integration=few, progress=False)
+    report = fit.optimizer_report
+    assert report.verdict is Verdict.ROUGH and not fit.converged and len(fit.trace) < 60
+    above, title = str(fit.summary()).split("Mixed logit model")[0], str(fit.summary())
+    assert "Mixed logit model" in title and above.startswith("DID NOT CONVERGE (rough at its nodes)")
+    assert "scale (" in above and "value (" in above and above.index("scale (") < above.index("value (")
+    assert "INTEGRAL NOT ACCURATE" in above and fit.accuracy.error > 0.1
+    # The decrement is that of outer products of scores, and errors from second derivatives are not offered as if they held.
+    assert report.decrement > 1e-4

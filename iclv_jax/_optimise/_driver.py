@@ -43,6 +43,8 @@ LOOSE = 1e-6
 """Newton decrement that is small enough before nodes are placed anew, which moves the maximum by more."""
 STEEP = 40
 """Steps after which a search with items that their latent variable decides is over: the integral does not follow."""
+AWAY = 20
+"""Steps after which a search is over whose random coefficients are far out on a way to infinity on which nothing is lost."""
 MARKS = tuple(name for name in RunState._fields if name not in ("z", "value", "hessian", "memory"))
 """Counters and marks of a run that a checkpoint holds."""
 PATIENCE = 5
@@ -224,7 +226,8 @@ class Run:
             return Verdict.ROUGH
         if len(self.trace) >= self.options.max_iterations:
             return Verdict.ITERATION_LIMIT
-        if self.method.supplied == "exact" and len(self.trace) >= STEEP and self.objective.steep(z):
+        steep = self.method.supplied == "exact" and len(self.trace) >= STEEP and self.objective.steep(z)
+        if steep or (len(self.trace) >= AWAY and self.objective.drifting(z)):
             return Verdict.FALSE_CONVERGENCE
         if time.perf_counter() - self.began > self.options.time_limit:
             return Verdict.TIME_LIMIT

@@ -5,7 +5,7 @@ gradient long after estimates have lost their meaning. A parameter that the data
 log-likelihood one standard error away, on either side; one that drifts costs nothing on one side however far it goes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ import numpy as np
 
 from iclv_jax._base._types import Array
 from iclv_jax._optimise._objective import Likelihood
+from iclv_jax._optimise._ridges import Ridge
 
 FADED = 1e-3
 """Share of the mean squared score at the start below which a parameter is looked at."""
@@ -113,8 +114,8 @@ class _Probe:
         return "infinity" if step[i] > 0.0 else "minus infinity"
 
 
-def told(limits: Mapping[str, str], loglike: float, size: float) -> str:
-    """A sentence about them."""
+def told(limits: Mapping[str, str], loglike: float, size: float, ways: Sequence[Ridge] = ()) -> str:
+    """A sentence about them, and about random coefficients that become others."""
     goes = {way: [n for n, w in limits.items() if w == way] for way in ("infinity", "minus infinity", "zero")}
     parts = [
         f"{', '.join(names)} {'goes' if way == 'zero' else 'drifts'} to {way}"
@@ -126,6 +127,11 @@ def told(limits: Mapping[str, str], loglike: float, size: float) -> str:
     sentence = (
         f"There is no maximum at finite values: {'; '.join(parts)}, and log L no longer falls on the way. "
     )
+    if ways:
+        return sentence + (
+            f"In the limit {'; '.join(r.sentence() for r in ways)}. What is left of the distribution is at its estimate: take "
+            "one with fewer parameters, or other ends, or fix one of these."
+        )
     if 0.0 <= -loglike < PERFECT * size:
         return (
             sentence + "Everything is predicted perfectly (complete separation): leave out what predicts it."

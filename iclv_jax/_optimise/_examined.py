@@ -13,6 +13,7 @@ from iclv_jax._optimise._endings import endings, told
 from iclv_jax._optimise._objective import Bound, Likelihood
 from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._outcome import Outcome
+from iclv_jax._optimise._rough import widest
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._stages import Kept, Stage, Watch, halted, refine, run
@@ -64,9 +65,18 @@ def maximise(
         examined = without_limits(outcome)
         if not examined.report.limits:
             examined = without_spreads(outcome, again)
-        return determined(examined), rows
+        return determined(_named(examined)), rows
     except KeyboardInterrupt:
         return halted(outcome, "Whether they are a maximum was not looked at."), rows
+
+
+def _named(outcome: Outcome) -> Outcome:
+    """With the random coefficients that make the log-likelihood rough by name."""
+    report, objective = outcome.report, outcome.objective
+    if report.verdict is not Verdict.ROUGH or not isinstance(objective, Likelihood):
+        return outcome
+    message = report.message + widest(objective.problem, outcome.params)
+    return replace(outcome, report=replace(report, message=message))
 
 
 def determined(outcome: Outcome) -> Outcome:
@@ -90,6 +100,8 @@ def without_limits(outcome: Outcome) -> Outcome:
     first = find_scale(coarse.recentred(usual), "scores", usual).values
     verdict, flat = outcome.report.verdict, outcome.report.flat
     limits, silent = endings(objective, z, first, verdict.success)
+    ways = objective.drifting(z)
+    limits |= {name: way for r in ways for name, way in r.goes.items()}
     # The spread of a coefficient that is gone changes nothing.
     gone = (
         p.name for p in objective.problem.first.table.parameters if p.role == "spread" and p.owner in limits
@@ -97,7 +109,7 @@ def without_limits(outcome: Outcome) -> Outcome:
     silent = {*silent, *gone} - {*limits, *(n for d in flat if len(d) == 1 for n in d)}
     report = replace(outcome.report, flat=(*flat, *({n: 1.0} for n in objective.names if n in silent)))
     if limits:
-        message = told(limits, -objective.value(z) * objective.size, objective.size)
+        message = told(limits, -objective.value(z) * objective.size, objective.size, ways)
         report = replace(report, verdict=Verdict.DRIFTS, message=message, limits=limits)
     elif silent and verdict.success:
         report = replace(report, verdict=Verdict.SINGULAR, message=Verdict.SINGULAR.sentence)

@@ -10,6 +10,7 @@ import numpy as np
 
 from iclv_jax._base._types import Array
 from iclv_jax._optimise._objective import Derivatives, Supplied
+from iclv_jax._optimise._ridges import Ridge
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,9 @@ class Function:
 
     def steep(self, z: Array) -> tuple[str, ...]:
         return ()
+
+    def drifting(self, z: Array) -> list[Ridge]:
+        return []
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return self.lower, self.upper

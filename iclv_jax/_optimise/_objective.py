@@ -12,6 +12,7 @@ from typing_extensions import Protocol, TypeVar, runtime_checkable
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Number
 from iclv_jax._derivatives import Expansion, PersonScores, Slope, outer_products, summed
+from iclv_jax._optimise._ridges import Ridge, open_ridges
 from iclv_jax._optimise._units import Units
 from iclv_jax._parameters import Coordinates, natural, unconstrained
 from iclv_jax._parameters._penalties import Penalties, Terms, cost, slope
@@ -84,6 +85,10 @@ class Objective(Protocol):
 
     def steep(self, z: Array) -> tuple[str, ...]:
         """Loadings of items that their latent variable all but decides."""
+        ...
+
+    def drifting(self, z: Array) -> list[Ridge]:
+        """Random coefficients that have run out to where their distribution no longer changes and costs nothing further on."""
         ...
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]: ...
@@ -322,6 +327,11 @@ class Likelihood(Generic[Bound]):
         values = {name: float(v) for name, v in problem.unpack(self.params(z), everything=True).items()}
         sizes = {r.name: abs(values[r.name]) * values[variance(r.parameter.owner)] ** 0.5 for r in rows}
         return tuple(name for name, size in sizes.items() if size > STEEP)
+
+    def drifting(self, z: Array) -> list[Ridge]:
+        return open_ridges(
+            self.problem, np.asarray(self.params(z)), self.free & ~self.inside, self.count / self.size
+        )
 
     def mean_outer_scores(self, z: Array) -> np.ndarray:
         """The mean outer product of people's scores in z, (P, P)."""

@@ -3,6 +3,7 @@
 from iclv_jax._spec._equation import Equation
 from iclv_jax._spec._family import Declared, Expected, Indicator, Kernel, Level, Tails
 from iclv_jax._spec._latent import Latent, causal_order, check_pairs
+from iclv_jax._spec._limit import Limit
 from iclv_jax._spec._module import Module, expand
 from iclv_jax._spec._parameter import (
     Block,
@@ -46,6 +47,7 @@ __all__ = [
     "Kernel",
     "Latent",
     "Level",
+    "Limit",
     "LogNormal",
     "Mixing",
     "Module",

@@ -16,10 +16,13 @@ from iclv_jax._base._arguments import is_real, is_whole
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._quantiles import lower_quantile
 from iclv_jax._base._types import AnyArray, Array, Given
+from iclv_jax._spec._limit import FAR, NOBODY, ON, Limit, away, share_below
 
 MEAN = "mean"
 INSIDE = 0.02
 """Share of the interval between two bounds by which a coefficient starts inside it at least."""
+NO_SPREAD = 1e-30
+"""Standard deviation of a truncated normal below which everyone has its mean."""
 MANY = 4000
 """Points at which a share of a distribution is taken."""
 
@@ -65,6 +68,11 @@ class Mixing(abc.ABC):
     def starts_at(self, value: float, spread: float) -> Mapping[str, float] | None:
         """Start values where the coefficient is about `value` and differs by about `spread` from person to person, as a fit
         with a fixed coefficient tells; None: `starts`, whatever the data."""
+        return None
+
+    def limit(self, values: Mapping[str, float]) -> Limit | None:
+        """Where the distribution is all but another one that parameters reach at infinity only: that one, with parameters
+        further on the way. A search whose log-likelihood does not fall there has no finite maximum. None: it is not."""
         return None
 
     @abc.abstractmethod
@@ -142,6 +150,15 @@ class LogNormal(Mixing):
     def starts_at(self, value: float, spread: float) -> Mapping[str, float]:
         size = max(self.sign * value, 1e-12)
         return {MEAN: math.log(size), "sd": spread / size}
+
+    def limit(self, values: Mapping[str, float]) -> Limit | None:
+        """Nothing for some and everything for the others, where hardly anyone is between."""
+        mean, sd = values[MEAN], abs(values["sd"])
+        if not sd > FAR:
+            return None
+        none = share_below(mean, sd)
+        words = f"0 for {none:.0%} and {'' if self.sign > 0 else 'minus '}infinity for {1.0 - none:.0%}"
+        return Limit({MEAN: 2.0 * mean, "sd": 2.0 * sd}, {MEAN: away(mean), "sd": "infinity"}, words)
 
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         return self.sign * jnp.exp(cells[MEAN] + cells["sd"] * u)
@@ -233,8 +250,28 @@ class TruncatedNormal(Mixing):
         low, high = self._ends
         return {MEAN: min(max(value, low), high), "sd": spread}
 
+    def limit(self, values: Mapping[str, float]) -> Limit | None:
+        """An exponential distribution, where the mean is far beyond an end; between two ends, and as flat as can be, where
+        the normal density is far wider than they are apart."""
+        (low, high), mean, sd = self._ends, values[MEAN], abs(values["sd"])
+        centre, bounded = (high if mean > high else low), math.isfinite(high - low)
+        if not max(mean - high, low - mean) > FAR * sd > 0.0:
+            if not (bounded and sd > FAR * (high - low)):
+                return None
+            centre = 0.5 * (low + high)
+        beyond, goes = {MEAN: centre + ON**2 * (mean - centre), "sd": ON * sd}, {"sd": "infinity"}
+        rate = abs(mean - centre) / sd**2
+        if rate * max(abs(centre), 1.0) > 1.0 / NOBODY:
+            return Limit({MEAN: mean, "sd": sd / ON}, {"sd": "zero"}, f"{centre:g}, its end, for everyone")
+        if bounded and rate * (high - low) < 1.0 / FAR:
+            return Limit(beyond, goes, f"uniform between {low:g} and {high:g}")
+        ends = f"between {low:g} and {high:g}" if bounded else f"from its end {centre:g} on, of mean {1.0 / rate:.3g}"
+        return Limit(beyond, {MEAN: away(mean, centre), **goes}, f"exponential {ends}")
+
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
-        mean, sd = cells[MEAN], jnp.abs(cells["sd"])
+        mean, spread = cells[MEAN], jnp.abs(cells["sd"])
+        # In units of a spread of nothing the ends are not finite, and neither are derivatives.
+        sd = jnp.where(spread > NO_SPREAD, spread, 1.0)
         # As mixtures of the masses beyond the two ends, in logs: the mean may lie far outside, and where an end is not there
         # its mass is zero, at which derivatives are no numbers.
         below, above = [], []
@@ -254,7 +291,8 @@ class TruncatedNormal(Mixing):
         # From the nearer tail of the standard normal, so that it is not lost in 1 - p.
         left = less < more
         cut = lower_quantile(jnp.where(left, less, more))
-        return mean + sd * jnp.where(left, cut, -cut)
+        narrow = jnp.clip(mean + cells["sd"] * u, *self._ends)
+        return jnp.where(spread > NO_SPREAD, mean + sd * jnp.where(left, cut, -cut), narrow)
 
 
 @dataclass(frozen=True)
@@ -292,6 +330,16 @@ class JohnsonSB(Mixing):
         width = self.upper - self.lower
         share = min(max((value - self.lower) / width, INSIDE), 1.0 - INSIDE)
         return {MEAN: math.log(share / (1.0 - share)), "sd": spread / (width * share * (1.0 - share))}
+
+    def limit(self, values: Mapping[str, float]) -> Limit | None:
+        """Two masses at the ends, where the normal variable is so wide that hardly anything is left between them."""
+        mean, sd = values[MEAN], abs(values["sd"])
+        if not sd > FAR:
+            return None
+        below = share_below(mean, sd)
+        goes = {"sd": "infinity"} if abs(mean) < sd / FAR else {MEAN: away(mean), "sd": "infinity"}
+        words = f"{below:.0%} at {self.lower:g} and {1.0 - below:.0%} at {self.upper:g}, nobody between"
+        return Limit({MEAN: ON * mean, "sd": ON * sd}, goes, words)
 
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         share = jax.nn.sigmoid(cells[MEAN] + cells["sd"] * u)
