@@ -129,8 +129,8 @@ def told(limits: Mapping[str, str], loglike: float, size: float, ways: Sequence[
     )
     if ways:
         return sentence + (
-            f"In the limit {'; '.join(r.sentence() for r in ways)}. What is left of the distribution is at its estimate: take "
-            "one with fewer parameters, or other ends, or fix one of these."
+            f"In the limit {'; '.join(r.sentence() for r in ways)}. What is left of the distribution is at its estimate: "
+            "take one with fewer parameters, or other ends, or fix one of these."
         )
     if 0.0 <= -loglike < PERFECT * size:
         return (

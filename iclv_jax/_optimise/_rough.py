@@ -27,8 +27,8 @@ MOST_POOR = 6
 nodes and are found all the same."""
 
 CERTAIN = 5.0
-"""Units of utility by which one standard deviation of what is behind a coefficient changes the difference of two alternatives,
-beyond which choices are all but certain within two of them."""
+"""Units of utility by which one standard deviation of what is behind a coefficient changes the difference of two
+alternatives, beyond which choices are all but certain within two of them."""
 SEEN = 64
 """Situations in which that is looked at."""
 

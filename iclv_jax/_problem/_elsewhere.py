@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from iclv_jax._base._types import Params
-from iclv_jax._integration import Centre, Rule
+from iclv_jax._integration import Centre, Rule, pilot_count
 from iclv_jax._problem._problem import Problem
 from iclv_jax._problem._sums import Sums
 
@@ -32,7 +32,8 @@ class Placed:
             return other
         if not rule.by_moments:
             return other.placed_at(self.modes)
-        how = "classes" if rule.by_classes else "moments"
+        pilot = pilot_count(other.points.shape[1] - other.from_prior)
+        how = f"{'classes' if rule.by_classes else 'moments'} by {pilot} nodes"
         if how not in self.found:
             self.found[how] = other.centres_of_nodes(self.params, None if rule.by_classes else self.modes)
         return other.placed_at(self.found[how])

@@ -309,7 +309,8 @@ class Problem(eqx.Module):
         """
         if not self.rule.by_moments:
             return modes or self.centres(params)
-        pilot = jax.device_put(pilot_points(self.core.structure.dimension))
+        drawn = self.points.shape[1] - self.from_prior
+        pilot = jax.device_put(pilot_points(self.core.structure.dimension, drawn))
         if self.rule.by_classes and self.core.structure.mixed is not None:
             return centres_by_class(self._bare, params, pilot)
         return moved_by_moments(self._bare, params, modes or self.centres(params), pilot)

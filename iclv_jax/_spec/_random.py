@@ -265,7 +265,11 @@ class TruncatedNormal(Mixing):
             return Limit({MEAN: mean, "sd": sd / ON}, {"sd": "zero"}, f"{centre:g}, its end, for everyone")
         if bounded and rate * (high - low) < 1.0 / FAR:
             return Limit(beyond, goes, f"uniform between {low:g} and {high:g}")
-        ends = f"between {low:g} and {high:g}" if bounded else f"from its end {centre:g} on, of mean {1.0 / rate:.3g}"
+        ends = (
+            f"between {low:g} and {high:g}"
+            if bounded
+            else f"from its end {centre:g} on, of mean {1.0 / rate:.3g}"
+        )
         return Limit(beyond, {MEAN: away(mean, centre), **goes}, f"exponential {ends}")
 
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
