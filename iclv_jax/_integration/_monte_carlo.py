@@ -116,8 +116,9 @@ class Adaptive(Rule):
         `"mode"`: the normal density at the posterior's mode with the curvature there, right for posteriors that are
         nearly normal, as those of many items are. `"mean"`: one with the posterior's mean and 1 + 2/D times its covariance
         in D dimensions, from two passes of 128 nodes (512 before 500 draws and more), for skewed posteriors, as those of
-        lognormal coefficients with few choices per person are; not with `"spherical"`. `"classes"`: the same in equal parts for each latent class of people, whose posteriors
-        may be far apart; that of a person without classes is `"mean"`.
+        lognormal coefficients with few choices per person are; not with `"spherical"`. `"classes"`: the same in
+        equal parts for each latent class of people, whose posteriors may be far apart; that of a person without
+        classes is `"mean"`.
 
     Where a person's posterior is not log-concave at its mode, the normal approximation is widened. A spherical design
     has no draws in far tails and gives those that it has little weight; a random sequence does meet them, so that to every
