@@ -13,7 +13,7 @@ from iclv_jax._optimise._method import RESETS, ROUNDING, Judgement, Memory, Tria
 from iclv_jax._optimise._objective import Derivatives, Objective
 from iclv_jax._optimise._options import Optimizer
 from iclv_jax._optimise._outcome import Outcome
-from iclv_jax._optimise._rough import is_rough
+from iclv_jax._optimise._rough import gains, is_rough
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import Scale, find_scale, uneven
 from iclv_jax._optimise._subproblem import Curvature, Model, curvature
@@ -196,9 +196,8 @@ class Run:
 
     def _must_follow(self, shape: Curvature) -> bool:
         """Nodes follow the parameters as long as these are far from the maximum."""
-        return (
-            self.objective.moves and not self.frozen and float(shape.decrement) * self.objective.count > 1.0
-        )
+        far = float(shape.decrement) * self.objective.count > 1.0
+        return far and self.objective.moves and not self.frozen and gains(self.trace, self.objective)
 
     def _finished(self, z: Array, here: Derivatives, memory: Memory, shape: Curvature) -> Verdict | None:
         if not finite(here):

@@ -26,6 +26,10 @@ MOST_POOR = 6
 """So many of them, and a radius as small, are no accident: three lognormal coefficients of 120 people have three at 512
 nodes and are found all the same."""
 
+FOLLOWED = 12
+"""Steps taken with nodes that follow each of them, before it is asked whether that leads anywhere."""
+LITTLE = 0.5
+"""Points of the log-likelihood that so many steps gain at least where it does."""
 CERTAIN = 5.0
 """Units of utility by which one standard deviation of what is behind a coefficient changes the difference of two
 alternatives, beyond which choices are all but certain within two of them."""
@@ -40,6 +44,16 @@ def is_rough(trace: Sequence[Row], method: Method, memory: Memory, objective: Ob
     if radius is None or float(np.asarray(radius)) * np.sqrt(objective.count) >= NARROWEST:
         return False
     return sum(row["ratio"] < POOR for row in trace) >= MOST_POOR
+
+
+def gains(trace: Sequence[Row], objective: Objective) -> bool:
+    """Whether the last steps gained anything. Where derivatives at the nodes are rough, the decrement never becomes small,
+    and steps whose nodes follow go back and forth by as much as placing nodes moves the log-likelihood; then it is time to
+    hold them."""
+    taken = [row["loglike"] for row in trace if row["accepted"]]
+    if len(taken) <= FOLLOWED:
+        return True
+    return (taken[-1] - taken[-1 - FOLLOWED]) * objective.count / objective.size > LITTLE
 
 
 def widest(problem: Problem, params: np.ndarray) -> str:

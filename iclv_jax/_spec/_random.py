@@ -151,15 +151,6 @@ class LogNormal(Mixing):
         size = max(self.sign * value, 1e-12)
         return {MEAN: math.log(size), "sd": spread / size}
 
-    def limit(self, values: Mapping[str, float]) -> Limit | None:
-        """Nothing for some and everything for the others, where hardly anyone is between."""
-        mean, sd = values[MEAN], abs(values["sd"])
-        if not sd > FAR:
-            return None
-        none = share_below(mean, sd)
-        words = f"0 for {none:.0%} and {'' if self.sign > 0 else 'minus '}infinity for {1.0 - none:.0%}"
-        return Limit({MEAN: 2.0 * mean, "sd": 2.0 * sd}, {MEAN: away(mean), "sd": "infinity"}, words)
-
     def coefficient(self, cells: Mapping[str, Array], u: Array) -> Array:
         return self.sign * jnp.exp(cells[MEAN] + cells["sd"] * u)
 
