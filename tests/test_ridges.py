@@ -88,7 +88,10 @@ ENDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", ENDS)
+SLOW = pytest.param("in two halves", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("case", ["most at the end", SLOW, "at both ends"])
 def test_a_fit_on_a_ridge_has_no_finite_maximum(case):
     mixing, taste, goes, words = ENDS[case]
     fit = fitted(mixing, taste())
