@@ -13,7 +13,7 @@ import numpy as np
 
 from iclv_jax._diagnose._utility import situations
 from iclv_jax._optimise._method import Memory, Method
-from iclv_jax._optimise._objective import Objective
+from iclv_jax._optimise._objective import Likelihood, Objective
 from iclv_jax._optimise._row import Row
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel
@@ -48,10 +48,11 @@ def is_rough(trace: Sequence[Row], method: Method, memory: Memory, objective: Ob
 
 def gains(trace: Sequence[Row], objective: Objective) -> bool:
     """Whether the last steps gained anything. Where derivatives at the nodes are rough, the decrement never becomes small,
-    and steps whose nodes follow go back and forth by as much as placing nodes moves the log-likelihood; then it is time to
-    hold them."""
+    and steps whose draws follow go back and forth by as much as placing them moves the log-likelihood; then it is time to
+    hold them. Grids move smoothly."""
+    draws = isinstance(objective, Likelihood) and objective.problem.first.rule.reseeded(0) is not None
     taken = [row["loglike"] for row in trace if row["accepted"]]
-    if len(taken) <= FOLLOWED:
+    if not draws or len(taken) <= FOLLOWED:
         return True
     return (taken[-1] - taken[-1 - FOLLOWED]) * objective.count / objective.size > LITTLE
 
