@@ -13,7 +13,7 @@ The bootstrap draws from 2,000 people of the same model, in this process and by 
 compilation count. With `--dask` it goes to the two workers of a Dask cluster on this machine too, whose start is told apart;
 a second call finds workers that have compiled.
 
-Every part replaces its own rows in `results/scale.csv`, from which `results/scale.md` is written.
+Every case replaces its own rows in `results/scale.csv`, from which `results/scale.md` is written.
 
     python benchmarks/scale.py --people 10000 100000 1000000
     python benchmarks/scale.py --streamed 10000 100000 1000000 --fit 100000
@@ -191,14 +191,12 @@ def bootstraps(samples, dask):
                 yield resampled(f"2 workers of Dask, {which} call", client.get_executor())
 
 
-def stored(rows, part, people):
-    """All rows with the new ones in place of those of the same part and people."""
-    path = RESULTS / "scale.csv"
+def stored(rows):
+    """All rows with the new ones in place of those of the same part, people and case."""
+    path, new = RESULTS / "scale.csv", {(r["part"], str(r["people"]), str(r["case"])) for r in rows}
     with path.open(encoding="utf-8", newline="") as file:
-        old = [r for r in csv.DictReader(file) if (r.get("part"), r.get("people")) != (part, str(people))]
-    every = [r for r in old if r.get("part")] + [
-        {k: f"{v:.4g}" if isinstance(v, float) else str(v) for k, v in r.items()} for r in rows
-    ]
+        old = [r for r in csv.DictReader(file) if (r["part"], r["people"], r["case"]) not in new]
+    every = old + [{k: f"{v:.4g}" if isinstance(v, float) else str(v) for k, v in r.items()} for r in rows]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, restval="")
         writer.writeheader()
@@ -259,7 +257,7 @@ def run(given):
             about = "--one", people, "--devices", devices, "--fit", int(people <= given.fit)
             for found in elsewhere(given.device, devices, *about):
                 rows.append({"part": "in memory", "people": people, "case": devices or 1, **found})
-                written(stored(rows, "in memory", people))
+                written(stored(rows))
     for people in given.streamed:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, __file__, "--write", str(people), "--folder", folder]
@@ -267,12 +265,12 @@ def run(given):
             rows, about = [], ("--one", people, "--folder", folder, "--fit", int(people <= given.fit))
             for found in elsewhere(given.device, 0, *about):
                 rows.append({"part": "streamed", "people": people, "case": 1, **found})
-                written(stored(rows, "streamed", people))
+                written(stored(rows))
     if given.samples:
         rows = []
         for found in bootstraps(given.samples, given.dask):
             rows.append(found)
-            written(stored(rows, "bootstrap", RESAMPLED))
+            written(stored(rows))
 
 
 def main():

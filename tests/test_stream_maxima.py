@@ -1,5 +1,7 @@
 """Maxima of people in chunks are examined as those of people in memory are: the same verdicts, with the same names."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,8 @@ from test_probe import member, of_three_kinds
 from test_stream import cut
 
 import iclv_jax as iclv
+from iclv_jax._optimise import Verdict
+from iclv_jax._stream import _fit as streams
 
 
 def both(model, frame, **options):
@@ -48,6 +52,25 @@ def test_separation():
     check_same(whole, found)
     assert dict(found.optimizer_report.limits) == {"d": "infinity"}
     assert "DID NOT CONVERGE (no finite maximum)" in str(found.summary())
+
+
+def test_an_interrupt_during_the_first_chunk_ends_the_fit(monkeypatch):
+    real = streams.estimated
+
+    def stopped(*given):
+        first, outcome, rows = real(*given)
+        message = Verdict.INTERRUPTED.sentence
+        report = replace(outcome.report, verdict=Verdict.INTERRUPTED, message=message)
+        return first, replace(outcome, report=report), rows
+
+    monkeypatch.setattr(streams, "estimated", stopped)
+    frame = choices(1)
+    people = iclv.People.stream([frame[:150], frame[150:]])
+    found = logit(generic).fit(people, progress=False)
+    alone = logit(generic).fit(frame[:150], progress=False)
+    np.testing.assert_allclose(found.params, alone.params, rtol=1e-6)
+    assert found.optimizer_report.verdict is Verdict.INTERRUPTED and not len(found.trace)
+    assert "That was in the fit of the first chunk" in str(found.summary())
 
 
 def test_a_parameter_without_effect():

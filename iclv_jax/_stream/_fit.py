@@ -239,7 +239,8 @@ class _Alone(NamedTuple):
         _, outcome, _ = estimated(first, default, how, self.optimizer, self.bar, None, self.penalties)
         report = outcome.report
         if report.verdict is Verdict.INTERRUPTED:
-            return Begun(outcome.params, False, report)
+            message = f"{report.message} That was in the fit of the first chunk, with which the others were to begin."
+            return Begun(outcome.params, False, replace(report, message=message))
         # So few people may have no maximum, and estimates that run away are no place to begin. Penalties count for a few as
         # for all, so that they hold back the more.
         return Begun(outcome.params, True) if report.verdict.success else Begun(default)
