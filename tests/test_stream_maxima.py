@@ -88,7 +88,7 @@ def test_a_variance_that_goes_to_zero():
     z = rng.normal(size=40)
     sizes = {"y1": (1.5, 0.4), "y2": (0.5, 1.0), "y3": (0.5, 1.0)}
     frame = pd.DataFrame({q: a * z + e * rng.normal(size=40) for q, (a, e) in sizes.items()})
-    model = iclv.Model([iclv.Latent("F")], [iclv.Continuous(q, of="F") for q in frame])
+    model = iclv.Model([iclv.Latent("F")], [iclv.Continuous(q, of="F") for q in sizes])
     whole, found = both(model, frame)
     check_same(whole, found)
     assert dict(found.optimizer_report.limits) == {"y1 ~~ y1": "zero"}
