@@ -13,15 +13,15 @@ import iclv_jax as iclv
 FOLDER = Path(__file__).parents[1] / "notebooks"
 
 
-def _pages():
-    spec = importlib.util.spec_from_file_location("pages", FOLDER / "pages.py")
+def _module(name):
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     found = importlib.util.module_from_spec(spec)
-    sys.modules["pages"] = found
+    sys.modules[name] = found
     spec.loader.exec_module(found)
     return found
 
 
-pages = _pages()
+pages = _module("pages")
 CODE = [str(path.relative_to(FOLDER)) for path in pages.pages()]
 
 
@@ -70,6 +70,7 @@ def test_the_reference_lists_every_public_name():
 def test_the_site_builds_without_warnings(tmp_path):
     pytest.importorskip("sphinx")
     pytest.importorskip("myst_nb")
+    pytest.importorskip("math_core")
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-d", str(tmp_path / "trees"), str(FOLDER)]
     built = subprocess.run([*command, str(tmp_path / "site" / "html")], capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
@@ -78,6 +79,29 @@ def test_the_site_builds_without_warnings(tmp_path):
         if html / "_static" in path.parents:  # templates of the theme
             continue
         assert _broken(path) == [], path.name
+        assert _from_elsewhere(path) == [], path.name
+    assert not [p for p in html.rglob("*.css") if re.search(r"(url\(|@import)\W*(https?:)?//", p.read_text())]
+    assert '<math display="block">' in (html / "explanation/model.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("latex", "why"), [(r"\strange{x}", "Unknown command"), (r"\frac{1}", "end of input")]
+)
+def test_a_formula_that_cannot_be_shown_ends_the_build(latex, why):
+    pytest.importorskip("sphinx")
+    pytest.importorskip("math_core")
+    formulas = _module("formulas")
+    assert "<mfrac>" in formulas.mathml(r"\frac{1}{2}", "index", display=False)
+    with pytest.raises(
+        formulas.FormulaError, match=rf"^explanation/model, line 3: .*{re.escape(repr(latex))}.*{why}"
+    ):
+        formulas.mathml(latex, "explanation/model, line 3", display=False)
+
+
+def _from_elsewhere(path):
+    """What a browser fetches from another host to show a page; links that are only followed are none of it."""
+    tags = re.findall(r"<(?!a\b)\w[^>]*>", path.read_text(encoding="utf-8"))
+    return [tag for tag in tags if re.search(r'(src|href|data|srcset|poster)="(https?:)?//', tag)]
 
 
 def _broken(path):
