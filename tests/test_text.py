@@ -106,6 +106,23 @@ def test_ordered_items_by_argument():
     assert all(i.discrete for i in iclv.Model.from_text("f =~ x1 + x2", ordered=True).spec.indicators)
 
 
+def test_bounds_of_a_parameter_hold_together():
+    spec = iclv.Model.from_text("f =~ x1 + a*x2 + lower(0)*b*x3\na > 1\na > 0.5\nb < 3\na == b").spec
+    assert dict(spec.bounds) == {"f =~ x2": (1.0, 3.0)}
+    assert spec.equal == (("f =~ x2", "f =~ x3"),)
+
+
+def test_all_thresholds_of_known_levels_are_written():
+    data = pd.DataFrame({"x1": [1, 2, 3, 1, 2, 3], "x2": [0, 1, 2, 3, 0, 1], "x3": [0, 1, 0, 1, 0, 1]})
+    model = iclv.Model.from_text("f =~ x1 + x2 + x3", ordered=True)
+    written = {n: [f"x1 | t{k}" for k in (1, 2)][:n] + [f"x2 | t{k}" for k in (1, 2, 3)] for n in (1, 2)}
+    assert [line for line in model.to_text(data).split("\n") if "|" in line] == [*written[2], "x3 | t1"]
+    assert [line for line in model.to_text().split("\n") if "|" in line] == ["x1 | t1", "x2 | t1", "x3 | t1"]
+    items = [iclv.Ordered("x1", of="f"), iclv.Ordered("x2", of="f", levels=[0, 1, 2, 3])]
+    found = iclv.Model([iclv.Latent("f")], items).to_text()
+    assert [line for line in found.split("\n") if "|" in line] == written[1]
+
+
 def test_with_a_choice():
     def utility(b, x, lv):
         return {"a": b.att * lv.f + b.cost * x.cost, "b": 0.0}
@@ -155,6 +172,19 @@ def test_with_a_choice():
         ("f =~ x1 + x2\nf ~ h\nh =~ x3 + x4\nh ~ f", 4, 5, "'f' depends on 'h' already"),
         ("f =~ x1 + x2\nx1 | t1\nx1 ~~ x2", 3, 7, "'x1' is ordered and has no residual"),
         ("f =~ x1 + a*x2\na == a + 1", 2, 3, "'a' stands on both sides"),
+        ("f =~ x1 + a*x2 + b*x3\na == 2*b\nb == 3*a", 3, 3, "cyclic: 'a' is f =~ x3 or depends on it"),
+        ("f =~ x1 + a*x2 + b*x3 + c*x4\na == 2*b\nb == 3*c\nc == a + 1", 4, 3, "cyclic: 'a' is f =~ x4 or"),
+        ("f =~ x1 + a*x2 + b*x3\na == 2*b\na == b", 2, 3, "cyclic: 'b' is f =~ x2 or"),
+        ("f =~ x1 + a*x2 + b*x3 + c*x4\na == b\na == 2*c\nb == 3*c", 4, 3, "f =~ x3 has a value already"),
+        ("f =~ x1 + a*x2 + b*x3\na == 2*b\na == 1", 2, 3, "f =~ x2 has a value already"),
+        ("f =~ x1 + a*x2\na == 2*g", 2, 3, "'g' is no label of the text"),
+        ("f =~ x1 + a*x2\nd := 2*a\na == 3*d", 3, 3, "'d' is defined by ':=' in line 2: only a ':=' further"),
+        ("f =~ x1 + a*x2\nu := v\nv := u", 2, 3, "'v' is defined by ':=' in line 3: only a ':=' further"),
+        ("f =~ x1 + a*x2\nu := u + 1", 2, 3, "'u' is defined by ':=' in line 2"),
+        ("f =~ x1 + a*x2 + b*x3\na > 0\na == 2*b", 2, 3, "a function of others here and has no bounds"),
+        ("f =~ x1 + a*x2\na == 2\na > 3", 3, 3, "fixed at 2, outside its bounds"),
+        ("f =~ x1 + a*x2\na > 1\na < 1", 3, 3, "leave nothing: above 1 and below 1"),
+        ("f =~ x1 + a*x2 + b*x3\na > 1\nb < 0\na == b", 3, 3, "leave nothing: above 1 and below 0"),
         ("f =~ x1 + a*x2 + 2*x3\nf =~ 1*x2 + a*x3", 1, 20, "fixed at different values"),
         ("f =~ x1 + 1e999*x2", 1, 11, "too large"),
         ("f =~ x1 + x2 $", 1, 14, "'$' has no meaning"),
@@ -399,6 +429,44 @@ def test_nothing_but_its_own_error(text):
         model = iclv.Model.from_text(text)
     except TextError:
         return
+    written = model.to_text()
+    assert iclv.Model.from_text(written).to_text() == written
+
+
+SIDES = st.sampled_from(
+    [
+        "a",
+        "b",
+        "c",
+        "u",
+        "v",
+        "2*a",
+        "3*b",
+        "c + 1",
+        "a - b",
+        "b^2",
+        "exp(c)",
+        "2*u",
+        "v/a",
+        "1",
+        "-2",
+        "0.5",
+        "1/0",
+        "w",
+    ]
+)
+RELATIONS = st.builds("{} {} {}".format, SIDES, st.sampled_from(["==", ":=", "<", ">"]), SIDES)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(RELATIONS, min_size=1, max_size=5).map("\n".join))
+def test_constraints_have_a_place_or_a_table(relations):
+    try:
+        model = iclv.Model.from_text(f"f =~ x1 + a*x2 + b*x3 + c*x4\n{relations}")
+    except TextError as error:
+        assert error.line > 1, error
+        return
+    model.describe()
     written = model.to_text()
     assert iclv.Model.from_text(written).to_text() == written
 

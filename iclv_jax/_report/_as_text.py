@@ -25,9 +25,10 @@ def to_text(
     Parameters
     ----------
     data, person, people
-        As of `describe`; needed where the model has groups, whose names and order they tell. What is equal across groups
-        has a label of its own, what differs stands in `c(...)`: `from_text(text, group=...)` is then the same model without
-        `equal_across`, but for that of a choice.
+        As of `describe`; they tell the levels of ordered items, of which all thresholds are written then (without data,
+        those of items with `levels=`, the first of others, and all of which something is said), and the names and order of
+        groups, for which they are needed. What is equal across groups has a label of its own, what differs stands in
+        `c(...)`: `from_text(text, group=...)` is then the same model without `equal_across`, but for that of a choice.
 
     Raises
     ------
@@ -41,15 +42,17 @@ def to_text(
     True
     """
     spec: Spec = model.spec
-    if spec.groups is None:
-        return write(Stated.of(spec))
-    if data is None:
+    if data is None and spec.groups is not None:
         raise ValueError(
             f"to_text: the groups of the column {spec.groups.column!r}, and the levels of the items, are read from the "
             "data. Give them: to_text(data)."
         )
+    if data is None:
+        return write(Stated.of(spec, {}))
     spec = settled(spec, data, person, people)
     panel = read_panel(spec, data, person, people)
+    if spec.groups is None:
+        return write(Stated.of(spec, panel.levels))
     spec = in_every_group(spec, panel.levels)
     return write(_of_groups(spec, build_table(spec, panel.levels, panel.moments), panel.levels))
 
@@ -74,4 +77,5 @@ def _of_groups(spec: Spec, table: ParameterTable, levels: Levels) -> Stated:
         derived=spec.derived,
         by_group={n: tuple(called(n, label) for label in spec.groups.labels) for n in apart},
         groups=spec.groups,
+        levels=levels,
     )

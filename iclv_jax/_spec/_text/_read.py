@@ -7,11 +7,10 @@ from iclv_jax._base._types import Given
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._groups import Groups, placed
 from iclv_jax._spec._latent import Latent
-from iclv_jax._spec._names import nearest
-from iclv_jax._spec._text._formula import Formula, words
 from iclv_jax._spec._text._parts import Named, Parts, Reading
-from iclv_jax._spec._text._statements import Relation, Term
-from iclv_jax._spec._text._tokens import TextError, Token, tokens
+from iclv_jax._spec._text._statements import Term
+from iclv_jax._spec._text._ties import Ties
+from iclv_jax._spec._text._tokens import TextError
 
 
 def read(
@@ -50,7 +49,7 @@ def read(
     _latents(reading, groups)
     _outcomes(reading)
     _covariances(reading)
-    _Constraints(reading).apply()
+    Ties(reading).apply()
     return parts
 
 
@@ -217,154 +216,3 @@ def _covariances(reading: Reading) -> None:
             reading.parts.covariances.append((first, second))
     known = [*reading.variables, *reading.parts.items]
     reading.parts.covariances.sort(key=lambda pair: tuple(map(known.index, pair)))
-
-
-class _Constraints:
-    """Labels, equal parameters, and relations between them."""
-
-    def __init__(self, reading: Reading) -> None:
-        self.reading, self.parts = reading, reading.parts
-        self.labels: dict[str, list[Named]] = {}
-        for named in reading.everywhere:
-            if named.term.label is not None:
-                self._label(named.term.label, named, named.term.place)
-        self.groups = [list(dict.fromkeys(n.name for n in members)) for members in self.labels.values()]
-
-    def _label(self, label: str, named: Named, place: Token) -> None:
-        members = self.labels.setdefault(label, [])
-        if members and members[0].kind != named.kind:
-            other = members[0]
-            raise place.error(
-                f"The label {label!r} stands for a {named.kind} ({named.name}) here, and for a {other.kind} ({other.name}) "
-                f"in line {other.term.place.line}. What is equal must be of one kind."
-            )
-        members.append(named)
-
-    def apply(self) -> None:
-        for named in self.reading.everywhere:
-            if named.term.equal is not None:
-                other = self._meant(named)
-                if other.kind != named.kind:
-                    raise named.term.place.error(
-                        f"equal() ties a {named.kind} ({named.name}) to a {other.kind} ({other.name}). What is equal must "
-                        "be of one kind."
-                    )
-                self._join(other.name, named.name)
-        for relation in self.reading.said.relations:
-            self._relate(relation)
-        self._settle()
-
-    def _meant(self, named: Named) -> Named:
-        """The parameter in `equal("f=~x1")`."""
-        text, place = named.term.equal or "", named.term.place
-        line = [t for s in tokens(text) for t in s]
-        sides = [t.text for t in line]
-        found = [n for n in self.reading.named if list(n.term.key) == sides]
-        found += [n for n in self.reading.named if n.kind == "covariance" and list(n.term.key)[::-1] == sides]
-        if not found:
-            known = ["".join(n.term.key) for n in self.reading.named]
-            raise place.error(f"equal({text!r}) names no parameter of the text. {nearest(text, known)}")
-        return found[0]
-
-    def _join(self, first: str, second: str) -> None:
-        one = next((g for g in self.groups if first in g), [first])
-        other = next((g for g in self.groups if second in g), [second])
-        if one is not other:
-            self.groups = [g for g in self.groups if g is not one and g is not other] + [[*one, *other]]
-
-    def _settle(self) -> None:
-        """A group with a fixed member is fixed as a whole; starts and bounds belong to the first of a group."""
-        parts, order = self.parts, {n.name: i for i, n in enumerate(self.reading.everywhere)}
-        for group in sorted(
-            (sorted(g, key=order.__getitem__) for g in self.groups), key=lambda g: order[g[0]]
-        ):
-            values = {parts.fixed[n] for n in group if n in parts.fixed}
-            if len(values) > 1:
-                last = self.reading.everywhere[order[group[-1]]].term.place
-                raise last.error(
-                    f"{', '.join(group)} are equal, but fixed at different values, {sorted(values)}."
-                )
-            if values:
-                parts.fixed.update(dict.fromkeys(group, values.pop()))
-            elif len(group) > 1:
-                parts.equal.append(group)
-                self._to_first(group, parts.bounds)
-                self._to_first(group, parts.start)
-        for name in [n for n in (*parts.bounds, *parts.start) if n in parts.fixed or n in parts.define]:
-            parts.bounds.pop(name, None)
-            parts.start.pop(name, None)
-
-    def _to_first(self, group: list[str], given: dict) -> None:
-        values = [given.pop(n) for n in group if n in given]
-        source = next((n for n in group if n in self.parts.define), group[0])
-        if values:
-            given[source] = values[0]
-
-    # --- relations -------------------------------------------------------------------------------------------------
-
-    def _relate(self, relation: Relation) -> None:
-        left, right, place = relation.left, relation.right, relation.place
-        if relation.operator == ":=":
-            self._derive(left, right, place)
-            return
-        sides = [
-            (left, right, relation.operator),
-            (right, left, {"<": ">", ">": "<"}.get(relation.operator, "==")),
-        ]
-        for one, other, operator in sides:
-            if one.node[0] != "name":
-                continue
-            number = None if words(other.node) else float(other({}))
-            if operator == "==" or number is not None:
-                self._hold(one, other, operator, number, place)
-                return
-        raise place.error(
-            "Constraints are of a label: 'a == b', 'a == 2*b + 1', 'a > 0' or 'a < 1' with numbers. Others are not in the "
-            "language here."
-        )
-
-    def _derive(self, left: Formula, right: Formula, place: Token) -> None:
-        if left.node[0] != "name":
-            raise place.error("Left of ':=' stands the name of what is defined.")
-        name = left.node[1]
-        if name in self.labels or name in self.parts.derived:
-            raise place.error(f"{name!r} left of ':=' is a label or is defined already. Take another name.")
-        known = self._known(right, place, {d: d for d in self.parts.derived})
-        self.parts.derived[name] = right.named(known)
-
-    def _known(self, formula: Formula, place: Token, extra: dict[str, str]) -> dict[str, str]:
-        known = {label: members[0].name for label, members in self.labels.items()} | extra
-        for word in words(formula.node):
-            if word not in known:
-                raise place.error(f"{word!r} is no label of the text. {nearest(word, known)}")
-        return known
-
-    def _hold(self, one: Formula, other: Formula, operator: str, number: float | None, place: Token) -> None:
-        name = self._known(one, place, {})[one.node[1]]
-        if number is not None and not abs(number) < float("inf"):
-            raise place.error("The number of a constraint is not finite.")
-        if operator == "==" and number is not None:
-            if self.parts.fixed.setdefault(name, number) != number:
-                raise place.error(f"{name} is fixed at {self.parts.fixed[name]:g} already.")
-        elif operator == "==":
-            self._tie(one, other, name, place)
-        else:
-            lower, upper = self.parts.bounds.get(name, (None, None))
-            self.parts.bounds[name] = (number, upper) if operator == ">" else (lower, number)
-
-    def _tie(self, one: Formula, other: Formula, name: str, place: Token) -> None:
-        known = self._known(other, place, {})
-        if other.node[0] == "name":
-            members = [self.labels[f.node[1]][0] for f in (one, other)]
-            if members[0].kind != members[1].kind:
-                raise place.error(
-                    f"{one.text!r} is a {members[0].kind} and {other.text!r} a {members[1].kind}. What is equal must be "
-                    "of one kind."
-                )
-            self._join(name, known[other.node[1]])
-            return
-        if name in [known[w] for w in words(other.node)]:
-            raise place.error(f"{one.text!r} stands on both sides. Write it as a function of others.")
-        if name in self.parts.define or name in self.parts.fixed:
-            raise place.error(f"{name} has a value already. Keep one of its constraints.")
-        self.parts.define[name] = other.named(known)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from iclv_jax._base._types import Level
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._constraints import Definition
 from iclv_jax._spec._family import Indicator
@@ -27,12 +28,14 @@ class Stated:
     derived: Sequence[Definition]
     by_group: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     groups: Groups | None = None
+    levels: Mapping[str, Sequence[Level]] = field(default_factory=dict)
+    """Of items, as far as they are known."""
 
     @classmethod
-    def of(cls, spec: Spec) -> "Stated":
+    def of(cls, spec: Spec, levels: Mapping[str, Sequence[Level]]) -> "Stated":
         """A model without groups."""
         given = dict(spec.fixed), spec.equal, dict(spec.bounds), dict(spec.start)
-        return cls(spec, *given, spec.define, spec.derived)
+        return cls(spec, *given, spec.define, spec.derived, levels=levels)
 
     def places(self, parameter: str) -> tuple[str, ...]:
         """What it is called in every group; its name alone where all have the same."""
@@ -165,8 +168,9 @@ class _Writer:
         stated = (*self.stated.fixed, *self.labels, *self.stated.bounds, *self.stated.start)
         known = {*(plain.get(n, n) for n in stated), names.threshold(item.column, 1)}
         prefix = names.threshold(item.column, 0)[:-1]
-        numbers = sorted({int(n[len(prefix) :]) for n in known if n.startswith(prefix)})
-        for k in numbers:
+        said = {int(n[len(prefix) :]) for n in known if n.startswith(prefix)}
+        levels = self.stated.levels.get(item.column) or getattr(item, "levels", None) or ()
+        for k in sorted(said | {*range(1, len(levels))}):
             yield self._statement(item.column, "|", self._said(names.threshold(item.column, k)), f"t{k}")
 
     def _line(self, left: str, operator: str, terms: list[tuple[str, str]]) -> list[str]:
