@@ -13,6 +13,8 @@ from scipy import optimize
 import iclv_jax as iclv
 from iclv_jax._families._compensation import compensation
 from iclv_jax._families._demand import Goods, quantities
+from iclv_jax._predict._new_data import situations_of
+from iclv_jax._predict._surplus import compensations
 
 GOODS = ("home", "out", "sport")
 QUANTITIES = {g: f"q_{g}" for g in GOODS}
@@ -357,6 +359,31 @@ def test_more_budget_is_worth_itself(data):
     assert found.mean_surplus == pytest.approx(2.5) and found.mean_surplus_se == pytest.approx(0.0, abs=1e-9)
     with pytest.raises(ValueError, match="from the budget: name its column, 'budget'"):
         fit.scenario(first, first, "p_out")
+
+
+def test_compensation_over_classes(data):
+    """Of each class alone, weighted by the probabilities of the classes given answers."""
+    first = data.head(6)
+    second = first.assign(p_out=0.7 * first["p_out"])
+    plain = kernel("gamma", "home")
+    classes = iclv.LatentClasses(
+        lambda b, x, lv: {"p": b.m + b.m_age * x.age, "q": 0.0}, {"p": plain, "q": plain}, apart=True
+    )
+    one, two = (iclv.Model(choice=c).bind(first) for c in (plain, classes))
+    others = {"out.gamma": 0.3, "sport.gamma": 1.0, "choice.scale": 0.8}
+    at = TRUTH | {f"p.{n}": TRUTH[n] for n in others} | {f"q.{n}": v for n, v in others.items()}
+    fits = [after.fit_at(one, one.vector({n: v[n] for n in one.names})) for v in (TRUTH, TRUTH | others)]
+    each = []
+    for fit in fits:
+        a, b = (situations_of(fit, one.spec.choices[0], frame, None, "nothing") for frame in (first, second))
+        each.append(a.by_row(compensations(a.view, b.view, jnp.asarray(fit.estimates))))
+    mixed = after.fit_at(two, two.vector({n: (at | {"m": 0.4, "m_age": -0.5})[n] for n in two.names}))
+    shares = mixed.class_probabilities().to_numpy()
+    found = mixed.scenario(first, second, "budget", given="answers").surplus
+    assert np.abs(each[0] - each[1]).min() > 0.01
+    np.testing.assert_allclose(found, np.sum(shares * np.stack(each, axis=1), axis=1), rtol=1e-9)
+    with pytest.raises(ValueError, match="columns by which people belong to latent classes differ"):
+        mixed.scenario(first, second.assign(age=0.0), "budget")
 
 
 @pytest.mark.slow

@@ -151,6 +151,38 @@ def test_what_a_person_would_pay_beside_classes_and_people(data):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
 
 
+def other_utility(b, x, lv):
+    return {"a": b.asc + b.u * x.t + b.d * x.c, "b": 0.0}
+
+
+@pytest.mark.parametrize("of", ["person", "situation"])
+def test_worth_over_classes_that_differ(data, of):
+    """By Bayes' rule over classes and what is drawn. `t` and `c`: coefficients of one class, columns of both."""
+    kernels = {"p": iclv.Logit(utility, "y"), "q": iclv.Logit(other_utility, "y")}
+    classes = iclv.LatentClasses(lambda b, x, lv: {"p": b.m, "q": 0.0}, kernels, of=of)
+    problem = iclv.Model(choice=classes, random={"t": iclv.Normal(within=True)}).bind(data, person="id")
+    at = VALUES | {"m": 0.3, "u": -0.2, "d": -1.4}
+    fit = after.fit_at(problem, problem.vector({n: at[n] for n in problem.names}))
+    points, weights = roots_hermitenorm(15)
+    slope = np.stack([at["t"] + at["t.sd"] * points, np.full(15, at["u"])])[:, None, :]
+    cost, share = np.array([at["c"], at["d"]])[:, None, None], np.array([expit(0.3), 1.0 - expit(0.3)])
+    v = at["asc"] + slope * data.t.to_numpy()[:, None] + cost * data.c.to_numpy()[:, None]
+    mass = expit(np.where(data["y"] == "a", 1.0, -1.0)[:, None] * v) * weights / weights.sum()
+    if of == "person":
+        logs = pd.DataFrame(np.log(mass.sum(axis=2)).T).groupby(data["id"].to_numpy()).sum() + np.log(share)
+        known = np.exp(logs).div(np.exp(logs).sum(axis=1), axis=0).loc[data["id"]].to_numpy().T
+        mass = known[:, :, None] * mass / mass.sum(axis=2, keepdims=True)
+    else:
+        mass = share[:, None, None] * mass
+    each = np.sum(mass * -slope / cost, axis=(0, 2)) / mass.sum(axis=(0, 2))
+    found = fit.willingness_to_pay("t", cost="c")
+    expected = pd.Series(each).groupby(data["id"].to_numpy()).mean()
+    np.testing.assert_allclose(found.people, expected, rtol=1e-10)
+    assert found.estimate == pytest.approx(share @ [-at["t"] / at["c"], -at["u"] / at["d"]])
+    one = fit.willingness_to_pay("t", cost="c", alternative=("q", "a"))
+    assert one.estimate == pytest.approx(-at["u"] / at["d"])
+
+
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [

@@ -209,6 +209,19 @@ class Choice(Block):
         assert log_sum is not None
         return jax.vmap(lambda *row: log_sum(cells, *row))(v, offered)[:, None]
 
+    def compensations(
+        self, cells: CellTree, before: Person, after: Person, world: World
+    ) -> Float[Array, "row class"]:
+        """The money that makes up for a change in every situation, by latent class where there are some, of a kernel that
+        shares out a budget."""
+        v = [self.utilities(cells, person, world) for person in (before, after)]
+        offered = [person.data[self.at].offered for person in (before, after)]
+        if self.kernel.classes:
+            return jax.vmap(lambda *row: self.kernel.compensation_classes(cells, *row))(*v, *offered)
+        of_row = self.kernel.compensation
+        assert of_row is not None
+        return jax.vmap(lambda *row: of_row(cells, *row))(*v, *offered)[:, None]
+
     def over_classes(
         self,
         of_class: Callable[[World], Float[Array, "row class"]],

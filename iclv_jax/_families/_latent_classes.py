@@ -240,6 +240,21 @@ class LatentClasses(Kernel):
         each = self.by_class(cells, utilities, offered)
         return jnp.stack([k.log_sum(own, v, on) for k, own, v, on, _ in each if k.log_sum is not None])
 
+    def compensation_classes(
+        self, cells: Arrays, before: Array, after: Array, offered_before: Array, offered_after: Array
+    ) -> Array:
+        """The money that makes up for a change by class, of classes that share out a budget."""
+        first = self.by_class(cells, before, offered_before)
+        second = self.by_class(cells, after, offered_after)
+        pairs = zip(first, second, strict=True)
+        return jnp.stack(
+            [
+                k.compensation(own, v, w, on, later)
+                for (k, own, v, on, _), (_, _, w, later, _) in pairs
+                if k.compensation is not None
+            ]
+        )
+
     def expected_classes(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
         each = self.by_class(cells, utilities, offered)
         return jnp.stack([kernel.expected(own, v, on)[place] for kernel, own, v, on, place in each])

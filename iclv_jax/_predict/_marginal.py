@@ -83,7 +83,7 @@ def find_marginal(
     utility = choice.utility
     points = _points(problem, choice, views)
     random = {utility.parameters.index(n) for n, _ in problem.spec.random if n in utility.parameters}
-    if name in utility.parameters:
+    if name in utility.parameters and not _is_column(choice, name, of_class, alternative):
         k = utility.parameters.index(name)
         pairs = np.argwhere(_multiplied(utility, k, points)).tolist()
         if not pairs:
@@ -145,11 +145,6 @@ def trade_marginals(
             ]
             money = [find_marginal(problem, choice, cost, None, "cost=", (), c) for c in classes]
             if len(set(found)) > 1 or len(set(money)) > 1:
-                if any(m.within and n in choice.utility.parameters for n, m in problem.spec.random):
-                    raise ValueError(
-                        f"{what}: classes that differ are not averaged where coefficients are drawn anew in every "
-                        "situation. Choose a class by alternative=, such as alternative=('class', 'alternative')."
-                    )
                 return tuple(found), tuple(money)
     attribute = find_marginal(problem, choice, name, alternative, what)
     return (attribute,), (find_marginal(problem, choice, cost, alternative, "cost="),)
@@ -157,11 +152,27 @@ def trade_marginals(
 
 def _is_used(choice: Kernel, name: str, of_class: str) -> bool:
     """Whether a coefficient or column stands in the utilities of a latent class."""
+    return any(_places(choice, name, of_class))
+
+
+def _is_column(choice: Kernel, name: str, of_class: str | None, alternative: Hashable | None) -> bool:
+    """Whether a name that a coefficient and a column have is that of the column, since the utilities of a latent class use
+    no such coefficient."""
+    if of_class is None and choice.classes and isinstance(alternative, tuple):
+        of_class = alternative[0]
+    return of_class is not None and _places(choice, name, of_class) == (False, True)
+
+
+def _places(choice: Kernel, name: str, of_class: str) -> tuple[bool, bool]:
+    """Whether it is a coefficient and whether it is a column that the utilities of a latent class use."""
     utility = choice.utility
-    names = (*utility.parameters, *utility.columns)
     own = [i for i, a in enumerate(utility.alternatives) if a[0] == of_class]  # pyright: ignore[reportIndexIssue]
-    reached = utility.program.reaches()
-    return name in names and any(names.index(name) in reached[i] for i in own)
+    reached = set().union(*(utility.program.reaches()[i] for i in own))
+    count = len(utility.parameters)
+    return (
+        name in utility.parameters and utility.parameters.index(name) in reached,
+        name in utility.columns and count + utility.columns.index(name) in reached,
+    )
 
 
 def _points(problem: Problem, choice: Kernel, views: Sequence[View]) -> _Points:

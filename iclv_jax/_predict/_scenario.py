@@ -100,7 +100,8 @@ def scenario(
         `TruncatedNormal(upper=0)`), that ratio has no expectation: the change of the expected log-sum is then divided
         by the average marginal utility of money in the first state, and `notes` says so. None: shares only. Of `MDCEV` the
         column of the budget: what could be taken from the budget in the second state and leave everybody as well off as in
-        the first, expected over errors (Lloyd-Smith 2018); a good of which nothing is bought gives no utility.
+        the first, expected over errors (Lloyd-Smith 2018), and over latent classes; a good of which nothing is bought gives
+        no utility.
     given, cov, people, choice
         As of `predict`. What is known of people is read from the first frame, in whose state they answered and chose: in the
         second state the same people choose anew.
@@ -126,7 +127,7 @@ def scenario(
     b = situations_of(fit, kernel, second, people, given, answered=first)
     if a.panel.people != b.panel.people or not np.array_equal(a.rows, b.rows):
         raise ValueError("The frames of a scenario have different people. Give the same situations twice.")
-    if cost is not None and kernel.compensation is not None:
+    if cost is not None and _pays(kernel):
         return _compensated(fit, a, b, cov)
     views = a.view, b.view
     money = None if cost is None else marginals(fit.problem, kernel, cost, "cost=", views)
@@ -177,6 +178,13 @@ def _compensated(fit: Estimated, a: Sight, b: Sight, cov: str | None) -> Scenari
             "cost=: covariates of latent variables differ between the states, and what makes up for a change of people is "
             "not computed. Leave cost= out."
         )
+    kernel = a.view.block.kernel
+    members = [kernel.utility.columns.index(n) for n in kernel.personal]
+    if not np.array_equal(np.asarray(a.view.columns)[..., members], np.asarray(b.view.columns)[..., members]):
+        raise ValueError(
+            "cost=: columns by which people belong to latent classes differ between the states, and what makes up for "
+            "another class is not computed. Leave cost= out."
+        )
     values = np.asarray(compensated_totals(a.view, b.view, params))
     slopes = jacobian(compensated_totals, (a.view, b.view), params, directions(fit, a))
     errors = delta_errors(slopes, fit.covariance(cov).of_functions)
@@ -196,13 +204,15 @@ def _table(values: np.ndarray, errors: np.ndarray, alternatives: pd.Index, size:
 
 
 def _check_worth(choice: Kernel, cost: str) -> None:
-    if choice.compensation is not None:
-        if cost != choice.purse:
+    kernels = _kernels(choice)
+    if _pays(choice):
+        wrong = next((k.purse for k in kernels if k.purse != cost), cost)
+        if wrong != cost:
             raise ValueError(
-                f"cost= names {cost!r}. What a change is worth is taken from the budget: name its column, {choice.purse!r}."
+                f"cost= names {cost!r}. What a change is worth is taken from the budget: name its column, {wrong!r}."
             )
         return
-    without = [k for k in ([kernel for _, kernel in choice.classes] or [choice]) if k.log_sum is None]
+    without = [k for k in kernels if k.log_sum is None]
     if without:
         what = type(without[0]).__name__
         if not choice.discrete:
@@ -213,6 +223,16 @@ def _check_worth(choice: Kernel, cost: str) -> None:
         raise ValueError(
             f"{what} has no log-sum, so there is no consumer surplus. Leave cost= out for the shares alone."
         )
+
+
+def _kernels(choice: Kernel) -> list[Kernel]:
+    """Those of the latent classes, or the choice itself."""
+    return [kernel for _, kernel in choice.classes] or [choice]
+
+
+def _pays(choice: Kernel) -> bool:
+    """Whether a change is worth what makes up for it in a budget."""
+    return all(kernel.compensation is not None for kernel in _kernels(choice))
 
 
 def _worth_everywhere(fit: Estimated, cost: Marginal, views: tuple[View, View]) -> bool:

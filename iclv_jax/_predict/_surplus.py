@@ -93,22 +93,21 @@ def scenario_totals(
 
 @compiled
 def compensations(first: View, second: View, params: Params) -> Float[Array, "person situation"]:
-    """The money that makes up for a change, of kernels that share out a budget, for the same people."""
+    """The money that makes up for a change, of kernels that share out a budget, for the same people, with
+    latent classes the average over these."""
     core, block = first.core, first.block
     theta, shape = core.theta(params), core.structure
-    of_row = block.kernel.compensation
-    assert of_row is not None
 
     def one(known: Person, nodes: Nodes, before: Person, after: Person, theta: Theta) -> Array:
-        cells = shape.cells(theta, before)[block.name]
+        cells, told = shape.cells(theta, before)[block.name], None if first.prior else known
 
-        def rows(world: World) -> Array:
-            v = [block.utilities(cells, person, world) for person in (before, after)]
-            offered = [person.data[block.at].offered for person in (before, after)]
-            return jax.vmap(lambda *row: of_row(cells, *row))(*v, *offered)
+        def at(world: World) -> Array:
+            def of_class(world: World) -> Array:
+                return block.compensations(cells, before, after, world)
 
-        draws = worlds(shape, theta, first.seen, known, nodes)
-        return draws.expected(lambda world: block.inner.mean(rows, world), known.covariates)
+            return block.over_classes(of_class, cells, before, world, told)
+
+        return worlds(shape, theta, first.seen, known, nodes).expected(at, known.covariates)
 
     return core.people.each(one, first.person, second.person, shared=(theta,))
 

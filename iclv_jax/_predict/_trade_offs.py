@@ -28,17 +28,14 @@ def trade_offs(
     class."""
     core, shape, block = view.core, view.core.structure, view.block
     theta, utility, by_class = core.theta(params), block.utility, len(costs) > 1
-    told = bool(block.within) and not view.prior
     situational = any(m is not None and m.situational for m in (*attributes, *costs))
+    told = bool(block.within) and not view.prior
     several = situational or told or (by_class and not block.mixed)
 
     def one(known: Person, nodes: Nodes, person: Person, theta: Theta) -> tuple[Array, Array, Array]:
         cells = shape.cells(theta, person)[block.name]
         draws = worlds(shape, theta, view.seen, known, nodes)
         columns = person.tables[block.table]
-
-        eta, inner = _with_inner(block, draws.eta)
-        weights = _inner_weights(block, cells, known if told else None, draws)
 
         def both(row: Array, eta: Array, at: Array) -> tuple[Array, Array]:
             world = World(eta, known.covariates, at)
@@ -47,60 +44,59 @@ def trade_offs(
             values = [jnp.zeros(()) if m is None else m.at(utility, b, row, lv) for m in attributes]
             return -jnp.stack(values) / per_cost, per_cost
 
-        each = jax.vmap(jax.vmap(both, in_axes=(None, 0, 0)), in_axes=(0, None, None))
-        ratio, per_cost = each(columns if several else columns[:1], eta, inner)
-        if by_class:
-            shares = _class_shares(block, cells, person, known, draws, view.prior)
-            weights = weights[:, :, None] * (shares if several else shares[:1])
-            weights = weights.reshape(weights.shape[0], -1)
-        return ratio.reshape(ratio.shape[0], -1), per_cost.reshape(ratio.shape[0], -1), weights
+        points, _ = _inner(block)
+        inside = jax.vmap(both, in_axes=(None, None, 0))
+        each = jax.vmap(jax.vmap(inside, in_axes=(None, 0, None)), in_axes=(0, None, None))
+        ratio, per_cost = each(columns if several else columns[:1], draws.eta, points)
+        if block.within or by_class:
+            weights = _weights(block, cells, person, known, draws, view.prior)
+            weights = weights if by_class else weights.sum(axis=3)
+        else:
+            weights = draws.weights[None, :]
+        weights = weights if several else weights[:1]
+        return tuple(a.reshape(a.shape[0], -1) for a in (ratio, per_cost, weights))
 
     return core.people.each(one, view.person, shared=(theta,))
 
 
-def _class_shares(
+def _inner(block: Choice) -> tuple[Float[Array, "draw size"], Float[Array, " draw"]]:
+    """Draws of what is drawn anew in every row, and their weights; one where nothing is."""
+    if not block.within:
+        return jnp.zeros((1, 0)), jnp.ones(1)
+    points, weights = block.inner.nodes
+    return jnp.asarray(points), jnp.asarray(weights)
+
+
+def _weights(
     block: Choice, cells: CellTree, person: Person, known: Person, draws: Worlds, prior: bool
-) -> Float[Array, "situation node class"]:
-    """Probabilities of latent classes at every node, given what is known of the choices."""
-    told = None if prior else known
-    each = jax.vmap(lambda eta: block.classes(cells, person, World(eta, known.covariates), told))
-    return jnp.moveaxis(each(draws.eta), 0, 1)
+) -> Float[Array, "situation node draw class"]:
+    """Of every node, what is drawn anew there and each latent class (one where there are none), in every situation. What a
+    person chose, but for the distribution before any answers, says more of each."""
+    kernel, data = block.kernel, known.data[block.at]
+    points, inner = _inner(block)
+    by_row = bool(kernel.classes) and not block.mixed
 
-
-def _with_inner(block: Choice, eta: Array) -> tuple[Array, Array]:
-    """Draws of eta with those of what is drawn anew in every row."""
-    if not block.within:
-        return eta, jnp.zeros((eta.shape[0], 0))
-    points = jnp.asarray(block.inner.nodes[0])
-    return jnp.repeat(eta, len(points), axis=0), jnp.tile(points, (eta.shape[0], 1))
-
-
-def _inner_weights(
-    block: Choice, cells: CellTree, known: Person | None, draws: Worlds
-) -> Float[Array, "situation node"]:
-    """Weights of the nodes that `_with_inner` gives, in the situations of a person whose choices are known: each says what
-    was drawn in it. The same in all, in one row, where none is known."""
-    if not block.within:
-        return draws.weights[None, :]
-    inner = jnp.asarray(block.inner.nodes[1])
-    if known is None:
-        return (draws.weights[:, None] * inner[None, :]).reshape(1, -1)
-    points, data = jnp.asarray(block.inner.nodes[0]), known.data[block.at]
-    density = block.kernel.log_classes if block.mixed else block.kernel.log_density
-
-    def of_classes(eta: Array) -> Array:
-        world = World(eta, known.covariates)
-        return jax.nn.softmax(block.log_classes(cells, known, world, known)) if block.mixed else jnp.ones(1)
-
-    def logs(eta: Array, at: Array) -> Array:
-        v = block.utilities(cells, known, World(eta, known.covariates, at))
+    def logs(eta: Array, at: Array) -> Float[Array, "row class"]:
+        v = block.utilities(cells, person, World(eta, known.covariates, at))
+        members = jnp.zeros((v.shape[0], max(len(kernel.classes), 1)))
+        if by_row:
+            members = jax.vmap(lambda row: kernel.log_membership(cells, row))(v)
+        if prior:
+            return members
+        density = kernel.log_classes if kernel.classes else kernel.log_density
         each = jax.vmap(lambda *row: jnp.atleast_1d(density(cells, *row)))(v, data.outcome, data.offered)
-        return jnp.where(data.occurs[:, None], each, 0.0)
+        return members + jnp.where(data.occurs[:, None], each, 0.0)
 
-    every = jax.vmap(jax.vmap(logs, in_axes=(None, 0)), in_axes=(0, None))(draws.eta, points)
-    shares = jax.nn.softmax(every + jnp.log(inner)[None, :, None, None], axis=1)
-    found = jnp.einsum("rktc,rc,r->trk", shares, jax.vmap(of_classes)(draws.eta), draws.weights)
-    return found.reshape(found.shape[0], -1)
+    def of_class(eta: Array) -> Float[Array, " class"]:
+        """Of a person who has one class in all situations."""
+        world = World(eta, known.covariates)
+        return jax.nn.softmax(block.log_classes(cells, person, world, None if prior else known))
+
+    each = jax.vmap(jax.vmap(logs, in_axes=(None, 0)), in_axes=(0, None))(draws.eta, points)
+    each = jax.nn.softmax(each + jnp.log(inner)[None, :, None, None], axis=(1, 3) if by_row else 1)
+    if block.mixed:
+        each = each * jax.vmap(of_class)(draws.eta)[:, None, None, :]
+    return jnp.moveaxis(each * draws.weights[:, None, None, None], 2, 0)
 
 
 @partial(compiled, static_argnames=("attributes", "costs"))

@@ -232,6 +232,8 @@ class Kernel(abc.ABC):
     of: str = "situation"
     """Latent classes by name, and whether one holds for a `"person"` or a `"situation"`. A kernel with classes has the
     methods `log_membership`, `log_classes`, `expected_classes` and `sample_classes`."""
+    personal: Any = ()
+    """Columns by which people or situations belong to the classes."""
     indexed: ClassVar[bool] = False
     """Whether the utility function may return one number, an index, in place of a mapping of alternatives."""
     discrete: ClassVar[bool] = True
@@ -326,6 +328,12 @@ class Kernel(abc.ABC):
 
     def log_sum_classes(self, cells: Arrays, utilities: Array, offered: Array) -> Array:
         """`log_sum` of every class."""
+        raise NotImplementedError
+
+    def compensation_classes(
+        self, cells: Arrays, before: Array, after: Array, offered_before: Array, offered_after: Array
+    ) -> Array:
+        """`compensation` of every class."""
         raise NotImplementedError
 
     def expected_classes(self, cells: Arrays, utilities: Array, offered: Array) -> Array:

@@ -95,7 +95,8 @@ class Normal(Mixing):
     Parameters
     ----------
     within
-        Whether it is drawn anew in every situation (as every distribution's, by keyword), rather than once for a person.
+        Whether it is drawn anew in every situation (as every distribution's, by keyword), rather than once for a person; in
+        two choices of one row twice.
         The integral over it is inside the situation, by a product of Gauss-Hermite rules of 15, 11 or 7 nodes for one, two
         or three such coefficients of a choice: exact to 0.01 points where the spread is about one unit of utility.
 
