@@ -1,8 +1,10 @@
 """The groups of a fit: every verb in one of them, found without it too; what is near an unknown name; kinds of fits."""
 
 import copy
+import functools
 import inspect
 import pickle
+import re
 from typing import get_args
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import small
 
 import iclv_jax as iclv
+from iclv_jax._base._looked_for import OF_FITS
 from iclv_jax._fit import SavedFit
 from iclv_jax._fit._grouped import Group, homes, verbs
 from iclv_jax._fit._ungrouped import Grouped, Ungrouped
@@ -83,12 +86,29 @@ def test_the_same_numbers(fit):
         ("choice", r"Did you mean fit\.choices\?"),
         ("zzz", r"There are fit\.uncertainty, fit\.tests, .* dir\(fit\) has the rest"),
         ("_private", r"'Fit' has no attribute '_private'$"),
+        ("vcov", r"'Fit' has no attribute 'vcov'\. That is fit\.cov_params\(\) here\."),
     ],
 )
 def test_what_is_near_an_unknown_name(name, said, fit):
     assert not hasattr(fit, name)
     with pytest.raises(AttributeError, match=said):
         getattr(fit, name)
+
+
+@pytest.mark.parametrize("name", OF_FITS)
+def test_names_of_other_programs_lead_to_what_is_there(name, fit):
+    assert not hasattr(fit, name)
+    for path in re.findall(r"fit\.([\w.]+)", OF_FITS[name]):
+        functools.reduce(getattr, path.split("."), iclv.Fit)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("Lognormal", r"Did you mean iclv\.LogNormal\?"), ("sem", "iclv.Model.from_text"), ("zzz", r"'zzz'\.$")],
+)
+def test_what_is_near_an_unknown_name_of_the_package(name, said):
+    with pytest.raises(AttributeError, match=said):
+        getattr(iclv, name)
 
 
 def test_a_verb_of_another_group(fit):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from typing_extensions import get_protocol_members, is_protocol
 
+from iclv_jax._base._looked_for import OF_FITS
 from iclv_jax._inference._estimated import why_lacking
 
 Arguments = ParamSpec("Arguments")
@@ -61,6 +62,8 @@ def unknown(thing: str, name: str, own: Iterable[str]) -> str:
     said = f"{thing} has no attribute {name!r}"
     if name.startswith("_"):
         return said
+    if name in OF_FITS:
+        return f"{said}. That is {OF_FITS[name]} here."
     known = dict.fromkeys((n for n in own if not n.startswith("_")), "") | homes()
     close = difflib.get_close_matches(name, known, n=1)
     if not close:

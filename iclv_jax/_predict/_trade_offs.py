@@ -54,9 +54,14 @@ def trade_offs(
         else:
             weights = draws.weights[None, :]
         weights = weights if several else weights[:1]
-        return tuple(a.reshape(a.shape[0], -1) for a in (ratio, per_cost, weights))
+        return _flat(ratio), _flat(per_cost), _flat(weights)
 
     return core.people.each(one, view.person, shared=(theta,))
+
+
+def _flat(values: Array) -> Float[Array, "situation node"]:
+    """With nodes, what is drawn anew and classes in one axis."""
+    return values.reshape(values.shape[0], -1)
 
 
 def _inner(block: Choice) -> tuple[Float[Array, "draw size"], Float[Array, " draw"]]:
@@ -70,18 +75,22 @@ def _inner(block: Choice) -> tuple[Float[Array, "draw size"], Float[Array, " dra
 def _weights(
     block: Choice, cells: CellTree, person: Person, known: Person, draws: Worlds, prior: bool
 ) -> Float[Array, "situation node draw class"]:
-    """Of every node, what is drawn anew there and each latent class (one where there are none), in every situation. What a
-    person chose, but for the distribution before any answers, says more of each."""
+    """Of every node, what is drawn anew there and each latent class (one where there are none), in every situation, or in
+    one row where they are the same in all. What a person chose, but for the distribution before any answers, says more of
+    each."""
     kernel, data = block.kernel, known.data[block.at]
     points, inner = _inner(block)
     by_row = bool(kernel.classes) and not block.mixed
+    told = not prior and (by_row or bool(block.within))
 
     def logs(eta: Array, at: Array) -> Float[Array, "row class"]:
+        if not (told or by_row):
+            return jnp.zeros((1, max(len(kernel.classes), 1)))
         v = block.utilities(cells, person, World(eta, known.covariates, at))
         members = jnp.zeros((v.shape[0], max(len(kernel.classes), 1)))
         if by_row:
             members = jax.vmap(lambda row: kernel.log_membership(cells, row))(v)
-        if prior:
+        if not told:
             return members
         density = kernel.log_classes if kernel.classes else kernel.log_density
         each = jax.vmap(lambda *row: jnp.atleast_1d(density(cells, *row)))(v, data.outcome, data.offered)
