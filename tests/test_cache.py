@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,6 +73,15 @@ def test_it_can_be_switched_off_and_gives_way(tmp_path):
 def test_a_folder_that_cannot_be_made_costs_nothing(tmp_path):
     (tmp_path / "file").write_text("")
     assert run(tmp_path / "file")[0] is None
+
+
+def test_a_disk_that_is_nearly_full_takes_no_programs(tmp_path, monkeypatch):
+    monkeypatch.setenv("ICLV_JAX_CACHE", str(tmp_path))
+    monkeypatch.setattr(_cache.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1_000_000))
+    before = {"jax_compilation_cache_dir": None, "jax_enable_compilation_cache": True}
+    monkeypatch.setattr(_cache, "jax", SimpleNamespace(config=SimpleNamespace(**before), __version__="0"))
+    assert _cache.use_cache() is None
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 
 def test_its_size_is_bounded_by_leaving_the_oldest(tmp_path):

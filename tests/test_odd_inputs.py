@@ -470,7 +470,7 @@ REFUSED = {
         "names", lambda: two(fixed={1: 2.0}), "fixed= names 1: parameters are called by text"
     ),
     "indices of a number": Refused(
-        "names", lambda: fitted().modification_indices(np.array(3)), "no parameter .*3.* in this model"
+        "names", lambda: fitted().modification_indices(np.array(3)), "names= takes names, .*3"
     ),
 }
 

@@ -4,17 +4,19 @@ The first line says what the answers are of; each of the others holds the name o
 numbers come back to the last digit. A last line that was cut off is none.
 """
 
+import contextlib
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from iclv_jax._base._archive import check_place
 from iclv_jax._base._facts import Facts, difference
 from iclv_jax._base._types import File, Given
+from iclv_jax._base._whole import check_place
 
 Answer: TypeAlias = Mapping[str, np.ndarray]
 """Arrays of numbers, truth values or text, by name."""
@@ -25,12 +27,15 @@ HINT = "Give another path, or delete the file to start anew."
 class Answers:
     """Answers by the names of tasks; without a path they are kept in memory alone.
 
-    Raises ValueError, before anything is done, for a place that cannot be written to, and for a file of something else.
+    Raises ValueError, before anything is done, for a place that cannot be written to, and for a file of something else. A
+    disk that later takes no more is a warning, once: the work goes on, and what was not written is tried again with the next
+    answer.
     """
 
     def __init__(self, path: Given[File | None] = None, facts: Facts | None = None) -> None:
         self.found: dict[str, Answer] = {}
         self.path: Path | None = None
+        self._due, self._warned = "", False
         if path is None:
             return
         if not isinstance(path, (str, os.PathLike)):
@@ -50,8 +55,28 @@ class Answers:
 
     def _write(self, line: Mapping[str, Any]) -> None:
         assert self.path is not None
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        self._due += json.dumps(line) + "\n"
+        before = self.path.stat().st_size if self.path.exists() else 0
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(self._due)
+        except OSError as trouble:
+            with contextlib.suppress(OSError):
+                os.truncate(self.path, before)  # no line may stay in part
+            self._warn(trouble)
+        else:
+            self._due = ""
+
+    def _warn(self, trouble: OSError) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        warnings.warn(
+            f"{self._name} could not be written ({trouble.strerror or trouble}). The work goes on; what is done is tried "
+            "again with every answer. Make room on the disk.",
+            UserWarning,
+            stacklevel=2,
+        )
 
     def _read(self, path: Path, facts: Facts) -> None:
         content = path.read_bytes()

@@ -9,9 +9,8 @@ import hashlib
 import json
 import math
 import os
-import secrets
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from iclv_jax._base._facts import Fact, Facts
+from iclv_jax._base._whole import replaced, told
 
 HEADER, FACTS = "header", "facts"
 ROOM, MOST_PACKED = 200_000_000, 50
@@ -63,7 +63,7 @@ def write(
     does not take it; the old file then stays."""
     entries = {FACTS: _text(facts), **arrays}
     header = {"kind": form.kind, "version": form.version, "digest": _digest(entries)}
-    with _replaced(path) as file:
+    with replaced(path) as part, part.open("xb") as file:
         method = zipfile.ZIP_DEFLATED if pack else zipfile.ZIP_STORED
         with zipfile.ZipFile(file, "w", method) as archive:
             for name, array in {HEADER: _text(header), **entries}.items():
@@ -71,48 +71,10 @@ def write(
                     np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
 
 
-def check_place(path: Path, what: str) -> None:
-    """ValueError, in a sentence, for a place at which no file can be made."""
-    if not path.parent.is_dir():
-        raise ValueError(f"{what} lies in a folder that does not exist. Make it first.")
-    if path.is_dir():
-        raise ValueError(f"{what} is a folder. Give the name of a file in it.")
-    try:
-        part = _part(path)
-        part.touch(exist_ok=False)
-        part.unlink()
-    except OSError as trouble:
-        reason = trouble.strerror or trouble
-        raise ValueError(f"{what} cannot be written: {reason}. Give a place in another folder.") from trouble
-
-
 def save(path: Path, form: Format, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """`write` a fit, packed; OSError for a full disk says that what was there before is unchanged."""
-    try:
+    with told(path, "The fit"):
         write(path, form, facts, arrays, pack=True)
-    except OSError as trouble:
-        reason = trouble.strerror or str(trouble)
-        said = f"The fit could not be saved ({reason}); what was there before is unchanged"
-        raise OSError(trouble.errno, said, str(path)) from trouble
-
-
-@contextlib.contextmanager
-def _replaced(path: Path) -> Iterator[IO[bytes]]:
-    part = _part(path)
-    try:
-        with open(part, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
 
 
 def read(

@@ -1,6 +1,7 @@
 """Arguments that many functions take, checked in one sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeGuard
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from iclv_jax._base._types import Given
 MOST_SEED = 2**63 - 1
 
 
-def is_word(value: Given[object], known: Sequence[str]) -> bool:
+def is_word(value: Given[object], known: Sequence[str]) -> TypeGuard[str]:
     """Whether it is one of these words. Arrays and missing values, which compare in ways of their own, are none."""
     return isinstance(value, str) and value in known
 
@@ -34,6 +35,24 @@ def check_text(value: Given[object], what: Given[str]) -> None:
     """ValueError for what is neither a text nor None."""
     if value is not None and not isinstance(value, str):
         raise ValueError(f"{what} is a text, not {value!r}.")
+
+
+def check_name(value: Given[object], what: Given[str]) -> None:
+    """ValueError for what is no text, and so names nothing."""
+    if not isinstance(value, str):
+        raise ValueError(f"{what} is a name, and so a text, not {value!r}.")
+
+
+def names_of(given: Given[object], what: Given[str]) -> list[str]:
+    """A name (a text is one) or several, in a list; ValueError for what is neither."""
+    if isinstance(given, str):
+        return [given]
+    several = isinstance(given, Iterable) and getattr(given, "ndim", 1) > 0  # an array may hold one value
+    found = list(given) if isinstance(given, Iterable) and several else [None]
+    names = [name for name in found if isinstance(name, str)]
+    if len(names) < len(found):
+        raise ValueError(f"{what} takes names, texts in a list, not {given!r}.")
+    return names
 
 
 def kind_of(asked: Given[str | None], usual: str) -> str:

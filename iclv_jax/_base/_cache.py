@@ -7,6 +7,7 @@ processor, because what was compiled for one may not run on another that shares 
 import hashlib
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,8 @@ from iclv_jax._base._version import __version__
 VARIABLE = "ICLV_JAX_CACHE"
 OFF = ("", "0", "off", "no", "false")
 MOST_BYTES = 1_000_000_000
+LEAST_ROOM = 100_000_000
+"""On a full disk JAX leaves half a program in the place of a whole one, of which every later process would be told."""
 QUICK = 0.05
 """Seconds of compilation below which nothing is stored."""
 
@@ -28,7 +31,8 @@ def use_cache() -> Path | None:
     """Turn the cache on unless the user has said otherwise; where it is, or None.
 
     JAX's own settings (`jax_compilation_cache_dir`, `jax_enable_compilation_cache`), made before this package is imported,
-    go first. A folder that cannot be written to turns it off without a word.
+    go first. A folder that cannot be written to, or a disk that is nearly full, turns it off without a
+    word.
     """
     said = os.environ.get(VARIABLE)
     if said is not None and said.strip().lower() in OFF:
@@ -41,6 +45,8 @@ def use_cache() -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        if shutil.disk_usage(folder).free < LEAST_ROOM:
+            return None
         _shrink(folder.parent, MOST_BYTES)
     except (OSError, RuntimeError):
         return None

@@ -33,14 +33,17 @@ _TOP = get_opaque_trace_state()
 
 @cache
 def known_options(quick: bool = False) -> dict[str, Any]:
-    """The options that this version of XLA knows."""
-    return {name: value for name, value in (QUICK if quick else OPTIONS).items() if _is_known(name, value)}
+    """The options that this version of XLA knows; usually all of them, which one question tells."""
+    asked = QUICK if quick else OPTIONS
+    if _are_known(tuple({**QUICK, **OPTIONS}.items())):
+        return asked
+    return {name: value for name, value in asked.items() if _are_known(((name, value),))}
 
 
 @cache
-def _is_known(name: str, value: Any) -> bool:
+def _are_known(options: tuple[tuple[str, Any], ...]) -> bool:
     try:
-        jax.jit(lambda: 0, compiler_options={name: value}).lower().compile()
+        jax.jit(lambda: 0, compiler_options=dict(options)).lower().compile()
     except jax.errors.JaxRuntimeError:
         return False
     return True

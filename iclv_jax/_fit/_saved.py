@@ -84,10 +84,6 @@ class SavedFit(Stored):
         moments = Posterior(*(jnp.asarray(self.arrays[k]) for k in ("latent mean", "latent covariance")))
         return scores_frame(moments, self.about["quantities"], self._people)
 
-    def summary(self) -> str:
-        """The summary as it was printed when the fit was saved."""
-        return self.about["summary"]
-
     report = report
 
     def __str__(self) -> str:

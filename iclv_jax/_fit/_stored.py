@@ -16,6 +16,7 @@ from iclv_jax._inference import _intervals as intervals
 from iclv_jax._inference._criteria import aic, bic, penalty
 from iclv_jax._inference._penalised import from_data
 from iclv_jax._parameters._penalties import Penalties
+from iclv_jax._tables import of_frame
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,6 +40,17 @@ class Stored(Grouped, abc.ABC):
     @abc.abstractmethod
     def covariance(self, kind: Given[str | None] = None) -> Covariance:
         """The covariance of a kind with its notes."""
+
+    @abc.abstractmethod
+    def table(self, cov: Given[str | None] = None) -> pd.DataFrame:
+        """Every parameter, free or not, with standard errors of a kind."""
+
+    def summary(self, cov: Given[str | None] = None) -> str:
+        """The summary as it was printed when the fit was saved; for a kind of standard errors, the estimates with these."""
+        if cov is None:
+            return self.about["summary"]
+        kind = self.covariance(cov)
+        return str(of_frame(self.table(cov), f"Saved fit, {kind.kind} standard errors", kind.notes))
 
     def __repr__(self) -> str:
         return estimated.introduced(self)

@@ -9,7 +9,6 @@ they follow posteriors.
 import dataclasses
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,6 +20,7 @@ from iclv_jax._base import _archive as archive
 from iclv_jax._base._facts import Facts, dict_of, fact
 from iclv_jax._base._types import Given
 from iclv_jax._base._version import __version__
+from iclv_jax._base._whole import place_of
 from iclv_jax._fit._labels import packed_label
 from iclv_jax._inference._frame import full_jacobian
 from iclv_jax._inference._penalised import as_data, known_parameters, unfinished
@@ -46,8 +46,7 @@ def write(fit: Any, path: Given[str | os.PathLike[str]]) -> None:
     --------
     >>> logit_fit.save("fit.npz")
     """
-    place = Path(path)
-    archive.check_place(place, repr(str(path)))
+    place = place_of(path, "save")
     archive.save(place, FORMAT, _facts(fit), _arrays(fit))
 
 

@@ -141,7 +141,7 @@ def bootstrap(
     check_workers(workers)
     penalties = smooth_penalties(fit, "The bootstrap")
     check_seed(seed)
-    if (samples, seed) not in fit._bootstraps:
+    if resume is not None or (samples, seed) not in fit._bootstraps:
         known = answers_of(fit, resume, "bootstrap", seed=seed)
         resampled = resample(fit.problem, fit.estimates, samples, seed, penalties, workers, known)
         clusters = fit.problem.panel.clusters is not None

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._arguments import is_word
+from iclv_jax._base._arguments import is_word, names_of
 from iclv_jax._base._distributions import chi2_tail
 from iclv_jax._base._types import Given
 from iclv_jax._inference._covariance import invert
@@ -70,7 +70,7 @@ def equality_tests(
             "equality_tests: the model has no groups. Name the column that tells them apart by group=."
         )
     known = shared(problem)
-    asked = known if names is None else list(names)
+    asked = known if names is None else names_of(names, "names=")
     for name in asked:
         if name not in known:
             raise ValueError(f"{name!r} is no free parameter that the groups share. {nearest(name, known)}")

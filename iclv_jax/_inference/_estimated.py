@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import Protocol, runtime_checkable
 
+from iclv_jax._base._arguments import check_name
 from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._covariance import Covariance
 from iclv_jax._inference._frame import all_values
@@ -177,6 +178,7 @@ def module(fit: Estimated, name: Given[str]) -> Any:
     >>> bent.module("curve")["slope"].shape
     (1,)
     """
+    check_name(name, "What a module is called")
     known: Mapping[str, Any] = {module.name: module for module in fit.problem.spec.modules}
     if name not in known:
         raise ValueError(f"There is no module {name!r} in this model. {nearest(name, known)}")

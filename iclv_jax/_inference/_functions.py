@@ -18,7 +18,7 @@ from iclv_jax._inference._estimated import Estimated
 from iclv_jax._integration._rule import check_count
 from iclv_jax._spec import Module
 from iclv_jax._spec._names import nearest
-from iclv_jax._spec._trace import Namespace, record
+from iclv_jax._spec._trace import Namespace, check_arguments, record
 
 WHAT = "The function of the parameters"
 ONE_DEVIATION = float(1.0 - tail(1.0))
@@ -45,6 +45,7 @@ def quantities(function: Any, names: Sequence[str], modules: Sequence[Module] = 
     """
     if not callable(function):
         raise ValueError(f"{WHAT} is a function of p, such as lambda p: p.time / p.cost, not {function!r}.")
+    check_arguments(function, ["p"], WHAT)
     at = {name: i for i, name in enumerate(names)}
     places = {m.name: (m, np.array([at[name] for name in m.names], int)) for m in modules}
 

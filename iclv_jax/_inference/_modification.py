@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._arguments import is_word
+from iclv_jax._base._arguments import check_name, is_word, names_of
 from iclv_jax._base._distributions import chi2_tail
 from iclv_jax._base._types import Array, Given
 from iclv_jax._derivatives import Expansion, outer_products
@@ -82,7 +82,7 @@ def modification_indices(
     asked = (
         [r.name for r in problem.table.rows if r.status == "fixed"]
         if names is None
-        else list(as_tuple(names))
+        else names_of(names, "names=")
     )
     reasons = {name: why_not_free(problem, name) for name in asked}
     testable = [name for name in asked if not reasons[name]]
@@ -166,6 +166,10 @@ def lm_test(
         words = [f"nothing is gained by {n}" for n in names if n not in fit.names]
     else:
         freed_names = list(as_tuple(larger))
+        if not freed_names:
+            raise ValueError(
+                f"larger={larger!r} names no parameter. Name fixed ones, or give a larger model bound to the same data."
+            )
         core = freed(fit.problem, freed_names)
         fixed = fixed_values(fit.problem, freed_names)
         params, names = jnp.asarray(np.concatenate([fit.estimates, fixed])), [*fit.names, *freed_names]
@@ -249,7 +253,7 @@ def joint_score(score: np.ndarray, information: np.ndarray, names: Sequence[str]
     return Joint(float(part @ inverse.matrix @ part), ())
 
 
-def freed(problem: Problem, names: Sequence[str]) -> Core:
+def freed(problem: Problem, names: Given[Sequence[str]]) -> Core:
     """The core of a model in which these fixed parameters follow the free ones in `params`.
 
     Raises ValueError for names of parameters that are not fixed.
@@ -275,6 +279,7 @@ def fixed_values(problem: Problem, names: Sequence[str]) -> np.ndarray:
 def why_not_free(problem: Problem, name: Given[str]) -> str:
     """Why a fixed parameter cannot be estimated with the others; empty where nothing speaks against it."""
     spec = problem.spec
+    check_name(name, "What a parameter is called")
     given = dict(spec.fixed)
     if name not in given:
         return "fixed by convention: it sets a scale or a location"

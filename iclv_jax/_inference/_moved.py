@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._arguments import check_name
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Params, Scores
+from iclv_jax._base._types import Array, Given, Params, Scores
 from iclv_jax._derivatives import person_scores
 from iclv_jax._likelihood import Core
 from iclv_jax._problem import Problem
@@ -32,8 +33,9 @@ class Move(NamedTuple):
     where: str = ""
 
 
-def moved_parameter(problem: Problem, name: str | None, percent: bool) -> Move:
+def moved_parameter(problem: Problem, name: Given[str | None], percent: bool) -> Move:
     """A fixed parameter; ValueError for any other."""
+    check_name(name, "fixed=")
     row = problem.table.row(str(name))
     if row.status != "fixed":
         raise ValueError(
@@ -47,8 +49,9 @@ def moved_parameter(problem: Problem, name: str | None, percent: bool) -> Move:
     return Move(still._replace(constants=constants), f"{_unit(percent)} {row.name}")
 
 
-def moved_column(problem: Problem, name: str, percent: bool) -> Move:
+def moved_column(problem: Problem, name: Given[str], percent: bool) -> Move:
     """A column of numbers, everywhere it stands: in utilities, as a covariate, as a continuous item."""
+    check_name(name, "column=")
     core, still, places = problem.core, nowhere(problem.core), []
     person, shape = core.person, core.structure
 

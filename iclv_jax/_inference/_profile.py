@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._answers import Answer, Answers
-from iclv_jax._base._arguments import check_share
+from iclv_jax._base._arguments import check_share, is_real, is_whole
 from iclv_jax._base._distributions import chi2_quantile
-from iclv_jax._base._facts import Fact, fact
+from iclv_jax._base._facts import fact
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import File, Given
 from iclv_jax._base._workers import Workers, check_workers, do_all
@@ -30,6 +30,8 @@ from iclv_jax._tables import Report, Tabular, number, of_frame
 CLOSE = 1e-3
 """Distance from the wanted square root of the likelihood ratio, as a share of it."""
 MOST = 12
+MOST_POINTS = 10_000
+"""Each takes a fit."""
 FARTHEST = 4.0
 """Largest factor between two trial distances."""
 COLUMNS = ("value", "loglike", "root", "converged")
@@ -190,7 +192,7 @@ def profile(
     """
     check_profile(fit, name, level)
     check_workers(workers)
-    tried: Fact = points if points is None or isinstance(points, int) else fact(np.asarray(points, float))
+    tried = None if points is None else fact(_further(points))
     known = answers_of(fit, resume, "profile", parameter=name, level=float(level), points=tried)
     return profiled(fit, name, points, level, workers, known)
 
@@ -205,6 +207,7 @@ def profiled(
 ) -> Profile:
     """`profile` of a fit of people in memory, or in chunks."""
     check_profile(fit, name, level)
+    asked = _further(points)
     row = fit.problem.first.table.row(name)
     place = fit.names.index(name)
     setup = Setup(fit, name, _slope(fit, place), _moves_alone(fit.problem.first, fit.estimates, place))
@@ -222,7 +225,7 @@ def profiled(
     found = list(do_all(to_end, setup, walks, workers, known).values())
     ends = [float(answer["end"]) for answer in found]
     notes = [f"{side} end: {a['note']}" for side, a in zip(SIDES, found, strict=True) if str(a["note"])]
-    values = _grid(points, *ends)
+    values = _grid(asked, *ends)
     sides = zip(SIDES, (values < estimate, values >= estimate), found, strict=True)
     further = {
         f"points on the {side} side": (values[here], Known(a["known"], a["params"]))
@@ -309,13 +312,25 @@ def _end(
     return sign * np.inf, f"the profile does not close up to {center + sign * inside:g}"
 
 
-def _grid(points: int | Sequence[float] | None, lower: float, upper: float) -> np.ndarray:
-    if points is None:
-        return np.zeros(0)
-    if isinstance(points, int):
-        both = np.isfinite([lower, upper]).all()
-        return np.linspace(lower, upper, points) if both else np.zeros(0)
-    return np.asarray(points, float)
+def _further(points: Given[int | Sequence[float] | None]) -> int | np.ndarray:
+    """How many further values, or which; ValueError for what says neither."""
+    if points is None or is_whole(points, 0):
+        number: Any = 0 if points is None else points
+        if number > MOST_POINTS:
+            raise ValueError(f"points={number:,}: a profile has {MOST_POINTS:,} further values at most.")
+        return int(number)
+    values = np.asarray(points, object)
+    if values.ndim != 1 or not all(is_real(v) and np.isfinite(v) for v in values):
+        raise ValueError(
+            f"points= is how many further values, a whole number, or which, finite numbers in a list; not {points!r}."
+        )
+    return values.astype(float)
+
+
+def _grid(points: int | np.ndarray, lower: float, upper: float) -> np.ndarray:
+    if isinstance(points, np.ndarray):
+        return points
+    return np.linspace(lower, upper, points) if np.isfinite([lower, upper]).all() else np.zeros(0)
 
 
 def _slope(fit: Any, place: int) -> np.ndarray:

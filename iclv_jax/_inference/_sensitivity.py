@@ -187,7 +187,7 @@ def sensitivity(
     (300, 4)
     """
     asked = [name for name in (what, column, fixed) if name is not None]
-    if len(asked) != 1 or what not in (None, "weights"):
+    if len(asked) != 1 or not (what is None or is_word(what, ("weights",))):
         raise ValueError(
             "sensitivity takes one of 'weights', column='...' and fixed='...': sensitivity('weights'), say."
         )
@@ -226,7 +226,12 @@ def _influence(fit: Maximum, function: Any, cov: str | None) -> Influence:
 
 
 def _sensitivity(
-    fit: Maximum, column: str | None, fixed: str | None, function: Any, percent: bool, cov: str | None
+    fit: Maximum,
+    column: Given[str | None],
+    fixed: Given[str | None],
+    function: Any,
+    percent: bool,
+    cov: str | None,
 ) -> Sensitivity:
     problem = fit.problem
     move = (

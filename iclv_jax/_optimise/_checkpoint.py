@@ -18,6 +18,7 @@ import numpy as np
 from iclv_jax._base import _archive as archive
 from iclv_jax._base._facts import Facts
 from iclv_jax._base._types import Array, Given
+from iclv_jax._base._whole import check_place
 from iclv_jax._problem._fingerprint import mismatch
 
 FORMAT = archive.Format("checkpoint", 2, "Delete it to start anew, or give another path.")
@@ -105,7 +106,7 @@ class Checkpoint:
             raise ValueError(f"checkpoint= is the path of a file, such as 'fit.npz', not {path!r}.")
         self.path = Path(path)
         self.name = f"checkpoint={str(path)!r}"
-        archive.check_place(self.path, self.name)
+        check_place(self.path, self.name)
         self.facts = facts
         self.arrays: dict[str, np.ndarray] = {}
         self.runs: dict[str, Any] = {}

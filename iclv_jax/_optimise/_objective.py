@@ -20,7 +20,7 @@ from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import simulation_noise
 from iclv_jax._problem._evaluated import few, person_scores
 from iclv_jax._problem._sums import Sums
-from iclv_jax._spec._names import variance
+from iclv_jax._spec import Parameter
 
 STEEP = 6.0
 """Loading of a discrete item, per standard deviation of the disturbance of its latent variable, that hardly any item has:
@@ -325,7 +325,15 @@ class Likelihood(Generic[Bound]):
         if not rows:
             return ()
         values = {name: float(v) for name, v in problem.unpack(self.params(z), everything=True).items()}
-        sizes = {r.name: abs(values[r.name]) * values[variance(r.parameter.owner)] ** 0.5 for r in rows}
+        variances = [r for r in problem.table.rows if r.parameter.role == "variance"]
+
+        def unit(loading: Parameter) -> float:
+            """The largest standard deviation of the latent variable, of all groups that share the loading."""
+            own = [v for v in variances if v.parameter.owner == loading.owner]
+            alike = [v for v in own if not loading.group or v.parameter.group in ("", loading.group)]
+            return max(values[v.name] for v in alike) ** 0.5
+
+        sizes = {r.name: abs(values[r.name]) * unit(r.parameter) for r in rows}
         return tuple(name for name, size in sizes.items() if size > STEEP)
 
     def drifting(self, z: Array) -> list[Ridge]:

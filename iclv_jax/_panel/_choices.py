@@ -41,12 +41,25 @@ def read_all(
     asked: Given[Collection[str] | None],
 ) -> list[Choices]:
     """Every choice in the frame of its table; of those that `asked` does not name nothing is read."""
+    _check_used(kernels, frames)
     return [
         read_choices(kernel, _frame_of(kernel, frames), outcomes, estimating)
         if asked is None or kernel.name in asked
         else _unasked(kernel, frames[None])
         for kernel in kernels
     ]
+
+
+def _check_used(kernels: Sequence[Kernel], frames: Mapping[str | None, Frame]) -> None:
+    """ValueError for a frame beside the first, which holds items and covariates, that is the table of no choice."""
+    tables = [kernel.table for kernel in kernels if kernel.table is not None]
+    names = [name for name in frames if name is not None]
+    for name in names[1:]:
+        if name not in tables:
+            raise ValueError(
+                f"The data have a frame {name!r}, which no choice has as its table=, so that nothing in it would be used. "
+                f"Leave it out, or name it in table=. {nearest(name, tables)}"
+            )
 
 
 def _frame_of(choice: Kernel, frames: Mapping[str | None, Frame]) -> Frame:

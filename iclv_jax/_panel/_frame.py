@@ -11,7 +11,7 @@ import pandas as pd
 from iclv_jax._base._types import Given
 from iclv_jax._panel._door import as_pandas
 from iclv_jax._panel._numbers import counted
-from iclv_jax._spec._names import duplicates, nearest
+from iclv_jax._spec._names import duplicates, has_hash, is_label, nearest
 
 ADVICE = "Every row needs a person."
 
@@ -86,6 +86,8 @@ class Frame:
     def _find(self, name: Given[str], what: str) -> tuple[pd.Series, bool]:
         """A column, and whether it stands in the person-level frame."""
         frames = [self.data] if self.extra is None else [self.data, self.extra]
+        if not is_label(name):
+            raise ValueError(f"{what} needs a column, which has a name, not {name!r}.")
         for frame in frames:
             if name in frame.columns:
                 check_values(frame[name], f"{what}: column {name!r}")
@@ -177,6 +179,11 @@ def checked_frame(frame: Any, argument: str) -> pd.DataFrame:
     frame = as_pandas(frame, argument)
     if len(frame) == 0:
         raise ValueError(f"{argument} is empty: it has no rows.")
+    if frame.columns.nlevels > 1:
+        raise ValueError(
+            f"The columns of {argument} have names of {frame.columns.nlevels} parts, such as {frame.columns[0]!r}. Give "
+            "each column one name."
+        )
     twice = duplicates(str(c) for c in frame.columns)
     if twice:
         raise ValueError(f"{argument} has two columns called {twice[0]!r}. Rename or drop one.")
@@ -185,7 +192,7 @@ def checked_frame(frame: Any, argument: str) -> pd.DataFrame:
 
 def check_name(name: Any, what: str) -> None:
     """Refuse what cannot be the name of a column, such as a list of names."""
-    if not isinstance(name, Hashable):
+    if not is_label(name):
         raise ValueError(f"{what} is the name of one column, not {name!r}.")
 
 
@@ -217,7 +224,7 @@ def check_values(column: pd.Series, what: str) -> None:
     """Refuse lists and other containers as values."""
     if column.dtype == object:
         for row, value in zip(column.index.tolist(), column.tolist(), strict=True):
-            if not isinstance(value, Hashable):
+            if not has_hash(value):
                 raise ValueError(
                     f"{what} holds {value!r} in row {row!r}. Its values are single numbers or text."
                 )

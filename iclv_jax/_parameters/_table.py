@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._arguments import check_name
 from iclv_jax._base._types import Given
 from iclv_jax._parameters._centred import centred
 from iclv_jax._parameters._declare import Levels, Stack, stacks
@@ -97,6 +98,7 @@ class ParameterTable:
             )
 
     def row(self, name: Given[str]) -> Row:
+        check_name(name, "What a parameter is called")
         for row in self.rows:
             if row.name == name:
                 return row

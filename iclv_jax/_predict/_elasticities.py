@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_name
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import AnyFrames, Given
 from iclv_jax._inference import delta_errors
@@ -155,9 +156,14 @@ def marginal_effects(
 
 
 def _responding(
-    fit: Estimated, column: str, data: Given[AnyFrames | None], given: Given[Information], choice: str | None
+    fit: Estimated,
+    column: Given[str],
+    data: Given[AnyFrames | None],
+    given: Given[Information],
+    choice: str | None,
 ) -> tuple[Sight, Place]:
     kernel = predicted_choice(fit.problem, "elasticities", choice)
+    check_name(column, "column=")
     place = _place(fit.problem, kernel, column)
     return situations_of(fit, kernel, data, None, given), place
 

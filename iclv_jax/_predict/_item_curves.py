@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, CellTree, Float
+from iclv_jax._base._arguments import check_name, is_word
+from iclv_jax._base._types import Array, CellTree, Float, Given
 from iclv_jax._density import Items, reduced_form
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._parameters import LATENT
@@ -30,15 +31,16 @@ class Curves(NamedTuple):
     information: Float[np.ndarray, " value"] | None
 
 
-def measured_by(fit: Estimated, item: str, latent: str | None, what: str) -> str:
+def measured_by(fit: Estimated, item: Given[str], latent: Given[str | None], what: str) -> str:
     """The latent variable that is asked for, or the first one of an item; ValueError for names that do not fit."""
+    check_name(item, what)
     items = {i.column: i for i in fit.problem.spec.indicators if i.of}
     if item not in items:
         raise ValueError(
             f"{what}: {item!r} is no item that measures a latent variable. {nearest(item, items)}"
         )
     of = items[item].of
-    if latent is not None and latent not in of:
+    if latent is not None and not is_word(latent, of):
         raise ValueError(f"Item {item!r} does not measure {latent!r}. {nearest(latent, of)}")
     return of[0] if latent is None else latent
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import names_of
 from iclv_jax._base._types import Given
 from iclv_jax._inference._estimated import Estimated
 from iclv_jax._predict._posterior import Posterior, posterior
@@ -60,7 +61,7 @@ def individual_parameters(fit: Estimated, names: Given[Sequence[str] | None] = N
             "individual_parameters: the model has neither random coefficients nor latent variables, so that everyone has "
             "the same parameters, fit.params."
         )
-    chosen = known if names is None else [names] if isinstance(names, str) else list(names)
+    chosen = known if names is None else names_of(names, "names=")
     for name in chosen:
         if name not in known:
             raise ValueError(

@@ -9,15 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from iclv_jax._base._arguments import check_name
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array, Params
+from iclv_jax._base._types import Array, Given, Params
 from iclv_jax._density import Structure
 from iclv_jax._diagnose._utility import generic, situations
 from iclv_jax._panel import Person
 from iclv_jax._predict._view import View
 from iclv_jax._problem import Problem
 from iclv_jax._spec import Kernel, Utility
-from iclv_jax._spec._names import nearest
+from iclv_jax._spec._names import is_label, nearest
 
 PROBES = 3
 """Arbitrary points beside those of the data."""
@@ -66,8 +67,8 @@ class _Points(NamedTuple):
 def find_marginal(
     problem: Problem,
     choice: Kernel,
-    name: str,
-    alternative: Hashable | None,
+    name: Given[str],
+    alternative: Given[Hashable | None],
     what: str,
     views: Sequence[View] = (),
     of_class: str | None = None,
@@ -106,7 +107,7 @@ def find_marginal(
                 "there. Name a column of cost that all classes use."
             )
     if alternative is not None:
-        if alternative not in utility.alternatives:
+        if not is_label(alternative) or alternative not in utility.alternatives:
             raise ValueError(
                 f"alternative={alternative!r} is none of the model. {nearest(alternative, utility.alternatives)}"
             )
@@ -116,20 +117,27 @@ def find_marginal(
 
 
 def marginals(
-    problem: Problem, choice: Kernel, name: str, what: str, views: Sequence[View]
+    problem: Problem, choice: Kernel, name: Given[str], what: str, views: Sequence[View]
 ) -> tuple[Marginal, ...]:
     """The marginal utility that a coefficient or a column stands for, in each latent class where there are some."""
+    check_name(name, what)
     classes = [c for c, _ in choice.classes] or [None]
     return tuple(find_marginal(problem, choice, name, None, what, views, c) for c in classes)
 
 
 def trade_marginals(
-    problem: Problem, choice: Kernel, name: str, cost: str, alternative: Hashable | None
+    problem: Problem,
+    choice: Kernel,
+    name: Given[str],
+    cost: Given[str],
+    alternative: Given[Hashable | None],
 ) -> tuple[tuple[Marginal | None, ...], tuple[Marginal, ...]]:
     """The marginal utilities of what is paid for and of cost: in each latent class where a column is valued over classes
     that differ (None: a class that does not attend to it), else one of each.
 
     ValueError where no class uses both."""
+    check_name(name, "What willingness_to_pay is asked for")
+    check_name(cost, "cost=")
     what, classes = "willingness_to_pay", [c for c, _ in choice.classes]
     if classes and alternative is None:
         used = [[c for c in classes if _is_used(choice, n, c)] for n in (name, cost)]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_name
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import AnyFrame, AnyFrames, Given
 from iclv_jax._inference import delta_errors
@@ -203,7 +204,8 @@ def _table(values: np.ndarray, errors: np.ndarray, alternatives: pd.Index, size:
     return pd.DataFrame(table, index=alternatives)
 
 
-def _check_worth(choice: Kernel, cost: str) -> None:
+def _check_worth(choice: Kernel, cost: Given[str]) -> None:
+    check_name(cost, "cost=")
     kernels = _kernels(choice)
     if _pays(choice):
         wrong = next((k.purse for k in kernels if k.purse != cost), cost)

@@ -111,7 +111,7 @@ def choice_fit(
     )
 
 
-def _groups(seen: Sight, by: str | None) -> np.ndarray:
+def _groups(seen: Sight, by: Given[str | None]) -> np.ndarray:
     if by is None:
         return np.full(len(seen.positions), "all")
     values = seen.frame.rows_of(by, "by=").to_numpy()[seen.positions]

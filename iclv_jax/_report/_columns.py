@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from typing_extensions import Protocol, runtime_checkable
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._distributions import quantile
+from iclv_jax._base._types import Given
 from iclv_jax._inference._covariance import KINDS as PLAIN_KINDS
 from iclv_jax._inference._estimated import Maximum
 from iclv_jax._inference._modules import MODULE_KINDS
@@ -30,14 +32,14 @@ class Started(Maximum, Protocol):
     def start(self) -> np.ndarray: ...
 
 
-def checked(columns: Sequence[str] | str | None) -> tuple[str, ...]:
+def checked(columns: Given[Sequence[str] | str | None]) -> tuple[str, ...]:
     """The columns asked for, or the usual ones; ValueError for others."""
     if columns is None:
         return USUAL
     found = as_tuple(columns)
     known = (*HEADS, *KINDS)
     for name in found:
-        if name not in known:
+        if not is_word(name, known):
             raise ValueError(
                 f"columns= lists {', '.join(map(repr, known))}, not {name!r}. {nearest(name, known)}"
             )
@@ -47,7 +49,7 @@ def checked(columns: Sequence[str] | str | None) -> tuple[str, ...]:
 class Columns:
     """What stands beside the estimates: `heads`, and the cells of a parameter."""
 
-    def __init__(self, fit: Started, cov: str, columns: Sequence[str] | str | None) -> None:
+    def __init__(self, fit: Started, cov: str, columns: Given[Sequence[str] | str | None]) -> None:
         self.columns = checked(columns)
         self.frame = table(fit, cov)
         self._errors = pd.DataFrame({"": self.frame["se"]} | {k: table(fit, k)["se"] for k in self.kinds})

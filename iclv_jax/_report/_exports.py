@@ -11,7 +11,7 @@ from iclv_jax._base._types import File, Given
 from iclv_jax._inference._dependence import correlations
 from iclv_jax._inference._estimated import Known
 from iclv_jax._tables import Report, of_frame
-from iclv_jax._tables._tidy import workbook
+from iclv_jax._tables._tidy import csv, workbook
 
 
 @runtime_checkable
@@ -34,7 +34,7 @@ class Told(Known, Protocol):
 
 def to_latex(
     fit: Told,
-    path: File | None = None,
+    path: Given[File | None] = None,
     *,
     cov: Given[str | None] = None,
     caption: Given[str | None] = None,
@@ -52,23 +52,25 @@ def to_latex(
     for what, text in (("caption=", caption), ("label=", label)):
         check_text(text, what)
     check_switch(blocks, "blocks")
+    if long is not None:
+        check_switch(long, "long")
     found = fit.summary() if cov is None else fit.summary(cov)
     if not isinstance(found, Report):
         found = of_frame(fit.table(cov), caption or "Estimates")
     return found.to_latex(path, caption=caption, label=label, long=long, blocks=blocks)
 
 
-def to_csv(fit: Told, path: File | None = None, *, cov: Given[str | None] = None) -> str | None:
+def to_csv(fit: Told, path: Given[File | None] = None, *, cov: Given[str | None] = None) -> str | None:
     """`fit.table(cov)` as CSV, numbers to all digits: written to `path`, or returned as text when None.
 
     Examples
     --------
     >>> logit_fit.exports.to_csv("fit.csv")
     """
-    return fit.table(cov).to_csv(path)
+    return csv(fit.table(cov), path)
 
 
-def to_excel(fit: Told, path: File, *, cov: Given[str | None] = None) -> None:
+def to_excel(fit: Told, path: Given[File], *, cov: Given[str | None] = None) -> None:
     """A workbook with the table of estimates, their covariances and correlations, numbers to all digits, and the facts of
     the summary. It needs the package `openpyxl`.
 

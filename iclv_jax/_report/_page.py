@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ import scipy
 from iclv_jax._base._arguments import check_text
 from iclv_jax._base._types import File, Given
 from iclv_jax._base._version import __version__
+from iclv_jax._base._whole import write_whole
 from iclv_jax._inference._dependence import correlations, eigenvalues
 from iclv_jax._inference._estimated import has
 from iclv_jax._report._describe import items_of, shares_of
@@ -33,7 +33,7 @@ WITHOUT_MODEL = (
 )
 
 
-def report(fit: Any, path: File | None = None, *, title: Given[str | None] = None) -> str | None:
+def report(fit: Any, path: Given[File | None] = None, *, title: Given[str | None] = None) -> str | None:
     """The fit as one page of HTML: estimates with classical and robust standard errors side by side, the model as text and
     as a picture, data, correlations and eigenvalues, the integral, the optimiser, start values, settings and versions.
 
@@ -68,12 +68,7 @@ def report(fit: Any, path: File | None = None, *, title: Given[str | None] = Non
     text = page.page(head, _lead(fit, summary), parts)
     if path is None:
         return text
-    place = Path(path)
-    if not place.parent.is_dir():
-        raise ValueError(
-            f"report: there is no folder {str(place.parent)!r} to write {place.name!r} to. Make it first."
-        )
-    place.write_text(text, encoding="utf-8")
+    write_whole(path, text, "report")
     return None
 
 

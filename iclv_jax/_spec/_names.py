@@ -51,7 +51,16 @@ def nearest(name: object, known: Iterable[object]) -> str:
 def is_label(value: object) -> bool:
     """Whether a value can be a level, an alternative or a code: it has a hash, and is equal to something or not. Lists have
     none, and with the missing value of pandas nothing is equal or unequal."""
-    return isinstance(value, Hashable) and isinstance(value == "", (bool, np.bool_))
+    return has_hash(value) and isinstance(value == "", (bool, np.bool_))
+
+
+def has_hash(value: object) -> bool:
+    """Whether a value can be looked up. A tuple has a hash where all that it holds has one."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def duplicates(names: Iterable[Name]) -> list[Name]:

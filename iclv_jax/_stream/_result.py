@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._alone import several
-from iclv_jax._base._archive import check_place
 from iclv_jax._base._arguments import kind_of
 from iclv_jax._base._kept import kept
 from iclv_jax._base._types import Array, File, Given
+from iclv_jax._base._whole import check_path, place_of, replaced, told
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._ungrouped import Grouped
 from iclv_jax._inference import Covariance
@@ -248,12 +248,12 @@ class StreamedFit(Grouped):
         several processes writes those of its own people, process 2 to `shares-2.csv` where `path` is `shares.csv`.
         ValueError for a place that cannot be written to.
         """
+        check_path(path, "predict")
         place = Path(path)
         if several():
             place = place.with_name(f"{place.stem}-{hosts.mine()}{place.suffix}")
-        check_place(place, f"predict({str(place)!r})")
-        known, header = self._of_first(), True
-        with place.open("w", encoding="utf-8", newline="") as file:
+        place, known = place_of(place, "predict"), self._of_first()
+        with told(place, "The predictions"), replaced(place) as part:
             for k, chunk in enumerate(once_more(self.problem.people, self.problem.passed.known.marks)):
                 try:
                     found = predict(self._at(k, known), chunk.frame, given=given, choice=choice)
@@ -261,8 +261,7 @@ class StreamedFit(Grouped):
                     raise ValueError(f"{chunk.name}: {error}") from error
                 found = found.rename_axis("row").reset_index()
                 found.insert(0, "chunk", chunk.name)
-                found.to_csv(file, header=header, index=False)
-                header = False
+                found.to_csv(part, mode="a", header=not k, index=False)
 
     def _at(self, k: int, known: Fit) -> Fit:
         """The same with the nodes that the people of a chunk have among all."""

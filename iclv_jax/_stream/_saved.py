@@ -20,6 +20,7 @@ from iclv_jax._base._arguments import kind_of
 from iclv_jax._base._facts import Facts, fact
 from iclv_jax._base._types import File, Given
 from iclv_jax._base._version import __version__
+from iclv_jax._base._whole import place_of
 from iclv_jax._fit._stored import Stored
 from iclv_jax._inference import Covariance, delta_errors
 from iclv_jax._inference._frame import full_jacobian
@@ -40,8 +41,7 @@ WANTED = {
 
 def write(fit: Any, path: Given[File]) -> None:
     """Write a fit of people in chunks to a file, replaced whole; ValueError for a place that takes none."""
-    place = Path(path)
-    archive.check_place(place, repr(str(path)))
+    place = place_of(path, "save")
     archive.save(place, FORMAT, _facts(fit), _arrays(fit))
 
 
@@ -132,7 +132,3 @@ class SavedStreamedFit(Stored):
         frame.index = pd.Index(known["name"], name="parameter")
         errors = delta_errors(self.arrays["jacobian"], self.covariance(cov).of_functions)
         return with_tests(frame.assign(se=errors), errors)
-
-    def summary(self) -> str:
-        """The summary as it was printed when the fit was saved."""
-        return self.about["summary"]

@@ -61,9 +61,16 @@ class Scratch:
 
     def put(self, name: str, tree: Kept) -> None:
         leaves, self._trees[name] = jax.tree.flatten(tree)
-        with self._path(name).open("wb") as file:
-            for leaf in leaves:
-                np.lib.format.write_array(file, np.asarray(leaf), allow_pickle=False)
+        try:
+            with self._path(name).open("wb") as file:
+                for leaf in leaves:
+                    np.lib.format.write_array(file, np.asarray(leaf), allow_pickle=False)
+        except OSError as trouble:
+            said = (
+                f"People in chunks are kept in files, and this one could not be written ({trouble.strerror or trouble}). "
+                "Make room, or set the environment variable TMPDIR to a folder with more"
+            )
+            raise OSError(trouble.errno, said, str(self._path(name))) from trouble
 
     def get(self, name: str) -> Kept:
         tree, path = self._trees[name], self._path(name)

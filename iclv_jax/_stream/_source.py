@@ -147,7 +147,7 @@ def _files(name: object, files: Given[Files]) -> tuple[Path, ...]:
     return found
 
 
-def _file(path: File) -> Path:
+def _file(path: Given[File]) -> Path:
     found = Path(path)
     if not found.is_file():
         raise ValueError(f"The file {str(path)!r} does not exist.")

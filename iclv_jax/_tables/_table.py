@@ -4,15 +4,15 @@ import html
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import final
 
 import pandas as pd
 
 from iclv_jax._base._types import File, Given
+from iclv_jax._base._whole import write_whole
 from iclv_jax._tables._latex import table, tables
 from iclv_jax._tables._section import Section
-from iclv_jax._tables._tidy import as_grid, tidy, workbook
+from iclv_jax._tables._tidy import as_grid, csv, tidy, workbook
 
 TABLE = "border-collapse:collapse;font-variant-numeric:tabular-nums;margin:0.4em 0"
 CELL = "text-align:{};padding:0.1em 0.7em;border:none;white-space:{}"
@@ -67,7 +67,7 @@ class Report:
 
     def to_latex(
         self,
-        path: File | None = None,
+        path: Given[File | None] = None,
         *,
         caption: str | None = None,
         label: str | None = None,
@@ -98,7 +98,7 @@ class Report:
             text = tables(title, self.facts, shown, self.notes, self.alarm, label, long)
         if path is None:
             return text
-        Path(path).write_text(text, encoding="utf-8")
+        write_whole(path, text, "to_latex")
         return None
 
     def to_frame(self) -> pd.DataFrame:
@@ -107,9 +107,9 @@ class Report:
         report without a table gives its facts."""
         return tidy(self.facts, self.columns, self.sections)
 
-    def to_csv(self, path: File | None = None) -> str | None:
+    def to_csv(self, path: Given[File | None] = None) -> str | None:
         """`to_frame()` as CSV: written to `path`, or returned as text when None."""
-        return self.to_frame().to_csv(path, index=False)
+        return csv(self.to_frame(), path, index=False)
 
     def to_dict(self) -> dict[str, object]:
         """Title, facts, rows and notes as plain data, for JSON or YAML: `facts` are pairs, `rows` are mappings of columns to
@@ -124,7 +124,7 @@ class Report:
             "notes": list(self.notes),
         }
 
-    def to_excel(self, path: File) -> None:
+    def to_excel(self, path: Given[File]) -> None:
         """A workbook with the rows on one sheet and facts and notes on another. It needs the package `openpyxl`."""
         facts = [*self.facts, *(("note", note) for note in self.notes)]
         about = pd.DataFrame([("", self.title), *facts], columns=["name", "value"], dtype=str)
@@ -152,7 +152,7 @@ class Tabular(ABC):
 
     def to_latex(
         self,
-        path: File | None = None,
+        path: Given[File | None] = None,
         *,
         caption: str | None = None,
         label: str | None = None,
@@ -168,7 +168,7 @@ class Tabular(ABC):
         """The rows of the table as a DataFrame of text, as they are printed."""
         return self.as_report().to_frame()
 
-    def to_csv(self, path: File | None = None) -> str | None:
+    def to_csv(self, path: Given[File | None] = None) -> str | None:
         """`to_frame()` as CSV: written to `path`, or returned as text when None."""
         return self.as_report().to_csv(path)
 
@@ -176,7 +176,7 @@ class Tabular(ABC):
         """Title, facts, rows and notes as plain data."""
         return self.as_report().to_dict()
 
-    def to_excel(self, path: File) -> None:
+    def to_excel(self, path: Given[File]) -> None:
         """A workbook with the rows on one sheet and facts and notes on another. It needs the package `openpyxl`."""
         self.as_report().to_excel(path)
 
@@ -197,7 +197,7 @@ def of_frame(
 
 def to_latex(
     table: Given[pd.DataFrame | pd.Series | Report | Tabular],
-    path: File | None = None,
+    path: Given[File | None] = None,
     *,
     caption: str | None = None,
     label: str | None = None,

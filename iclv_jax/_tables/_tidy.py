@@ -1,11 +1,13 @@
 """Tables as data frames and as CSV, and data frames as tables."""
 
+import io
 from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._types import File
+from iclv_jax._base._types import File, Given
+from iclv_jax._base._whole import place_of, replaced, told, write_whole
 from iclv_jax._tables._format import number, probability
 from iclv_jax._tables._section import Section
 
@@ -22,7 +24,7 @@ def tidy(
     return pd.DataFrame(rows, columns=(["section"] if headed else []) + named, dtype=str)
 
 
-def workbook(path: File, sheets: Mapping[str, pd.DataFrame]) -> None:
+def workbook(path: Given[File], sheets: Mapping[str, pd.DataFrame]) -> None:
     """Frames as the sheets of a workbook; ImportError with the way out where openpyxl is not installed."""
     try:
         import openpyxl  # noqa: F401
@@ -30,9 +32,22 @@ def workbook(path: File, sheets: Mapping[str, pd.DataFrame]) -> None:
         raise ImportError(
             'Workbooks are written with openpyxl, which is not installed: pip install "iclv-jax[excel]".'
         ) from error
-    with pd.ExcelWriter(path, engine="openpyxl") as writer:
+    book = path if isinstance(path, io.IOBase) else io.BytesIO()
+    with pd.ExcelWriter(book, engine="openpyxl") as writer:  # pyright: ignore[reportArgumentType]
         for name, frame in sheets.items():
             frame.to_excel(writer, sheet_name=name, index=not isinstance(frame.index, pd.RangeIndex))
+    if isinstance(book, io.BytesIO) and book is not path:
+        write_whole(path, book.getvalue(), "to_excel")
+
+
+def csv(frame: pd.DataFrame, path: Given[File | None], index: bool = True) -> str | None:
+    """A frame as CSV: written to `path`, or returned as text when None. `"table.csv.gz"` is packed."""
+    if path is None or isinstance(path, io.IOBase):
+        return frame.to_csv(path, index=index)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    place = place_of(path, "to_csv")
+    with told(place, "The file"), replaced(place) as part:
+        frame.to_csv(part, index=index)
+    return None
 
 
 def as_grid(

@@ -6,11 +6,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_share, is_word, names_of
 from iclv_jax._base._distributions import reach as reach_of
 from iclv_jax._base._types import Given
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._values import finite
-from iclv_jax.plot._style import COLOURS, GREY, ROW, Axes, canvas, check_fit, check_level, key, rows
+from iclv_jax.plot._style import COLOURS, GREY, ROW, Axes, canvas, check_fit, key, rows
 
 BLOCKS = {"structural": "structural", "measurement": "measurement", "choice": "choice"}
 
@@ -63,7 +64,7 @@ def coefficients(
     >>> axes = iclv.plot.coefficients({"logit": logit_fit, "hybrid": fit}, names=["time", "cost"])
     >>> axes.figure.savefig("coefficients.png")
     """
-    check_level(level)
+    check_share(level)
     tables = {label: fit.table(cov) for label, fit in _by_name(fits).items()}
     chosen = _without(_chosen(tables, names, block), without)
     tables = {label: _scaled(table, chosen, scale) for label, table in tables.items()}
@@ -74,17 +75,17 @@ def coefficients(
         at = np.arange(len(chosen)) + step * (i - (len(tables) - 1) / 2.0)
         _intervals(ax, found, at, reach, COLOURS[i % len(COLOURS)], label)
     ax.axvline(0.0, color=GREY, linewidth=0.6, zorder=0)
-    factors = {} if scale is None or scale == "errors" else dict(scale)
+    factors = dict(scale) if isinstance(scale, Mapping) else {}
     rows(ax, [f"{n} (x {factors[n]:g})" if n in factors else n for n in chosen], range(len(chosen)))
-    what = "Estimate over its standard error" if scale == "errors" else "Estimate"
+    what = "Estimate over its standard error" if is_word(scale, ("errors",)) else "Estimate"
     ax.set_xlabel(f"{what} with {100 * level:g} % interval", fontsize=9)
     if len(tables) > 1:
         key(ax, min(len(tables), 4))
     return ax
 
 
-def _without(chosen: list[str], without: Sequence[str]) -> list[str]:
-    left = [without] if isinstance(without, str) else list(without)
+def _without(chosen: list[str], without: Given[Sequence[str]]) -> list[str]:
+    left = names_of(without, "without=")
     for name in left:
         if name not in chosen:
             raise ValueError(
@@ -102,7 +103,7 @@ def _scaled(
     """Estimates and standard errors in the units that were asked for."""
     if scale is None:
         return table
-    if scale == "errors":
+    if is_word(scale, ("errors",)):
         return table.assign(estimate=table["estimate"] / table["se"], se=table["se"] / table["se"])
     if not isinstance(scale, Mapping):
         raise ValueError(f"scale= is 'errors' or a mapping of names to numbers, not {scale!r}.")
@@ -133,14 +134,16 @@ def _by_name(fits: Any) -> dict[str, Any]:
     return {str(label): check_fit(fit, "coefficients", "table") for label, fit in given.items()}
 
 
-def _chosen(tables: dict[str, pd.DataFrame], names: Sequence[str] | None, block: str | None) -> list[str]:
+def _chosen(
+    tables: dict[str, pd.DataFrame], names: Given[Sequence[str] | None], block: Given[str | None]
+) -> list[str]:
     """Names of the parameters to show, those of the first fit first."""
     columns = ["block", "role"]
     both = pd.concat([t[columns] for t in tables.values()])
     both = both[~both.index.duplicated()]
     if names is not None:
-        return _known([names] if isinstance(names, str) else list(names), list(both.index))
-    if block is not None and block not in BLOCKS:
+        return _known(names_of(names, "names="), list(both.index))
+    if block is not None and not is_word(block, tuple(BLOCKS)):
         raise ValueError(f"block is one of {', '.join(map(repr, BLOCKS))}, not {block!r}.")
     kept = both[~both["role"].isin(["threshold", "weight"])]
     kept = kept if block is None else kept[kept["block"] == block]

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from iclv_jax._base._arguments import is_word, names_of
 from iclv_jax._base._types import Given, Level
 from iclv_jax._fit import Fit
 from iclv_jax._predict._item_curves import Curves, item_curves, measured_by
 from iclv_jax._spec._groups import chosen_group
-from iclv_jax._spec._names import as_tuple, nearest
+from iclv_jax._spec._names import nearest
 from iclv_jax.plot._style import BLUE, COLOURS, INK, Axes, canvas, check_fit, key, word
 
 CLEAR = 0.08
@@ -138,7 +139,7 @@ def item_information(
     spec = check_fit(fit, "item_information", "problem").problem.spec
     latent = _latent(latent, spec.order)
     own = [i.column for i in spec.indicators if latent in i.of]
-    names = own if items is None else list(as_tuple(items))
+    names = own if items is None else names_of(items, "items=")
     for name in names:
         measured_by(fit, name, latent, "plot.item_information")
     at = chosen_group(spec.groups, group, "plot.item_information")
@@ -161,10 +162,10 @@ def item_information(
     return ax
 
 
-def _latent(latent: str | None, order: tuple[str, ...]) -> str:
+def _latent(latent: Given[str | None], order: tuple[str, ...]) -> str:
     if latent is None and len(order) == 1:
         return order[0]
-    if latent not in order:
+    if not is_word(latent, order):
         what = "has several latent variables: name one." if latent is None else f"has no {latent!r}."
         raise ValueError(
             f"plot.item_information: the model {what} {nearest(str(latent), order)}"

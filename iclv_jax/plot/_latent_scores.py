@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import names_of
 from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._spec._names import as_tuple, nearest
@@ -91,8 +92,8 @@ def _title(by: Any) -> str:
     return by if isinstance(by, str) else str(by.name or "group")
 
 
-def _chosen(names: Sequence[str] | None, known: list[str]) -> list[str]:
-    chosen = known if names is None else [names] if isinstance(names, str) else list(names)
+def _chosen(names: Given[Sequence[str] | None], known: list[str]) -> list[str]:
+    chosen = known if names is None else names_of(names, "names=")
     if not chosen:
         raise ValueError("plot.latent_scores: there is no latent variable or random coefficient to show.")
     for name in chosen:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import check_switch
 from iclv_jax._base._types import Given, Level
 from iclv_jax._report._table import of_group
 from iclv_jax._spec import _names as names
@@ -68,6 +69,7 @@ def path_diagram(
         raise ValueError(
             "plot.path_diagram: the model has no latent variables. plot.coefficients shows the rest."
         )
+    check_switch(items, "items")
     table = of_group(fit.problem, fit.table(cov), group, "plot.path_diagram")
     plan = layout(fit.problem, table, items)
     beside = beside_items(spec, levels, table, plan, lambda name: shown(table, name))

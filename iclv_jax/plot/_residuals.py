@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
+from iclv_jax._base._arguments import check_name, check_text, names_of
 from iclv_jax._base._types import Given
 from iclv_jax._fit import Fit
 from iclv_jax._predict._latent_scores import latent_scores
@@ -15,7 +16,7 @@ from iclv_jax._predict._quantile_residuals import (
     people_by_item,
     residuals,
 )
-from iclv_jax._spec._names import as_tuple, nearest
+from iclv_jax._spec._names import nearest
 from iclv_jax.plot._style import BLUE, COLOURS, GREY, PALE, VERMILION, Axes, canvas, check_fit, key
 
 PARTS = 10
@@ -62,7 +63,7 @@ def residual_quantiles(
     >>> axes = iclv.plot.residual_quantiles(fit)
     """
     fit = check_fit(fit, "residual_quantiles", "problem")
-    names = None if items is None else list(as_tuple(items))
+    names = None if items is None else names_of(items, "items=")
     _check_items(fit, names or [], "residual_quantiles")
     frame = item_residuals(fit, given=given, seed=seed)
     names = list(frame.columns) if names is None else names
@@ -125,6 +126,8 @@ def residuals_against(
     >>> axes = iclv.plot.residuals_against(fit, "q1", against="age")
     """
     fit = check_fit(fit, "residuals_against", "problem")
+    check_name(item, "item=")
+    check_text(against, "against=")
     _check_items(fit, [item], "residuals_against")
     _check_against(fit, against)
     tails, mean = answers_placed(fit, given, seed)

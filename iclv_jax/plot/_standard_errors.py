@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import names_of
 from iclv_jax._base._types import Given
 from iclv_jax._fit import Fit
 from iclv_jax._inference._intervals import standard_errors as errors_of
@@ -44,7 +45,7 @@ def standard_errors(
     >>> axes = iclv.plot.standard_errors(logit_fit)
     """
     check_fit(fit, "standard_errors", "hessian")
-    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    kinds = names_of(kinds, "kinds=")
     if not kinds or "hessian" in kinds:
         raise ValueError("kinds= names covariances to compare with that of the Hessian, such as ['robust'].")
     base = errors_of(fit, "hessian")

@@ -66,8 +66,3 @@ def key(ax: Axes, columns: int) -> None:
 def check_fit(fit: object, what: str, *attributes: str) -> Any:
     """The fit; ValueError for what is none, and for one that does not tell what the picture shows."""
     return needs(fit, f"plot.{what}", *attributes)
-
-
-def check_level(level: Given[float]) -> None:
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"level is a share between 0 and 1, such as 0.95, not {level!r}.")

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from iclv_jax._base._arguments import check_text
 from iclv_jax._base._types import Given
 from iclv_jax._fit import Fit
 from iclv_jax._predict._willingness_to_pay import willingness_to_pay as worth
@@ -56,6 +57,7 @@ def willingness_to_pay(
     else:
         ax = canvas(ax, 6.0, 3.2)
         _distribution(ax, found)
+    check_text(unit, "unit=")
     counted = f"units of {cost} per unit of {name}" if unit is None else unit
     ax.set_xlabel(f"Willingness to pay for {name} ({counted})", fontsize=9, parse_math=False)
     return ax
