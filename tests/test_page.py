@@ -98,7 +98,7 @@ def test_pages_of_saved_fits_and_of_two_steps_say_what_they_lack(tmp_path):
     check(text)
     assert "read from a file without its model and data" in text
     assert "s.e. (robust)" in text and "Correlations of estimates" in text and ">Model</h2>" not in text
-    with pytest.raises(ValueError, match=r"report: there is no folder .* to write 'fit.html' to"):
+    with pytest.raises(ValueError, match=r"report: '.*fit.html' lies in a folder that does not exist"):
         fit.report(tmp_path / "nowhere" / "fit.html")
 
 
