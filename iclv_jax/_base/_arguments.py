@@ -1,7 +1,6 @@
 """Arguments that many functions take, checked in one sentence."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeGuard
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from iclv_jax._base._types import Given
 MOST_SEED = 2**63 - 1
 
 
-def is_word(value: Given[object], known: Sequence[str]) -> TypeGuard[str]:
+def is_word(value: Given[object], known: Sequence[str]) -> bool:
     """Whether it is one of these words. Arrays and missing values, which compare in ways of their own, are none."""
     return isinstance(value, str) and value in known
 

@@ -165,7 +165,7 @@ def item_information(
 def _latent(latent: Given[str | None], order: tuple[str, ...]) -> str:
     if latent is None and len(order) == 1:
         return order[0]
-    if not is_word(latent, order):
+    if latent is None or not is_word(latent, order):
         what = "has several latent variables: name one." if latent is None else f"has no {latent!r}."
         raise ValueError(
             f"plot.item_information: the model {what} {nearest(str(latent), order)}"
