@@ -48,6 +48,7 @@ WITH_CHOICE = parts(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

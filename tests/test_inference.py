@@ -422,6 +422,7 @@ def test_frequency_weights_are_as_many_rows(counted, repeated, counts, tmp_path)
     np.testing.assert_allclose(drawn, repeated.bse, rtol=0.15)
 
 
+@pytest.mark.slow
 def test_tests_with_frequency_weights_are_those_of_as_many_rows(counts, counted, repeated):
     rows = counts.loc[counts.index.repeat(counts["w"].astype(int))].reset_index(drop=True)
     other = logit(("price", "comfort"))

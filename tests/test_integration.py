@@ -328,7 +328,7 @@ def test_a_default_fit_is_as_accurate_as_it_says(count):
     assert not str(fit.summary()).startswith("***")
 
 
-@pytest.mark.gate("rule2")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule",
     [

@@ -564,7 +564,7 @@ def test_a_panel_in_batches():
     np.testing.assert_allclose(problem.loglike_person(one.params), expected, rtol=1e-12)
 
 
-@pytest.mark.gate("rule1")
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [None, iclv.GaussHermite(9)])
 def test_a_latent_variable_without_a_disturbance_beside_two_that_covary(rule):
     """What forms it decides it: a composite of its covariates, against the normal density of the items given these."""

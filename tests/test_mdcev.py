@@ -361,6 +361,7 @@ def test_more_budget_is_worth_itself(data):
         fit.scenario(first, first, "p_out")
 
 
+@pytest.mark.slow
 def test_compensation_over_classes(data):
     """Of each class alone, weighted by the probabilities of the classes given answers."""
     first = data.head(6)

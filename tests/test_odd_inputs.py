@@ -588,7 +588,7 @@ def test_few_clusters_are_said(clusters, words):
     assert np.isnan(found.matrix).all() == (clusters == 1)
 
 
-@pytest.mark.gate("joint")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stage", [pytest.param("items and structure", marks=pytest.mark.slow), "choice given items", "joint"]
 )

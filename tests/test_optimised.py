@@ -43,7 +43,7 @@ def test_the_score_is_the_slope_of_the_log_likelihood(one):
     np.testing.assert_allclose(np.asarray(one.problem.core.weights) @ people, score, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.gate("likert5", "mimic")
+@pytest.mark.gate("mimic")
 def test_the_exact_hessian_is_that_of_automatic_differentiation(one):
     exact = np.asarray(one.problem.hessian(one.params, "exact"))
     scale = np.abs(exact).max()

@@ -149,6 +149,7 @@ def fit_again(ridge, weights):
     return refit(other, ridge.estimates, information, ridge.penalties).params
 
 
+@pytest.mark.slow
 def test_jackknife_against_leaving_people_out(ridge):
     """One Newton step from the estimates, so close to fits without each person."""
     people = np.arange(ridge.nobs)

@@ -91,6 +91,7 @@ ENDS = {
 SLOW = pytest.param("in two halves", marks=pytest.mark.slow)
 
 
+@pytest.mark.gate("at both ends")
 @pytest.mark.parametrize("case", ["most at the end", SLOW, "at both ends"])
 def test_a_fit_on_a_ridge_has_no_finite_maximum(case):
     mixing, taste, goes, words = ENDS[case]
@@ -103,6 +104,7 @@ def test_a_fit_on_a_ridge_has_no_finite_maximum(case):
     assert np.isnan(fit.bse["t.sd"]) and np.isfinite(fit.bse["c"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mixing", "spread"),
     [

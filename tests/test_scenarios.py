@@ -193,6 +193,7 @@ def test_answers_were_given_in_the_first_state():
     np.testing.assert_allclose(found.surplus, (posterior * worth).sum(axis=1), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_errors_of_a_scenario_against_finite_differences():
     fit, data = after.at("mixed_logit"), bank.get("mixed_logit").data
     other = data.assign(cost_car=data["cost_car"] + 0.5)

@@ -73,6 +73,7 @@ def test_an_interrupt_during_the_first_chunk_ends_the_fit(monkeypatch):
     assert "That was in the fit of the first chunk" in str(found.summary())
 
 
+@pytest.mark.slow
 def test_a_parameter_without_effect():
     def more(b, x, lv):
         return {j: b.x * x[f"x{j}"] + b.f * x.female for j in range(3)}
@@ -94,6 +95,7 @@ def test_a_variance_that_goes_to_zero():
     assert dict(found.optimizer_report.limits) == {"y1 ~~ y1": "zero"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [pytest.param(0.0, marks=pytest.mark.slow), 0.8])
 def test_spreads_that_are_zero_and_others(spread):
     whole, found = both(

@@ -34,7 +34,7 @@ from iclv_jax._tables import Report, Section, Tabular, number, of_frame
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 POOL = 200_000
 """About how many draws, over all people, a distribution of willingness to pay is taken from."""
-MANY = Adaptive(1024, "sobol", proposal="mean")
+MANY = Adaptive(2048, "sobol", proposal="mean")
 """Draws of each person's posterior, of which a median is taken: a grid has too few points for quantiles."""
 
 
