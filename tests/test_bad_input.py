@@ -553,6 +553,11 @@ PEOPLE_AND_FRAMES = {
         r"person= is the name of one column, not \['id', 'region'\]",
     ),
     "empty data": (lambda: bind(frame().iloc[:0]), r"data is empty: it has no rows"),
+    "data of rows alone": (lambda: bind(frame()[[]]), r"data has no columns"),
+    "two-part names, all in the index": (
+        lambda: bind(pd.concat({"a": frame()}, axis=1).set_index(["a"])),
+        r"data has no columns",
+    ),
     "data are no frame": (
         lambda: bind({"id": [1]}),
         r"The frame 'id': data is a data frame of pandas, .* not list",
