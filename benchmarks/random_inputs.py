@@ -41,7 +41,7 @@ from hypothesis import strategies as st
 
 import iclv_jax as iclv
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).resolve().parent / "results"
 CLASSES = ("equal", "answered", "sentence", "unclear", "internal", "silent", "hanging")
 PATIENCE = 60
 OURS = f"{os.sep}iclv_jax{os.sep}"
@@ -317,6 +317,7 @@ def main():
     signal.signal(signal.SIGALRM, stopped)
     inputs = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     asked = sys.argv[2:] or list(KINDS)
+    os.chdir(tempfile.mkdtemp())  # any text is a name of a file
     path = RESULTS / "random_inputs.csv"
     known = {row["kind"]: row for row in pd.read_csv(path).to_dict("records")} if path.exists() else {}
     for kind in asked:
