@@ -113,6 +113,8 @@ def test_what_is_asked_after_a_fit(bound, tmp_path):
     fresh = fit.predict(data=data.drop(columns="mode").head(9))
     np.testing.assert_allclose(fresh, fit.predict().head(9), rtol=1e-10)
     assert fit.willingness_to_pay("asc", cost="cost", alternative=("thrifty", "car")).cost == "cost"
+    with pytest.raises(ValueError, match=r"alternative=\(\) is none of the model"):
+        fit.willingness_to_pay("asc", cost="cost", alternative=())
     with pytest.raises(ValueError, match="'cost', which is in no utility of the class 'timed'"):
         fit.scenario(data, data, cost="cost")
     fit.save(tmp_path / "fit.npz")

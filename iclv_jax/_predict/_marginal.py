@@ -166,7 +166,7 @@ def _is_used(choice: Kernel, name: str, of_class: str) -> bool:
 def _is_column(choice: Kernel, name: str, of_class: str | None, alternative: Given[Hashable | None]) -> bool:
     """Whether a name that a coefficient and a column have is that of the column, since the utilities of a latent class use
     no such coefficient."""
-    if of_class is None and choice.classes and isinstance(alternative, tuple):
+    if of_class is None and choice.classes and isinstance(alternative, tuple) and alternative:
         of_class = alternative[0]
     return of_class is not None and _places(choice, name, of_class) == (False, True)
 
