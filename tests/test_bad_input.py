@@ -553,10 +553,13 @@ PEOPLE_AND_FRAMES = {
         r"person= is the name of one column, not \['id', 'region'\]",
     ),
     "empty data": (lambda: bind(frame().iloc[:0]), r"data is empty: it has no rows"),
-    "data of rows alone": (lambda: bind(frame()[[]]), r"data has no columns"),
+    "data of rows alone": (
+        lambda: bind(frame()[[]]),
+        r"names the column 'id', which the data do not have\. There are none",
+    ),
     "two-part names, all in the index": (
         lambda: bind(pd.concat({"a": frame()}, axis=1).set_index(["a"])),
-        r"data has no columns",
+        r"The columns of data have names of 2 parts\. Give each column one name",
     ),
     "data are no frame": (
         lambda: bind({"id": [1]}),

@@ -179,12 +179,10 @@ def checked_frame(frame: Any, argument: str) -> pd.DataFrame:
     frame = as_pandas(frame, argument)
     if len(frame) == 0:
         raise ValueError(f"{argument} is empty: it has no rows.")
-    if frame.shape[1] == 0:
-        raise ValueError(f"{argument} has no columns.")
     if frame.columns.nlevels > 1:
+        such = f", such as {frame.columns[0]!r}" if len(frame.columns) else ""
         raise ValueError(
-            f"The columns of {argument} have names of {frame.columns.nlevels} parts, such as {frame.columns[0]!r}. Give "
-            "each column one name."
+            f"The columns of {argument} have names of {frame.columns.nlevels} parts{such}. Give each column one name."
         )
     twice = duplicates(str(c) for c in frame.columns)
     if twice:
