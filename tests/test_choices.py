@@ -224,7 +224,7 @@ MIXINGS = {
 }  # fmt: skip
 
 
-@pytest.mark.gate("cut above", "uniform", "triangular", "johnson")
+@pytest.mark.gate("uniform", "johnson")
 @pytest.mark.parametrize("name", MIXINGS)
 def test_coefficients_follow_their_distributions(name):
     mixing, values, distribution = MIXINGS[name]
@@ -372,6 +372,7 @@ def fits(known):
     return get
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_asked_after_a_fit(fits, kind, tmp_path):
     model, data, fit = fits(kind)

@@ -41,6 +41,7 @@ def values(problem, params, proposal, draws):
     return np.array([float(problem.integrate(r).recentre(params).loglike(params)) for r in rules])
 
 
+@pytest.mark.slow
 def test_both_modes_have_nodes(problem):
     found, params, truth = problem
     at_one = np.abs(values(found, params, "mode", 32) - truth).mean()

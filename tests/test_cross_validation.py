@@ -103,6 +103,7 @@ def test_held_out_people_of_a_hybrid_model_are_those_of_explicit_fits(hybrid):
     assert "Held out" in text and "3 folds drawn with the seed 0" in text
 
 
+@pytest.mark.slow
 def test_whole_clusters_are_left_out(data):
     fit = logit().fit(data, person="id", cluster="group", progress=False)
     found = fit.cross_validate(folds=4)

@@ -48,7 +48,7 @@ def differences(function, params, step=STEP):
 # --- every model ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.gate("chain", "constraints", "correlated", "likert5", "plain_probit", "mixed_logit", "mimic")
+@pytest.mark.gate("constraints", "likert5", "plain_probit", "mixed_logit", "mimic")
 def test_the_score_is_the_slope_of_the_log_likelihood(one):
     score = one.problem.score(one.params)
     expected = differences(one.problem.loglike, one.params)
@@ -64,11 +64,12 @@ def test_scores_of_people_add_up_to_the_score(one):
     )
 
 
-@pytest.mark.gate("scaled", "cfa", "likert5", "mixed_logit", "mimic", "plain_logit", "plain_probit")
+@pytest.mark.gate("cfa", "likert5", "mixed_logit", "mimic", "plain_probit")
 def test_the_hessian_is_the_slope_of_the_score(one):
     assert_slope_of_the_score(one, "exact")
 
 
+@pytest.mark.gate("chain", "scaled", "cfa")
 def test_the_items_alone_come_with_every_derivative(one):
     """In the same pass, at the same nodes."""
     expected = float(one.problem.part("items").loglike(one.params))

@@ -72,6 +72,7 @@ def test_effects_are_those_of_the_equations(fit, data):
     assert standard.loc["R2 y3", "std.all"] == pytest.approx(1.0 - p["y3 ~~ y3"] / (np.var(both) + rest))
 
 
+@pytest.mark.slow
 def test_a_score_test_finds_what_works_differently(data, fit):
     held = mimic(fixed={"y2 ~ sex": 0.0}).fit(data, progress=False)
     found = held.modification_indices(["y2 ~ sex"])

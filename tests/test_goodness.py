@@ -60,6 +60,7 @@ def test_a_true_model_is_not_rejected(true):
     assert "no p is below 1 / 31" in str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refit", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_what_two_items_share_is_found(false, refit):
     found = false.goodness_of_fit(samples=30, refit=refit)
@@ -170,6 +171,7 @@ def test_data_sets_without_a_maximum_are_counted():
     assert f"{found.failed} of 30 fits" in str(found)
 
 
+@pytest.mark.slow
 def test_numbers_of_samples_are_checked(true):
     with pytest.raises(ValueError, match="samples"):
         true.goodness_of_fit(samples=0)

@@ -278,6 +278,7 @@ STRONG = {
 # --- lavaan's numbers -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_equal_loadings_and_intercepts_of_holzinger_and_swineford(pupils):
     """lavaan 0.6-14: log-likelihood, fit measures, estimates, standard errors from the expected information, and
     standardised estimates."""

@@ -406,6 +406,7 @@ def repeated(counts):
     return logit().fit(rows, progress=False)
 
 
+@pytest.mark.slow
 def test_frequency_weights_are_as_many_rows(counted, repeated, counts, tmp_path):
     np.testing.assert_allclose(counted.params, repeated.params, rtol=1e-8)
     for kind in ("hessian", "bhhh", "robust", "jackknife"):

@@ -316,6 +316,7 @@ def lognormals(count, people=120, situations=5):
     return model, model.simulate(truth, frame, seed=2, person="id"), truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_default_fit_is_as_accurate_as_it_says(count):
     model, data, _ = lognormals(count)

@@ -253,6 +253,7 @@ def every():
     return after.fit_at(problem, problem.vector(KINDS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [pytest.param("others", marks=pytest.mark.slow), "nothing"])
 def test_residuals_at_the_truth_are_standard_normal(every, given):
     found = every.item_residuals(given=given, seed=3)

@@ -214,6 +214,7 @@ def test_expected_answers_are_those_of_plain_numpy(fit, data):
     assert not np.allclose(known["b", 1], found["b", 1]) and np.isfinite(known).all(axis=None)
 
 
+@pytest.mark.slow
 def test_what_has_a_response_is_standardised_and_the_rest_is_named(fit):
     found = fit.standardized()
     variance = 1.0 + 0.25 * fit.problem.panel.frame.data["age"].var(ddof=0)
@@ -307,6 +308,7 @@ def same(fit, names, estimates, errors=None, rel=2e-4):
         np.testing.assert_allclose(fit.bse[names], errors, rtol=2e-3)
 
 
+@pytest.mark.slow
 def test_regressions_are_those_of_statsmodels(regressions):
     fit, frame = regressions
     assert fit.converged

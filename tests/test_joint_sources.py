@@ -80,6 +80,7 @@ def posterior(data):
     return np.exp(total - logsumexp(total, axis=1, keepdims=True))
 
 
+@pytest.mark.slow
 def test_a_scenario_of_frames_is_that_of_each_source(fit):
     """The log-sum of stated choices is in units of their scale; what is known comes from both sources."""
     first = frames()

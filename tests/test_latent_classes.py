@@ -314,7 +314,7 @@ def test_people_of_other_choices_have_no_classes():
         after.fit_at(problem, problem.start()).class_probabilities()
 
 
-@pytest.mark.gate("person")
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["person", "situation"])
 def test_what_a_column_is_worth_over_classes(of):
     """By the probabilities of the classes, before choices over people and given them by person; one class does not attend

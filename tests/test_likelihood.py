@@ -30,19 +30,7 @@ def one(request):
 # --- the bank against the plain implementation ------------------------------------------------------------------
 
 
-@pytest.mark.gate(
-    "scaled",
-    "likert5",
-    "interactions",
-    "cfa",
-    "likert4",
-    "plain_probit",
-    "constraints",
-    "chain",
-    "split",
-    "mimic",
-    "mixed_logit",
-)
+@pytest.mark.gate("scaled", "likert5", "interactions", "mimic", "plain_probit", "mixed_logit", "constraints")
 def test_every_person_against_the_plain_implementation(one):
     found = one.problem.loglike_person(one.params)
     assert found.shape == (len(one.problem.panel.people),)

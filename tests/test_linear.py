@@ -43,7 +43,7 @@ def test_derivatives_are_those_of_lapack():
         np.testing.assert_allclose(ours, theirs, rtol=1e-9)
 
 
-@pytest.mark.gate("2")
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 5, pytest.param(9, marks=pytest.mark.slow)])
 def test_effects_of_paths_are_the_inverse(size):
     paths = jnp.tril(jnp.asarray(np.random.default_rng(size).standard_normal((3, size, size))), -1)

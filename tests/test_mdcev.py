@@ -76,7 +76,7 @@ def bhat(row, profile, outside):
     return np.log(density)
 
 
-@pytest.mark.gate("gamma-None", "translated-home", "alpha-home")
+@pytest.mark.gate("gamma-None", "alpha-home")
 @pytest.mark.parametrize(("profile", "outside"), CASES)
 def test_the_likelihood_is_bhats(data, profile, outside):
     problem = iclv.Model(choice=kernel(profile, outside)).bind(data)
@@ -189,6 +189,7 @@ def fit(frame):
     return model.fit(model.simulate(values(names), many, seed=3), progress=False)
 
 
+@pytest.mark.slow
 def test_the_truth_comes_back(fit):
     assert fit.converged
     truth = pd.Series(values(fit.names))
@@ -352,6 +353,7 @@ def fit_of_six(data):
     return after.fit_at(problem, problem.vector(values(problem.names)))
 
 
+@pytest.mark.slow
 def test_more_budget_is_worth_itself(data):
     fit, first = fit_of_six(data), data.head(6)
     found = fit.scenario(first, first.assign(budget=first["budget"] + np.arange(6.0)), "budget")

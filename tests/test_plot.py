@@ -111,7 +111,7 @@ def test_every_picture_is_tested():
     assert {*PICTURES, "search"} == set(plot.__all__)
 
 
-@pytest.mark.gate("gradients", "willingness_to_pay", "latent_scores", "shares", "item_information")
+@pytest.mark.gate("gradients", "willingness_to_pay", "latent_scores", "shares")
 @pytest.mark.parametrize("name", PICTURES)
 def test_axes_are_used_and_returned(fit, name):
     ax = plt.figure().add_subplot()

@@ -245,6 +245,7 @@ def test_a_logit_with_constants_reproduces_the_shares():
     assert float(jnp.sum(fit.problem.score(jnp.asarray(fit.estimates)) ** 2)) < 1e-8
 
 
+@pytest.mark.slow
 def test_the_latent_variables_that_utilities_see_have_their_joint_distribution():
     """Two of three, correlated, without the shocks of the third."""
     case, problem = bank.get("scaled"), after.at("scaled").problem

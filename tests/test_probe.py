@@ -54,6 +54,7 @@ def member(s):
     return iclv.Logit(utility, "y")
 
 
+@pytest.mark.slow
 def test_a_higher_maximum_of_two_classes():
     """The default start alone ends at -311.04."""
     choice = iclv.LatentClasses(

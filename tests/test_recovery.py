@@ -34,6 +34,7 @@ def z(fit):
     return (fit.params - pd.Series(recovery.TRUTH)[list(fit.names)]) / fit.bse
 
 
+@pytest.mark.slow
 def test_it_converges(fit):
     assert fit.converged
     assert set(fit.names) == set(recovery.TRUTH)
@@ -60,6 +61,7 @@ def test_the_truth_is_not_too_unlikely(fit):
     assert low < fall < high
 
 
+@pytest.mark.slow
 def test_the_table_counts_bias_and_coverage():
     generator = np.random.default_rng(0)
     truth = pd.Series(recovery.TRUTH)

@@ -105,7 +105,7 @@ def test_steep_mixture_against_a_fine_trapezoid(data):
 LONG = ("swissmetro_mixed_cross_section", "optima_hybrid_normal")
 
 
-@pytest.mark.gate("swissmetro_mixed_panel", "optima_mimic_normal", "swissmetro_logit")
+@pytest.mark.gate("optima_mimic_normal", "swissmetro_logit")
 @pytest.mark.parametrize(
     "name",
     [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in CASES],

@@ -124,6 +124,7 @@ def test_person_weights_stay_with_the_people(data):
     np.testing.assert_allclose(found.samples.iloc[2], refit(data, drawn[2]), atol=2e-3 * float(fit.bse.min()))
 
 
+@pytest.mark.slow
 def test_samples_that_have_no_maximum_are_counted_and_left_out(data):
     """Eighteen choices are often told apart completely, so that a coefficient runs away."""
     fit = logit().fit(data.iloc[:18], progress=False)

@@ -35,6 +35,7 @@ def quantiles(mixing, values):
     return np.asarray(jax.jit(jax.vmap(partial(mixing.coefficient, cells)))(jnp.linspace(-2.5, 2.5, 40)))
 
 
+@pytest.mark.gate("between two", "beyond its end")
 @pytest.mark.parametrize("case", WIDE)
 def test_a_limit_is_another_distribution_that_stays_the_same_further_on(case):
     mixing, values, words = WIDE[case]

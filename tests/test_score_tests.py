@@ -97,6 +97,7 @@ def test_modification_index_of_a_hybrid_model_is_near_the_likelihood_ratio(attit
     assert same.statistic == pytest.approx(found.loc["green ~ female", "statistic"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_parameters_that_set_a_scale_have_no_modification_index(attitude_fit):
     found = attitude_fit.modification_indices().loc["green =~ y1"]
     assert np.isnan(found["statistic"])

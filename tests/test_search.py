@@ -49,6 +49,7 @@ def grid(data):
 # --- values -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_grid_finds_the_power_and_its_table_says_how_sure(grid):
     np.testing.assert_allclose(grid.trials["power"], [0.2, 0.6, 1.0, 1.4, 1.8, 2.2])
     assert grid.best["power"] == pytest.approx(0.6)

@@ -104,6 +104,7 @@ def influence(fit):
     return fit.sensitivity("weights")
 
 
+@pytest.mark.slow
 def test_influence_predicts_what_fifty_people_left_out_change(fit, influence):
     left_out = np.random.default_rng(0).choice(PEOPLE, 50, replace=False)
     quick = TrustRegion(tolerance=1e-6, recentrings=1)

@@ -129,6 +129,7 @@ def pieces(found, plain):
 # --- the estimates -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_first_step_is_the_fit_of_the_measurement_model_alone(found, data):
     alone = iclv.Model(**parts(choice=None)).fit(data, **BIND)
     assert found.converged and alone.converged

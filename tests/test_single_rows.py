@@ -64,6 +64,7 @@ def test_without_an_integral_there_is_nothing_to_say():
     assert "error" not in fit.predict().attrs
 
 
+@pytest.mark.slow
 def test_marginal_effects_of_single_rows():
     frame, fit = fitted(iclv.LogNormal(sign=-1), **STEEP)
     found = fit.marginal_effects("t").rows[1]

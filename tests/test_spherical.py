@@ -78,6 +78,7 @@ def bound():
     return problem.recentre(params), params
 
 
+@pytest.mark.slow
 def test_a_hundred_nodes_do_what_thousands_of_draws_do(bound):
     problem, params = bound
 

@@ -49,6 +49,7 @@ def place(problem, name):
 # --- the same model ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "intercept"),
     [pytest.param("z", False, marks=pytest.mark.slow), ("minmax", True)],

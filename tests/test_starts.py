@@ -63,6 +63,7 @@ def test_a_diagnosis_of_a_spread_out_of_scale():
     assert "equal shares" not in said and "units of utility" not in said
 
 
+@pytest.mark.slow
 def test_willingness_to_pay_space():
     rng = np.random.default_rng(3)
     people, rows = 120, 960

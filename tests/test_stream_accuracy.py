@@ -76,6 +76,7 @@ def test_people_are_called_by_their_places(skewed):
     )
 
 
+@pytest.mark.slow
 def test_nodes_are_raised_until_the_target_is_met(tmp_path):
     """And what is not reached stands above the title."""
     model, data, truth = lognormals(1, people=40)

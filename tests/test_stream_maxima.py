@@ -84,6 +84,7 @@ def test_a_parameter_without_effect():
     assert "Flat direction of the log-likelihood: f" in str(found.summary())
 
 
+@pytest.mark.slow
 def test_a_variance_that_goes_to_zero():
     rng = np.random.default_rng(2)
     z = rng.normal(size=40)

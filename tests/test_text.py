@@ -570,6 +570,7 @@ def test_likelihood_at_estimates_of_lavaan(name):
     assert rate.max() < 0.05
 
 
+@pytest.mark.slow
 def test_mediation_with_what_is_derived():
     fit = iclv.Model.from_text(MEDIATION_TEXT).fit(moments.mediation(), progress=False)
     table = fit.table()

@@ -91,6 +91,7 @@ def test_marginal_utilities_that_depend_on_a_latent_variable():
     assert by_column.estimate == found.estimate
 
 
+@pytest.mark.slow
 def test_a_cost_of_either_sign_has_no_mean():
     found = after.at("correlated").willingness_to_pay("cost", cost="time")
     assert np.isnan(found.estimate)

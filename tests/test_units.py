@@ -36,7 +36,7 @@ def model(scale, family, **options):
     )
 
 
-@pytest.mark.gate("Continuous--0.3")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "marker"),
     [

@@ -155,7 +155,7 @@ def other_utility(b, x, lv):
     return {"a": b.asc + b.u * x.t + b.d * x.c, "b": 0.0}
 
 
-@pytest.mark.gate("person")
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["person", "situation"])
 def test_worth_over_classes_that_differ(data, of):
     """By Bayes' rule over classes and what is drawn. `t` and `c`: coefficients of one class, columns of both."""
