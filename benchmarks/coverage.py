@@ -8,7 +8,6 @@ kinds that come without resampling. Writes `results/coverage.md` and `coverage.c
     python benchmarks/coverage.py [--samples 200]
 """
 
-import argparse
 import sys
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ import iclv_jax as iclv
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import hessians
+import on_device
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (300, 25)
@@ -113,7 +113,7 @@ def write(table, lost, machine):
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--machine", default="2 shared x86-64 cores", help="the machine in words")
     options = parser.parse_args()

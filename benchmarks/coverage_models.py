@@ -10,13 +10,13 @@ is there is not run again; the table is `results/coverage_models.md`.
     OMP_NUM_THREADS=1 python benchmarks/coverage_models.py [--only hybrid | lognormals] [--samples 100] [--table]
 """
 
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import on_device
 import pandas as pd
 from scipy.stats import norm
 from threadpoolctl import threadpool_limits
@@ -247,7 +247,7 @@ def write(rows: pd.DataFrame, wanted: int) -> None:
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--only", nargs="*", default=list(STUDIES), choices=list(STUDIES))
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument(

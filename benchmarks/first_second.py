@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import on_device
 import pandas as pd
 
 RESULTS = Path(__file__).parent / "results"
@@ -202,9 +203,13 @@ def write(table, others, repeats):
 
 
 def main():
-    if "--one" in sys.argv:
-        return one_process(sys.argv[-1])
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    parser = on_device.parser(__doc__)
+    parser.add_argument("repeats", type=int, nargs="?", default=3)
+    parser.add_argument("--one", choices=list(CASES), help="one case in this process")
+    options = parser.parse_args()
+    if options.one:
+        return one_process(options.one)
+    repeats = options.repeats
     rows = []
     for name in CASES:
         rows.append(measured(name, repeats))

@@ -6,7 +6,6 @@ its head, that leaves `fits` and `published`, mappings with the same keys. With 
 print. Names of pages run those alone and leave the other rows of the table as they are.
 """
 
-import argparse
 import re
 import sys
 import time
@@ -14,6 +13,7 @@ import warnings
 from pathlib import Path
 
 import jax
+import on_device
 import pandas as pd
 
 import iclv_jax
@@ -101,9 +101,7 @@ def stored():
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = on_device.parser(__doc__)
     parser.add_argument("names", nargs="*", help="pages, such as logit; all without any")
     parser.add_argument("--write", action="store_true", help="store what is printed in the pages")
     options = parser.parse_args()

@@ -10,7 +10,6 @@ fit, placed at each result. Rows are kept in `results/hard_fits.csv`, those of o
     python benchmarks/hard_fits.py [--only NAME ...] [--first 0] [--last 30] [--table]
 """
 
-import argparse
 import math
 import time
 import warnings
@@ -19,6 +18,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import on_device
 import optax
 import pandas as pd
 from hard_bank import BANK, Case
@@ -184,7 +184,7 @@ def share(marks: pd.Series) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--only", nargs="*", default=None)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--last", type=int, default=len(BANK))

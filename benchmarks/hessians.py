@@ -9,7 +9,6 @@ Writes `results/hessians.md`, `hessians_points.csv`, `hessians_samples.csv` and 
     python benchmarks/hessians.py [--only points | samples | picture] [--samples 100]
 """
 
-import argparse
 import sys
 import time
 import warnings
@@ -29,6 +28,7 @@ from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._problem import _evaluated, _portions
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import on_device
 import public
 import recovery
 
@@ -400,7 +400,7 @@ def draw():
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--only", choices=("points", "samples", "picture"))
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--machine", default="2 shared x86-64 cores", help="the machine in words")

@@ -9,7 +9,6 @@ Writes `results/integration.csv`, `integration.md` and `integration.png`.
     python benchmarks/integration.py [--quick | --picture] [--only PROBLEM] [--rule RULE]
 """
 
-import argparse
 import sys
 import time
 import warnings
@@ -25,6 +24,7 @@ import pandas as pd
 import iclv_jax as iclv
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import on_device
 import public
 
 RESULTS = Path(__file__).parent / "results"
@@ -305,7 +305,7 @@ def store(table: pd.DataFrame, machine: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer and smaller rules")
     parser.add_argument("--picture", action="store_true", help="draw the stored results anew")
     parser.add_argument("--only", choices=CASES, action="append", help="measure this problem")

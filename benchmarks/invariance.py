@@ -8,12 +8,12 @@ between them should reject one sample in twenty. Writes `results/invariance.md` 
     python benchmarks/invariance.py [--samples 50]
 """
 
-import argparse
 import time
 from pathlib import Path
 
 import jax
 import numpy as np
+import on_device
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -128,7 +128,7 @@ def write(table, asked, seconds, machine):
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument("--machine", default="2 shared x86-64 cores", help="the machine in words")
     options = parser.parse_args()

@@ -9,12 +9,12 @@ and `.csv`.
     python benchmarks/kinds_of_choice.py [--case nested] [--samples 50] [--seconds 550]
 """
 
-import argparse
 import time
 from pathlib import Path
 
 import jax
 import numpy as np
+import on_device
 import pandas as pd
 from scipy.stats import norm
 
@@ -199,9 +199,7 @@ def write(machine):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = on_device.parser(__doc__)
     parser.add_argument("--case", choices=list(CASES), help="one of the models; all without it")
     parser.add_argument("--samples", type=int, default=50)
     parser.add_argument(

@@ -8,7 +8,6 @@ fitted to every sample, and beside it the same model with a linear interaction i
     python benchmarks/neural_recovery.py [--samples 30]
 """
 
-import argparse
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+import on_device
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -273,7 +273,7 @@ def write(facts, table, tastes, machine):
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--samples", type=int, default=30)
     parser.add_argument("--machine", default="2 shared x86-64 cores", help="the machine in words")
     options = parser.parse_args()

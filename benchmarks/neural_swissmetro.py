@@ -9,7 +9,6 @@ seen. The strength of the ridge on networks (and on interactions) is chosen on a
     python benchmarks/neural_swissmetro.py [--seeds 5]
 """
 
-import argparse
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import on_device
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -166,7 +166,7 @@ def write(facts, rows, machine):
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--machine", default="2 shared x86-64 cores", help="the machine in words")
     options = parser.parse_args()

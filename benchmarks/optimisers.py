@@ -12,7 +12,6 @@ multiple of the fastest run from the same start).
     python benchmarks/optimisers.py [--starts 20] [--only PROBLEM] [--picture]
 """
 
-import argparse
 import sys
 import time
 from dataclasses import replace
@@ -31,6 +30,7 @@ from iclv_jax._optimise._scaling import find_scale
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import bank
 import hessians
+import on_device
 import public
 
 RESULTS = Path(__file__).parent / "results"
@@ -241,7 +241,7 @@ def draw(table):
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--starts", type=int, default=20)
     parser.add_argument("--only", choices=PROBLEMS, action="append", help="measure this problem")
     parser.add_argument("--picture", action="store_true", help="table and picture from the stored results")

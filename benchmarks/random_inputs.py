@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import matplotlib
 import numpy as np
+import on_device
 import pandas as pd
 import small
 import test_odd_arguments
@@ -315,8 +316,11 @@ def write(table):
 def main():
     matplotlib.use("Agg")
     signal.signal(signal.SIGALRM, stopped)
-    inputs = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    asked = sys.argv[2:] or list(KINDS)
+    parser = on_device.parser(__doc__)
+    parser.add_argument("inputs", type=int, nargs="?", default=2000)
+    parser.add_argument("kinds", nargs="*", help=f"some of {', '.join(KINDS)}")
+    options = parser.parse_args()
+    inputs, asked = options.inputs, options.kinds or list(KINDS)
     os.chdir(tempfile.mkdtemp())  # any text is a name of a file
     path = RESULTS / "random_inputs.csv"
     known = {row["kind"]: row for row in pd.read_csv(path).to_dict("records")} if path.exists() else {}

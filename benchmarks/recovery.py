@@ -4,13 +4,13 @@
 each by maximum likelihood from the usual start values, and writes `results/recovery.md` and `.csv`.
 """
 
-import argparse
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 import numpy as np
+import on_device
 import pandas as pd
 from scipy.stats import chi2, norm
 
@@ -251,7 +251,7 @@ def _line(cells):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--people", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)

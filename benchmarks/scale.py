@@ -23,7 +23,6 @@ Every case replaces its own rows in `results/scale.csv`, from which `results/sca
     python benchmarks/scale.py --people 1000000 --device gpu
 """
 
-import argparse
 import csv
 import json
 import os
@@ -33,6 +32,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import on_device
 
 RESULTS = Path(__file__).parent / "results"
 CHOICES, NODES, RESAMPLED, IN_FILE, LONG = 5, 5, 2_000, 50_000, 5.0
@@ -135,11 +136,10 @@ def timed(function):
     return time.perf_counter() - began
 
 
-def elsewhere(platform, devices, *arguments):
+def elsewhere(device, devices, *arguments):
     """What another process measures, step by step."""
-    flags = f"--xla_force_host_platform_device_count={devices}" if devices and platform == "cpu" else ""
-    environment = {**os.environ, "JAX_PLATFORMS": {"gpu": "cuda"}.get(platform, platform)}
-    environment["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+    flags = f"--xla_force_host_platform_device_count={devices}" if devices and device != "gpu" else ""
+    environment = os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()}
     command = [sys.executable, __file__, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
@@ -274,13 +274,12 @@ def run(given):
 
 
 def main():
-    options = argparse.ArgumentParser()
+    options = on_device.parser(__doc__)
     options.add_argument("--people", type=int, nargs="+", default=[])
     options.add_argument("--streamed", type=int, nargs="+", default=[])
     options.add_argument("--samples", type=int, default=0)
     options.add_argument("--dask", action="store_true", help="the bootstrap by a Dask cluster too")
     options.add_argument("--fit", type=int, default=0, help="fit up to so many people")
-    options.add_argument("--device", default="cpu", choices=["cpu", "gpu"])
     options.add_argument("--devices", type=int, default=0)
     options.add_argument("--one", type=int)
     options.add_argument("--write", type=int)

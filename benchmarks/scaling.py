@@ -19,6 +19,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import on_device
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -129,7 +130,9 @@ def write(table, memory, machine):
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def main():
-    if "--many" in sys.argv:
+    parser = on_device.parser(__doc__)
+    parser.add_argument("--many", action="store_true", help="the memory of many people, in this process")
+    if parser.parse_args().many:
         return many()
     command = [sys.executable, __file__, "--many"]
     memory = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -13,13 +13,13 @@ its placement. The actual error of 40 seeds is itself known to a ninth. Rows are
     python benchmarks/stated_errors.py [--only PROBLEM ...] [--table]
 """
 
-import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import on_device
 import pandas as pd
 
 import iclv_jax as iclv
@@ -245,7 +245,7 @@ def draw(frame: pd.DataFrame) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--only", nargs="*", default=list(PROBLEMS))
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()

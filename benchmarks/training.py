@@ -9,7 +9,6 @@ Adam and with minibatches by several transformations, from the default start. Th
 10 choices and 9 items each (two attitudes, known truth) is trained in a process of its own, whose largest memory is taken.
 """
 
-import argparse
 import json
 import resource
 import subprocess
@@ -26,6 +25,7 @@ from threadpoolctl import threadpool_limits
 import iclv_jax as iclv
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import on_device
 import public
 
 RESULTS = Path(__file__).parent / "results"
@@ -270,7 +270,7 @@ def write(table, found, machine):
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--optima", action="store_true")
     parser.add_argument("--people", type=int)
     parser.add_argument("--many", type=int)

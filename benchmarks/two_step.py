@@ -4,12 +4,12 @@
 writes `results/two_step.md`.
 """
 
-import argparse
 import time
 from pathlib import Path
 
 import jax
 import numpy as np
+import on_device
 import pandas as pd
 from scipy.stats import norm
 
@@ -142,7 +142,7 @@ def write(found, failed, samples, people, seed, machine):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)

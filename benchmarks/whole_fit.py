@@ -20,6 +20,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import on_device
 import pandas as pd
 
 import iclv_jax as iclv
@@ -128,7 +129,9 @@ def write(measured, starts, machine):
 
 
 def main():
-    if "--one" in sys.argv:
+    parser = on_device.parser(__doc__)
+    parser.add_argument("--one", action="store_true", help="two fits, in this process")
+    if parser.parse_args().one:
         return one_process()
     measured = times()
     print(measured, flush=True)

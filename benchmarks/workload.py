@@ -5,11 +5,11 @@ parameters) with the default rule and twenty seeds, three times from the default
 fit, compares with a fit by 1,000 draws and with a log-likelihood by 20,000, and writes `results/workload.md` and `.csv`.
 """
 
-import argparse
 from pathlib import Path
 
 import jax
 import numpy as np
+import on_device
 import pandas as pd
 
 import iclv_jax as iclv
@@ -159,7 +159,7 @@ def write(table, exact, errors, stated, machine):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = on_device.parser(__doc__)
     parser.add_argument("--machine", default="2 shared x86-64 cores", help="the machine in words")
     options = parser.parse_args()
     many, table = run_fits(iclv.datasets.sugar_substitutes())

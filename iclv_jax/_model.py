@@ -254,8 +254,9 @@ class Model:
         starts
             How often to start: log-likelihoods of mixtures, classes and random coefficients can have several maxima. The
             first is `start`, the others are random departures from the default, taken to their maxima in one compiled loop
-            (`iclv.multistart`); the best one is reported, and how many agree with it. With one start, models that may
-            have several maxima are probed from a few points around the one that was found.
+            (`iclv.multistart`), of people in chunks or in several processes one after the other; the best one is reported,
+            and how many agree with it. With one start, models that may have several maxima are probed from a few points
+            around the one that was found, over chunks for about as many steps as the fit took.
         progress
             Whether to show a progress bar.
         checkpoint

@@ -121,7 +121,7 @@ def mistakes():
     limited = iclv.TrustRegion(time_limit=5.0)
     trained = iclv.Stochastic(optax.adam(0.1))
     refused("Stochastic needs people in memory", lambda: small.hybrid().fit(mine, optimizer=trained))
-    refused("starts= is not for people in chunks or in several", lambda: small.hybrid().fit(mine, starts=8))
+    refused("another model or other settings .*starts", lambda: small.logit().fit(mine, starts=2 + MINE))
     refused("time_limit is by the clock of one", lambda: small.hybrid().fit(mine, optimizer=limited))
     # Answers that one process alone has are levels in both.
     low = mine.assign(q1=mine["q1"].clip(upper=2)) if MINE else mine
@@ -149,6 +149,11 @@ def fits():
     found.predict(Path(FOLDER) / "shares.csv")
     shares = pd.read_csv(Path(FOLDER) / f"shares-{MINE}.csv")
     assert len(shares) == len(mine)
+    found.predict(Path(FOLDER) / "together.csv", gather=True)
+    if MINE == 0:
+        whole = pd.read_csv(Path(FOLDER) / "together.csv")
+        assert whole["process"].value_counts().to_dict() == {0: len(mine), 1: len(data) - len(mine)}
+        pd.testing.assert_frame_equal(whole[whole["process"] == 0].drop(columns="process"), shares)
     again = small.hybrid().fit(mine, start=start, checkpoint=path, **keywords)
     assert len(again.trace) == len(found.trace)
     same(found.estimates, again.estimates)
@@ -170,6 +175,25 @@ def begun():
     people = iclv.People.stream(cut(trips(120), 3), person="id")
     found = small.hybrid().fit(people, integration=iclv.Adaptive(10, final_draws=10), progress=False)
     return {"estimates": found.estimates, "error": found.accuracy.error, "sizes": found.accuracy.sizes}
+
+
+def starts():
+    """Everybody climbs from each of several starts, the same ones in both processes."""
+    chunks = cut(trips(120), 2)
+    found = small.hybrid().fit(chunks[MINE], person="id", integration=RULE, starts=3, progress=False)
+    one = read("started")
+    same(one["llf"], found.llf)
+    np.testing.assert_allclose(found.estimates, one["estimates"], rtol=1e-9, atol=1e-9)
+    assert found.optimizer_report.remarks[-1] == str(one["said"])
+    assert {"everybody", "start 2 of 3", "start 3 of 3"} <= set(found.trace["stage"])
+
+
+def started():
+    people = iclv.People.stream(cut(trips(120), 2), person="id")
+    found = small.hybrid().fit(people, integration=RULE, starts=3, progress=False)
+    said = found.optimizer_report.remarks[-1]
+    assert "of 3 starts agree on log L" in said
+    return {"estimates": found.estimates, "llf": found.llf, "said": said}
 
 
 def left_alone():
@@ -202,7 +226,7 @@ def main():
         print(name, flush=True)
 
 
-BEFORE = {"together": together, "fitted": fitted, "begun": begun}
+BEFORE = {"together": together, "fitted": fitted, "begun": begun, "started": started}
 
 if __name__ == "__main__":
     main()

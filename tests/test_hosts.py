@@ -58,7 +58,8 @@ def test_sums_of_two_processes_are_those_of_one(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "alone"), [("derivatives", "together"), ("fits", "fitted"), ("begins", "begun")]
+    ("name", "alone"),
+    [("derivatives", "together"), ("fits", "fitted"), ("begins", "begun"), ("starts", "started")],
 )
 def test_fits_of_two_processes_are_those_of_one(name, alone, tmp_path):
     known(tmp_path, alone)

@@ -37,6 +37,19 @@ def test_one_maximum_is_agreed_on():
     assert "4 of 4 starts agree" in " ".join(fit.optimizer_report.remarks)
 
 
+@pytest.mark.slow
+def test_the_best_of_many_over_a_stream():
+    """From a first start at another maximum to that of all people in memory."""
+    model, data = iclv.Model(choice=iclv.Logit(wave, "y")), frame()
+    people = iclv.People.stream([data[:120], data[120:]])
+    found = model.fit(people, progress=False, start={"size": 1.0, "often": 3.5}, starts=12)
+    assert found.llf == pytest.approx(-107.869107, abs=1e-5)
+    assert abs(found.params["often"]) == pytest.approx(1.6, abs=0.1)
+    said = found.optimizer_report.remarks[-1]
+    assert "of 12 starts agree" in said and "another maximum" in said and said in str(found.summary())
+    assert {"everybody", "start 2 of 12", "start 12 of 12"} <= set(found.trace["stage"])
+
+
 @pytest.mark.parametrize("wrong", [0, -1, 1.5])
 def test_counts_that_are_none(wrong):
     model = iclv.Model(choice=iclv.Logit(lambda b, x, lv: {1: b.a, 0: 0.0}, "y"))

@@ -22,13 +22,27 @@ def test_the_version_is_one():
     assert cited[1] == changed[0] == iclv.__version__
 
 
+BEGUN = """
+import contextlib, importlib, io, sys
+for name in sys.argv[1:]:
+    module, said = importlib.import_module(name), io.StringIO()
+    if not hasattr(module, "main"):
+        continue
+    sys.argv = [name, "--help"]
+    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        module.main()
+    assert "--device {cpu,gpu}" in said.getvalue(), name
+"""
+
+
 def test_benchmarks_can_be_begun():
-    """What they take from the package is there: long runs are no tests, but their first second is."""
+    """What they take from the package is there, and all say which device: long runs are no tests, but their first second
+    is."""
     folder = ROOT / "benchmarks"
     names = sorted(path.stem for path in folder.glob("*.py"))
     paths = os.pathsep.join(map(str, (ROOT, folder)))
     done = subprocess.run(
-        [sys.executable, "-c", f"import {', '.join(names)}"],
+        [sys.executable, "-c", BEGUN, *names],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": paths, "MPLBACKEND": "Agg"},

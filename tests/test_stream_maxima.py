@@ -117,3 +117,20 @@ def test_a_higher_maximum_of_two_classes():
     assert found.converged and found.llf == pytest.approx(whole.llf, abs=2e-3)
     assert "starts around it lead back to it" in found.optimizer_report.message
     assert "probe" in set(found.trace["stage"])
+
+
+@pytest.mark.slow
+def test_a_search_over_chunks_ends_after_as_many_steps_as_the_fit():
+    """But for two climbs, which are always made; in memory there are more."""
+    choice = iclv.LatentClasses(
+        lambda b, x, lv: {"one": b.m, "two": 0.0}, {"one": member("1"), "two": member("2")}
+    )
+    model, frame = iclv.Model(choice=choice), of_three_kinds()
+    whole = model.fit(frame, person="id", progress=False)
+    people = iclv.People.stream(cut(frame, 2), person="id")
+    found = model.fit(people, start=whole, progress=False)
+    assert found.llf == pytest.approx(whole.llf, abs=2e-3)
+    tried = [
+        int(fit.optimizer_report.message.split(" starts around it")[0].split()[-1]) for fit in (whole, found)
+    ]
+    assert tried[0] > tried[1] == 2

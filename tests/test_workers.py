@@ -278,3 +278,15 @@ def test_a_worker_that_does_not_see_the_people_says_so():
     other.passed.scratch._folder = Path("/nowhere/at all")
     with pytest.raises(ValueError, match="files in '/nowhere/at all', which this worker does not see"):
         fit_sample(Refits(other, None, np.zeros(3), None), {})
+
+
+@pytest.mark.slow
+def test_steps_of_invariance_do_not_depend_on_who_fits_them():
+    people = small.data(120).assign(land=np.where(np.arange(120) % 2, "a", "b"))
+    model = iclv.Model([iclv.Latent("green")], [iclv.Continuous(q, of="green") for q in ("q1", "q2", "q3")])
+    keywords = {"group": "land", "steps": ["configural", "loadings"], "progress": False}
+    with Here(1) as who:
+        alone, found = (iclv.invariance(model, people, workers=w, **keywords) for w in (None, who))
+    pd.testing.assert_frame_equal(found.measures, alone.measures)
+    pd.testing.assert_frame_equal(found.tests, alone.tests)
+    assert str(found) == str(alone)

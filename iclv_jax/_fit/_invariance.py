@@ -5,10 +5,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from iclv_jax._base._alone import refuse_several
+from iclv_jax._base._answers import Answer
+from iclv_jax._base._portable import packed, unpacked
 from iclv_jax._base._types import Given
+from iclv_jax._base._workers import Workers, check_workers, do_all
 from iclv_jax._fit._fit import fit
 from iclv_jax._fit._loading import HasSpec
 from iclv_jax._fit._result import Fit
@@ -170,6 +174,7 @@ def invariance(
     free_across: Given[Sequence[str]] = (),
     alpha: Given[float] = ALPHA,
     progress: Given[bool] = True,
+    workers: Given[Workers] = None,
     **options: Any,
 ) -> Invariance:
     """Is a model measured in the same way in several groups? The usual ladder of fits (Vandenberg and Lance 2000).
@@ -191,6 +196,9 @@ def invariance(
         Parameters that are free in every step, for partial invariance.
     alpha
         Size of the tests by which `level` is read off.
+    workers
+        As of `fit.uncertainty.bootstrap`: who fits the steps, which then show no progress. The
+        fits are the same whoever does.
     progress, options
         As of `model.fit`: `person`, `people`, `weights`, `integration`, `accuracy`, ...
 
@@ -221,9 +229,14 @@ def invariance(
         raise ValueError(
             "invariance: penalised log-likelihoods are no maxima and have no likelihood ratio tests. Leave penalties= out."
         )
+    check_workers(workers)
     spec = _grouped(model, group)
     ladder = _ladder(spec, data, steps, free_across, options)
-    fits = {step: fit(one, data, progress=progress, **options) for step, one in ladder.items()}
+    if workers is None:
+        fits = {step: fit(one, data, progress=progress, **options) for step, one in ladder.items()}
+    else:
+        answers = do_all(fit_step, (data, options), ladder, workers)
+        fits = {step: unpacked(found["fit"].tobytes()) for step, found in answers.items()}
     measures, unmeasured = _table(fits)
     for name in {"cfi", "rmsea", "cfi2", "rmsea2"} & set(measures.columns):
         measures[f"{name}.change"] = measures[name].diff()
@@ -234,6 +247,13 @@ def invariance(
         tests[step] = {"statistic": found.statistic, "df": found.df, "p": found.pvalue}
     table = pd.DataFrame(tests, index=["statistic", "df", "p"]).T
     return Invariance(fits, measures, table, alpha, unmeasured)
+
+
+def fit_step(common: tuple[Any, dict[str, Any]], spec: Spec) -> Answer:
+    """The fit of a step, as bytes."""
+    data, options = common
+    content = packed(fit(spec, data, progress=False, **options), "The fit")
+    return {"fit": np.frombuffer(content, np.uint8)}
 
 
 def _grouped(model: HasSpec, group: str | None) -> Spec:

@@ -26,6 +26,7 @@ from iclv_jax._likelihood import Core
 from iclv_jax._optimise import Ended, Likelihood, Optimizer, Scipy, Stochastic, TrustRegion, minimise_frozen
 from iclv_jax._optimise._many import derivatives
 from iclv_jax._optimise._method import Method
+from iclv_jax._optimise._objective import Bound
 from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._subproblem import curvature
 from iclv_jax._optimise._turns import scaled
@@ -36,6 +37,8 @@ from iclv_jax._tables import Report, Tabular, of_frame
 QUICK = TrustRegion(max_iterations=60)
 SHARPER = 1e-2
 """How much smaller the decrement must be by approximate second derivatives, which may be too optimistic."""
+SPREAD = 0.5
+"""Standard deviation of random starts, in units of one over the root mean squared score."""
 SAME = 1e-4
 """Log-likelihoods that differ by less belong to one maximum; where nodes are drawn, and so depend on the way
 that led to it, by less than twice the standard error of log L."""
@@ -84,7 +87,7 @@ def multistart(
     starts: Given[int] = 10,
     *,
     seed: Given[int] = 0,
-    spread: Given[float] = 0.5,
+    spread: Given[float] = SPREAD,
     rounds: Given[int] = 4,
     optimizer: Given[Optimizer] = QUICK,
     workers: Given[Workers] = None,
@@ -127,11 +130,7 @@ def multistart(
     first = problem.recentre(problem.start())
     objective = Likelihood(first, np.ones(len(problem.names), bool))
     lower, upper = map(jnp.asarray, objective.bounds())
-    z = objective.z(problem.start())
-    scale = jnp.asarray(find_scale(objective, optimizer.scaling, z).values)
-    noise = np.random.default_rng(seed).standard_normal((starts, len(z)))
-    noise[0] = 0.0
-    points = jnp.clip(z[None, :] + spread * scale[None, :] * noise, lower[None, :], upper[None, :])
+    points, scale = random_starts(objective, starts, seed, spread, optimizer)
     size = starts if workers is None and resume is None else TASK
     setup = Setup(problem, scale, lower, upper, optimizer, rounds if objective.moves else 1, size)
     settings = {"optimizer": {"kind": type(optimizer).__name__, **dict_of(optimizer.settings)}}
@@ -147,6 +146,19 @@ def multistart(
     best = jnp.asarray(params[int(np.nanargmin(np.asarray(ended.value)))])
     error = accuracy(problem.recentre(best), best).error
     return _collected(problem, ended, params, max(SAME, 2.0 * (error or 0.0)))
+
+
+def random_starts(
+    objective: Likelihood[Bound], starts: int, seed: int, spread: float, optimizer: Optimizer
+) -> tuple[Array, Array]:
+    """Starts by row, the default one first, and the scale of the random ones; in unconstrained parameters."""
+    lower, upper = objective.bounds()
+    z = objective.z(objective.problem.start())
+    scale = jnp.asarray(find_scale(objective, optimizer.scaling, z).values)
+    noise = np.random.default_rng(seed).standard_normal((starts, len(z)))
+    noise[0] = 0.0
+    points = z[None, :] + spread * scale[None, :] * noise
+    return jnp.clip(points, jnp.asarray(lower)[None, :], jnp.asarray(upper)[None, :]), scale
 
 
 class Setup(NamedTuple):

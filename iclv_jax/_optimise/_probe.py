@@ -7,9 +7,10 @@ whether it leads back.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import chain
 from typing import Generic
 
 import jax
@@ -32,6 +33,8 @@ MOST = 8
 """Climbs of one round."""
 ROUNDS = 3
 """How often a better maximum is gone on from."""
+FEWEST = 2
+"""Climbs of a round that are made however few steps there are for them."""
 DIRECTIONS = 3
 STEPS = (3.0, 6.0)
 """Standard errors along the least curved directions."""
@@ -53,10 +56,16 @@ ROUGH = TrustRegion("bhhh", tolerance=0.02, max_iterations=40, recentrings=0)
 
 
 def probed(
-    stage: Stage[Bound], outcome: Outcome, optimizer: Optimizer, watch: Watch, target: float | None = None
+    stage: Stage[Bound],
+    outcome: Outcome,
+    optimizer: Optimizer,
+    watch: Watch,
+    target: float | None = None,
+    steps: float = np.inf,
 ) -> tuple[Outcome, list[Row]]:
     """The outcome, or a higher maximum that was found from it, with how many starts lead there in its message; and the steps
-    that were taken. What has no maximum, is penalised or has networks is left as it is."""
+    that were taken. What has no maximum, is penalised or has networks is left as it is. After so many `steps` of a round no
+    further climb begins, but for the first ones."""
     rows: list[Row] = []
     reached = [outcome]
 
@@ -66,7 +75,7 @@ def probed(
         return found
 
     def around(outcome: Outcome) -> _Probe[Bound]:
-        return _Probe(stage, outcome, watch, optimizer.time_limit, rows=rows)
+        return _Probe(stage, outcome, watch, optimizer.time_limit, steps, rows=rows)
 
     try:
         return _rounds(reached, around, climb), rows
@@ -159,8 +168,10 @@ class _Probe(Generic[Bound]):
     outcome: Outcome
     watch: Watch
     time_limit: float
+    steps: float = np.inf
     began: float = field(default_factory=time.perf_counter)
     rows: list[Row] = field(default_factory=list)
+    taken: int = 0
     tried: int = 0
     agreed: int = 0
     interrupted: bool = False
@@ -173,10 +184,9 @@ class _Probe(Generic[Bound]):
         params, level = home
         best, highest = None, level + GAIN
         objective = Likelihood(self.coarse.recentre(jnp.asarray(params)), self.stage.free)
-        points = elsewhere(objective, params, np.asarray(self.outcome.scale.values))
-        for point in (*points[:MOST], *self._ridges(objective, params)):
-            if time.perf_counter() - self.began > self.time_limit:
-                break
+        others = elsewhere(objective, params, np.asarray(self.outcome.scale.values))
+        points = chain(others[:MOST], self._ridges(objective, params))
+        while not self._spent and (point := next(points, None)) is not None:
             end = self._climb(point)
             if end is None:
                 break
@@ -185,6 +195,12 @@ class _Probe(Generic[Bound]):
             if end[1] > highest:
                 best, highest = end
         return best
+
+    @property
+    def _spent(self) -> bool:
+        """Whether no further climb may begin."""
+        late = time.perf_counter() - self.began > self.time_limit
+        return late or (self.tried >= FEWEST and self.taken >= self.steps)
 
     @cached_property
     def coarse(self) -> Bound:
@@ -203,18 +219,18 @@ class _Probe(Generic[Bound]):
         free, scale = self.stage.free, self.outcome.scale
         end = run(options, self.coarse, free, jnp.asarray(point), told, None, verify=False, scale=scale)
         self.rows += [{"stage": LABEL, **row} for row in end.trace]
+        self.taken += len(end.trace)
         self.interrupted = end.report.verdict is Verdict.INTERRUPTED
         if self.interrupted:
             return None
         value = _loglike(end)
         return end.params, value if np.isfinite(value) else -np.inf
 
-    def _ridges(self, objective: Likelihood[Bound], params: np.ndarray) -> list[np.ndarray]:
+    def _ridges(self, objective: Likelihood[Bound], params: np.ndarray) -> Iterator[np.ndarray]:
         """Points along the least curved directions where the log-likelihood does not fall as that of one maximum does."""
         z = objective.z(jnp.asarray(params))
         information = self._information(z)
         here, (lower, upper) = objective.value(z), objective.bounds()
-        found = []
         for direction in _least_curved(information, self._moving):
             for side in (1.0, -1.0):
                 near, far = (
@@ -223,8 +239,7 @@ class _Probe(Generic[Bound]):
                 falls = [(objective.value(z + jnp.asarray(s)) - here) * objective.count for s in (near, far)]
                 parabola = 0.5 * far @ information @ far
                 if np.isfinite(falls[1]) and falls[1] < max(falls[0], BEND * parabola):
-                    found.append(np.asarray(objective.params(z + jnp.asarray(far))))
-        return found
+                    yield np.asarray(objective.params(z + jnp.asarray(far)))
 
     @property
     def _moving(self) -> np.ndarray:

@@ -22,6 +22,7 @@ from iclv_jax._fit._fit import (
     start_values,
     timed,
 )
+from iclv_jax._fit._many_starts import check_starts
 from iclv_jax._integration import Rule
 from iclv_jax._likelihood import Devices, mesh_of
 from iclv_jax._optimise import (
@@ -49,13 +50,14 @@ from iclv_jax._spec._model import Spec
 from iclv_jax._stream import _hosts as hosts
 from iclv_jax._stream._checkpoint import checkpoint_of
 from iclv_jax._stream._known import first_pass
+from iclv_jax._stream._many_starts import ManyStarts
 from iclv_jax._stream._passes import Settings, second_pass
 from iclv_jax._stream._problem import StreamedProblem
 from iclv_jax._stream._result import StreamedFit
 from iclv_jax._stream._source import People
 from iclv_jax._tables import Progress
 
-IN_MEMORY = {"people": None, "levels": None, "batch_people": None, "starts": 1}
+IN_MEMORY = {"people": None, "levels": None, "batch_people": None}
 """Keywords that hold for people in memory alone, with their defaults."""
 QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 OF_STREAM = ("person", "weights", "cluster")
@@ -129,6 +131,7 @@ def fit_streamed(
     optimizer: Given[Optimizer | None] = None,
     penalties: Given[Any] = None,
     start: Given[Any] = "sequential",
+    starts: Given[int] = 1,
     progress: Given[bool] = True,
     checkpoint: Given[Any] = None,
     memory: Given[str | float] = MEMORY,
@@ -142,7 +145,8 @@ def fit_streamed(
     check_accuracy(accuracy)
     problem = bind_streamed(spec, people, integration, memory, weights_are, devices)
     applied = checked_penalties(problem.first, penalties, optimizer)
-    hosts.check_same(lambda: _settings(optimizer, applied, accuracy, start))
+    check_starts(starts, optimizer, applied)
+    hosts.check_same(lambda: _settings(optimizer, applied, accuracy, start, starts))
     target = accuracy if integration is None else None
     with Progress(progress and not hosts.mine()) as bar:
         alone = _Alone(optimizer, bar, applied)
@@ -150,7 +154,7 @@ def fit_streamed(
         if begun.ended is None:
             problem.coarse.recentre(begun.params).check_start(begun.params)
         kept = checkpoint_of(checkpoint, problem, optimizer, begun.params, applied)
-        outcome, rows = _of_everybody(problem, begun, optimizer, bar, kept, applied, target)
+        outcome, rows = _of_everybody(problem, begun, starts, optimizer, bar, kept, applied, target)
     found, known = outcome.objective.problem, outcome.objective.known.get(outcome.params.tobytes())
     precision = outcome.precision
     if outcome.report.verdict is Verdict.INTERRUPTED:
@@ -165,20 +169,25 @@ def fit_streamed(
 def _of_everybody(
     problem: StreamedProblem,
     begun: "Begun",
+    starts: int,
     optimizer: Optimizer,
     bar: Progress,
     kept: Kept | None,
     penalties: Penalties | None,
     target: float | None,
 ) -> tuple[Outcome, list[Row]]:
-    """Maximised over all people, examined and probed as a fit in memory is, with every step."""
+    """Maximised over all people, examined and probed as a fit in memory is, or from several starts, with every step."""
     stage = Stage("everybody", problem, np.ones(len(problem.names), bool))
     if begun.ended is not None:
         return stopped(stage, begun.params, begun.ended, None, penalties), []
     outcome, rows = maximise(
         stage, begun.params, optimizer, bar, kept, penalties, target, coarse=False, near=begun.near
     )
-    outcome, more = probed(stage, outcome, optimizer, bar, target)
+    if starts > 1:
+        many = ManyStarts(stage, starts, optimizer, bar, target)
+        return many.best(outcome), [*rows, *many.rows]
+    # The first chunk was searched as a fit in memory is; over everybody that would cost several times the fit.
+    outcome, more = probed(stage, outcome, optimizer, bar, target, steps=len(rows))
     return outcome, [*rows, *more]
 
 
@@ -200,13 +209,16 @@ def _check_optimizer(optimizer: Optimizer) -> None:
         )
 
 
-def _settings(optimizer: Optimizer, penalties: Penalties | None, accuracy: float | None, start: Any) -> Facts:
+def _settings(
+    optimizer: Optimizer, penalties: Penalties | None, accuracy: float | None, start: Any, starts: int
+) -> Facts:
     """What a fit depends on beside people and model."""
     named = isinstance(start, (Mapping, pd.Series))
     return {
         "optimizer": {"kind": type(optimizer).__name__, **fields(optimizer)},
         "penalties": [] if penalties is None else fact(penalties.applied),
         "accuracy": fact(accuracy),
+        "starts": starts,
         "start": fact(dict(start))
         if named
         else fact(start if isinstance(start, str) else type(start).__name__),

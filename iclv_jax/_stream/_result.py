@@ -1,19 +1,16 @@
 """What is known after a fit of people in chunks, or in several processes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._alone import several
 from iclv_jax._base._arguments import kind_of
 from iclv_jax._base._kept import kept
 from iclv_jax._base._types import Array, File, Given
-from iclv_jax._base._whole import check_path, place_of, replaced, told
 from iclv_jax._fit._result import Fit
 from iclv_jax._fit._ungrouped import Grouped
 from iclv_jax._inference import Covariance
@@ -36,6 +33,7 @@ from iclv_jax._stream._problem import StreamedProblem
 from iclv_jax._stream._saved import write
 from iclv_jax._stream._sums import About, Sums, covariance_of
 from iclv_jax._stream._who import once_more
+from iclv_jax._stream._written import write_tables
 from iclv_jax._tables import Report, fixed, of_frame
 
 
@@ -240,28 +238,33 @@ class StreamedFit(Grouped):
         hosts.by_first("saving", lambda: write(settled, path))
 
     def predict(
-        self, path: Given[File], *, given: Given[Information] = "nothing", choice: Given[str | None] = None
+        self,
+        path: Given[File],
+        *,
+        given: Given[Information] = "nothing",
+        choice: Given[str | None] = None,
+        gather: Given[bool] = False,
     ) -> None:
         """Choice probabilities of all people, written chunk by chunk to a CSV file, a row for every situation.
 
         Columns are `chunk`, `row` (in the chunk) and the alternatives; `given` and `choice` as of `Fit.predict`. Each of
-        several processes writes those of its own people, process 2 to `shares-2.csv` where `path` is `shares.csv`.
-        ValueError for a place that cannot be written to.
+        several processes writes those of its own people, process 2 to `shares-2.csv` where `path` is `shares.csv`; with
+        `gather` process 0 writes those of all, a chunk of each at a time, with a column `process`. ValueError for a place
+        that cannot be written to.
         """
-        check_path(path, "predict")
-        place = Path(path)
-        if several():
-            place = place.with_name(f"{place.stem}-{hosts.mine()}{place.suffix}")
-        place, known = place_of(place, "predict"), self._of_first()
-        with told(place, "The predictions"), replaced(place) as part:
-            for k, chunk in enumerate(once_more(self.problem.people, self.problem.passed.known.marks)):
-                try:
-                    found = predict(self._at(k, known), chunk.frame, given=given, choice=choice)
-                except ValueError as error:
-                    raise ValueError(f"{chunk.name}: {error}") from error
-                found = found.rename_axis("row").reset_index()
-                found.insert(0, "chunk", chunk.name)
-                found.to_csv(part, mode="a", header=not k, index=False)
+        write_tables(path, self._predicted(given, choice), len(self.problem.passed.sizes), gather)
+
+    def _predicted(self, given: Given[Information], choice: Given[str | None]) -> Iterator[pd.DataFrame]:
+        """The probabilities of each chunk."""
+        known = self._of_first()
+        for k, chunk in enumerate(once_more(self.problem.people, self.problem.passed.known.marks)):
+            try:
+                found = predict(self._at(k, known), chunk.frame, given=given, choice=choice)
+            except ValueError as error:
+                raise ValueError(f"{chunk.name}: {error}") from error
+            found = found.rename_axis("row").reset_index()
+            found.insert(0, "chunk", chunk.name)
+            yield found
 
     def _at(self, k: int, known: Fit) -> Fit:
         """The same with the nodes that the people of a chunk have among all."""
