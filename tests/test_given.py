@@ -57,7 +57,7 @@ WITH_CHOICE = parts(
     ],
 )
 def test_equal_to_automatic_differentiation(options, monkeypatch):
-    monkeypatch.setattr(_given, "LITTLE", 0)
+    monkeypatch.setattr(_given, "FEW_PEOPLE", 0)
     problem = iclv.Model(**options).bind(data(), person="id", integration=iclv.Conditioned(iclv.Adaptive(6)))
     assert len(problem.core.structure.system.patterns) == 2
     params = problem.start() + 0.05 * jnp.asarray(np.random.default_rng(2).normal(size=len(problem.names)))

@@ -39,7 +39,7 @@ def test_many_shapes_stay_below_the_limit(watch, monkeypatch):
         x = np.linspace(0.1, 1.0, size)
         for _ in range(2):
             np.testing.assert_allclose(fast(x), np.sin(x) @ np.arange(size), rtol=1e-12)
-        sizes.append(fast._whole._cache_size())
+        sizes.append(fast._wholes[False]._cache_size())
     assert sizes[:2] == [2, 3]
     # Dropped on the way: without that there would be a program for each shape.
     assert any(after < before for before, after in itertools.pairwise(sizes))
@@ -55,7 +55,7 @@ def test_functions_that_were_used_last_stay(watch, monkeypatch):
     new(x)
     watch.due = True
     new(x)
-    assert (old._whole._cache_size(), new._whole._cache_size()) == (0, 1)
+    assert (old._wholes[False]._cache_size(), new._wholes[False]._cache_size()) == (0, 1)
 
 
 @pytest.mark.slow

@@ -6,11 +6,12 @@ hands them to. On the reference workload (jaxlib 0.10.2, two cores) both togethe
 tenth off scores and values, and a fifth off the time to compile scores. Both concern CPUs alone.
 
 Programs over parameters alone, and those that a fit runs once or twice, take far longer to compile than to run: they are
-compiled `quick`, which took a third of the time for a factor model of nine items.
+compiled `quick`, which took a third of the time for a factor model of nine items. So are programs over people where these
+are so few that a run takes a millisecond or two: `quick` may be a function of the arguments.
 """
 
 from collections.abc import Callable
-from functools import cache, cached_property, update_wrapper
+from functools import cache, update_wrapper
 from itertools import count
 from typing import Any, ClassVar
 from weakref import WeakSet
@@ -50,8 +51,8 @@ def _are_known(options: tuple[tuple[str, Any], ...]) -> bool:
 
 
 class Compiled:
-    """`jax.jit(function, **static)` with these options, with few optimisations where `quick`. Inside other transformations
-    it is `jax.jit` without them, as JAX takes options for whole programs only.
+    """`jax.jit(function, **static)` with these options, with few optimisations where `quick` (a function says so of the
+    arguments). Inside other transformations it is `jax.jit` without them, as JAX takes options for whole programs only.
 
     What was compiled is dropped, least recently used functions first, when the process has many memory maps (`_maps`).
     """
@@ -59,17 +60,24 @@ class Compiled:
     _all: ClassVar["WeakSet[Compiled]"] = WeakSet()
     _calls: ClassVar = count()
 
-    def __init__(self, function: Callable[..., Any], quick: bool = False, **static: Any) -> None:
+    def __init__(
+        self, function: Callable[..., Any], quick: bool | Callable[..., bool] = False, **static: Any
+    ) -> None:
         self._function, self._quick, self._static = function, quick, static
+        self._wholes: dict[bool, Any] = {}
         # The type that JAX declares has no `clear_cache`.
         self._part: Any = jax.jit(function, **static)
         self._used = 0
         update_wrapper(self, function)
         Compiled._all.add(self)
 
-    @cached_property
-    def _whole(self) -> Any:
-        return jax.jit(self._function, compiler_options=known_options(self._quick), **self._static)
+    def _whole(self, *arguments: Any, **keywords: Any) -> Any:
+        """What is compiled for these arguments."""
+        quick = self._quick(*arguments, **keywords) if callable(self._quick) else self._quick
+        if quick not in self._wholes:
+            options = known_options(quick)
+            self._wholes[quick] = jax.jit(self._function, compiler_options=options, **self._static)
+        return self._wholes[quick]
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         if get_opaque_trace_state() != _TOP:
@@ -78,19 +86,21 @@ class Compiled:
             known: list[Compiled] = sorted(Compiled._all, key=lambda one: one._used)
             _maps.WATCH.relieve(known)
         self._used = next(Compiled._calls)
-        return self._whole(*arguments, **keywords)
+        return self._whole(*arguments, **keywords)(*arguments, **keywords)
 
     def lower(self, *arguments: Any, **keywords: Any) -> Any:
         """As of `jax.jit`, with the options."""
-        return self._whole.lower(*arguments, **keywords)
+        return self._whole(*arguments, **keywords).lower(*arguments, **keywords)
 
     def forget(self) -> None:
         """Drop what was compiled; the next call compiles again."""
         self._part.clear_cache()
-        if "_whole" in self.__dict__:
-            self._whole.clear_cache()
+        for whole in self._wholes.values():
+            whole.clear_cache()
 
 
-def compiled(function: Callable[..., Any], quick: bool = False, **static: Any) -> Compiled:
+def compiled(
+    function: Callable[..., Any], quick: bool | Callable[..., bool] = False, **static: Any
+) -> Compiled:
     """Compile a function, with few optimisations where `quick`; `static` as for `jax.jit`."""
     return Compiled(function, quick, **static)

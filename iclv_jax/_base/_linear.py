@@ -12,6 +12,13 @@ import numpy as np
 from iclv_jax._base._types import AnyArray, Array, Float
 
 
+def eigh(matrix: Float[AnyArray, "n n"]) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
+    """Eigenvalues and eigenvectors of a symmetric matrix; of a single number without a call of LAPACK for each person."""
+    if matrix.shape[0] == 1:
+        return matrix[0], jnp.ones((1, 1))
+    return tuple(jnp.linalg.eigh(matrix))
+
+
 def cholesky(matrix: Float[AnyArray, "n n"]) -> Float[Array, "n n"]:
     """The lower Cholesky factor, from the lower triangle; NaN where the matrix is not positive definite."""
     size = matrix.shape[0]

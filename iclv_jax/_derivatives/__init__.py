@@ -9,12 +9,13 @@ from iclv_jax._derivatives._basic import (
     hessian_autodiff,
     hessian_numerical,
     hessian_products,
+    little,
     outer_products,
     person_scores,
     slope,
     summed,
 )
-from iclv_jax._derivatives._given import expand_exact
+from iclv_jax._derivatives._given import expand_exact, of_moments
 
 __all__ = [
     "Difference",
@@ -26,6 +27,8 @@ __all__ = [
     "hessian_autodiff",
     "hessian_numerical",
     "hessian_products",
+    "little",
+    "of_moments",
     "outer_products",
     "person_scores",
     "slope",

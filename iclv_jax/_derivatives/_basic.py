@@ -1,6 +1,7 @@
 """Derivatives of the log-likelihood with respect to the free parameters, at frozen nodes."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, NamedTuple
 
 import jax
@@ -20,6 +21,12 @@ AT_ONCE = 400_000
 """Entries (people, nodes, items and alternatives) of the arrays behind first derivatives up to which larger batches of
 people are no slower: 3 MB each, which a processor's cache holds. Gradients of 2,624 people with 38 items and 20 nodes in
 batches of 328 took 60 per cent of the time of a single batch."""
+LITTLE = 10_000
+"""Entries (people, nodes, items and alternatives) up to which a program runs for a few milliseconds at most even where it
+was compiled with few optimisations, which takes a quarter of the time: for the scores of 301 people with nine items 0.4 of
+1.5 seconds, after which they take 1.4 ms in place of 0.5."""
+FEW_SCORES = 100_000
+"""Scores, people times parameters, whose sum takes longer to compile in full than ever to run."""
 
 Difference = Literal["central", "forward"]
 
@@ -92,17 +99,25 @@ def slope_by_theta(core: Core, theta: Theta) -> tuple[Scalar, Theta, Scalar]:
 
 def few(core: Core, at_once: int = AT_ONCE) -> int:
     """People of a batch of derivatives, with arrays of so many entries."""
+    return min(core.people.batch, max(1, at_once // max(core.people.node_count * _entries(core), 1)))
+
+
+def little(core: Core, params: Params) -> bool:
+    """Whether values and derivatives are of so little that their programs take far longer to compile than to run."""
+    return core.people.size * max(core.people.node_count, 1) * _entries(core) <= LITTLE
+
+
+def _entries(core: Core) -> int:
+    """Items and alternatives of all situations of a person, at a node."""
     people = core.people
     rows = max(people.lengths, key=lambda length: length.people).rows
     data = people.held.person.data
     choices = zip(data[len(data) - len(rows) :], rows, strict=True)
     items = data[: len(data) - len(rows)]
-    entries = sum(d.occurs.shape[1] for d in items) + sum(
+    return sum(d.occurs.shape[1] for d in items) + sum(
         d.offered.shape[2] * n * block.inner.count
         for (d, n), block in zip(choices, core.structure.choices, strict=True)
     )
-    each = people.node_count * entries
-    return min(people.batch, max(1, at_once // max(each, 1)))
 
 
 def person_scores(core: Core, params: Params) -> PersonScores:
@@ -149,7 +164,7 @@ def few_at_a_time(product: Callable[[Array], Array], directions: Float[Array, "r
     return jax.lax.map(product, filled, batch_size=width)[:count]
 
 
-@compiled
+@partial(compiled, quick=lambda weights, values, scores, items: scores.size <= FEW_SCORES)
 def summed(weights: Array, values: Array, scores: Scores, items: Array) -> Slope:
     """The weighted sums over people."""
     return Slope(weights @ values, weights @ scores, weights @ items)

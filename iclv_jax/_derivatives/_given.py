@@ -9,7 +9,6 @@ have the same mean and covariance of z. The chain rule then goes through functio
     H = sum_p J_p' H_p J_p + d2 sum_p [ g_p' (a, G, C)_p + sum_k v_pk log f(z_pk) ]    over patterns of answers p.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -19,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._linear import cholesky
-from iclv_jax._base._types import Array, CellTree, Float, Hessian, Params, Scalar
+from iclv_jax._base._types import Array, CellTree, Float, Params, Scalar
 from iclv_jax._density import Affine, Conditioned, Places, Structure
 from iclv_jax._density._affine import FACTOR, INDEX, SLOPES
 from iclv_jax._density._conditioned import Conditional
@@ -31,7 +30,7 @@ from iclv_jax._likelihood import Core
 from iclv_jax._panel import Data, Person
 from iclv_jax._parameters import LATENT
 
-LITTLE = 20_000
+FEW_PEOPLE = 20_000
 """People times parameters up to which automatic differentiation through all people takes less time, most of it to compile.
 With 38 items, 127 parameters and 328 people in six situations it took 126 gradients, and this takes 6.6, for 27 seconds of
 compilation in place of 16."""
@@ -40,11 +39,27 @@ compilation in place of 16."""
 def expand_exact(core: Core, params: Params) -> Expansion:
     """Log-likelihood, gradient and Hessian; equal to automatic differentiation up to rounding."""
     system = core.structure.system
-    little = core.people.size * params.shape[0] <= LITTLE or core.person.group is not None
+    few_people = core.people.size * params.shape[0] <= FEW_PEOPLE and not of_moments(core)
     # Observed variables among the latent ones leave no spread in some directions.
-    if little or not isinstance(system, Conditioned) or not system.patterns or system.exact:
+    if few_people or not isinstance(system, Conditioned) or not _by_patterns(core):
         return expand_by_blocks(core, params)
     return _expanded(core, _Left(core.structure, system, core.person.covariates.shape[1]), params)
+
+
+def of_moments(core: Core) -> bool:
+    """Whether people enter by means and covariances alone, as where normal items are all there is: the program runs in no
+    time, however many people there are. Not those who are fewer than the points that stand for them."""
+    system = core.structure.system
+    if core.structure.choices or not isinstance(system, Conditioned) or not _by_patterns(core):
+        return False
+    known = core.person.covariates.shape[1] + len(system.patterns[0])
+    return core.people.size > (known + 1) * len(system.patterns)
+
+
+def _by_patterns(core: Core) -> bool:
+    system = core.structure.system
+    patterns = isinstance(system, Conditioned) and bool(system.patterns) and not system.exact
+    return patterns and core.person.group is None
 
 
 class _Sums(NamedTuple):
@@ -130,10 +145,12 @@ def _expanded(core: Core, left: _Left, params: Params) -> Expansion:
     patterns = left.system.patterns
     count, mean = _first_moments(core, left)
     sums = _sums(core, left, params, mean)
-    points = [_points(n, m, s.square) for n, m, s in zip(count, mean, sums, strict=True)]
+    # One call of LAPACK for all: several at a time may wait for each other.
+    squares = jnp.stack([s.square for s in sums])
+    points = list(zip(*jax.vmap(_points)(jnp.stack(count), jnp.stack(mean), squares), strict=True))
 
-    def items(p: Params) -> Scalar:
-        cells, total = core.structure.map.dense(core.theta(p)), jnp.zeros(())
+    def items(theta: Array) -> Scalar:
+        cells, total = core.structure.map.dense(theta), jnp.zeros(())
         for pattern, (at, weight) in zip(patterns, points, strict=True):
             logs = jax.vmap(lambda known, k=pattern: left.given(cells, known, k).log_marginal)(at)
             total = total + weight * logs.sum()
@@ -141,14 +158,16 @@ def _expanded(core: Core, left: _Left, params: Params) -> Expansion:
 
     chosen = list(zip(patterns, sums, strict=True)) if left.inner.choices else []
 
-    def along(p: Params) -> Scalar:
-        theta, total = core.theta(p), items(p)
+    def along(p: Params) -> tuple[Scalar, Scalar]:
+        theta = core.theta(p)
+        total = of_items = items(theta)
         for pattern, s in chosen:
             total = total + jnp.dot(s.gradient, left.values(theta, pattern))
-        return total
+        return total, of_items
 
-    of_items, gradient = items(params), jax.grad(along)(params)
-    matrix = _hessian(along, params)
+    slope = jax.value_and_grad(along, has_aux=True)
+    ((_, of_items), gradient), push = jax.linearize(slope, params)
+    matrix = few_at_a_time(lambda direction: push(direction)[1], jnp.eye(params.shape[0]))
     for pattern, s in chosen:
         jacobian = jax.jacfwd(lambda p, k=pattern: left.values(core.theta(p), k))(params)
         matrix = matrix + jacobian.T @ s.curvature @ jacobian
@@ -156,13 +175,6 @@ def _expanded(core: Core, left: _Left, params: Params) -> Expansion:
     return Expansion(
         value, gradient, 0.5 * (matrix + matrix.T), of_items + sum((s.items for s in sums), jnp.zeros(()))
     )
-
-
-def _hessian(function: Callable[[Params], Scalar], params: Params) -> Hessian:
-    def product(direction: Params) -> Params:
-        return jax.jvp(jax.grad(function), (params,), (direction,))[1]
-
-    return few_at_a_time(product, jnp.eye(params.shape[0]))
 
 
 def _known(person: Person, stacks: int) -> Float[Array, "person known"]:

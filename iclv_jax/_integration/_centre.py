@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
 
-from iclv_jax._base._linear import cholesky, solve_lower, solve_upper
+from iclv_jax._base._linear import cholesky, eigh, solve_lower, solve_upper
 from iclv_jax._base._types import Array, Bool, Float, Int, Scalar, Shocks
 
 GRADIENT = 1e-8
@@ -115,14 +115,14 @@ def _better(s: _Search, value: Scalar, gradient: Shocks) -> Array:
 
 def _solve(matrix: Array, vector: Array) -> Array:
     """Newton direction with the eigenvalues made at least one: the prior alone gives curvature 1."""
-    values, vectors = jnp.linalg.eigh(matrix)
+    values, vectors = eigh(matrix)
     size = jnp.maximum(jnp.abs(values), 1.0)
     return vectors @ ((vectors.T @ vector) / size)
 
 
 def _proposal(precision: Array) -> tuple[Array, Array]:
     """A factor C of the proposal's covariance, and whether the posterior is log-concave here."""
-    values, vectors = jnp.linalg.eigh(precision)
+    values, vectors = eigh(precision)
     concave = jnp.all(values > WIDEST)
     safe = jnp.where(jnp.isfinite(values), jnp.maximum(values, WIDEST), 1.0)
     guarded = (vectors * safe[None, :]) @ vectors.T

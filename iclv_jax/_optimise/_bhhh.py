@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array, Bool
+from iclv_jax._base._types import AnyArray, Array, Bool
 from iclv_jax._optimise import _line_search as line
 from iclv_jax._optimise._method import Judgement, Trial
 from iclv_jax._optimise._objective import Supplied
@@ -56,7 +56,7 @@ class BHHHSteps:
     def rescaled(self, memory: Line, ratio: Array) -> Line:
         return memory
 
-    def spent(self, memory: Line) -> Array:
+    def spent(self, memory: Line) -> AnyArray:
         return memory.failed
 
     def restarts(self, memory: Line) -> Array:

@@ -213,7 +213,7 @@ class Run:
                 # Along flat directions within modules the utilities stay the same, so they are no matter.
                 found = self.silent is None and (not flat or only_within(model, self.objective.inside))
                 return Verdict.CONVERGED if found else Verdict.SINGULAR
-        if bool(self.method.spent(memory)):
+        if bool(self.method.spent(jax.device_get(memory))):
             if self.bad:
                 return Verdict.NOT_FINITE
             exact = self._true_decrement(z, shape)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._base._types import Array, Int, Scalar
+from iclv_jax._base._types import AnyArray, Array, Int, Scalar
 from iclv_jax._optimise import _line_search as line
 from iclv_jax._optimise._method import Judgement, Trial
 from iclv_jax._optimise._objective import Supplied
@@ -102,7 +102,7 @@ class LBFGSBSteps:
     def rescaled(self, memory: Pairs, ratio: Array) -> Pairs:
         return memory._replace(steps=memory.steps * ratio, changes=memory.changes / ratio)
 
-    def spent(self, memory: Pairs) -> Array:
+    def spent(self, memory: Pairs) -> AnyArray:
         return memory.failed
 
     def restarts(self, memory: Pairs) -> Array:

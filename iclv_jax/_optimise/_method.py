@@ -70,7 +70,7 @@ class Method(Protocol):
         """After a change of scale: old scaled parameters times `ratio` are the new ones."""
         ...
 
-    def spent(self, memory: Memory) -> Array:
+    def spent(self, memory: Memory) -> AnyArray:
         """Whether no step is left that could be told from rounding."""
         ...
 

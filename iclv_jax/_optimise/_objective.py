@@ -115,11 +115,11 @@ def in_z(
     """Value, gradient and Hessian of the negative log-likelihood in z; `curved` adds the curvature of the
     transforms (outer products of scores transform like scores, and have none of it)."""
 
-    def params(z: Array) -> Array:
-        return mapping.natural(constants, z)
+    def slopes(z: Array) -> tuple[Array, Array]:
+        params, pull = jax.vjp(lambda v: mapping.natural(constants, v), z)
+        return params, pull(found.gradient)[0]
 
-    j = jax.jacfwd(params)(z)
-    bend = jax.hessian(lambda v: jnp.dot(found.gradient, params(v)))(z)
+    j, bend = jax.jacfwd(slopes)(z)
     hessian = j.T @ found.hessian @ j + jnp.where(curved, bend, 0.0)
     return Derivatives(-found.value, -(j.T @ found.gradient), -hessian)
 
@@ -222,7 +222,9 @@ class Likelihood(Generic[Bound]):
         """The log-likelihood, without penalties. Where nodes move with each step its scores would not be asked for."""
         each = None if self.moves and np.asarray(params).tobytes() not in self.each else self._each(params)
         return float(
-            self.problem.loglike(params) if each is None else self.problem.first.core.weights @ each.values
+            self.problem.loglike(params)
+            if each is None
+            else summed(self.problem.first.core.weights, *each).value
         )
 
     def _each(self, params: Array) -> PersonScores | None:

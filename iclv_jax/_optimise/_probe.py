@@ -128,7 +128,7 @@ def _narrow(objective: Likelihood[Bound], params: np.ndarray) -> bool:
         return False
     at = np.flatnonzero(objective.free)
     matrix = -np.asarray(known)[np.ix_(at, at)]
-    unit = np.asarray(units(jnp.asarray(matrix)))
+    unit = units(matrix)
     return bool(np.linalg.eigvalsh(matrix / np.outer(unit, unit))[0] < NARROW)
 
 

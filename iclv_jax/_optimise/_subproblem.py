@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Bool, Float, Scalar
@@ -118,11 +119,11 @@ def spectrum(model: Model) -> Spectrum:
     return _spectrum(model, model.free & ~held_by_bound(model))
 
 
-@partial(compiled, quick=True)
-def units(hessian: Float[Array, "param param"]) -> Float[Array, " param"]:
+def units(hessian: Float[AnyArray, "param param"]) -> Float[AnyArray, " param"]:
     """What a matrix is divided by, on both sides, to have a diagonal of 1 or -1: no sign of a curvature is lost."""
-    size = jnp.abs(jnp.diagonal(hessian))
-    return jnp.sqrt(jnp.where(size > EMPTY * jnp.max(size), size, jnp.max(size) + 1e-300))
+    lib = np if isinstance(hessian, np.ndarray) else jnp
+    size = lib.abs(lib.diagonal(hessian))
+    return lib.sqrt(lib.where(size > EMPTY * lib.max(size), size, lib.max(size) + 1e-300))
 
 
 def balanced(model: Model) -> tuple[Spectrum, AnyArray]:

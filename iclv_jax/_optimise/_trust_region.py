@@ -91,7 +91,7 @@ class TrustRegionSteps:
             return memory
         return memory._replace(matrix=memory.matrix / jnp.outer(ratio, ratio))
 
-    def spent(self, memory: Region) -> Array:
+    def spent(self, memory: Region) -> AnyArray:
         return memory.radius < SHORTEST
 
     def restarts(self, memory: Region) -> AnyArray:

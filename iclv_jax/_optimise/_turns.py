@@ -79,7 +79,7 @@ def _flat(model: Model) -> np.ndarray:
     matrix = np.asarray(model.hessian)[np.ix_(free, free)]
     if not len(free) or not np.isfinite(matrix).all():
         return np.zeros((0, len(model.gradient)))
-    unit = np.asarray(units(jnp.asarray(matrix)))
+    unit = units(matrix)
     values, vectors = np.linalg.eigh(matrix / np.outer(unit, unit))
     flat = np.abs(values) <= SINGULAR * np.abs(values).max()
     directions = np.zeros((int(flat.sum()), len(model.gradient)))

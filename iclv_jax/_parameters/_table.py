@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from iclv_jax._base._arguments import check_name
@@ -88,7 +87,7 @@ class ParameterTable:
 
     def check_domain(self, params: np.ndarray) -> None:
         """Raise ValueError for start values that no parameters of their kind may have."""
-        z = np.asarray(unconstrained(self.map, jnp.asarray(self.constants), jnp.asarray(params)))
+        z = np.asarray(unconstrained(self.map, self.constants, params))
         free = [r for r in self.rows if r.status == "free"]
         for i in np.flatnonzero(~np.isfinite(z))[:1]:
             rule = RULES.get(free[i].parameter.role, "it is outside its domain")

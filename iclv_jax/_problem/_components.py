@@ -98,8 +98,6 @@ def _between_alternatives(choice: Kernel) -> bool:
 
 def _naive(problem: Problem, choice: Kernel) -> tuple[float, float]:
     """Log-likelihoods of a choice with equal shares, and with constants only."""
-    from scipy import optimize
-
     if not _between_alternatives(choice):
         return float("nan"), float("nan")
     found = problem.panel.situations_of(choice.name)
@@ -108,6 +106,15 @@ def _naive(problem: Problem, choice: Kernel) -> tuple[float, float]:
     equal = float(weight @ _log_alike(choice, found))
     if found.outcome.ndim > 1:
         return equal, log_constants(choice, found.outcome, available, weight)
+    if available.all():
+        counts = np.bincount(chosen, weight)
+        return equal, float(counts @ np.log(np.where(counts > 0.0, counts, 1.0) / weight.sum()))
+    return equal, _with_constants(available, chosen, weight)
+
+
+def _with_constants(available: np.ndarray, chosen: np.ndarray, weight: np.ndarray) -> float:
+    """The log-likelihood with constants only, where not all have all alternatives."""
+    from scipy import optimize
 
     def negative(constants: np.ndarray) -> tuple[float, np.ndarray]:
         v = np.where(available, np.append(constants, 0.0), -np.inf)
@@ -123,4 +130,4 @@ def _naive(problem: Problem, choice: Kernel) -> tuple[float, float]:
     solution = optimize.minimize(
         negative, start, jac=True, method="L-BFGS-B", bounds=[(-50.0, 50.0)] * len(start)
     )
-    return equal, -float(solution.fun)
+    return -float(solution.fun)

@@ -9,6 +9,7 @@ from typing_extensions import Protocol, runtime_checkable
 from iclv_jax import _derivatives as derivatives
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Given, Hessian, Params, Scalar, Scores
+from iclv_jax._derivatives import little
 from iclv_jax._likelihood import Core
 from iclv_jax._problem import _portions as portions
 from iclv_jax._problem._portions import Portion
@@ -17,7 +18,10 @@ from iclv_jax._spec._names import nearest
 slope_at_once = compiled(derivatives.slope)
 FEW_SCORES = 100_000
 """Scores, people times parameters, up to which a gradient is their sum: they take no longer, and every fit compiles them."""
-expand_exact = compiled(derivatives.expand_exact)
+expand_exact = compiled(
+    derivatives.expand_exact, quick=lambda core, params: derivatives.of_moments(core) or little(core, params)
+)
+_dot = compiled(jnp.dot, quick=True)
 hessian_autodiff = compiled(derivatives.hessian_autodiff)
 hessian_numerical = compiled(derivatives.hessian_numerical, static_argnames="difference")
 
@@ -48,15 +52,21 @@ def loglike(problem: Bound, params: Params) -> Scalar:
     >>> float(fit.problem.loglike(fit.estimates)) == fit.llf
     True
     """
-    return jnp.dot(problem.core.weights, values(problem, params))
+    if _from_scores(problem, params):
+        return slope(problem, params).value
+    return _dot(problem.core.weights, values(problem, params))
 
 
 def values(problem: Bound, params: Params) -> Float[Array, " person"]:
     """log L_n of every person: of few people, where nothing is integrated, from the program for their scores, which a fit
     compiles anyway; with nodes it compiles that for values to see how accurate they are."""
-    if few(problem, params) and problem.core.structure.dimension == 0:
+    if _from_scores(problem, params):
         return person_scores(problem, params).values
     return loglike_person(problem, params)
+
+
+def _from_scores(problem: Bound, params: Params) -> bool:
+    return few(problem, params) and problem.core.structure.dimension == 0
 
 
 def few(problem: Bound, params: Params) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import AnyArray, Array, Params, Theta
 from iclv_jax._density import log_density
+from iclv_jax._derivatives import little
 from iclv_jax._integration import Centre, Nodes, Rule, by_moments, find_centre, place, place_mixture
 from iclv_jax._integration._rule import Points
 from iclv_jax._likelihood import Core
@@ -42,7 +43,7 @@ def is_shared(rule: Rule, dimension: int) -> bool:
     return rule.standard(2, dimension).points.shape[0] == 1
 
 
-@compiled
+@partial(compiled, quick=little)
 def centres(core: Core, params: Params) -> Centre:
     """Mode and curvature of every person's posterior; the core comes without nodes, so that any number of
     them shares what is compiled."""

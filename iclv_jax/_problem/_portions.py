@@ -19,12 +19,12 @@ from iclv_jax import _derivatives as derivatives
 from iclv_jax import _likelihood as likelihood
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Params
-from iclv_jax._derivatives import PersonScores
+from iclv_jax._derivatives import PersonScores, little
 from iclv_jax._integration import Nodes
 from iclv_jax._likelihood import Core
 
-person_values = compiled(likelihood.person_values)
-person_scores = compiled(derivatives.person_scores)
+person_values = compiled(likelihood.person_values, quick=little)
+person_scores = compiled(derivatives.person_scores, quick=little)
 
 
 @dataclass(frozen=True)

@@ -160,8 +160,6 @@ def _rescale(latent: Latent, spec: Spec, levels: Levels, values: dict[str, float
 
 def _definition_starts(spec: Spec, table: ParameterTable, values: dict[str, float]) -> dict[str, float]:
     """New parameters of define= such that defined parameters come close to their usual starts."""
-    from scipy.optimize import least_squares
-
     usual = {d.name: values[d.name] for d in spec.define}
     new = [
         r.name
@@ -170,6 +168,8 @@ def _definition_starts(spec: Spec, table: ParameterTable, values: dict[str, floa
     ]
     if not new:
         return values
+    from scipy.optimize import least_squares
+
     position = {r.name: i for i, r in enumerate(table.rows)}
     free = list(table.names)
     at = [free.index(n) for n in new]
