@@ -406,12 +406,13 @@ def test_proposals_that_do_not_exist_are_refused():
 
 
 def test_nodes_stay_within_the_memory():
+    from iclv_jax._problem._elsewhere import Elsewhere
     from iclv_jax._problem._target import enough
 
     model, data, _ = lognormals(3)
     rule = Adaptive(128, "sobol", proposal="mean")
     problem = model.bind(data, person="id", integration=rule, memory="10MB")
-    raised = enough(problem, rule, 50.0, 0.1)
+    raised = enough(Elsewhere(problem, problem.start()), rule, 50.0, 0.1)
     assert 128 < raised.draws < 8_192
     assert 120 * raised.draws * 3 * 8 < 10e6
 

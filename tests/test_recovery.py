@@ -41,6 +41,7 @@ def test_it_converges(fit):
 
 
 @pytest.mark.parametrize("name", recovery.TRUTH)
+@pytest.mark.slow
 def test_the_truth_is_within_four_standard_errors(z, name):
     assert abs(z[name]) < 4.0
 

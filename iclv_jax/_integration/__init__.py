@@ -6,6 +6,7 @@ from iclv_jax._integration._default import choose_rule, default_rule
 from iclv_jax._integration._moments import by_moments, pilot_count, pilot_points
 from iclv_jax._integration._monte_carlo import Adaptive, Laplace, MonteCarlo
 from iclv_jax._integration._quadrature import GaussHermite, Trapezoid
+from iclv_jax._integration._quartered import Quartered
 from iclv_jax._integration._rule import Points, Rule
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "MonteCarlo",
     "Nodes",
     "Points",
+    "Quartered",
     "Rule",
     "Trapezoid",
     "by_moments",

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from iclv_jax._integration._quadrature import GaussHermite
+from iclv_jax._integration._quartered import Quartered
 from iclv_jax._integration._rule import Points, Rule
 
 
@@ -49,6 +52,13 @@ class Conditioned(Rule):
     @property
     def by_classes(self) -> bool:
         return self.rule.by_classes
+
+    @property
+    def quartered(self) -> Quartered | None:
+        return self.rule.quartered
+
+    def of(self, people: np.ndarray) -> "Conditioned":
+        return Conditioned(self.rule.of(people))
 
     def size(self, dimension: int) -> int:
         return self.rule.size(dimension)

@@ -1,5 +1,6 @@
 """Draws from the prior, and draws from each person's approximate posterior."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from iclv_jax._base._arguments import check_seed, is_word
 from iclv_jax._base._types import Given
+from iclv_jax._integration._quartered import Quartered
 from iclv_jax._integration._rule import Points, Rule, check_count, check_target
 from iclv_jax._integration._sequences import Sequence, check_sequence, normal_points
 from iclv_jax._integration._spherical import design, sphere, spherical_points
@@ -119,6 +121,9 @@ class Adaptive(Rule):
         lognormal coefficients with few choices per person are; not with `"spherical"`. `"classes"`: the same in
         equal parts for each latent class of people, whose posteriors may be far apart; that of a person without
         classes is `"mean"`.
+    quartered
+        For each person, how many times a quarter of the draws is enough: 0 for all of them. A default fit that needs many
+        draws finds it from the variance of each person's log-likelihood. Other people than these have all draws.
 
     Where a person's posterior is not log-concave at its mode, the normal approximation is widened. A spherical design
     has no draws in far tails and gives those that it has little weight; a random sequence does meet them, so that to every
@@ -139,6 +144,7 @@ class Adaptive(Rule):
     final_draws: Given[int | None] = None
     target_error: Given[float | None] = None  # pyright: ignore[reportIncompatibleMethodOverride]
     proposal: Given[Proposal] = "mode"
+    quartered: Given[Iterable[int] | None] = None  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __post_init__(self) -> None:
         check_count(self.draws, "draws")
@@ -154,6 +160,19 @@ class Adaptive(Rule):
             )
         if self.final_draws is not None:
             check_count(self.final_draws, "final_draws")
+        self._check_quartered()
+
+    def _check_quartered(self) -> None:
+        if self.quartered is None:
+            return
+        found = self.quartered if isinstance(self.quartered, Quartered) else Quartered(self.quartered)
+        object.__setattr__(self, "quartered", found)
+        least = 4 ** (1 + max(found, default=0))
+        if self.proposal != "mean" or self._final != self.draws or self.draws % least:
+            raise ValueError(
+                f"quartered= is for proposal='mean' with as many final_draws as draws, a multiple of {least}; not for "
+                f"proposal={self.proposal!r} and {self.draws} draws, {self._final} in the end."
+            )
 
     @property
     def centred(self) -> bool:
@@ -182,7 +201,10 @@ class Adaptive(Rule):
         from_prior = max(1, round(share * self.draws)) if self.draws >= FEWEST_FOR_PRIOR else 0
         tails = normal_points(self.sequence, people, from_prior, dimension, (self.seed, 1), before, total)
         count = self.draws + from_prior
-        return Points(np.concatenate([points, tails], axis=1), np.full(count, -np.log(count)), from_prior)
+        logs = np.full(count, -np.log(count))
+        if isinstance(self.quartered, Quartered) and len(self.quartered) == total:
+            logs = self.quartered.of(np.arange(before, before + people)).log_weights(self.draws, from_prior)
+        return Points(np.concatenate([points, tails], axis=1), logs, from_prior)
 
     def size(self, dimension: int) -> int:
         return max(self.draws, self.final_draws or 128) if dimension else 1
@@ -194,6 +216,11 @@ class Adaptive(Rule):
             return f"{count} nodes per person on {laid.radii * laid.rotations} spheres at the approximate posterior"
         how = ", in parts for each latent class," if self.by_classes else ""
         how += " and a quarter as many from the prior" if self.by_moments else ""
+        how += (
+            f"; {words}"
+            if isinstance(self.quartered, Quartered) and (words := self.quartered.words())
+            else ""
+        )
         return f"{self.draws} {self.sequence} draws per person from the approximate posterior{how}"
 
     def stages(self) -> tuple[Rule, ...]:
@@ -211,6 +238,10 @@ class Adaptive(Rule):
 
     def reseeded(self, seed: int) -> "Adaptive":
         return replace(self, seed=seed)
+
+    def of(self, people: np.ndarray) -> "Adaptive":
+        known = self.quartered
+        return replace(self, quartered=known.of(people)) if isinstance(known, Quartered) else self
 
     @property
     def scatters(self) -> bool:

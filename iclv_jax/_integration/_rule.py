@@ -12,6 +12,7 @@ import numpy as np
 
 from iclv_jax._base._arguments import is_real
 from iclv_jax._base._types import Given
+from iclv_jax._integration._quartered import Quartered
 
 MOST_NODES = 20_000
 MOST = 10_000_000
@@ -21,7 +22,8 @@ NEGLIGIBLE = 1e-12
 
 
 class Points(NamedTuple):
-    """`points` (people or 1, node, dimension) and `log_weights` (node).
+    """`points` (people or 1, node, dimension) and `log_weights` (node), or (people, node) where some people have fewer nodes
+    than others: what they lack has no weight.
 
     The last `from_prior` points of a centred rule stay where they are: draws from the prior that keep
     importance weights bounded.
@@ -54,6 +56,15 @@ class Rule(abc.ABC):
     def by_classes(self) -> bool:
         """Whether they are placed so in equal parts for each latent class of people."""
         return False
+
+    @property
+    def quartered(self) -> Quartered | None:
+        """By person, how many times a quarter of the draws is enough; None: everybody has all."""
+        return None
+
+    def of(self, people: np.ndarray) -> "Rule":
+        """The rule for some people by position."""
+        return self
 
     @abc.abstractmethod
     def standard(self, people: int, dimension: int) -> Points:

@@ -2,7 +2,8 @@
 
 Values, gradients, Hessians, scales and tests are `fold`s over people or `each` of them; subsets, bootstrap samples and
 hold-outs are `take`n. People are worked on in batches of one size. Where panels differ much in length they go by classes
-of length, each with arrays as long as its own longest panel, so that cost goes with rows.
+of length, each with arrays as long as its own longest panel, so that cost goes with rows; where some need far more nodes
+than others, by classes of those.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,10 +32,12 @@ FEW_ROWS = 5_000
 
 
 class Length(NamedTuple):
-    """A class of panel length: how many people, and how many rows of each table the longest of them has."""
+    """A class of people: how many, how many rows of each table the longest panel of them has, and how many nodes each of
+    them has in front of those without weight; None: all."""
 
     people: int
     rows: tuple[int, ...]
+    nodes: int | None = None
 
 
 class Held(NamedTuple):
@@ -74,8 +77,19 @@ class People(eqx.Module):
 
     @property
     def node_count(self) -> int:
-        """Nodes of every person."""
+        """Nodes of every person; the most that anybody has, where numbers differ."""
         return self.held.nodes.log_weights.shape[1]
+
+    @property
+    def node_counts(self) -> np.ndarray | None:
+        """Nodes by person; None where all have as many."""
+        if self.order is None or self.lengths[0].nodes is None:
+            return None
+        found = np.zeros(self.size, int)
+        found[np.asarray(self.order)] = np.repeat(
+            [length.nodes for length in self.lengths], [length.people for length in self.lengths]
+        )
+        return found
 
     def take(self, at: AnyArray, weights: Array | None = None) -> "People":
         """Some people by position, once or several times, with their own or other weights; inside compiled functions,
@@ -83,14 +97,22 @@ class People(eqx.Module):
         person, nodes = jax.tree.map(lambda a: a[at], self.held[:2])
         mine = self.held.weights[at] if weights is None else weights
         known = not isinstance(at, Tracer)
-        mesh = self.mesh if known else None
-        return people(person, nodes, mine, min(self.batch, len(at)), classes=known, mesh=mesh)
+        mesh, counts = self.mesh if known else None, self.node_counts if known else None
+        counts = None if counts is None else counts[np.asarray(at)]
+        return people(person, nodes, mine, min(self.batch, len(at)), classes=known, mesh=mesh, counts=counts)
 
     def in_batches_of(self, batch: int) -> "People":
         return replace(self, batch=batch)
 
     def with_nodes(self, nodes: Nodes) -> "People":
+        """Other nodes, as many for each."""
         return self._with(nodes=spread(nodes, self.mesh))
+
+    def with_nodes_by_person(self, nodes: Nodes, counts: np.ndarray | None) -> "People":
+        """The nodes of another rule, of which each person has so many in front of those without weight; None: all."""
+        if counts is None and self.node_counts is None:
+            return self.with_nodes(nodes)
+        return people(self.person, nodes, self.weights, self.batch, mesh=self.mesh, counts=counts)
 
     def with_weights(self, weights: Array) -> "People":
         return self._with(weights=_padded(weights, self.mesh))
@@ -126,7 +148,7 @@ class People(eqx.Module):
         def local(arrays: tuple[Held, Sequence[Any]], shared: tuple[Any, ...]) -> Any:
             part, rest = arrays
             given = (part.person, part.nodes, *rest)
-            return _mapped(lambda *mine: function(*mine, *shared), self.batch, *given)
+            return _mapped(lambda *mine: function(*mine, *shared), self._more(self.batch, part), *given)
 
         found = [self._run(local, part, shared, summed=False) for part in self._classes(others)]
         if self.mesh is not None:
@@ -154,7 +176,7 @@ class People(eqx.Module):
             part, (here,) = arrays
             nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), zero)
             given = part.person, part.nodes, here
-            return _added(lambda *mine: function(*mine, *shared), nothing, batch, *given)
+            return _added(lambda *mine: function(*mine, *shared), nothing, self._more(batch, part), *given)
 
         total = zero
         for part in self._classes((mine,), weighted=True):
@@ -167,6 +189,10 @@ class People(eqx.Module):
 
     def _with(self, **arrays: Any) -> "People":
         return replace(self, held=self.held._replace(**arrays))
+
+    def _more(self, batch: int, part: Held) -> int:
+        """People of a class at a time: more, where they have fewer nodes."""
+        return batch * max(1, self.node_count // max(1, part.nodes.log_weights.shape[1]))
 
     def _run(self, local: Callable[..., Any], arrays: Any, shared: tuple[Any, ...], summed: bool) -> Any:
         if self.mesh is None:
@@ -187,7 +213,8 @@ class People(eqx.Module):
             part, rest = spread(jax.tree.map(lambda a, at=at: a[at], whole), self.mesh)
             if weighted and count > length.people:
                 rest = tuple(_emptied(r, length.people) for r in rest)
-            found.append((part._replace(person=_cut(part.person, length.rows)), rest))
+            nodes = Nodes(*(a[:, : length.nodes] for a in part.nodes))
+            found.append((part._replace(person=_cut(part.person, length.rows), nodes=nodes), rest))
             first += length.people
         return found
 
@@ -212,13 +239,16 @@ def people(
     batch: int,
     classes: bool = True,
     mesh: Mesh | None = None,
+    counts: np.ndarray | None = None,
 ) -> People:
-    """People by classes of panel length where that saves much; as they are where `classes` is False."""
+    """People by classes of panel length where that saves much, and of how many nodes they have where `counts` says that;
+    as they are where `classes` is False."""
     size = weights.shape[0]
     one: tuple[Length, ...] = (_longest(person, size),)
     order, lengths = None, one
     if classes and not any(isinstance(d.occurs, Tracer) for d in person.data):
-        order, lengths = _by_length([np.asarray(d.occurs) for d in _of_tables(person)])
+        occurs = [np.asarray(d.occurs) for d in _of_tables(person)]
+        order, lengths = _by_length(occurs) if counts is None else _by_nodes(occurs, counts)
         order, lengths = (None, one) if len(lengths) < 2 else (jnp.asarray(order), lengths)
     held = Held(spread(person, mesh), spread(nodes, mesh), _padded(weights, mesh))
     return People(held, order, lengths, batch, size, mesh)
@@ -260,6 +290,22 @@ def _by_length(occurs: Sequence[Bool[np.ndarray, "person _"]]) -> tuple[np.ndarr
         padded, ends = best[0], sorted([*ends, best[1]])
     parts = [counts[a:b] for a, b in pairwise([0, *ends])]
     return order, tuple(Length(len(part), tuple(map(int, part.max(axis=0)))) for part in parts)
+
+
+def _by_nodes(
+    occurs: Sequence[Bool[np.ndarray, "person _"]], counts: np.ndarray
+) -> tuple[np.ndarray, tuple[Length, ...]]:
+    """People in the order of how many nodes they have and, among those with as many, of the length of their panels."""
+    order, lengths = [], []
+    for count in np.unique(counts).tolist():
+        mine = np.flatnonzero(counts == count)
+        here = [mask[mine] for mask in occurs]
+        inside, found = _by_length(here)
+        if not found:
+            inside, found = np.arange(len(mine)), (Length(len(mine), tuple(m.shape[1] for m in here)),)
+        order.append(mine[inside])
+        lengths += [length._replace(nodes=count) for length in found]
+    return np.concatenate(order), tuple(lengths)
 
 
 def _splits(counts: np.ndarray, ends: list[int]) -> list[tuple[int, int]]:

@@ -28,6 +28,7 @@ from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 from iclv_jax._parameters._penalties import Penalties
 from iclv_jax._problem import Problem
 from iclv_jax._problem._accuracy import Accuracy, accuracy, accuracy_near
+from iclv_jax._problem._elsewhere import Elsewhere
 from iclv_jax._problem._target import before, better, enough, suited
 
 ROUGH = TrustRegion("bhhh", tolerance=3.0, max_iterations=40, recentrings=0)
@@ -359,7 +360,7 @@ def _finer(outcome: Outcome, target: float | None) -> Rule | None:
     if precision.error is None or precision.error <= wanted:
         return None
     following = (
-        enough(problem, rule, precision.error, wanted)
+        enough(Elsewhere(problem, params), rule, precision.error, wanted)
         if target is None
         else better(problem, rule, params, precision.error, target)
     )

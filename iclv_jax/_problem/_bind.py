@@ -15,7 +15,7 @@ from iclv_jax._likelihood import people as people_of
 from iclv_jax._panel import Panel, WeightsAre, read_panel, settled, weighted_as
 from iclv_jax._parameters import build_table, in_every_group
 from iclv_jax._problem._memory import MEMORY, batch_size, parse_memory
-from iclv_jax._problem._nodes import spread_nodes
+from iclv_jax._problem._nodes import counts_of, spread_nodes
 from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._problem import Problem
 from iclv_jax._spec._model import Spec
@@ -80,7 +80,9 @@ def of_panel(
     constants, weights, arrays = jax.device_put((table.constants, panel.weights, panel.person))
     size = len(panel.people)
     nodes = spread_nodes(standard.points, standard.log_weights, size)
-    core = Core(shape, constants, people_of(arrays, nodes, weights, batch_people or size, mesh=mesh))
+    counts = counts_of(rule, size, points.shape[1])
+    held = people_of(arrays, nodes, weights, batch_people or size, mesh=mesh, counts=counts)
+    core = Core(shape, constants, held)
     if batch_people is None:
         core = core.of(core.people.in_batches_of(batch_size(core, points.shape[1], bytes_allowed)))
     portion = Portion(_searched_with(rule, shape.dimension, points.shape[1]), core.people.batch)

@@ -1,10 +1,11 @@
 """The log-likelihood at parameters with the nodes of other rules."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from iclv_jax._base._types import Params
+from iclv_jax._base._types import Float, Params
 from iclv_jax._integration import Centre, Rule, pilot_count
 from iclv_jax._problem._problem import Problem
 from iclv_jax._problem._sums import Sums
@@ -43,6 +44,13 @@ class Placed:
         return np.asarray(self.by(rule).loglike_person(self.params))
 
 
+class Scattered(NamedTuple):
+    """By person: the variance of log L_n over randomisations, and the least effective number of nodes."""
+
+    variances: Float[np.ndarray, " person"]
+    sizes: Float[np.ndarray, " person"]
+
+
 @dataclass(frozen=True, eq=False)
 class Elsewhere:
     """People at parameters. Of people in memory it is kept where nodes go, of others it is found once in each pass."""
@@ -65,6 +73,18 @@ class Elsewhere:
             return float(np.asarray(part.core.weights) @ each)
 
         return float(self.problem.summed(of))
+
+    def scattered(self, rule: Rule, seed: int, count: int) -> Scattered:
+        """How each person's log-likelihood scatters under so many randomisations of a rule."""
+        drawn = [r for k in range(count) if (r := rule.reseeded(seed + k)) is not None]
+
+        def of(part: Problem) -> np.ndarray:
+            placed = [self.at(part).by(r) for r in drawn]
+            values = np.stack([np.asarray(p.loglike_person(self.params)) for p in placed])
+            sizes = np.stack([np.asarray(p.effective_sizes(self.params)) for p in placed])
+            return np.stack([values.var(axis=0, ddof=1), sizes.min(axis=0)], axis=1)
+
+        return Scattered(*self.problem.by_person(of).T)
 
     def randomised(self, rule: Rule, seed: int, count: int) -> tuple[np.ndarray, float]:
         """log L under so many randomisations of a rule, and the sum over people of the variances of log L_n, by squared

@@ -92,11 +92,29 @@ def centres_by_class(core: Core, params: Params, pilot: Array) -> Centre:
 def centred_nodes(points: Array, log_weights: Array, centre: Centre, from_prior: int) -> Nodes:
     shared = points.shape[0] == 1
     at = place if centre.mode.ndim == 2 else place_mixture
-    return jax.vmap(partial(at, from_prior=from_prior), in_axes=(None if shared else 0, None, 0))(
+    own = log_weights.ndim == 2
+    axes = (None if shared else 0, 0 if own else None, 0)
+    nodes = jax.vmap(partial(at, from_prior=from_prior), in_axes=axes)(
         points[0] if shared else points, log_weights, centre
     )
+    return _packed(nodes, log_weights) if own else nodes
+
+
+def _packed(nodes: Nodes, log_weights: AnyArray) -> Nodes:
+    """Those without weight behind the others."""
+    order = jnp.argsort(jnp.isneginf(log_weights), axis=1, stable=True)
+    shocks = jnp.take_along_axis(nodes.shocks, order[:, :, None], axis=1)
+    return Nodes(shocks, jnp.take_along_axis(nodes.log_weights, order, axis=1))
 
 
 def spread_nodes(points: AnyArray, log_weights: AnyArray, size: int) -> Nodes:
     shocks = np.broadcast_to(points, (size, *points.shape[1:]))
-    return Nodes(*jax.device_put((shocks, np.broadcast_to(log_weights, (size, *log_weights.shape)))))
+    logs = np.broadcast_to(log_weights, (size, log_weights.shape[-1]))
+    nodes = Nodes(*jax.device_put((shocks, logs)))
+    return _packed(nodes, log_weights) if log_weights.ndim == 2 else nodes
+
+
+def counts_of(rule: Rule, people: int, nodes: int) -> np.ndarray | None:
+    """Nodes by person where numbers differ, of so many at most."""
+    known = rule.quartered
+    return None if known is None or len(known) != people else known.counts(nodes)

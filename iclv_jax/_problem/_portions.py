@@ -35,8 +35,10 @@ class Portion:
     batch: int
 
     def divides(self, core: Core, params: Params) -> bool:
-        """Whether this is less than all nodes at once. Inside other transformations there is nothing compiled to use."""
-        return self.nodes < core.people.node_count and not isinstance(params, Tracer)
+        """Whether this is less than all nodes at once. Inside other transformations there is nothing compiled to use, and
+        people with different numbers of nodes go by these."""
+        fewer = self.nodes < core.people.node_count and core.people.node_counts is None
+        return fewer and not isinstance(params, Tracer)
 
     def cores(self, core: Core) -> Iterator[Core]:
         """The core with each portion of its nodes; those that only fill up the last have no weight."""

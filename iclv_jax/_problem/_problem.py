@@ -34,6 +34,7 @@ from iclv_jax._problem._nodes import (
     centred_nodes,
     centres,
     centres_by_class,
+    counts_of,
     moved_by_moments,
     points_of,
     spread_nodes,
@@ -86,7 +87,7 @@ class Problem(eqx.Module):
 
     core: Core
     points: Float[Array, "person node dimension"]
-    log_weights: Float[Array, " node"]
+    log_weights: Float[Array, "*person node"]
     from_prior: int = eqx.field(static=True)
     spec: Spec = eqx.field(static=True)
     table: ParameterTable = eqx.field(static=True)
@@ -229,12 +230,12 @@ class Problem(eqx.Module):
         return Problem(
             self.core.of(self.core.people.take(at)),
             points,
-            self.log_weights,
+            self.log_weights if self.log_weights.ndim == 1 else self.log_weights[at],
             self.from_prior,
             self.spec,
             self.table,
             self.panel.take(at),
-            self.rule,
+            self.rule.of(at),
             self.reason,
             self.memory,
             self.portion,
@@ -345,7 +346,8 @@ class Problem(eqx.Module):
         nodes = spread_nodes(standard.points, standard.log_weights, people)
         most = batch_size(self.core, points.shape[1], self.memory)
         batch = min(self.core.people.batch, most)
-        core = self.core.of(self.core.people.with_nodes(nodes).in_batches_of(batch))
+        counts = counts_of(rule, people, points.shape[1])
+        core = self.core.of(self.core.people.with_nodes_by_person(nodes, counts).in_batches_of(batch))
         new = core, points, logs, standard.from_prior
         portion = self.portion
         if not (rule.centred and self.rule.centred and portion.nodes < points.shape[1]):

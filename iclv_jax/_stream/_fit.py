@@ -114,6 +114,10 @@ def bind_streamed(
         raise ValueError(
             f"integration= is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {integration!r}."
         )
+    if integration is not None and integration.quartered is not None:
+        raise ValueError(
+            "quartered= has a number for every person in memory. Leave it out where people come in chunks."
+        )
     how = Settings(integration, parse_memory(memory), weights_are, mesh_of(devices))
     about = {"weights": people.weights, "cluster": people.cluster, "weights_are": weights_are}
     hosts.check_same(lambda: {"model": facts_of(spec), "integration": fact(integration), **dict_of(about)})
