@@ -87,7 +87,7 @@ class People(eqx.Module):
             return None
         found = np.zeros(self.size, int)
         found[np.asarray(self.order)] = np.repeat(
-            [length.nodes for length in self.lengths], [length.people for length in self.lengths]
+            [length.nodes or 0 for length in self.lengths], [length.people for length in self.lengths]
         )
         return found
 
