@@ -13,7 +13,7 @@ FEWEST = 256
 """Draws that everybody has."""
 MOST_QUARTERED = 2
 """Each number of draws is compiled by itself."""
-SAVING = 2.0
+SAVING = 1.5
 """Draws for everybody over those that are shared out, from which on they are."""
 AIM = 0.8
 """Part of the target that is aimed at: what is expected of single people is itself uncertain."""
