@@ -202,6 +202,9 @@ def test_levels_of_an_ordered_choice_come_from_the_data():
     start = dict(zip(problem.names, np.asarray(problem.start()), strict=True))
     shares = [1 / (1 + np.exp(-start[f"choice | {k}"])) for k in (1, 2)]
     np.testing.assert_allclose(shares, [0.25, 0.5], rtol=1e-10)
+    rare = iclv.Model(choice=replace(model.spec.choices[0], levels=("none", *labels)))
+    with pytest.raises(ValueError, match="ordered choice 'choice' never has the level 'none'"):
+        rare.bind(frame)
     with pytest.raises(ValueError, match="'lo', a label whose order is not known"):
         model.bind(frame.assign(y=frame["y"].astype(str)))
     with pytest.raises(ValueError, match="returns a mapping of 2 alternatives"):
@@ -487,6 +490,8 @@ def test_whole_allocations_are_the_nested_logit():
         ({"public": {"bus": 0.4, "train": 1.0}, "motor": {"car": 1.0, "bus": 0.5}}, "0.4, 0.5, which add up to 0.9"),
         ({"public": {"bus": 1.4}, "motor": {"car": 1.0, "bus": -0.4}}, "must not be negative"),
         ({"public": {"bus": 0.4}, "motor": ["car", "bus"]}, "given for some nests and free for 'motor'"),
+        ({"public": {"bus": np.nan}, "motor": {"car": 1.0, "bus": 0.5}}, "of 'bus' are numbers from 0 to 1, not nan"),
+        ({"public": {"bus": "0.5"}, "motor": {"car": 1.0, "bus": 0.5}}, "of 'bus' are numbers from 0 to 1, not '0.5'"),
         ({"public": ["bus", "bus"]}, "holds an alternative twice"),
         (["bus"], "nests= is a mapping"),
     ],
@@ -494,6 +499,22 @@ def test_whole_allocations_are_the_nested_logit():
 def test_crossed_nests_that_are_none(nests, message):
     with pytest.raises(ValueError, match=message):
         crossed(nests)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("b.p", 1.4, "= 1.4 cannot be: the allocation of b to the nest p lies between 0 and 1"),
+        ("q.lambda", 1.5, r"= 1.5 cannot be: the logsum coefficient .* lies between .* and 1"),
+    ],
+)
+def test_values_that_no_nest_has(name, value, message):
+    choice = CrossNestedLogit(three, "r1", {"p": ["a", "b"], "q": ["b", "c"]})
+    with pytest.raises(ValueError, match=r"fixed\[.*" + message):
+        iclv.Model(choice=choice, fixed={name: value}).describe()
+    truth = dict.fromkeys(("a", "b", "x", "p.lambda", "q.lambda", "b.p"), 0.5) | {name: value}
+    with pytest.raises(ValueError, match=r"params\[.*" + message):
+        iclv.Model(choice=choice).simulate(truth, ranked(), seed=1)
 
 
 # --- rankings -------------------------------------------------------------------------------------------------------

@@ -127,6 +127,23 @@ def test_a_picture_of_shares_is_of_one_choice(fit):
         iclv.plot.shares(fit)
 
 
+@pytest.mark.slow
+def test_two_sources_are_the_stacked_logit_with_a_scale():
+    """All rows in one frame, with the alternatives of both, of which each source offers its own."""
+    data, params = frames(), {k: v for k, v in P.items() if k != "time.sd"}
+    rows = pd.concat([data["trips"].assign(sp=0.0), data["cards"].assign(sp=1.0)], ignore_index=True)
+    rows = rows.fillna(0.0).assign(rp=1.0 - rows["sp"])
+
+    def both(b, x, lv):
+        return rp(b, x, lv) | sp(b, x, lv)
+
+    asked = dict.fromkeys(("car", "bus"), "rp") | dict.fromkeys(("a", "b", "none"), "sp")
+    stacked = iclv.Model(choice=iclv.Logit(both, "chosen", asked)).bind(rows, person="id")
+    joint = model().bind(data, person="id")
+    found = [p.loglike_person(p.vector(params)) for p in (joint, stacked)]
+    np.testing.assert_allclose(np.sort(found[0]), np.sort(found[1]), rtol=1e-12)
+
+
 # --- scales -----------------------------------------------------------------------------------------------------------
 
 

@@ -287,6 +287,7 @@ def unlike(**second):
         (lambda: unlike(rows="asked"), "has rows= or table="),
         (lambda: LatentClasses(membership, {"a": Logit(timed, "mode")}), "two or more classes"),
         (lambda: LatentClasses(membership, {"timed": Logit(timed, "mode"), "thrifty": 3}), "is a choice such as"),
+        (lambda: LatentClasses(membership, {"timed": Logit(timed, "mode"), "thrifty": unlike()}), "not LatentClasses.$"),
         (lambda: LatentClasses(membership, {"x": Logit(timed, "mode"), "y": Logit(timed, "mode")}), "membership returns"),
         (lambda: LatentClasses(membership, {"x": Logit(timed, "mode"), "y": Logit(timed, "mode")}, of="people"), "of= is"),
     ],

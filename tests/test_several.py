@@ -228,6 +228,11 @@ def test_tables_that_do_not_exist_are_refused(model):
         one.bind({"cards": people()})
     with pytest.raises(ValueError, match=r"The frame 'cards': person= names the column 'who'"):
         one.bind({"cards": people()}, person="who")
+    texts = people().assign(id=people()["id"].astype(str))
+    with pytest.raises(
+        ValueError, match=r"holds text in the frame 'cards' \('0', ...\) and none in 'people' \(0, "
+    ):
+        one.bind({"people": people(), "cards": texts}, person="id")
 
 
 # --- tastes that covary with attitudes ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit, roots_hermitenorm
+from scipy.stats import norm
 
 import iclv_jax as iclv
 
@@ -149,6 +150,47 @@ def test_what_a_person_would_pay_beside_classes_and_people(data):
             fit.willingness_to_pay("t", cost="c", alternative="a" if choice is plain else ("p", "a")).people
         )
     np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+
+
+def medians_by_hand(data, values, spread):
+    """Of the ratio over a person's situations: in each by Bayes' rule over what is drawn there, beside a coefficient of time
+    of the person that scatters by `spread`."""
+    at, of_person = (norm.ppf((np.arange(n) + 0.5) / n) for n in (401, 101 if spread else 1))
+    time = (values["t"] + spread * of_person)[:, None]
+    cost = (values["c"] + values["c.sd"] * at)[None, :]
+    ratio, found = (-time / cost).ravel(), []
+    order = np.argsort(ratio)
+    for _, rows in data.groupby("id"):
+        sign = np.where(rows["y"] == "a", 1.0, -1.0)[:, None, None]
+        index = (
+            values["asc"]
+            + time * rows["t"].to_numpy()[:, None, None]
+            + cost * rows["c"].to_numpy()[:, None, None]
+        )
+        each = expit(sign * index)
+        others = each.mean(axis=2).prod(axis=0)[:, None]
+        mass = (others * each / each.mean(axis=2, keepdims=True)).sum(axis=0).ravel()[order]
+        found.append(ratio[order][np.searchsorted(np.cumsum(mass) / mass.sum(), 0.5)])
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [0.0, 0.7])
+def test_what_has_no_mean_has_medians(data, spread):
+    """The cost, drawn anew in every situation, is of either sign: quantiles over people, and medians by person."""
+    random = {"c": iclv.Normal(within=True)} | ({"t": iclv.Normal()} if spread else {})
+    problem = model(**random).bind(data, person="id")
+    found = after.fit_at(problem, problem.vector({n: VALUES[n] for n in problem.names})).willingness_to_pay(
+        "t", "c"
+    )
+    assert np.isnan(found.estimate) and found.people.name == "posterior median"
+    np.testing.assert_allclose(found.people, medians_by_hand(data, VALUES, spread), rtol=0.01, atol=0.005)
+    at = norm.ppf((np.arange(1001) + 0.5) / 1001)
+    ratio = -(VALUES["t"] + spread * (at if spread else np.zeros(1))[:, None]) / (
+        VALUES["c"] + VALUES["c.sd"] * at
+    )
+    expected = np.quantile(ratio, [0.05, 0.25, 0.5, 0.75, 0.95])
+    np.testing.assert_allclose(found.distribution.iloc[1:], expected, rtol=0.02, atol=0.005)
 
 
 def other_utility(b, x, lv):

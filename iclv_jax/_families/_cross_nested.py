@@ -1,5 +1,6 @@
 """Cross-nested logit: an alternative may belong to several nests in part."""
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._families._nested import logsum_coefficient
 from iclv_jax._spec import Cell, Cells, Declared, Kernel, Parameter, Positive, Utility, one
 from iclv_jax._spec import _names as names
+from iclv_jax._spec._values import is_number
 
 Members = tuple[tuple[Hashable, float | None], ...]
 CLOSE = 1e-9
@@ -175,6 +177,9 @@ def _nests_of(given: object) -> tuple[tuple[str, Members], ...]:
         if count == 0 or count > len(shares):
             what = "is empty" if count == 0 else "holds an alternative twice"
             raise ValueError(f"nests[{nest!r}] {what}. Name each of its alternatives once.")
+        for member, share in shares.items():
+            if share is not None and not (is_number(share) and math.isfinite(share)):
+                raise ValueError(f"The allocations of {member!r} are numbers from 0 to 1, not {share!r}.")
         found.append((nest, tuple(shares.items())))
     return tuple(found)
 

@@ -171,6 +171,9 @@ class LatentClasses(Kernel):
     def check_outcomes(self, outcome: np.ndarray, offered: np.ndarray, labels: Sequence[Any]) -> None:
         self.parts[0].check_outcomes(outcome, offered, labels)
 
+    def check_sample(self, outcome: np.ndarray) -> None:
+        self.parts[0].check_sample(outcome)
+
     def check_numbers(
         self,
         outcome: np.ndarray,
@@ -299,7 +302,8 @@ def _check_classes(classes: object) -> None:
         if not isinstance(name, str) or name == "class" or "/" in name:
             raise ValueError(f"The name of a class is a text without '/' other than 'class', not {name!r}.")
         if not isinstance(kernel, Kernel) or isinstance(kernel, LatentClasses):
-            raise ValueError(f"classes[{name!r}] is a choice such as iclv.Logit(...), not {kernel!r}.")
+            what = type(kernel).__name__ if isinstance(kernel, Kernel) else repr(kernel)
+            raise ValueError(f"classes[{name!r}] is a choice such as iclv.Logit(...), not {what}.")
         if kernel.unsettled:
             raise ValueError(f"classes[{name!r}] reads its levels from the data. Give it levels=[...].")
         if kernel.rows is not None or kernel.table is not None:

@@ -14,6 +14,7 @@ from iclv_jax._base._arguments import is_word
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
 from iclv_jax._base._types import AnyArray, Array, Arrays, Given, Level
 from iclv_jax._families import _choice_parts as _shared
+from iclv_jax._families import _levels
 from iclv_jax._spec import Cells, Declared, Increasing, Kernel, Parameter, Utility, one
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._values import is_number
@@ -44,7 +45,8 @@ class OrderedChoice(Kernel):
     Raises
     ------
     ValueError
-        For a function that returns a mapping, another link, fewer than two levels, and labels without an order.
+        For a function that returns a mapping, another link, fewer than two levels, levels that nobody chose, and labels
+        without an order.
 
     Examples
     --------
@@ -122,6 +124,12 @@ class OrderedChoice(Kernel):
         at = logit(below) if self.link == "logit" else ndtri(below)
         at = at[0] + np.append(0.0, np.cumsum(np.maximum(np.diff(at), 0.01)))
         return dict(zip(self._thresholds(), map(float, at), strict=True))
+
+    def check_sample(self, outcome: np.ndarray) -> None:
+        counts = np.bincount(outcome, minlength=len(self.outcomes)).tolist()
+        _levels.check_seen(
+            f"The ordered choice {self.name!r}", self.levels or (), counts, "the thresholds around it are"
+        )
 
     def needed(self, offered: AnyArray) -> AnyArray:
         return np.ones((len(offered), 1), bool)

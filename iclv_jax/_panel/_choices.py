@@ -109,6 +109,8 @@ def read_choices(kernel: Kernel, frame: Frame, outcomes: bool, estimating: bool 
         _check_chosen_available(kernel, outcome, available, labels)
         at = np.flatnonzero((outcome.reshape(count, -1) >= 0).any(axis=1))
         kernel.check_outcomes(outcome[at], available[at], [labels[i] for i in at])
+        if estimating:
+            kernel.check_sample(outcome[at])
     elif outcomes:
         at = np.flatnonzero(happened)
         named = dict(zip(utility.columns, columns[at].T, strict=True))

@@ -158,6 +158,7 @@ def read_frames(data: Given[Any], person: Given[str | None], people: Given[Any])
     first, *others = [
         _named(name, data[name], person, people if i == 0 else None) for i, name in enumerate(names)
     ]
+    _check_alike(person, names, [first, *others])
     ids = tuple(dict.fromkeys([*first.people, *(p for frame in others for p in frame.people)]))
     place = {p: i for i, p in enumerate(ids)}
     found: dict[str | None, Frame] = {}
@@ -165,6 +166,19 @@ def read_frames(data: Given[Any], person: Given[str | None], people: Given[Any])
         moved = np.array([place[p] for p in frame.people])
         found[name] = replace(frame, codes=moved[frame.codes], people=ids)
     return {None: found[names[0]], **found}
+
+
+def _check_alike(person: str, names: Sequence[str], frames: Sequence[Frame]) -> None:
+    """Refuse identifiers that are text in one frame and not in another, in which nobody would be the same person."""
+    text = [all(isinstance(p, str) for p in frame.people) for frame in frames]
+    if all(text) or not any(text):
+        return
+    one, other = text.index(True), text.index(False)
+    raise ValueError(
+        f"The person column {person!r} holds text in the frame {names[one]!r} ({frames[one].people[0]!r}, ...) and none in "
+        f"{names[other]!r} ({frames[other].people[0]!r}, ...), so that nobody would stand in both. Use identifiers of one "
+        "type."
+    )
 
 
 def _named(name: str, data: Any, person: Given[str], people: Any) -> Frame:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from iclv_jax._spec import Domain, Increasing, Positive, PositiveDefinite
+from iclv_jax._spec import Domain, Increasing, Parameter, Positive, PositiveDefinite
 
 RULES = {
     "variance": "a variance is positive",
@@ -33,6 +33,16 @@ def check_values(
             _check_increasing(domain, values, argument)
         else:
             _check_definite(domain, values, argument)
+
+
+def check_bounds(parameter: Parameter, value: float, argument: str) -> None:
+    """Raise ValueError for a value, given in an argument, outside what a parameter is declared to lie in."""
+    low, high = parameter.bounds
+    if not low <= value <= high:
+        raise ValueError(
+            f"{argument}[{parameter.name!r}] = {value:g} cannot be: the {parameter.meaning} lies between {low:g} and "
+            f"{high:g}."
+        )
 
 
 def check_reach(

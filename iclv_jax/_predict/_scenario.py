@@ -174,18 +174,7 @@ def _compared(
 def _compensated(fit: Estimated, a: Sight, b: Sight, cov: str | None) -> Scenario:
     """Where a budget is shared out: compensating variations."""
     params, size = jnp.asarray(fit.estimates), len(alternatives_of(a.view.block.kernel))
-    if not np.array_equal(np.asarray(a.panel.person.covariates), np.asarray(b.panel.person.covariates)):
-        raise ValueError(
-            "cost=: covariates of latent variables differ between the states, and what makes up for a change of people is "
-            "not computed. Leave cost= out."
-        )
-    kernel = a.view.block.kernel
-    members = [kernel.utility.columns.index(n) for n in kernel.personal]
-    if not np.array_equal(np.asarray(a.view.columns)[..., members], np.asarray(b.view.columns)[..., members]):
-        raise ValueError(
-            "cost=: columns by which people belong to latent classes differ between the states, and what makes up for "
-            "another class is not computed. Leave cost= out."
-        )
+    _check_same_people(a, b)
     values = np.asarray(compensated_totals(a.view, b.view, params))
     slopes = jacobian(compensated_totals, (a.view, b.view), params, directions(fit, a))
     errors = delta_errors(slopes, fit.covariance(cov).of_functions)
@@ -193,6 +182,25 @@ def _compensated(fit: Estimated, a: Sight, b: Sight, cov: str | None) -> Scenari
     series = pd.Series(each, index=a.index, name="surplus")
     shares = _table(values, errors, alternatives_of(a.view.block.kernel), size)
     return Scenario(shares, series, float(values[-1]), float(errors[-1]), fit.covariance(cov).notes)
+
+
+def _check_same_people(a: Sight, b: Sight) -> None:
+    """Refuse states of the world in which people have other latent variables or belong to other classes."""
+    kernel = a.view.block.kernel
+    members = [kernel.utility.columns.index(n) for n in kernel.personal]
+    known = [np.asarray(state.panel.person.covariates) for state in (a, b)]
+    belongs = [np.asarray(state.view.columns)[..., members] for state in (a, b)]
+    for what, names, (first, second) in (
+        ("covariates of latent variables", a.panel.covariates, known),
+        ("columns by which people belong to latent classes", kernel.personal, belongs),
+    ):
+        changed = (first != second).any(axis=tuple(range(first.ndim - 1)))
+        if changed.any():
+            which = ", ".join(repr(names[i]) for i in np.flatnonzero(changed))
+            raise ValueError(
+                f"cost=: {what} differ between the states ({which}). What money makes up for a change is asked of the same "
+                "people with the same tastes. Keep them as they are, or leave cost= out."
+            )
 
 
 def _table(values: np.ndarray, errors: np.ndarray, alternatives: pd.Index, size: int) -> pd.DataFrame:

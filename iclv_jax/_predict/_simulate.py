@@ -17,7 +17,7 @@ from iclv_jax._panel import Data, Person, grouped, read_panel
 from iclv_jax._panel._door import as_pandas, as_pandas_frames
 from iclv_jax._parameters import ParameterTable, build_table, in_every_group
 from iclv_jax._parameters._declare import Levels
-from iclv_jax._parameters._domain import check_values
+from iclv_jax._parameters._domain import check_bounds, check_values
 from iclv_jax._parameters._groups import declare_groups, merged
 from iclv_jax._parameters._map import full
 from iclv_jax._problem import Problem
@@ -273,9 +273,10 @@ def _check_values(spec: Spec, table: ParameterTable, levels: Levels, vector: np.
     # A latent variable without a disturbance is a sum of others.
     fixed = [r for r in table.rows if r.status == "fixed"]
     zero = {r.name for r in fixed if r.parameter.role == "variance" and r.parameter.block == "structural"}
-    check_values(
-        domains, dict(zip([r.name for r in table.rows], values.tolist(), strict=True)), "params", zero
-    )
+    named = dict(zip([r.name for r in table.rows], values.tolist(), strict=True))
+    check_values(domains, named, "params", zero)
+    for parameter in (row.parameter for row in table.rows if row.name not in dict(spec.bounds)):
+        check_bounds(parameter, named[parameter.name], "params")
 
 
 def _labels(spec: Spec, name: str, levels: tuple[Level, ...], values: np.ndarray) -> dict[str, np.ndarray]:

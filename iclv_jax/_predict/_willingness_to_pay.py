@@ -26,8 +26,15 @@ from iclv_jax._predict._new_data import Sight, choice_of, directions, sight, sit
 from iclv_jax._predict._over_people import near_zero, over_people
 from iclv_jax._predict._ratio import fieller, weighted_quantiles
 from iclv_jax._predict._responses import jacobian
-from iclv_jax._predict._trade_offs import Attributes, Costs, counted_people, mean_trade_off, trade_offs
-from iclv_jax._predict._view import View
+from iclv_jax._predict._trade_offs import (
+    Attributes,
+    Costs,
+    counted_people,
+    drawn_anew,
+    mean_trade_off,
+    median_trade_offs,
+    trade_offs,
+)
 from iclv_jax._spec import Kernel
 from iclv_jax._tables import Report, Section, Tabular, number, of_frame
 
@@ -56,8 +63,7 @@ class TradeOff(Tabular):
     people
         By person: the posterior mean given items and choices, where tastes vary, over the person's situations where
         something is drawn anew in each; None otherwise. Where the marginal utility of cost is not of one sign or comes too
-        close to zero, so that there is no mean, the posterior median, as the name of the series says; NaN where the cost
-        is drawn anew in every situation.
+        close to zero, so that there is no mean, the posterior median, as the name of the series says.
     notes
         What a reader must know.
     """
@@ -216,7 +222,8 @@ def _varying_trade_off(
     params = jnp.asarray(fit.estimates)
     each = int(np.clip(POOL // len(fit.problem.panel.people), 16, 4096))
     pool = sight(fit.problem, params, None, None, "nothing", choice.name, each)
-    quantiles, crosses = _pooled(pool, *map(np.asarray, trade_offs(pool.view, params, attributes, costs)))
+    drawn = trade_offs(pool.view, params, attributes, costs, drawn_anew(pool.view, each))
+    quantiles, crosses = _pooled(pool, *map(np.asarray, drawn))
     seen = situations_of(fit, choice)
     mean = float(mean_trade_off(seen.view, params, attributes, costs)[0])
     slopes = jacobian(mean_trade_off, (seen.view,), params, directions(fit, seen), attributes, costs)
@@ -252,7 +259,9 @@ def _comes_close(fit: Estimated, choice: Kernel, money: Marginal) -> bool:
 def _means(fit: Estimated, choice: Kernel, attributes: Attributes, costs: Costs) -> pd.Series:
     """Posterior means given items and choices, over a person's situations."""
     view = situations_of(fit, choice, given="answers").view
-    ratio, occurs, weights = _known(view, fit, attributes, costs)
+    ratio, _, weights = map(np.asarray, trade_offs(view, jnp.asarray(fit.estimates), attributes, costs))
+    occurs = np.asarray(view.data.occurs)
+    occurs = occurs if ratio.shape[1] == occurs.shape[1] else np.ones(ratio.shape[:2], bool)
     each = (ratio * weights).sum(axis=2)
     with np.errstate(invalid="ignore"):
         values = (each * occurs).sum(axis=1) / occurs.sum(axis=1)
@@ -261,27 +270,12 @@ def _means(fit: Estimated, choice: Kernel, attributes: Attributes, costs: Costs)
 
 def _medians(fit: Estimated, choice: Kernel, attributes: Attributes, costs: Costs) -> pd.Series:
     """Posterior medians given items and choices, over a person's situations and at many draws."""
-    problem, rule = fit.problem, MANY
-    values = np.full(len(problem.panel.people), np.nan)
+    problem, rule, params = fit.problem, MANY, jnp.asarray(fit.estimates)
     if problem.core.structure.dimension:
         problem = problem.integrate(Conditioned(rule) if problem.rule.conditions else rule)
-    view = sight(problem, jnp.asarray(fit.estimates), None, None, "answers", choice.name).view
-    if not view.block.within:
-        ratio, occurs, weights = _known(view, fit, attributes, costs)
-        mass = np.broadcast_to(occurs[:, :, None] * weights, ratio.shape)
-        for i in np.flatnonzero(occurs.any(axis=1)):
-            values[i] = weighted_quantiles(ratio[i].ravel(), mass[i].ravel(), (0.5,))[0]
-    return pd.Series(values, index=identifiers(problem.panel.people), name="posterior median")
-
-
-def _known(
-    view: View, fit: Estimated, attributes: Attributes, costs: Costs
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ratios (person, situation, node), which situations are real, and the weights of nodes."""
-    ratio, _, weights = map(np.asarray, trade_offs(view, jnp.asarray(fit.estimates), attributes, costs))
-    occurs = np.asarray(view.data.occurs)
-    alone = ratio.shape[1] == 1 and occurs.shape[1] > 1
-    return ratio, np.ones(ratio.shape[:2], bool) if alone else occurs, weights
+    view = sight(problem, params, None, None, "answers", choice.name).view
+    values = median_trade_offs(view, params, attributes, costs, drawn_anew(view, rule.draws))
+    return pd.Series(np.asarray(values), index=identifiers(problem.panel.people), name="posterior median")
 
 
 def _of_two(slopes: np.ndarray, matrix: np.ndarray) -> np.ndarray:

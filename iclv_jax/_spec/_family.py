@@ -303,6 +303,10 @@ class Kernel(abc.ABC):
         rows whose labels are given."""
         return None
 
+    def check_sample(self, outcome: np.ndarray) -> None:
+        """Raise ValueError when these answers, positions as in `check_outcomes`, do not identify the kernel's parameters."""
+        return None
+
     def check_numbers(
         self,
         outcome: np.ndarray,
