@@ -143,6 +143,27 @@ def test_a_lognormal_of_the_wrong_sign_goes_to_zero():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", [iclv.Normal, iclv.LogNormal])
+def test_who_looks_at_nothing_but_the_price_has_no_finite_worth_of_it(kind):
+    rng, person = np.random.default_rng(1), np.repeat(np.arange(200), 6)
+    price = rng.uniform(1.0, 5.0, (1200, 2))
+    frame = pd.DataFrame(
+        {"id": person, "p0": price[:, 0], "p1": price[:, 1], "t": rng.uniform(1.0, 5.0, 1200)}
+    )
+    sign = -1.0 if kind is iclv.LogNormal else 1.0
+
+    def utility(b, x, lv):
+        return {0: sign * b.p * x.p0 + b.t * x.t, 1: sign * b.p * x.p1}
+
+    model = iclv.Model(choice=iclv.Logit(utility, "y"), random={"p": kind()})
+    found = model.fit(frame.assign(y=price.argmin(axis=1)), person="id", progress=False)
+    assert not found.converged and found.optimizer_report.limits
+    # The sign of a spread is open, so that it cannot go to minus infinity.
+    assert found.optimizer_report.limits.get("p.sd", "infinity") == "infinity"
+    assert found.optimizer_report.limits["p"] == ("infinity" if sign < 0.0 else "minus infinity")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [iclv.TrustRegion(), iclv.BHHH(), iclv.LBFGSB()])
 def test_verdicts_do_not_depend_on_the_unit_of_weights(optimizer):
     frame = panel(8, spread=0.8)

@@ -14,6 +14,7 @@ import numpy as np
 from iclv_jax._base._types import Array
 from iclv_jax._optimise._objective import Likelihood
 from iclv_jax._optimise._ridges import Ridge
+from iclv_jax._optimise._spreads import signless
 
 FADED = 1e-3
 """Share of the mean squared score at the start below which a parameter is looked at."""
@@ -60,6 +61,7 @@ class _Probe:
         self.hessian = np.asarray(objective.derivatives(z, "exact").hessian) * objective.count
         self.reach = np.asarray(jax.jacfwd(objective.params)(z))
         self.params = np.asarray(objective.params(z))
+        self.signless = signless(objective.problem.first)
 
     def steps(self, i: int) -> list[np.ndarray]:
         """One standard error, the others following; alone; and of what is a log, far enough to be gone."""
@@ -111,7 +113,7 @@ class _Probe:
     def words(self, i: int, step: np.ndarray) -> str:
         if self.logarithmic(i) and step[i] < 0.0:
             return "zero"
-        return "infinity" if step[i] > 0.0 else "minus infinity"
+        return "infinity" if step[i] > 0.0 or self.signless[i] else "minus infinity"
 
 
 def told(limits: Mapping[str, str], loglike: float, size: float, ways: Sequence[Ridge] = ()) -> str:

@@ -14,21 +14,19 @@ def turned(problem: Problem, free: np.ndarray, params: np.ndarray, penalties: Pe
 
 
 def positive_spreads(problem: Problem, params: np.ndarray) -> np.ndarray:
-    """Standard deviations that ended negative, turned positive where only their sign is open.
+    """Standard deviations that ended negative, turned positive where only their sign is open."""
+    lower, upper = problem.bounds
+    turn = signless(problem) & (params < 0.0) & (lower < -params) & (-params < upper)
+    return np.where(turn, -params, params)
 
-    The likelihood does not know the sign of a standard deviation that no constraint or covariance uses.
-    """
+
+def signless(problem: Problem) -> np.ndarray:
+    """Marks standard deviations whose sign is open: the likelihood does not know that of one that no constraint or
+    covariance uses."""
     named = set(problem.spec.spreads.values())
     spreads = {r.name for r in problem.table.rows if r.parameter.base in named}
     covarying = {problem.spec.spreads.get(name) for pair in problem.spec.covariances for name in pair}
     linked = {r.name for r in problem.table.rows if r.parameter.base in covarying}
     linked |= {n for group in problem.spec.equal for n in group}
     linked |= {a for d in problem.spec.define for a in d.arguments}
-    lower, upper = problem.bounds
-    turn = np.array(
-        [
-            name in spreads - linked and value < 0.0 and low < -value < high
-            for name, value, low, high in zip(problem.names, params, lower, upper, strict=True)
-        ]
-    )
-    return np.where(turn, -params, params)
+    return np.array([name in spreads - linked for name in problem.names], bool)
