@@ -1,9 +1,15 @@
 """The site: code of pages runs and prints what they show; what the reference lists; a build without warnings."""
 
+import html
+import http.server
 import importlib.util
+import json
 import re
+import shutil
 import subprocess
 import sys
+import threading
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +17,7 @@ import pytest
 import iclv_jax as iclv
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def _module(name):
@@ -67,21 +74,80 @@ def test_the_reference_lists_every_public_name():
     assert {n for n in listed if "." not in n} - public == set()
 
 
-def test_the_site_builds_without_warnings(tmp_path):
-    pytest.importorskip("sphinx")
-    pytest.importorskip("myst_nb")
-    pytest.importorskip("math_core")
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-d", str(tmp_path / "trees"), str(FOLDER)]
-    built = subprocess.run([*command, str(tmp_path / "site" / "html")], capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the built site."""
+    for needed in ("sphinx", "myst_nb", "math_core"):
+        pytest.importorskip(needed)
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-d", str(folder / "trees"), str(FOLDER)]
+    built = subprocess.run([*command, str(folder / "site" / "html")], capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
-    html = tmp_path / "site" / "html"
-    for path in html.rglob("*.html"):
-        if html / "_static" in path.parents:  # templates of the theme
+    return folder / "site" / "html"
+
+
+def test_the_site_builds_without_warnings(site):
+    for path in site.rglob("*.html"):
+        if site / "_static" in path.parents:  # templates of the theme
             continue
         assert _broken(path) == [], path.name
         assert _from_elsewhere(path) == [], path.name
-    assert not [p for p in html.rglob("*.css") if re.search(r"(url\(|@import)\W*(https?:)?//", p.read_text())]
-    assert '<math display="block">' in (html / "explanation/model.html").read_text(encoding="utf-8")
+    assert not [p for p in site.rglob("*.css") if re.search(r"(url\(|@import)\W*(https?:)?//", p.read_text())]
+    assert '<math display="block">' in _text(site / "explanation/model.html")
+
+
+LOOK = """<script>
+addEventListener("load", () => setTimeout(() => {
+  const wide = document.documentElement.scrollWidth - window.innerWidth;
+  const found = [...document.querySelectorAll("#search-results li a")].map((a) => a.textContent);
+  document.title = JSON.stringify([wide, found]);
+}, 3000));
+</script>"""
+
+
+@pytest.fixture
+def served(site):
+    """Where pages of the site are that say how they look, in their titles."""
+    for page in (
+        "index",
+        "search",
+        "howto/panel_mixed_logit",
+        "explanation/model",
+        "01_first_model",
+        "reference/index",
+    ):
+        path = site / f"{page}.html"
+        looked = _text(path).replace("</body>", f"{LOOK}</body>")
+        path.with_name(f"{path.stem}_looked.html").write_text(looked, encoding="utf-8")
+    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(site)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+@pytest.mark.parametrize("width", [420, 1300])
+def test_a_browser_shows_the_site_and_finds_what_is_searched(served, width, tmp_path):
+    pages = ("index", "howto/panel_mixed_logit", "explanation/model", "01_first_model", "reference/index")
+    for page in (*pages, "search"):
+        address = f"{served}/{page}_looked.html" + ("?q=willingness+to+pay" if page == "search" else "")
+        command = [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+            f"--user-data-dir={tmp_path / 'home'}", f"--window-size={width},900",
+            "--virtual-time-budget=20000", "--dump-dom", address,
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        wide, found = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", done.stdout)[1]))
+        assert wide <= 0, page
+        said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        # The theme says what it does.
+        assert not [line for line in said if '"[PST]: ' not in line], page
+        assert page != "search" or any("willingness" in title.lower() for title in found)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +164,30 @@ def test_a_formula_that_cannot_be_shown_ends_the_build(latex, why):
         formulas.mathml(latex, "explanation/model, line 3", display=False)
 
 
+@cache
+def _text(path):
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def _ids(path):
+    return set(re.findall(r'\sid="([^"]+)"', _text(path)))
+
+
 def _from_elsewhere(path):
     """What a browser fetches from another host to show a page; links that are only followed are none of it."""
-    tags = re.findall(r"<(?!a\b)\w[^>]*>", path.read_text(encoding="utf-8"))
+    tags = re.findall(r"<(?!a\b)\w[^>]*>", _text(path))
     return [tag for tag in tags if re.search(r'(src|href|data|srcset|poster)="(https?:)?//', tag)]
 
 
 def _broken(path):
-    """Links within the site that lead nowhere."""
-    targets = re.findall(r'(?:href|src)="([^"#?]+)[^"]*"', path.read_text(encoding="utf-8"))
-    inside = [t for t in targets if not re.match(r"[a-z]+:|//|data:", t)]
-    return [t for t in inside if not (path.parent / t).resolve().exists()]
+    """Links within the site that lead nowhere, or to a place that a page does not have."""
+    found = []
+    for link in re.findall(r'(?:href|src)="([^"]+)"', _text(path)):
+        target, _, place = html.unescape(link).partition("#")
+        if re.match(r"[a-z]+:|//", target):
+            continue
+        file = (path.parent / target.partition("?")[0]).resolve() if target else path
+        if not file.exists() or (place and file.suffix == ".html" and place not in _ids(file)):
+            found.append(link)
+    return found
