@@ -30,7 +30,8 @@ HTML = """<html><body><table border="0"><tr class=biostyle><td>Sample size: </td
 <table border="1"><tr class=biostyle><th>Id</th><th>Name</th><th>Value</th><th>Robust std err.</th></tr>
 <tr class=biostyle><td>0</td><td>asc</td><td>0.5</td><td>0.2</td></tr>
 <tr class=biostyle><td>1</td><td>b_price</td><td>-1.1</td><td>0.1</td></tr></table>
-<table><tr><th>Coefficient 1</th></tr><tr><td>asc</td></tr></table></body></html>"""
+<table border="1"><tr><th>Coefficient 1</th><th>Coefficient 2</th><th>Robust covariance</th><th>Robust correlation</th></tr>
+<tr><td>b_price</td><td>asc</td><td>0.0039</td><td>0.812</td></tr></table></body></html>"""
 F12 = f"""{"logit":>79}
 {"From somewhere":<56}{"2024-05-01 10:00:00":<21}
 END

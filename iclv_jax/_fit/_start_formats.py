@@ -81,7 +81,7 @@ def _unquoted(item: str) -> str:
 
 
 class _Rows(HTMLParser):
-    """The cells of all tables, row by row."""
+    """The cells of all tables, row by row, with an empty row before each table."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class _Rows(HTMLParser):
         self._inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "tr":
+        if tag in ("table", "tr"):  # an empty row ends the table before
             self.rows.append([])
         self._inside = tag in ("td", "th") or (self._inside and tag != "tr")
         if tag in ("td", "th") and self.rows:
