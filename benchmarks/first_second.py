@@ -2,9 +2,10 @@
 
 *cold* finds nothing compiled, *cached* the compilation cache that an earlier process has filled, *warm* is the second fit
 of a process; all from the data frame to the printed summary with exact standard errors. Beside them R's lavaan, glmmTMB and
-lme4, where they are installed. Writes `results/first_second.md`, `.csv` and `.png`.
+lme4, where they are installed. Writes `results/first_second.md`, `.csv` and `.png`; with names of cases their rows alone are
+measured anew.
 
-    python benchmarks/first_second.py [repeats]
+    python benchmarks/first_second.py [repeats] [case ...]
 """
 
 import json
@@ -126,6 +127,7 @@ def in_a_new_process(name, cache):
 
 
 def measured(name, repeats):
+    load = os.getloadavg()[0]
     cold = [in_a_new_process(name, "off") for _ in range(repeats)]
     with tempfile.TemporaryDirectory() as folder:
         in_a_new_process(name, folder)
@@ -140,6 +142,8 @@ def measured(name, repeats):
         "programs": cold[0][3],
         "loglike": cold[0][4],
         "converged": all(c[5] for c in cold + cached),
+        "repeats": repeats,
+        "load": load,
     }
 
 
@@ -181,18 +185,30 @@ def picture(table):
     figure.savefig(RESULTS / "first_second.png", dpi=150)
 
 
-def write(table, others, repeats):
+def write(table, others):
     lines = ["# The first second", ""]
     lines += [
-        f"`python benchmarks/first_second.py {repeats}`, two cores; medians of {repeats} new processes, in seconds."
+        f"`python benchmarks/first_second.py`, {os.cpu_count()} cores; seconds, medians of `of` new processes.",
+        "`load` is the load average when a model's measurements began: above zero other work took its share, and times are",
+        "longer than on an idle machine.",
     ]
-    lines += ["", "| model | import | first fit | first, programs cached | second fit | programs | log L |"]
-    lines += ["|---|---:|---:|---:|---:|---:|---:|"]
+    heads = (
+        "model",
+        "import",
+        "first fit",
+        "first, programs cached",
+        "second fit",
+        "programs",
+        "log L",
+        "of",
+        "load",
+    )
+    lines += ["", f"| {' | '.join(heads)} |", "|---" + "|---:" * (len(heads) - 1) + "|"]
     for row in table.to_dict("records"):
         said = "" if row["converged"] else " (not converged)"
         lines.append(
             f"| {row['case']} | {row['import']:.2f} | {row['cold']:.2f} | {row['cached']:.2f} | {row['warm']:.3f} | "
-            f"{row['programs']} | {row['loglike']:.4f}{said} |"
+            f"{row['programs']} | {row['loglike']:.4f}{said} | {row['repeats']:.0f} | {row['load']:.1f} |"
         )
     lines += ["", "| peer | model | second fit | log L |", "|---|---|---:|---:|"]
     for row in others.to_dict("records"):
@@ -210,13 +226,14 @@ def main():
     if options.one:
         return one_process(options.one)
     repeats = options.repeats
-    rows = []
-    for name in CASES:
-        rows.append(measured(name, repeats))
-        print(rows[-1], flush=True)
-    table, others = pd.DataFrame(rows), peers()
-    table.to_csv(RESULTS / "first_second.csv", index=False)
-    write(table, others, repeats)
+    stored = RESULTS / "first_second.csv"
+    rows = {row["case"]: row for row in pd.read_csv(stored).to_dict("records")} if stored.exists() else {}
+    for name in sys.argv[2:] or CASES:
+        rows[CASES[name]] = measured(name, repeats)
+        print(rows[CASES[name]], flush=True)
+    table, others = pd.DataFrame([rows[case] for case in CASES.values() if case in rows]), peers()
+    table.to_csv(stored, index=False)
+    write(table, others)
     picture(table)
 
 

@@ -136,7 +136,12 @@ def scenario(
 
 
 def _check_rows(first: Any, second: Any) -> None:
-    """Refuse frames, or mappings of frames, of other rows."""
+    """Refuse what are no frames, and frames, or mappings of frames, of other rows."""
+    for name, state in (("first", first), ("second", second)):
+        if state is None:
+            raise ValueError(
+                f"scenario: {name} is a data frame of situations, or a mapping of such frames, not None."
+            )
     states = [d if isinstance(d, Mapping) else {None: d} for d in (first, second)]
     if list(states[0]) != list(states[1]):
         raise ValueError("The states of a scenario have different frames. Give the same ones twice.")
