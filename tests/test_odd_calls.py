@@ -12,6 +12,7 @@ from test_odd_arguments import INSIDE, ODD
 
 import iclv_jax as iclv
 from iclv_jax._optimise import Likelihood
+from iclv_jax._predict import _elasticities
 from iclv_jax._tables import number
 
 CALLS = {
@@ -122,6 +123,10 @@ REFUSED = {
         lambda: small.logit().bind({k: f.assign(id=range(len(f))) for k, f in two_frames().items()}, person="id"),
         "frame 'cards', which no choice has as its table=",
     ),
+    "a scenario without a state": (
+        lambda: small.fitted("logit").choices.scenario(None, small.data()),
+        "first is a data frame of situations",
+    ),
     "chunks, points": (lambda: streamed().uncertainty.profile("price", "x"), "points="),
     "chunks, name": (lambda: streamed().uncertainty.profile(["price"]), "What a parameter is called"),
 }  # fmt: skip
@@ -132,6 +137,17 @@ def test_odd_calls_are_refused(case):
     does, words = REFUSED[case]
     with pytest.raises(ValueError, match=words):
         does()
+
+
+def test_a_truth_value_is_the_alternative_that_it_equals():
+    """To pandas a list of truth values is a mask."""
+    levels = [0, 1, 2]
+    rows, aggregate = (
+        pd.DataFrame(np.ones((4, 3)), columns=levels),
+        pd.DataFrame({"value": 1.0}, index=levels),
+    )
+    shown = _elasticities._shown(_elasticities.Responses("price", "elasticity", rows, aggregate), True)
+    assert (list(shown.rows), list(shown.aggregate.index)) == ([1], [1])
 
 
 @pytest.mark.parametrize("chunks", [False, True])

@@ -203,7 +203,8 @@ def _shown(found: Responses, alternative: Given[Hashable | None]) -> Responses:
         raise ValueError(
             f"alternative={alternative!r} is none of the model. {nearest(alternative, found.rows.columns)}"
         )
-    only = [alternative]
+    # Its own label: a truth value equals a number, but a list of them is a mask to pandas.
+    only = [known for known in found.rows.columns if known == alternative]
     discrete = None if found.changes is None else found.changes[only]
     return replace(found, rows=found.rows[only], aggregate=found.aggregate.loc[only], changes=discrete)
 
