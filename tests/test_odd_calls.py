@@ -123,6 +123,10 @@ REFUSED = {
         lambda: small.logit().bind({k: f.assign(id=range(len(f))) for k, f in two_frames().items()}, person="id"),
         "frame 'cards', which no choice has as its table=",
     ),
+    "diagnosed at a mapping": (
+        lambda: iclv.diagnose(small.fitted("logit").problem, {"price": 1.0}),
+        "vector of the 3 free parameters .* not dict",
+    ),
     "a scenario without a state": (
         lambda: small.fitted("logit").choices.scenario(None, small.data()),
         "first is a data frame of situations",
@@ -141,7 +145,7 @@ def test_odd_calls_are_refused(case):
 
 def test_a_truth_value_is_the_alternative_that_it_equals():
     """To pandas a list of truth values is a mask."""
-    levels = [0, 1, 2]
+    levels = pd.Index([0, 1, 2], dtype=object)
     rows, aggregate = (
         pd.DataFrame(np.ones((4, 3)), columns=levels),
         pd.DataFrame({"value": 1.0}, index=levels),

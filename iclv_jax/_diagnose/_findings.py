@@ -120,7 +120,13 @@ def _wide(point: Point, table: list[Column]) -> list[str]:
 
 
 def _vector(problem: Problem, values: object, what: str) -> np.ndarray:
-    found = np.asarray(values, float)
+    try:
+        found = np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{what} is the vector of the {len(problem.names)} free parameters in the order of problem.names, not "
+            f"{type(values).__name__}. Use problem.vector({{name: value}})."
+        ) from None
     if found.shape != (len(problem.names),) or not len(problem.names):
         raise ValueError(
             f"{what} is the vector of the {len(problem.names)} free parameters in the order of problem.names, not "
