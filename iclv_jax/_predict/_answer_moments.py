@@ -123,9 +123,9 @@ def expected_and_covariance(
     covariance = away.T @ away
     for item in range(len(moments.items)):
         rows, block = _shared(moments, levels, each, item, repeats)
-        block = block * (root[:, :, None] * factor[:, None, rows])[..., None]
-        flat = np.moveaxis(block, 2, 0).reshape(len(rows), -1)
-        covariance[np.ix_(rows, rows)] += flat @ flat.T
+        block *= (root[:, :, None] * factor[:, None, rows])[:, :, None, :]
+        flat = block.reshape(-1, len(rows))
+        covariance[np.ix_(rows, rows)] += flat.T @ flat
     _both(moments, levels, each, root, factor, covariance)
     return counts @ (factor * centre), covariance
 
@@ -140,21 +140,21 @@ def _roots(functions: Functions, levels: np.ndarray, mean: np.ndarray, own: np.n
 def _shared(
     moments: Moments, levels: np.ndarray, each: np.ndarray, item: int, repeats: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the moments with this item, and how they move with it: (row, node, moment, level)."""
+    """Places of the moments with this item, and how they move with it: (row, node, level, moment)."""
     own = np.flatnonzero(moments.level == item)
     at = np.flatnonzero(moments.single.owner == item)
     mean = levels @ moments.single.weights.T
-    single = np.repeat(_roots(moments.single, levels, mean, own, at), repeats, axis=2)
+    single = np.repeat(np.swapaxes(_roots(moments.single, levels, mean, own, at), 2, 3), repeats, axis=3)
     rows = [(at[:, None] * repeats + np.arange(repeats)).reshape(-1)]
     blocks, first = [single], len(moments.single.owner) * repeats
     paired = np.flatnonzero(moments.paired.owner == item)
-    root = _roots(moments.paired, levels, each, own, paired)
+    root = np.swapaxes(_roots(moments.paired, levels, each, own, paired), 2, 3)
     for mine, other in ((moments.left, moments.right), (moments.right, moments.left)):
         where = np.flatnonzero(moments.paired.owner[mine] == item)
         place = mine[where] - paired[0] if len(paired) else where
-        blocks.append(root[:, :, place, :] * each[:, :, other[where], None])
+        blocks.append(root[:, :, :, place] * each[:, :, None, other[where]])
         rows.append(first + where)
-    return np.concatenate(rows), np.concatenate(blocks, axis=2)
+    return np.concatenate(rows), np.concatenate(blocks, axis=3)
 
 
 def _both(
