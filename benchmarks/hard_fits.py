@@ -25,6 +25,7 @@ from hard_bank import BANK, Case
 from scipy.optimize import minimize
 
 import iclv_jax as iclv
+from iclv_jax._inference._multistart import SPREAD, random_starts
 from iclv_jax._optimise import Likelihood
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,6 +33,8 @@ SAME = 0.05
 """Points of the log-likelihood within which a maximum is reached; the accuracy of the integral is 0.1 where there is one."""
 ROUNDS = 3
 ADAM, STEPS = 0.05, 1_000
+RANDOM = 10
+"""Random starts of the default fit."""
 
 
 def plain(problem: Any, how: str) -> tuple[np.ndarray, bool]:
@@ -119,10 +122,39 @@ def run(key: str) -> dict[str, Any]:
         ends["starts"] = best
         row["starts"] = case.starts
         row["starts_agree"] = int((found.table["loglike"] > found.table["loglike"].max() - SAME).sum())
+    begun = random_fits(case, fit)
+    if case.maximum:
+        ends |= {f"random {k}": params for k, (params, _) in enumerate(begun)}
     levels = {k: level(fit.problem, v) for k, v in ends.items()}
-    row |= {f"loglike_{k}": v for k, v in levels.items()}
+    row["random_starts"] = len(begun)
+    row |= {f"loglike_{k}": v for k, v in levels.items() if not k.startswith("random")}
     best = max((levels[k] for k, v in ends.items() if stands(fit.problem, v)), default=max(levels.values()))
+    reached = [abs(levels.get(f"random {k}", -math.inf) - best) <= SAME for k in range(len(begun))]
+    row["random_reached"] = sum(reached) if case.maximum else None
+    row["random_true"] = sum(
+        said == (here and case.maximum) for (_, said), here in zip(begun, reached, strict=True)
+    )
     return row | told(case, row, levels, best)
+
+
+def random_fits(case: Case, fit: iclv.Fit) -> list[tuple[np.ndarray, bool]]:
+    """Where fits with everything as usual, but from random starts, end; and whether they say that it is a maximum."""
+    objective = Likelihood(fit.problem.recentre(fit.problem.start()), np.ones(len(fit.names), bool))
+    points, _ = random_starts(objective, RANDOM + 1, 0, SPREAD, iclv.TrustRegion())
+    found = []
+    for z in points[1:]:
+        start = dict(zip(fit.names, np.asarray(objective.params(z)).tolist(), strict=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            try:
+                one = case.model.fit(
+                    case.data, person=case.person, progress=False, start=start, **case.options
+                )
+            except ValueError:  # not finite at the start, which says so
+                found.append((np.full(len(fit.names), np.nan), False))
+                continue
+        found.append((one.estimates, one.optimizer_report.verdict.value == "converged"))
+    return found
 
 
 def told(case: Case, row: dict[str, Any], levels: dict[str, float], best: float) -> dict[str, Any]:
@@ -146,12 +178,14 @@ def table(frame: pd.DataFrame) -> str:
         "same start.",
         "* *true*: the verdict says success at the best known maximum, and not elsewhere or where there is none. Adam says "
         "nothing.",
+        f"* *random*: of {RANDOM} default fits from random starts, how many reach it, and how many verdicts are true.",
         "* *below*: points below the best known maximum.",
         "* *s*: with compilation, on a machine that others used too; *CPU s* counts this process alone. What is compiled "
         "for one case serves the next of the same shapes, so that some take less than a second.",
         "",
-        "| case | parameters | library: below | verdict | s | CPU s | L-BFGS-B: below | says | s | Adam: below | s |",
-        "|---|---:|---:|---|---:|---:|---:|---|---:|---:|---:|",
+        "| case | parameters | library: below | verdict | s | CPU s | random: reached | true | L-BFGS-B: below | says | s | "
+        "Adam: below | s |",
+        "|---|---:|---:|---|---:|---:|---:|---:|---:|---|---:|---:|---:|",
     ]
     for _, r in frame.iterrows():
         below = {k: _below(r, k) for k in ("library", "scipy", "adam")}
@@ -159,16 +193,28 @@ def table(frame: pd.DataFrame) -> str:
         says = "success" if r["scipy_says"] else "failure"
         lines.append(
             f"| {r['case']} | {r['parameters']} | {below['library']} | {r['verdict']}{mark} | {r['seconds']:.1f} | "
-            f"{r['cpu_seconds']:.1f} | {below['scipy']} | {says} | {r['scipy_seconds']:.1f} | {below['adam']} | "
-            f"{r['adam_seconds']:.1f} |"
+            f"{r['cpu_seconds']:.1f} | {counted(r, 'reached')} | {counted(r, 'true')} | {below['scipy']} | {says} | "
+            f"{r['scipy_seconds']:.1f} | {below['adam']} | {r['adam_seconds']:.1f} |"
         )
     lines += ["", "| | reached | true verdict |", "|---|---:|---:|"]
     for how, label in (("library", "default fit"), ("scipy", "L-BFGS-B"), ("adam", "Adam")):
         lines.append(f"| {label} | {share(frame[f'{how}_reached'])} | {share(frame[f'{how}_true'])} |")
+    if "random_true" in frame and frame["random_true"].notna().any():
+        some = frame[frame["random_true"].notna()]
+        each, ends = int(some["random_starts"].sum()), some[some["random_reached"].notna()]
+        share_reached = f"{int(ends['random_reached'].sum())} of {int(ends['random_starts'].sum())}"
+        lines.append(
+            f"| default fits from random starts | {share_reached} | {int(some['random_true'].sum())} of {each} |"
+        )
     absent = [key for key in BANK if key not in set(frame["key"])]
     if absent:
         lines += ["", f"Not run: {', '.join(absent)}."]
     return "\n".join(lines) + "\n"
+
+
+def counted(row: pd.Series, what: str) -> str:
+    value = row.get(f"random_{what}")
+    return "" if value is None or pd.isna(value) else str(int(value))
 
 
 def _below(row: pd.Series, how: str) -> str:

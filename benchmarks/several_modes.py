@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import on_device
 import pandas as pd
 
 import iclv_jax as iclv
@@ -108,6 +109,7 @@ def line(row: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    on_device.parser(__doc__).parse_args()
     rows = [row for items in (0, 3, 8) for row in by_rule(items)]
     pd.DataFrame(rows).to_csv(RESULTS / "several_modes.csv", index=False, lineterminator="\n")
     costs = [cost(items) for items in (3, 8)]

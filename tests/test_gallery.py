@@ -1,12 +1,12 @@
 """The gallery's pages, their table, and what is published: from stored results, without a fit."""
 
-import importlib.util
 import re
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from benchmark_files import benchmark
 
 ROOT = Path(__file__).parents[1]
 ACCURATE = 0.02
@@ -17,10 +17,7 @@ PAGES = sorted(p for p in (ROOT / "notebooks/gallery").glob("*.md") if p.stem !=
 @pytest.fixture(scope="module")
 def gallery():
     sys.path.insert(0, str(ROOT / "notebooks"))
-    spec = importlib.util.spec_from_file_location("gallery", ROOT / "benchmarks/gallery.py")
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
+    return benchmark("gallery")
 
 
 @pytest.fixture(scope="module")

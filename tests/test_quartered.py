@@ -58,6 +58,7 @@ def test_it_is_that_of_all_nodes_together(parted, plain):
         assert np.allclose(one, other, rtol=1e-10, atol=1e-10), name
 
 
+@pytest.mark.slow
 def test_some_people_keep_theirs(parted, plain):
     _, params = plain
     at = np.array([7, 2, 2, 90, 31])

@@ -1,26 +1,14 @@
 """Recovery of known truth from one sample of the benchmark's model; `benchmarks/recovery.py` runs many."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from benchmark_files import benchmark
 from scipy.stats import chi2
 
-FILE = Path(__file__).parents[1] / "benchmarks" / "recovery.py"
 SEED = 2024
 PEOPLE = 400
-
-
-def _load():
-    spec = importlib.util.spec_from_file_location("recovery", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-recovery = _load()
+recovery = benchmark("recovery")
 
 
 @pytest.fixture(scope="module")
