@@ -16,8 +16,8 @@ ACCURACY = 0.1
 PILOT_DRAWS = 256
 MOST_DRAWS = 8_192
 MOST_ON_A_LINE = 200
-MANY = 1_024
-"""Draws of everybody from which on it pays to ask who needs them."""
+MANY = 4_096
+"""Draws of everybody from which on it pays to ask who needs them: each number of draws is compiled by itself."""
 SHARED_SEED = 15_485_863
 """Who seems to need few draws by the seeds that judge the result would be judged by the same luck."""
 FAR = 4.0
