@@ -45,7 +45,8 @@ class Model:
     fixed
         Parameters with a given value.
     equal
-        Lists of parameters that share one value.
+        Lists of parameters that share one value. They are of one kind: two loadings, two tastes, a taste and a slope, but no
+        loading and a variance.
     bounds
         `(lower, upper)` by name, None where there is none.
     start

@@ -72,6 +72,7 @@ def items(*names, **options):
 
 LATENT = iclv.Latent("green", on=["age", "female"])
 ITEMS = [*items("q1", "q2"), iclv.Continuous("k1", of="green")]
+K2 = iclv.Continuous("k2", of="green")
 LOGIT = iclv.Logit(utility, chosen="mode", available={"walk": "av_walk"})
 ALONE = {"latent": [LATENT], "indicators": ITEMS, "choice": None}
 PLAIN = {"latent": [], "indicators": [], "choice": iclv.Logit(plain_utility, chosen="bus_or_car")}
@@ -823,6 +824,22 @@ VALUES = {
     "tied twice": (
         lambda: model(equal=[["time", "cost"], ["cost", "green"]]),
         r"'cost' occurs twice in equal=.*Join its groups",
+    ),
+    "a loading tied to a variance": (
+        lambda: bind(equal=[["green =~ k1", "k1 ~~ k1"]]),
+        r"ties 'green =~ k1' \(a loading\) to 'k1 ~~ k1' \(a variance\).*of one kind.*define=\{'k1 ~~ k1': lambda p: p",
+    ),
+    "a threshold tied to a taste": (
+        lambda: bind(equal=[["q1 | 1", "cost"]]),
+        r"ties 'q1 \| 1' \(a threshold\) to 'cost' \(a coefficient\).*of one kind",
+    ),
+    "kinds in a longer list": (
+        lambda: bind(equal=[["green =~ q1", "green =~ q2", "green ~ age"]]),
+        r"ties 'green =~ q1' \(a loading\) to 'green ~ age' \(a regression coefficient\)",
+    ),
+    "an intercept tied to a covariance": (
+        lambda: bind(equal=[["k1 ~ 1", "k1 ~~ k2"]], covariances=[("k1", "k2")], indicators=[*ITEMS, K2]),
+        r"ties 'k1 ~ 1' \(an intercept\) to 'k1 ~~ k2' \(a covariance\)",
     ),
     "tied alone": (lambda: model(equal=[["time"]]), r"equal= holds lists of at least two.*not \['time'\]"),
     "equal is one list": (

@@ -16,6 +16,7 @@ from iclv_jax._parameters._define import defined_order, derived_parameters, reso
 from iclv_jax._parameters._domain import RULES, check_bounds, check_reach, check_values
 from iclv_jax._parameters._groups import declare_groups, merged
 from iclv_jax._parameters._identify import check_identified
+from iclv_jax._parameters._kinds import check_ties
 from iclv_jax._parameters._map import ArrayCells, Defined, ParameterMap, unconstrained
 from iclv_jax._parameters._row import Row
 from iclv_jax._parameters._standard import Moments, standard_units
@@ -118,6 +119,7 @@ def build_table(
     declared, domains = merged(groups)
     parameters = [*declared, *resolve_definitions(spec, declared)]
     _check_names(spec, [p.name for p in parameters])
+    check_ties(spec, {p.name: p for p in parameters})
     parameters += derived_parameters(spec, parameters)
     names = [p.name for p in parameters]
     for at, group in enumerate(groups):
