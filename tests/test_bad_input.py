@@ -336,6 +336,68 @@ def assigning_item(b, x, lv):
     return {"car": b.time * x.time_car, "bus": lv.green}
 
 
+def member(function, first=plain_utility):
+    """Two classes with this membership, in a model."""
+    second = iclv.Logit(lambda b, x, lv: {"car": b.second, "bus": 0.0}, "mode")
+    iclv.Model(choice=iclv.LatentClasses(function, {"one": iclv.Logit(first, "mode"), "two": second}))
+
+
+def other(function):
+    """A log-likelihood of one's own beside a choice."""
+    own = iclv.LogLikelihood(function, explains="k1", name="own")
+    iclv.Model(choice=[iclv.Logit(plain_utility, "mode"), own])
+
+
+A_MAPPING = (
+    r"membership function must return a mapping from the classes.*{'one': b.one, 'two': 0.0}; it returned "
+)
+MEMBERSHIPS = {
+    "list": (lambda: member(lambda b, x, lv: [b.m, 0.0]), A_MAPPING + "a list"),
+    "tuple": (lambda: member(lambda b, x, lv: (b.m, 0.0)), A_MAPPING + "a tuple"),
+    "nothing": (lambda: member(lambda b, x, lv: None), A_MAPPING + "nothing"),
+    "one number": (lambda: member(lambda b, x, lv: b.m), A_MAPPING + "one number"),
+    "array": (lambda: member(lambda b, x, lv: jnp.stack([b.m, 0.0])), A_MAPPING + "an array"),
+    "one class": (lambda: member(lambda b, x, lv: {"one": b.m}), A_MAPPING + r"a mapping with 1 class\b"),
+    "no class": (lambda: member(lambda b, x, lv: {}), A_MAPPING + "a mapping with 0 classes"),
+    "array of one": (
+        lambda: member(lambda b, x, lv: {"one": b.m * jnp.ones(2), "two": 0.0}),
+        r"utility of membership in 'one' must be one number.*shape \(2,\)",
+    ),
+    "text": (
+        lambda: member(lambda b, x, lv: {"one": b.m, "two": "0"}),
+        r"membership in 'two' must be a number",
+    ),
+    "arguments": (
+        lambda: member(lambda b, x: {"one": b.m, "two": 0.0}),
+        "membership function is a function of b",
+    ),
+    "no function": (
+        lambda: member({"one": 0.1, "two": 0.0}),
+        "membership function is a function of b.*not {",
+    ),
+    "branch": (
+        lambda: member(lambda b, x, lv: {"one": b.m if x.age > 0 else 0.0, "two": 0.0}),
+        "membership function branches in Python",
+    ),
+    "latent": (
+        lambda: member(lambda b, x, lv: {"one": lv.green, "two": 0.0}),
+        "membership function uses the latent variable 'green'",
+    ),
+    "utility": (
+        lambda: member(lambda b, x, lv: {"one": b.m, "two": 0.0}, lambda b, x, lv: [b.m]),
+        "utility function of the class 'one' must return a mapping from at least two alternatives",
+    ),
+    "own, list": (
+        lambda: other(lambda b, x, lv: [b.m, x.k1]),
+        "function of a LogLikelihood of 'own' must be one",
+    ),
+    "own, mapping": (
+        lambda: other(lambda b, x, lv: {"a": b.m * x.k1}),
+        "function of a LogLikelihood of 'own' must return one number.*a mapping with 1 alternative",
+    ),
+}
+
+
 UTILITIES = {
     "branch": (lambda: logit(branching), r"utility function branches in Python.*jnp\.where"),
     "max": (lambda: logit(with_max), r"utility function branches in Python.*jnp\.maximum"),
@@ -356,7 +418,7 @@ UTILITIES = {
         lambda: logit(lambda b, x, lv: [b.time * x.time_car, lv.green]),
         r"must return a mapping from at least two alternatives.*returned a list",
     ),
-    "nothing": (lambda: logit(lambda b, x, lv: None), r"must return a mapping.*returned a NoneType"),
+    "nothing": (lambda: logit(lambda b, x, lv: None), r"must return a mapping.*returned nothing"),
     "single alternative": (
         lambda: logit(lambda b, x, lv: {"car": lv.green}),
         r"must return a mapping from at least two.*a mapping with 1 alternative\b",
@@ -1019,6 +1081,7 @@ GROUPS = {
     "not a number": NOT_A_NUMBER,
     "choices": CHOICES,
     "utilities": UTILITIES,
+    "memberships": MEMBERSHIPS,
     "items": ITEM_DATA,
     "people": PEOPLE_AND_FRAMES,
     "structure": STRUCTURE,

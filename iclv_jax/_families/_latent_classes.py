@@ -11,7 +11,7 @@ import numpy as np
 from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import AnyArray, Array, Arrays, ByAlternative, Given
 from iclv_jax._families._class_starts import class_starts
-from iclv_jax._spec import Cells, Declared, Kernel, Utility
+from iclv_jax._spec import Cells, Declared, Kernel, Recorder, Utility, Words
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._renamed import renamed
 
@@ -132,14 +132,18 @@ class LatentClasses(Kernel):
     def constant(self) -> tuple[str, ...]:
         return self.personal if self.of == "person" else ()
 
-    def recorded(self, record: Callable[[Any, bool], Utility]) -> Kernel:
-        known, seen = [name for name, _ in self.classes], record(self.membership, False)
+    def recorded(self, record: Recorder) -> Kernel:
+        known = [name for name, _ in self.classes]
+        seen = record.speaking(_words(known))(self.membership, False)
         if set(seen.alternatives) != set(known):
             raise ValueError(
                 f"membership returns utilities of {', '.join(map(repr, seen.alternatives))}, but the classes are "
                 f"{', '.join(map(repr, known))}. Name the same classes in both."
             )
-        each = [kernel.recorded(record) for kernel in self.parts]
+        each = [
+            kernel.recorded(record.owned(f" of the class {name!r}"))
+            for name, kernel in zip(known, self.parts, strict=True)
+        ]
         _check_alike(known, each)
         members, functions = self.membership, [kernel.whole for kernel in self.parts]
 
@@ -289,6 +293,17 @@ def _own(kernel: Kernel, outcome: Array, place: Array) -> Array:
     if not kernel.discrete:
         return outcome
     return jnp.where(outcome >= 0, place[jnp.maximum(outcome, 0)], -1)
+
+
+def _words(known: Sequence[str]) -> Words:
+    """How messages speak of the membership of these classes."""
+    example = "".join(f"{name!r}: b.{name}, " for name in known[:-1] if name.isidentifier()) or "..., "
+    return Words(
+        "The membership function",
+        f"a mapping from the classes to their utilities, such as {{{example}{known[-1]!r}: 0.0}}",
+        "class",
+        "The utility of membership in {!r}",
+    )
 
 
 def _check_classes(classes: object) -> None:

@@ -9,13 +9,18 @@ import numpy as np
 from iclv_jax._base._types import AnyArray, Array, Arrays, ByAlternative, Given
 from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._families._sampler import Sampler, record_sampler
-from iclv_jax._spec import Declared, Kernel, Utility
+from iclv_jax._spec import Declared, Kernel, Recorder, Utility, Words
 from iclv_jax._spec import _names as names
 from iclv_jax._spec._trace import check_arguments, plain
 from iclv_jax._spec._utility import INDEX
 
 LOG = "log-likelihood"
 """What stands for the function's value among the predictions."""
+WORDS = Words(
+    "The function of a LogLikelihood",
+    "one number, the log-likelihood of a row",
+    number="{!r} of a LogLikelihood",
+)
 
 
 @dataclass(frozen=True)
@@ -117,8 +122,8 @@ class LogLikelihood(Kernel):
 
         return both
 
-    def recorded(self, record: Callable[[Any, bool], Utility]) -> Kernel:
-        seen = record(self.whole, True)
+    def recorded(self, record: Recorder) -> Kernel:
+        seen = record.speaking(WORDS)(self.whole, True)
         if seen.alternatives != INDEX and seen.alternatives[0] != LOG:
             raise ValueError(
                 "The function of a LogLikelihood returns one number, the log-likelihood of a row; this one returns a "

@@ -15,7 +15,7 @@ from iclv_jax._families import _choice_parts as _shared
 from iclv_jax._families._compensation import compensation
 from iclv_jax._families._demand import Goods, gumbels, quantities
 from iclv_jax._families._mdcev_checks import check_quantities, nobody, pairs_of, profile_of
-from iclv_jax._spec import Cell, Cells, Declared, Kernel, Parameter, Positive, Utility, one
+from iclv_jax._spec import Cell, Cells, Declared, Kernel, Parameter, Positive, Recorder, Utility, one
 from iclv_jax._spec._trace import check_arguments, plain
 
 DRAWS = 256
@@ -139,7 +139,7 @@ class MDCEV(Kernel):
 
         return all_of
 
-    def recorded(self, record: Callable[[Any, bool], Utility]) -> Kernel:
+    def recorded(self, record: Recorder) -> Kernel:
         check_arguments(self.utility, ("b", "x", "lv"), "The utility function")
         seen = record(self.whole, False)
         columns = dict(pairs_of(self.quantities, "quantities"))

@@ -30,7 +30,7 @@ from iclv_jax._spec._random import (
 from iclv_jax._spec._standardized import Standardized
 from iclv_jax._spec._thresholds import Thresholds
 from iclv_jax._spec._trace import Namespace, Traced, record, scalar, trace
-from iclv_jax._spec._utility import Utility, trace_utility
+from iclv_jax._spec._utility import Recorder, Utility, Words, trace_utility
 
 __all__ = [
     "Block",
@@ -56,6 +56,7 @@ __all__ = [
     "Parameter",
     "Positive",
     "PositiveDefinite",
+    "Recorder",
     "Role",
     "Standardized",
     "Tails",
@@ -65,6 +66,7 @@ __all__ = [
     "TruncatedNormal",
     "Uniform",
     "Utility",
+    "Words",
     "causal_order",
     "check_pairs",
     "expand",

@@ -16,6 +16,7 @@ import numpy as np
 from iclv_jax._base._types import AnyArray, Array, Arrays, Float, Level
 from iclv_jax._spec._parameter import Cells, Domain, Parameter
 from iclv_jax._spec._standardized import Predictor
+from iclv_jax._spec._utility import Recorder
 
 
 @dataclass(frozen=True)
@@ -290,7 +291,7 @@ class Kernel(abc.ABC):
         offered, by situation."""
         return {}
 
-    def recorded(self, record: Callable[[Any, bool], Any]) -> "Kernel":
+    def recorded(self, record: Recorder) -> "Kernel":
         """The kernel with the user's function recorded; `record` takes a function and whether it may return one number."""
         return replace(self, **{self.function: record(self.whole, self.indexed)})  # pyright: ignore[reportArgumentType]
 

@@ -16,7 +16,7 @@ from iclv_jax._spec._names import as_tuple, duplicates, nearest, slope
 from iclv_jax._spec._random import Mixing
 from iclv_jax._spec._residuals import residual_pairs
 from iclv_jax._spec._standardized import Covariate, Logarithm, Standardized
-from iclv_jax._spec._utility import Utility, trace_utility
+from iclv_jax._spec._utility import Recorder, Utility
 
 MOST_WITHIN = 3
 """Coefficients of a choice that may be drawn anew in every situation."""
@@ -207,7 +207,8 @@ def _trace_choice(choice: object, latents: list[str], modules: Sequence[Module])
         raise ValueError(f"choice= is a choice kernel such as iclv.Logit(...), or several, not {choice!r}.")
     if isinstance(choice.utility, Utility):
         return choice
-    return choice.recorded(lambda function, indexed: trace_utility(function, latents, modules, indexed))
+    owner = "" if choice.name == "choice" else f" of {choice.name!r}"
+    return choice.recorded(Recorder(tuple(latents), tuple(modules), owner=owner))
 
 
 def _check_choices(choices: tuple[Kernel, ...], latents: list[str], items: tuple[Indicator, ...]) -> None:

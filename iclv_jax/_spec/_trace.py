@@ -63,13 +63,15 @@ jax.tree_util.register_static(Namespace)
 @dataclass(frozen=True, eq=False)
 class Source:
     """What a recorded function is recorded from: the user's function, the names that it uses in each namespace, the keys of
-    the mapping that it returns (None: it returns one number), what it is in messages, and the modules that it calls."""
+    the mapping that it returns (None: it returns one number), what it is in messages, the modules that it calls, and what
+    the number of a key is in messages."""
 
     function: Callable[..., Any]
     names: tuple[tuple[str, ...], ...]
     keys: tuple[Hashable, ...] | None
     what: str
     modules: tuple[Module, ...] = ()
+    number: str = "The utility of {!r}"
 
     def __call__(self, *values: Array) -> list[Array]:
         """The user's function on scalars in the order of `names`, and the vectors of modules behind them."""
@@ -87,7 +89,7 @@ class Source:
             return [scalar(result, self.what)]
         if not isinstance(result, dict) or tuple(result) != self.keys:
             raise ValueError(f"{self.what} {CHANGES}")
-        return [scalar(result[key], f"The utility of {key!r}") for key in self.keys]
+        return [scalar(result[key], self.number.format(key)) for key in self.keys]
 
     def _value(self, values: dict[str, Any], name: str) -> Any:
         if name not in values:
@@ -245,11 +247,12 @@ def trace(
     what: str,
     keys: tuple[Hashable, ...] | None = None,
     modules: Sequence[Module] = (),
+    number: str = "The utility of {!r}",
 ) -> Traced:
     """Record `function` with the names of each namespace bound, in order, to scalar arguments, and with the modules of
     the first namespace built from the vectors that follow these. With `keys` it returns a mapping."""
     groups = tuple(tuple(group) for group in names)
-    return Source(plain(function), groups, keys, what, tuple(modules)).traced()
+    return Source(plain(function), groups, keys, what, tuple(modules), number).traced()
 
 
 def plain(function: Callable[..., Result]) -> Callable[..., Result]:

@@ -1,9 +1,10 @@
 """Utilities: a user's function of parameters, columns and latent variables, recorded once."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,7 +14,20 @@ from iclv_jax._spec._module import Module
 from iclv_jax._spec._names import nearest
 from iclv_jax._spec._trace import Traced, arguments, check_arguments, record, trace
 
-WHAT = "The utility function"
+
+@dataclass(frozen=True)
+class Words:
+    """How messages speak of a user's function: what it is, the mapping that it returns, and what one of its numbers is."""
+
+    what: str = "The utility function"
+    returns: str = (
+        "a mapping from at least two alternatives to their utilities, such as {'car': ..., 'bus': ...}"
+    )
+    key: str = "alternative"
+    number: str = "The utility of {!r}"
+
+
+UTILITIES = Words()
 
 
 @dataclass(frozen=True)
@@ -69,15 +83,41 @@ INDEX = ("index",)
 """What stands for the alternatives where a function returns one number."""
 
 
+@dataclass(frozen=True)
+class Recorder:
+    """What a kernel has the user's functions recorded by: the latent variables and modules of the model, the words, and
+    whose the functions are in messages, such as `" of the class 'rich'"`."""
+
+    latents: tuple[str, ...]
+    modules: tuple[Module, ...] = ()
+    words: Words = UTILITIES
+    owner: str = ""
+
+    def __call__(self, function: Given[Callable[..., object]], indexed: bool) -> Utility:
+        """`function` recorded; `indexed`: it may return one number."""
+        words = replace(self.words, what=self.words.what + self.owner)
+        return trace_utility(function, self.latents, self.modules, indexed, words)
+
+    def speaking(self, words: Words) -> "Recorder":
+        """The same in other words."""
+        return replace(self, words=words)
+
+    def owned(self, owner: str) -> "Recorder":
+        """The same for the functions of an owner, who is another one's."""
+        return replace(self, owner=owner + self.owner)
+
+
 def trace_utility(
     function: Given[Callable[..., object]],
     latents: Sequence[str],
     modules: Sequence[Module] = (),
     indexed: bool = False,
+    words: Words = UTILITIES,
 ) -> Utility:
     """Record a utility function; ValueError when it is not a function of scalars to a mapping (or, where it may be
     `indexed`, to one number)."""
-    check_arguments(function, ("b", "x", "lv"), WHAT)
+    what = words.what
+    check_arguments(function, ("b", "x", "lv"), what)
 
     def any_name(name: str) -> None:
         pass
@@ -85,28 +125,28 @@ def trace_utility(
     def known_latent(name: str) -> None:
         if name not in latents:
             raise ValueError(
-                f"{WHAT} uses the latent variable {name!r}, which the model does not have. "
+                f"{what} uses the latent variable {name!r}, which the model does not have. "
                 f"{nearest(name, latents)}"
             )
 
-    used, result = record(function, [any_name, any_name, known_latent], WHAT, modules)
+    used, result = record(function, [any_name, any_name, known_latent], what, modules)
     single = indexed and not isinstance(result, dict)
     if not single and (not isinstance(result, dict) or len(result) < 2):
-        raise ValueError(
-            f"{WHAT} must return a mapping from at least two alternatives to their utilities, "
-            f"such as {{'car': ..., 'bus': ...}}; it returned {_kind(result)}."
-        )
+        raise ValueError(f"{what} must return {words.returns}; it returned {_kind(result, words.key)}.")
     alternatives = INDEX if single else tuple(result)  # pyright: ignore[reportArgumentType]
     known = {module.name: module for module in modules}
     called = tuple(known[name] for name in used[0] if name in known)
     used[0] = [name for name in used[0] if name not in known]
-    check_parts(used[0], called, WHAT)
-    program = trace(function, used, WHAT, None if single else alternatives, called)
+    check_parts(used[0], called, what)
+    program = trace(function, used, what, None if single else alternatives, called, words.number)
     parameters, columns, lvs = (tuple(names) for names in used)
     return Utility(alternatives, parameters, columns, lvs, program, called)
 
 
-def _kind(result: object) -> str:
+def _kind(result: object, key: str) -> str:
     if isinstance(result, dict):
-        return f"a mapping with {len(result)} alternative" + ("" if len(result) == 1 else "s")
-    return f"a {type(result).__name__}"
+        ending = "" if len(result) == 1 else "es" if key.endswith("s") else "s"
+        return f"a mapping with {len(result)} {key}{ending}"
+    if isinstance(result, jax.Array):
+        return "an array" if result.ndim else "one number"
+    return "nothing" if result is None else f"a {type(result).__name__}"
