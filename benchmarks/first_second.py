@@ -2,10 +2,10 @@
 
 *cold* finds nothing compiled, *cached* the compilation cache that an earlier process has filled, *warm* is the second fit
 of a process; all from the data frame to the printed summary with exact standard errors. Beside them R's lavaan, glmmTMB and
-lme4, where they are installed. Writes `results/first_second.md`, `.csv` and `.png`; with names of cases their rows alone are
-measured anew.
+lme4, and xlogit and Biogeme in an interpreter of their own (`peers.py` says how), where they are installed. Writes
+`results/first_second.md`, `.csv` and `.png`; with names of cases their rows alone are measured anew.
 
-    python benchmarks/first_second.py [repeats] [--cases ...]
+    python benchmarks/first_second.py [repeats] [--cases ...] [--python peers/bin/python]
 """
 
 import json
@@ -31,21 +31,65 @@ CASES = {
     "reference": "the reference workload: 205 parameters, 328 people",
 }
 LAVAAN = """
-suppressMessages(library(lavaan)); d <- read.csv('{path}')
+suppressMessages(library(lavaan))
 m <- 'a =~ x1 + x2 + x3
 b =~ x4 + x5 + x6
 c =~ x7 + x8 + x9'
-f <- cfa(m, d); t <- system.time(s <- summary(cfa(m, d)))[['elapsed']]; cat(t, as.numeric(logLik(f)))
+fit <- function() cfa(m, d)
 """
-GLMMTMB = """
-suppressMessages(library(glmmTMB)); d <- read.csv('{path}'); g <- function() glmmTMB(y ~ x + (1 | g), d, family = binomial)
-f <- g(); t <- system.time(summary(g()))[['elapsed']]; cat(t, as.numeric(logLik(f)))
+GLMMTMB = "fit <- function() glmmTMB::glmmTMB(y ~ x + (1 | g), d, family = binomial)"
+GLMER = "fit <- function() lme4::glmer(y ~ x + (1 | g), d, binomial, nAGQ = 15)"
+IN_R = """
+d <- read.csv('{path}')
+{text}
+seconds <- function() system.time({{f <<- fit(); summary(f)}})[['elapsed']]
+cat(seconds(), seconds(), as.numeric(logLik(f)))
 """
-GLMER = """
-suppressMessages(library(lme4)); d <- read.csv('{path}'); g <- function() glmer(y ~ x + (1 | g), d, binomial, nAGQ = 15)
-f <- g(); t <- system.time(summary(g()))[['elapsed']]; cat(t, as.numeric(logLik(f)))
+XLOGIT = """
+from xlogit import MultinomialLogit
+long = pd.DataFrame({k: d[[f"{k}{j}" for j in range(3)]].to_numpy().ravel() for k in "tc"})
+long = long.assign(a1=np.tile([0, 1, 0], len(d)), a2=np.tile([0, 0, 1], len(d)))
+chosen = np.equal.outer(d["y"].to_numpy(), np.arange(3)).ravel().astype(int)
+about = {"alts": np.tile(np.arange(3), len(d)), "ids": np.repeat(np.arange(len(d)), 3), "varnames": list(long), "verbose": 0}
+def fit():
+    model = MultinomialLogit()
+    model.fit(long, chosen, **about)
+    return model.loglikelihood
 """
-PEERS = {"lavaan": ("factors", LAVAAN), "glmmTMB": ("intercept", GLMMTMB), "lme4": ("intercept", GLMER)}
+BIOGEME = """
+from biogeme.biogeme import BIOGEME
+from biogeme.database import Database
+from biogeme.expressions import Beta, Variable
+from biogeme.models import loglogit
+def fit():
+    b = {n: Beta(n, 0, None, None, 0) for n in ("a1", "a2", "t", "c")}
+    v = {j: b["t"] * Variable(f"t{j}") + b["c"] * Variable(f"c{j}") + (b[f"a{j}"] if j else 0) for j in range(3)}
+    files = {"generate_html": False, "generate_yaml": False, "save_iterations": False}
+    model = BIOGEME(Database("d", d), loglogit(v, None, Variable("y")), **files)
+    model.model_name = "peer"
+    return model.estimate().final_log_likelihood
+"""
+IN_PYTHON = """
+import time, warnings
+warnings.simplefilter("ignore")
+import numpy as np, pandas as pd
+d = pd.read_csv("{path}")
+{text}
+seconds = []
+for _ in range(2):
+    began = time.perf_counter()
+    loglike = fit()
+    seconds.append(time.perf_counter() - began)
+print()
+print(*seconds, loglike)
+"""
+PEERS = {
+    "lavaan": ("factors", IN_R, LAVAAN),
+    "glmmTMB": ("intercept", IN_R, GLMMTMB),
+    "lme4": ("intercept", IN_R, GLMER),
+    "xlogit": ("logit", IN_PYTHON, XLOGIT),
+    "Biogeme": ("logit", IN_PYTHON, BIOGEME),
+}
 
 
 def frame(name):
@@ -122,6 +166,8 @@ def one_process(name):
 def in_a_new_process(name, cache):
     command = [sys.executable, __file__, "--one", name]
     environment = os.environ | {"ICLV_JAX_CACHE": cache}
+    # As installed by pip, which compiles the package.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -147,20 +193,22 @@ def measured(name, repeats):
     }
 
 
-def peers():
-    """Warm seconds of programs in R, where they are installed."""
+def peers(python):
+    """Seconds of two fits by other programs, with their standard errors, where these are installed."""
     rows = []
-    for program, (case, text) in PEERS.items():
+    for program, (case, frame_of, text) in PEERS.items():
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "data.csv"
             frame(case).to_csv(path, index=False)
-            script = text.format(path=path)
-            done = shutil.which("Rscript") and subprocess.run(
-                ["Rscript", "-e", script], capture_output=True, text=True, check=False
+            command = ["Rscript", "-e"] if frame_of is IN_R else [python, "-c"]
+            script = frame_of.format(path=path, text=text)
+            done = shutil.which(command[0]) and subprocess.run(
+                [*command, script], capture_output=True, text=True, check=False, cwd=folder
             )
         known = bool(done) and done.returncode == 0
-        seconds, loglike = map(float, done.stdout.split()[-2:]) if known else (float("nan"), float("nan"))
-        rows.append({"program": program, "case": CASES[case], "warm": seconds, "loglike": loglike})
+        first, second, loglike = map(float, done.stdout.split()[-3:]) if known else 3 * (float("nan"),)
+        row = {"program": program, "case": CASES[case], "first": first, "second": second}
+        rows.append(row | {"loglike": loglike})
     return pd.DataFrame(rows)
 
 
@@ -200,10 +248,14 @@ def write(table, others):
             f"| {row['case']} | {row['import']:.2f} | {row['cold']:.2f} | {row['cached']:.2f} | {row['warm']:.3f} | "
             f"{row['programs']} | {row['loglike']:.4f}{said} | {row['repeats']:.0f} | {row['load']:.1f} |"
         )
-    lines += ["", "| peer | model | second fit | log L |", "|---|---|---:|---:|"]
+    lines += ["", "| peer | model | first fit | second fit | log L |", "|---|---|---:|---:|---:|"]
     for row in others.to_dict("records"):
-        known = not np.isnan(row["warm"])
-        times = f"{row['warm']:.3f} | {row['loglike']:.4f}" if known else "not installed | "
+        known = not np.isnan(row["first"])
+        times = (
+            f"{row['first']:.2f} | {row['second']:.3f} | {row['loglike']:.4f}"
+            if known
+            else "not installed | | "
+        )
         lines.append(f"| {row['program']} | {row['case']} | {times} |")
     (RESULTS / "first_second.md").write_text("\n".join([*lines, ""]))
 
@@ -215,6 +267,7 @@ def main():
         "--cases", nargs="+", choices=list(CASES), default=list(CASES), help="rows to measure anew"
     )
     parser.add_argument("--one", choices=list(CASES), help="one case in this process")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter of xlogit and Biogeme")
     options = parser.parse_args()
     if options.one:
         return one_process(options.one)
@@ -224,7 +277,10 @@ def main():
     for name in options.cases:
         rows[CASES[name]] = measured(name, repeats)
         print(rows[CASES[name]], flush=True)
-    table, others = pd.DataFrame([rows[case] for case in CASES.values() if case in rows]), peers()
+    table, others = (
+        pd.DataFrame([rows[case] for case in CASES.values() if case in rows]),
+        peers(options.python),
+    )
     table.to_csv(stored, index=False)
     write(table, others)
     picture(table)

@@ -15,7 +15,9 @@ import json, sys
 import jax
 {before}
 import iclv_jax as iclv
-heavy = [m for m in ("scipy.stats", "scipy.optimize", "matplotlib", "IPython") if m in sys.modules]
+heavy = [m for m in (
+    "scipy.stats", "scipy.special", "scipy.optimize", "jax.scipy.stats", "optax", "tqdm", "matplotlib", "IPython",
+) if m in sys.modules]
 hits = []
 jax.monitoring.register_event_listener(lambda name, **_: hits.append(name))
 import numpy as np, pandas as pd

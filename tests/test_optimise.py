@@ -1,6 +1,7 @@
 """The trust-region subproblem, its driver and its objective: negative curvature, the hard case, bounds, verdicts."""
 
 import bank
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,11 +16,11 @@ from iclv_jax._problem._evaluated import person_scores
 def quadratic(hessian, gradient, lower=None, upper=None, free=None):
     size = len(gradient)
     return Model(
-        jnp.asarray(gradient, float),
-        jnp.asarray(hessian, float),
-        jnp.asarray(np.full(size, -np.inf) if lower is None else lower, float),
-        jnp.asarray(np.full(size, np.inf) if upper is None else upper, float),
-        jnp.asarray(np.ones(size, bool) if free is None else free),
+        np.asarray(gradient, float),
+        np.asarray(hessian, float),
+        np.asarray(np.full(size, -np.inf) if lower is None else lower, float),
+        np.asarray(np.full(size, np.inf) if upper is None else upper, float),
+        np.asarray(np.ones(size, bool) if free is None else free),
     )
 
 
@@ -51,14 +52,44 @@ def random_case(seed, size=5):
     return vectors, generator.normal(size=size)
 
 
+@jax.jit
+def compiled_step(model, radius):
+    return trial_step(model, radius), curvature(model)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_numpy_and_compiled_steps_are_the_same(seed):
+    """Steps of one fit run in numpy, those of many at once in JAX: with negative and flat directions, bounds, and
+    parameters that do not move."""
+    generator = np.random.default_rng(seed)
+    vectors, gradient = random_case(seed)
+    values = np.where(generator.random(5) < 0.2, 0.0, generator.normal(size=5))
+    lower = np.where(generator.random(5) < 0.3, -generator.random(5), -np.inf)
+    upper = np.where(generator.random(5) < 0.3, generator.random(5), np.inf)
+    model = quadratic(vectors * values @ vectors.T, gradient, lower, upper, generator.random(5) < 0.9)
+    radius = np.asarray(generator.uniform(0.1, 3.0))
+    for one, other in zip(
+        (trial_step(model, radius), *curvature(model)),
+        jax.tree.leaves(compiled_step(model, radius)),
+        strict=True,
+    ):
+        assert isinstance(one, np.ndarray | np.generic)
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+def test_nothing_is_said_of_what_is_not_finite():
+    model = quadratic(np.diag([1.0, np.nan]), [0.0, np.inf])
+    assert np.isnan(curvature(model).smallest)
+
+
 @pytest.mark.parametrize("eigenvalues", [(1, 2, 3, 4, 5), (-2, -1, 0.5, 1, 3), (0, 0, 1, 1, 2)])
 @pytest.mark.parametrize("radius", [0.1, 1.0, 10.0])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_step_solves_the_ball(eigenvalues, radius, seed):
     vectors, gradient = random_case(seed)
     model = quadratic(vectors * np.array(eigenvalues) @ vectors.T, gradient)
-    step = trial_step(model, jnp.asarray(radius))
-    assert float(jnp.linalg.norm(step)) <= radius * (1 + 1e-8)
+    step = trial_step(model, np.asarray(radius))
+    assert float(np.linalg.norm(step)) <= radius * (1 + 1e-8)
     best = best_in_ball(model, radius, seeds=10)
     assert float(predicted_decrease(model, step)) >= best - 1e-7 * (1 + abs(best))
 
@@ -66,20 +97,20 @@ def test_step_solves_the_ball(eigenvalues, radius, seed):
 def test_newton_step_when_it_fits():
     vectors, gradient = random_case(3)
     hessian = vectors * np.arange(1.0, 6.0) @ vectors.T
-    step = trial_step(quadratic(hessian, gradient), jnp.asarray(1e3))
+    step = trial_step(quadratic(hessian, gradient), np.asarray(1e3))
     np.testing.assert_allclose(step, -np.linalg.solve(hessian, gradient), rtol=1e-12)
 
 
 def test_hard_case_goes_along_the_lowest_eigenvector():
     """The gradient has no part along the direction of negative curvature."""
     model = quadratic(np.diag([-1.0, 2.0, 3.0]), [0.0, 1.0, 1.0])
-    step = trial_step(model, jnp.asarray(2.0))
-    assert float(jnp.linalg.norm(step)) == pytest.approx(2.0)
+    step = trial_step(model, np.asarray(2.0))
+    assert float(np.linalg.norm(step)) == pytest.approx(2.0)
     assert float(predicted_decrease(model, step)) == pytest.approx(best_in_ball(model, 2.0), rel=1e-6)
 
 
 def test_saddle_with_zero_gradient_is_left():
-    step = trial_step(quadratic(np.diag([1.0, -1.0]), [0.0, 0.0]), jnp.asarray(0.5))
+    step = trial_step(quadratic(np.diag([1.0, -1.0]), [0.0, 0.0]), np.asarray(0.5))
     np.testing.assert_allclose(np.abs(step), [0.0, 0.5], atol=1e-9)
 
 
@@ -90,7 +121,7 @@ def test_bounds_hold_inside_the_step(seed):
     lower, upper = np.full(5, -0.2), np.full(5, 0.1)
     lower[0] = 0.0
     model = quadratic(hessian, gradient, lower, upper)
-    step = np.asarray(trial_step(model, jnp.asarray(10.0)))
+    step = np.asarray(trial_step(model, np.asarray(10.0)))
     assert (step >= lower - 1e-15).all() and (step <= upper + 1e-15).all()
     best = best_in_ball(model, 10.0)
     assert float(predicted_decrease(model, step)) >= 0.7 * best > 0
@@ -99,7 +130,7 @@ def test_bounds_hold_inside_the_step(seed):
 def test_held_entries_do_not_move():
     vectors, gradient = random_case(1)
     model = quadratic(vectors @ vectors.T * 2.0, gradient, free=[True, False, True, False, True])
-    step = np.asarray(trial_step(model, jnp.asarray(5.0)))
+    step = np.asarray(trial_step(model, np.asarray(5.0)))
     assert (step[[1, 3]] == 0).all() and (step[[0, 2, 4]] != 0).all()
 
 

@@ -8,8 +8,8 @@ from itertools import product
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import roots_hermitenorm
 
+from iclv_jax._base._distributions import hermite
 from iclv_jax._base._types import Array, Float
 from iclv_jax._density._world import World
 
@@ -32,8 +32,7 @@ class Inner:
     @cached_property
     def nodes(self) -> tuple[Float[np.ndarray, "node size"], Float[np.ndarray, " node"]]:
         """Points and their weights."""
-        points, weights = roots_hermitenorm(COUNTS[self.size])
-        weights = weights / weights.sum()
+        points, weights = hermite(COUNTS[self.size])
         grid = np.array(list(product(points, repeat=self.size)))
         return grid, np.array([np.prod(each) for each in product(weights, repeat=self.size)])
 

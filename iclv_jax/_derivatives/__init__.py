@@ -1,6 +1,7 @@
 """Scores and Hessians of the log-likelihood at frozen nodes."""
 
 from iclv_jax._derivatives._basic import (
+    FEW_SCORES,
     Difference,
     Differences,
     Expansion,
@@ -18,6 +19,7 @@ from iclv_jax._derivatives._basic import (
 from iclv_jax._derivatives._given import expand_exact, of_moments
 
 __all__ = [
+    "FEW_SCORES",
     "Difference",
     "Differences",
     "Expansion",

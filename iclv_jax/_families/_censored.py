@@ -7,9 +7,10 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.stats import norm
+from jax.scipy.special import log_ndtr, ndtr
 
 from iclv_jax._base._interval import log_normal_interval
+from iclv_jax._base._quantiles import HALF_LOG_TWO_PI
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
 from iclv_jax._spec import Cells, Declared, Expected, Parameter, Positive, Tails, one
@@ -153,7 +154,7 @@ class Censored(_shared.Unlevelled):
         inside, first, second = jnp.ones_like(mean), jnp.zeros_like(mean), jnp.zeros_like(mean)
         densities, edges = jnp.zeros_like(mean), jnp.zeros_like(mean)
         for limit, side, end in self._ends(cells, index):
-            share, density = norm.cdf(-side * end), norm.pdf(end)
+            share, density = ndtr(-side * end), jnp.exp(_log_density(end))
             first, second = first + limit * share, second + limit**2 * share
             inside, densities, edges = (
                 inside - share,
@@ -171,7 +172,7 @@ class Censored(_shared.Unlevelled):
 
     def tails(self, cells: Arrays, values: Array, index: Array) -> Tails:
         z = (values - cells["intercept"] - index) / jnp.sqrt(cells["variance"])
-        below, above, none = norm.cdf(z), norm.cdf(-z), jnp.zeros_like(z)
+        below, above, none = ndtr(z), ndtr(-z), jnp.zeros_like(z)
         low, high = (values <= self._limits[0], values >= self._limits[1])
         mass = jnp.where(low, below, jnp.where(high, above, none))
         return Tails(jnp.where(low, none, below), mass, jnp.where(high, none, above))
@@ -183,6 +184,11 @@ class Censored(_shared.Unlevelled):
         found = jnp.ones_like(cells["variance"])
         for _, side, end in self._ends(cells, index):
             # What lies inside, and the squared score of what lies beyond.
-            found = found - norm.cdf(-side * end) - side * end * norm.pdf(end)
-            found = found + jnp.exp(2.0 * norm.logpdf(end) - norm.logcdf(-side * end))
+            found = found - ndtr(-side * end) - side * end * jnp.exp(_log_density(end))
+            found = found + jnp.exp(2.0 * _log_density(end) - log_ndtr(-side * end))
         return found / cells["variance"]
+
+
+def _log_density(z: Array) -> Array:
+    """Of the standard normal distribution."""
+    return -0.5 * z**2 - HALF_LOG_TWO_PI

@@ -7,7 +7,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.stats import norm
+from jax.scipy.special import ndtr
 
 from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._families import _item_parts as _shared
@@ -112,7 +112,7 @@ class Continuous(_shared.Unlevelled):
 
     def tails(self, cells: Arrays, values: Array, index: Array) -> Tails:
         z = (values - cells["intercept"] - index) / jnp.sqrt(cells["variance"])
-        return Tails(norm.cdf(z), jnp.zeros_like(z), norm.cdf(-z))
+        return Tails(ndtr(z), jnp.zeros_like(z), ndtr(-z))
 
     def response_variance(self, cells: Arrays) -> Array:
         return cells["variance"]

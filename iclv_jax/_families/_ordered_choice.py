@@ -8,9 +8,9 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import logit, ndtri
 
 from iclv_jax._base._arguments import is_word
+from iclv_jax._base._distributions import quantile
 from iclv_jax._base._interval import log_logistic_interval, log_normal_interval
 from iclv_jax._base._types import AnyArray, Array, Arrays, Given, Level
 from iclv_jax._families import _choice_parts as _shared
@@ -121,7 +121,7 @@ class OrderedChoice(Kernel):
         count = len(self.outcomes)
         below = np.cumsum(np.bincount(outcome, minlength=count))[:-1] / len(outcome)
         below = np.clip(below, 0.5 / len(outcome), 1.0 - 0.5 / len(outcome))
-        at = logit(below) if self.link == "logit" else ndtri(below)
+        at = np.log(below / (1.0 - below)) if self.link == "logit" else quantile(below)
         at = at[0] + np.append(0.0, np.cumsum(np.maximum(np.diff(at), 0.01)))
         return dict(zip(self._thresholds(), map(float, at), strict=True))
 

@@ -1,5 +1,6 @@
 """Functions of the estimates: their values, standard errors by the delta method, and draws."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any, Literal, NamedTuple
@@ -11,7 +12,6 @@ import pandas as pd
 
 from iclv_jax._base._arguments import check_seed, check_share, is_word
 from iclv_jax._base._distributions import reach as reach_of
-from iclv_jax._base._distributions import tail
 from iclv_jax._base._promotion import usual_promotion
 from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._estimated import Estimated
@@ -21,7 +21,7 @@ from iclv_jax._spec._names import nearest
 from iclv_jax._spec._trace import Namespace, check_arguments, record
 
 WHAT = "The function of the parameters"
-ONE_DEVIATION = float(1.0 - tail(1.0))
+ONE_DEVIATION = 0.5 + 0.5 * math.erf(0.5**0.5)
 AT_ONCE = 256
 """Draws that are evaluated at a time."""
 ROUNDING = 1e-10

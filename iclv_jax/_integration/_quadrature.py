@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import roots_hermitenorm
 
 from iclv_jax._base._arguments import check_switch, is_real
+from iclv_jax._base._distributions import hermite
 from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import (
     MOST_NODES,
@@ -62,10 +62,10 @@ class GaussHermite(Rule):
         return False
 
     def standard(self, people: int, dimension: int) -> Points:
-        points, weights = roots_hermitenorm(self.nodes)
+        points, weights = hermite(self.nodes)
         # The outermost weights of a large rule underflow to zero; their nodes carry nothing.
         kept = weights > 0.0
-        logs = np.log(weights[kept] / weights.sum())
+        logs = np.log(weights[kept])
         return product(points[kept], logs, dimension, "Gauss-Hermite", every=self.adaptive)
 
     def size(self, dimension: int) -> int:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from scipy.special import ndtri
 
 from iclv_jax._base._arguments import is_word
+from iclv_jax._base._distributions import quantile
 from iclv_jax._base._types import Given
 
 AT_ONCE = 100_000
@@ -59,7 +59,7 @@ def normal_points(
         uniform = generator.random((wanted, dimension))
     # A point exactly at 0 or 1 would be infinite; half a unit in the last place keeps it inside.
     inside = np.clip(uniform, 2.0**-54, 1.0 - 2.0**-53)
-    return ndtri(inside).reshape(people, count, dimension)
+    return quantile(inside).reshape(people, count, dimension)
 
 
 def _sobol(total: int, dimension: int, generator: np.random.Generator, skipped: int) -> np.ndarray:

@@ -12,7 +12,6 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import roots_genlaguerre
 
 from iclv_jax._base._types import Given
 from iclv_jax._integration._rule import NEGLIGIBLE
@@ -56,6 +55,8 @@ def spherical_points(
         return np.zeros((people, 1, 0)), np.zeros(1)
     degree, radii, rotations = design(draws, dimension)
     directions, shares = sphere(dimension, degree)
+    from scipy.special import roots_genlaguerre
+
     halves, lengths = roots_genlaguerre(radii, 0.5 * dimension - 1.0)
     heavy = lengths > NEGLIGIBLE * lengths.sum()
     radius = np.tile(np.sqrt(2.0 * halves[heavy]), rotations)

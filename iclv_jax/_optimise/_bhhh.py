@@ -31,6 +31,10 @@ class BHHHSteps:
         return self
 
     @property
+    def eager(self) -> bool:
+        return False
+
+    @property
     def slopes(self) -> bool:
         return True
 
@@ -53,7 +57,7 @@ class BHHHSteps:
         ratio = (trial.value - trial.trial) / jnp.where(predicted > 0.0, predicted, 1.0)
         return Judgement(accepted, ratio, Line(search, failed))
 
-    def rescaled(self, memory: Line, ratio: Array) -> Line:
+    def rescaled(self, memory: Line, ratio: AnyArray) -> Line:
         return memory
 
     def spent(self, memory: Line) -> AnyArray:

@@ -21,11 +21,11 @@ from iclv_jax._optimise._turns import (
     finite,
     flat_directions,
     judge,
+    model_at,
     moved,
     only_within,
     plan,
     propose,
-    scaled,
 )
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 
@@ -292,10 +292,10 @@ class Run:
         if np.all((ratio > 0.1) & (ratio < 10.0)):
             return memory
         self.scale = np.asarray(found.values)
-        return self.method.rescaled(memory, jax.device_put(ratio))
+        return self.method.rescaled(memory, ratio)
 
     def _model(self, here: Derivatives, z: Array) -> Model:
-        return scaled(here.gradient, here.hessian, z, self.scale, self.lower, self.upper, self.free)
+        return model_at(here, z, self.scale, self.lower, self.upper, self.free)
 
     def _record(
         self,
@@ -304,7 +304,7 @@ class Run:
         memory: Memory,
         shape: Curvature,
         judged: Judgement,
-        step: Array,
+        step: np.ndarray,
         following: Derivatives | None,
     ) -> None:
         length = float(np.linalg.norm(step))

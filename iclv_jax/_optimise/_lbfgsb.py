@@ -51,6 +51,10 @@ class LBFGSBSteps:
         return self
 
     @property
+    def eager(self) -> bool:
+        return False
+
+    @property
     def slopes(self) -> bool:
         return True
 
@@ -99,7 +103,7 @@ class LBFGSBSteps:
         after = jax.tree.map(lambda a, b: jnp.where(accepted, a, b), moved, again)
         return Judgement(accepted, ratio, after._replace(search=search, failed=failed & (memory.used == 0)))
 
-    def rescaled(self, memory: Pairs, ratio: Array) -> Pairs:
+    def rescaled(self, memory: Pairs, ratio: AnyArray) -> Pairs:
         return memory._replace(steps=memory.steps * ratio, changes=memory.changes / ratio)
 
     def spent(self, memory: Pairs) -> AnyArray:

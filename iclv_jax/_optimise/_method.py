@@ -7,10 +7,9 @@ scaled parameters, all shapes are fixed, so a turn may be compiled and mapped ov
 
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 from typing_extensions import Protocol, runtime_checkable
 
-from iclv_jax._base._types import AnyArray, Array, Scalar
+from iclv_jax._base._types import AnyArray
 from iclv_jax._optimise._objective import Supplied
 from iclv_jax._optimise._subproblem import Curvature, Model
 
@@ -25,8 +24,8 @@ Memory = Any
 class Trial(NamedTuple):
     """A judged step: objective here and there, gradient there (zero if the method asks for none)."""
 
-    step: Array
-    value: Scalar
+    step: AnyArray
+    value: AnyArray
     trial: AnyArray
     gradient: AnyArray
 
@@ -34,8 +33,8 @@ class Trial(NamedTuple):
 class Judgement(NamedTuple):
     """`ratio` of actual to predicted decrease; `memory` for the next turn."""
 
-    accepted: Array
-    ratio: Scalar
+    accepted: AnyArray
+    ratio: AnyArray
     memory: Memory
 
 
@@ -54,6 +53,11 @@ class Method(Protocol):
         ...
 
     @property
+    def eager(self) -> bool:
+        """Whether its functions take arrays of numpy as well, so that a single fit need not compile them."""
+        ...
+
+    @property
     def slopes(self) -> bool:
         """Whether a trial point is judged by its gradient too."""
         ...
@@ -62,11 +66,11 @@ class Method(Protocol):
 
     def plan(self, memory: Memory, model: Model) -> tuple[Memory, Curvature]: ...
 
-    def propose(self, memory: Memory, model: Model) -> Array: ...
+    def propose(self, memory: Memory, model: Model) -> AnyArray: ...
 
     def judge(self, memory: Memory, model: Model, trial: Trial) -> Judgement: ...
 
-    def rescaled(self, memory: Memory, ratio: Array) -> Memory:
+    def rescaled(self, memory: Memory, ratio: AnyArray) -> Memory:
         """After a change of scale: old scaled parameters times `ratio` are the new ones."""
         ...
 
@@ -78,7 +82,7 @@ class Method(Protocol):
         """Whether the history was dropped after a failed search, so that a new direction is due at the same point."""
         ...
 
-    def progress(self, memory: Memory) -> dict[str, Array]:
+    def progress(self, memory: Memory) -> dict[str, AnyArray]:
         """Columns for the trace; `reset` is a code of `RESETS`."""
         ...
 
@@ -86,5 +90,5 @@ class Method(Protocol):
 RESETS = {0: "", 1: "periodic reset", 2: "reset: the line search failed", 3: "pair left out: no curvature"}
 
 
-def rounding(value: Array) -> Array:
-    return ROUNDING * (1.0 + jnp.abs(value))
+def rounding(value: AnyArray) -> AnyArray:
+    return ROUNDING * (1.0 + abs(value))

@@ -1,17 +1,19 @@
 """An optax transformation recorded as a program, so that what is compiled is keyed by what it computes."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from iclv_jax._base._facts import Fact, fact
 from iclv_jax._base._promotion import usual_promotion
 from iclv_jax._base._types import Array, Given
 from iclv_jax._spec._trace import program_key
+
+if TYPE_CHECKING:
+    import optax
 
 Leaves = tuple[Array, ...]
 HINT = "Stochastic takes transformations of a gradient alone, such as optax.adam(1e-3) or optax.sgd(0.1, momentum=0.9)"
@@ -28,7 +30,7 @@ class Recorded:
     Raises ValueError for what is no transformation, and for one that needs more than the gradient.
     """
 
-    def __init__(self, transformation: Given[optax.GradientTransformation], size: int) -> None:
+    def __init__(self, transformation: Given["optax.GradientTransformation"], size: int) -> None:
         self.size, zeros = size, jnp.zeros(size)
         try:
             with usual_promotion():

@@ -13,7 +13,7 @@ from iclv_jax._optimise._outcome import Outcome
 from iclv_jax._optimise._row import Row
 from iclv_jax._optimise._scaling import find_scale
 from iclv_jax._optimise._subproblem import Model, curvature
-from iclv_jax._optimise._turns import flat_directions
+from iclv_jax._optimise._turns import flat_directions, model_at
 from iclv_jax._optimise._verdict import OptimizerReport, Verdict
 
 SETTLED = {"L-BFGS-B": {"ftol": 1e-15, "gtol": 1e-9, "maxcor": 10}, "TNC": {"ftol": 0.0, "gtol": 1e-9}}
@@ -125,9 +125,6 @@ class _Rounds:
         return jnp.asarray(best), None
 
     def _shape(self, z: Array, lower: np.ndarray, upper: np.ndarray) -> tuple[Model, float]:
-        here, d = self.objective.derivatives(z, "exact"), jnp.asarray(self.scale)
-        model = Model(
-            here.gradient * d, here.hessian * jnp.outer(d, d), jnp.asarray(lower - z) / d,
-            jnp.asarray(upper - z) / d, jnp.asarray(self.objective.free),
-        )  # fmt: skip
+        here = self.objective.derivatives(z, "exact")
+        model = model_at(here, z, self.scale, lower, upper, self.objective.free)
         return model, float(curvature(model).decrement) * self.objective.count

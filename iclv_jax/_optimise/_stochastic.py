@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import optax
 
 from iclv_jax._base._arguments import check_seed, check_switch, is_word
 from iclv_jax._base._types import Given
@@ -13,6 +12,9 @@ from iclv_jax._optimise._losses import Loss
 from iclv_jax._optimise._method import Method
 from iclv_jax._optimise._options import Optimizer, TrustRegion, decisive
 from iclv_jax._optimise._recorded import Recorded
+
+if TYPE_CHECKING:
+    import optax
 
 TRIED = 3
 """Parameters on which a transformation shows its steps."""
@@ -90,7 +92,7 @@ class Stochastic(Optimizer):
     True
     """
 
-    transformation: Given[optax.GradientTransformation] = field(hash=False)
+    transformation: Given["optax.GradientTransformation"] = field(hash=False)
     batch_people: Given[int | None] = field(default=256, kw_only=True)
     epochs: Given[int] = field(default=100, kw_only=True)
     validation: Given[float] = field(default=0.0, kw_only=True)

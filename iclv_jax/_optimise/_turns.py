@@ -1,57 +1,94 @@
-"""The pure steps of a turn, compiled."""
+"""The pure steps of a turn: in numpy where the method can, and else compiled."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any, TypeVar
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._types import Array
+from iclv_jax._base._either import library, on_host, quiet
+from iclv_jax._base._types import AnyArray, Array
 from iclv_jax._optimise._method import Judgement, Memory, Method, Trial
 from iclv_jax._optimise._objective import Derivatives
 from iclv_jax._optimise._subproblem import SINGULAR, Curvature, Model, units
 
+Result = TypeVar("Result")
 TOUCHED = 1e-4
 """Weight in a flat direction above which a parameter is part of it."""
 
 
-@partial(compiled, quick=True)
 def scaled(
-    gradient: Array, hessian: Array, z: Array, scale: Array, lower: Array, upper: Array, free: Array
+    gradient: AnyArray,
+    hessian: AnyArray,
+    z: AnyArray,
+    scale: AnyArray,
+    lower: AnyArray,
+    upper: AnyArray,
+    free: AnyArray,
 ) -> Model:
     """The quadratic model in scaled parameters, its bounds relative to the present point."""
     return Model(
         gradient=gradient * scale,
-        hessian=hessian * jnp.outer(scale, scale),
+        hessian=hessian * library(hessian).outer(scale, scale),
         lower=(lower - z) / scale,
         upper=(upper - z) / scale,
         free=free,
     )
 
 
-@partial(compiled, quick=True)
-def moved(z: Array, step: Array, scale: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+def model_at(
+    here: Derivatives, z: Array, scale: np.ndarray, lower: np.ndarray, upper: np.ndarray, free: np.ndarray
+) -> Model:
+    """That of one fit, in arrays of numpy."""
+    gradient, hessian, at = on_host(here.gradient, here.hessian, z)
+    return scaled(gradient, hessian, at, scale, lower, upper, free)
+
+
+def moved(
+    z: Array, step: AnyArray, scale: np.ndarray, lower: np.ndarray, upper: np.ndarray
+) -> tuple[Array, np.ndarray]:
     """The point that a scaled step leads to, within its bounds, and the scaled step that remains."""
-    there = jnp.clip(z + scale * step, lower, upper)
-    return there, (there - z) / scale
+    here, step = on_host(z, step)
+    there = np.clip(here + scale * step, lower, upper)
+    return jax.device_put(there), (there - here) / scale
 
 
 def finite(here: Derivatives) -> bool:
     return all(bool(np.isfinite(np.asarray(a)).all()) for a in here[:3])
 
 
-@partial(compiled, quick=True, static_argnums=0)
 def plan(method: Method, memory: Memory, model: Model) -> tuple[Memory, Curvature]:
+    return _at_once(method.plan, memory, model) if method.eager else _plan(method, memory, model)
+
+
+def propose(method: Method, memory: Memory, model: Model) -> AnyArray:
+    return _at_once(method.propose, memory, model) if method.eager else _propose(method, memory, model)
+
+
+def judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgement:
+    if method.eager:
+        return _at_once(method.judge, memory, model, trial)
+    return _judge(method, memory, model, trial)
+
+
+def _at_once(step: Callable[..., Result], *given: Any) -> Result:
+    return quiet(step)(*on_host(*given))
+
+
+@partial(compiled, quick=True, static_argnums=0)
+def _plan(method: Method, memory: Memory, model: Model) -> tuple[Memory, Curvature]:
     return method.plan(memory, model)
 
 
 @partial(compiled, quick=True, static_argnums=0)
-def propose(method: Method, memory: Memory, model: Model) -> Array:
+def _propose(method: Method, memory: Memory, model: Model) -> AnyArray:
     return method.propose(memory, model)
 
 
 @partial(compiled, quick=True, static_argnums=0)
-def judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgement:
+def _judge(method: Method, memory: Memory, model: Model, trial: Trial) -> Judgement:
     return method.judge(memory, model, trial)
 
 

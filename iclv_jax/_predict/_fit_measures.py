@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from scipy import special
 
 from iclv_jax._base._distributions import chi2_tail
 from iclv_jax._base._types import Given
@@ -287,8 +286,9 @@ def _noncentrality(chi2: float, df: int) -> tuple[float, float]:
             return 0.0
         top = chi2 + 10.0 * np.sqrt(chi2 + df) + 100.0
         from scipy.optimize import brentq
+        from scipy.special import chndtr
 
-        return brentq(lambda c: float(special.chndtr(chi2, df, c)) - share, 1e-10, top)  # pyright: ignore[reportReturnType]
+        return brentq(lambda c: float(chndtr(chi2, df, c)) - share, 1e-10, top)  # pyright: ignore[reportReturnType]
 
     tail = (1.0 - SPAN) / 2.0
     return at(1.0 - tail), at(tail)

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import ndtr
 
+from iclv_jax._base._distributions import below, tail
 from iclv_jax._base._types import Array, Params
 from iclv_jax._density import Structure, reduced_form
 from iclv_jax._inference._estimated import Estimated
@@ -28,7 +28,7 @@ def normal_tails(fit: Estimated, others: bool) -> tuple[Tails, np.ndarray, np.nd
         if others:
             _given_others(mean, scale, answers, answered, who, np.asarray(spread))
     z = np.where(answered, answers - mean, 0.0) / scale
-    return Tails(*(jnp.asarray(a) for a in (ndtr(z), np.zeros_like(z), ndtr(-z)))), mean, answered
+    return Tails(*(jnp.asarray(a) for a in (below(z), np.zeros_like(z), tail(z)))), mean, answered
 
 
 def _given_others(

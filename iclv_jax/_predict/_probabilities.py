@@ -6,9 +6,9 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import roots_hermitenorm
 
 from iclv_jax._base._compiled import compiled
+from iclv_jax._base._distributions import hermite
 from iclv_jax._base._types import Array, CellTree, Float, Params, Theta
 from iclv_jax._density import Items, reduced_form
 from iclv_jax._integration import GaussHermite, MonteCarlo, Nodes
@@ -132,9 +132,9 @@ def _widened(part: CellTree, size: int) -> Array:
 
 def _over_normal(function: Callable[[Array], Expected], mean: Array, spread: Array) -> Expected:
     """The expectation of a function of normal indices."""
-    points, weights = roots_hermitenorm(INDEX_NODES)
+    points, weights = hermite(INDEX_NODES)
     each = jax.vmap(lambda z: function(mean + spread * z))(jnp.asarray(points))
-    return jax.tree.map(lambda a: jnp.tensordot(jnp.asarray(weights / weights.sum()), a, 1), each)
+    return jax.tree.map(lambda a: jnp.tensordot(jnp.asarray(weights), a, 1), each)
 
 
 def at_rows(values: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from iclv_jax._base._arguments import check_seed, is_word
 from iclv_jax._base._compiled import compiled
+from iclv_jax._base._distributions import quantile
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Array, CellTree, Float, Given, Params, Theta
 from iclv_jax._density import Items, World, conditionable
@@ -92,7 +92,7 @@ def residuals(tails: Tails, seed: int) -> np.ndarray:
     drawn = np.random.default_rng(seed).uniform(size=tails.mass.shape)
     below, mass, above = map(np.asarray, tails)
     below, above = below + drawn * mass, above + (1.0 - drawn) * mass
-    return np.where(below < above, ndtri(below), -ndtri(above))
+    return np.where(below < above, quantile(below), -quantile(above))
 
 
 def people_by_item(fit: Estimated, values: np.ndarray) -> pd.DataFrame:

@@ -9,15 +9,13 @@ from typing_extensions import Protocol, runtime_checkable
 from iclv_jax import _derivatives as derivatives
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Given, Hessian, Params, Scalar, Scores
-from iclv_jax._derivatives import little
+from iclv_jax._derivatives import FEW_SCORES, little
 from iclv_jax._likelihood import Core
 from iclv_jax._problem import _portions as portions
 from iclv_jax._problem._portions import Portion
 from iclv_jax._spec._names import nearest
 
 slope_at_once = compiled(derivatives.slope)
-FEW_SCORES = 100_000
-"""Scores, people times parameters, up to which a gradient is their sum: they take no longer, and every fit compiles them."""
 expand_exact = compiled(
     derivatives.expand_exact, quick=lambda core, params: derivatives.of_moments(core) or little(core, params)
 )

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-import scipy
 
 from iclv_jax._base._arguments import check_text
 from iclv_jax._base._types import File, Given
@@ -254,6 +253,8 @@ def _plain(value: Any) -> str | page.Cell:
 
 
 def _settings(fit: Any, summary: Any, gallery: Gallery) -> str:
+    import scipy
+
     versions = {m.__name__: m.__version__ for m in (jax, np, pd, scipy)}
     if not has(fit, "problem"):
         known = ", ".join(f"{k} {v}" for k, v in fit.about["versions"].items())

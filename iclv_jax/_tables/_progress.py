@@ -7,13 +7,6 @@ from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
-from tqdm import TqdmWarning
-
-with warnings.catch_warnings():
-    # In a notebook without ipywidgets the import itself warns, and then gives the plain bar.
-    warnings.simplefilter("ignore", TqdmWarning)
-    from tqdm.auto import tqdm
-
 FIRST = 0.4
 """Seconds after which something is said; a fit that is done before says nothing in a file."""
 AGAIN = 1.0
@@ -80,6 +73,13 @@ class _Bar:
     """One line that is written over."""
 
     def __init__(self) -> None:
+        from tqdm import TqdmWarning
+
+        with warnings.catch_warnings():
+            # In a notebook without ipywidgets the import itself warns, and then gives the plain bar.
+            warnings.simplefilter("ignore", TqdmWarning)
+            from tqdm.auto import tqdm
+
         self._bar = tqdm(unit=" steps", bar_format="{desc} [{elapsed}]", leave=False, dynamic_ncols=True)
         self.close: Callable[[], None] = self._bar.close
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pandas as pd
 from jax.typing import ArrayLike
 
@@ -21,6 +20,9 @@ from iclv_jax._optimise._training import course_of
 from iclv_jax._tables import Report, Tabular
 from iclv_jax._tables._table import of_frame
 from iclv_jax._training._binds import Binds
+
+if TYPE_CHECKING:
+    import optax
 
 SMOOTHING = 0.9
 """Weight of what came before in the smoothed curve."""
@@ -58,10 +60,17 @@ class LearningRates(Tabular):
         return str(self.as_report())
 
 
+def adam(rate: "optax.ScalarOrSchedule") -> "optax.GradientTransformation":
+    """`optax.adam`; optax takes long to import, and few fits need it."""
+    import optax
+
+    return optax.adam(rate)
+
+
 def learning_rate_test(
     model: Given[Binds],
     data: Given[AnyFrames],
-    transformation: Given[Callable[[optax.ScalarOrSchedule], optax.GradientTransformation]] = optax.adam,
+    transformation: Given["Callable[[optax.ScalarOrSchedule], optax.GradientTransformation]"] = adam,
     *,
     lowest: Given[float] = 1e-5,
     highest: Given[float] = 1.0,

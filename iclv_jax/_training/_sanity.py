@@ -6,7 +6,6 @@ from typing import NamedTuple, final
 
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pandas as pd
 
 from iclv_jax._base._alone import refuse_several
@@ -125,6 +124,8 @@ def sanity_checks(
     checks = [Check("people without a finite log-likelihood at the start", bad, "0", bad == 0, advice)]
     if problem.spec.choices and all(choice.discrete for choice in problem.spec.choices):
         checks.append(_near_equal_shares(problem, params))
+    import optax
+
     options = Stochastic(optax.adam(learning_rate), batch_people=None, epochs=epochs, seed=seed)
     checks.append(_ten_people(problem.take(np.sort(drawn[:10])), params, options))
     checks += _gradients(problem.take(np.sort(drawn[:PEOPLE])), params)

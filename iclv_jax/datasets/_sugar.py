@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._distributions import quantile
 from iclv_jax._base._types import Given
 from iclv_jax._families import Logit, Ordered
 from iclv_jax._model import Model
@@ -172,7 +172,7 @@ def _utility(b: Any, x: Any, lv: Any) -> dict[Hashable, Any]:
 def _measurement(counts: dict[str, int]) -> dict[str, float]:
     """Loadings, and thresholds such that every answer is given by some twentieth of the people or more."""
     truth = {}
-    cuts = ndtri(np.array(SHARES))
+    cuts = quantile(np.array(SHARES))
     for latent, count in counts.items():
         for i, column in enumerate(_columns(latent, count)):
             loading = LOADINGS[i % len(LOADINGS)]

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import betaincinv, ndtri
 
 from iclv_jax._base._arguments import check_name, check_text, names_of
+from iclv_jax._base._distributions import quantile
 from iclv_jax._base._types import Given
 from iclv_jax._fit import Fit
 from iclv_jax._predict._latent_scores import latent_scores
@@ -84,9 +84,11 @@ def residual_quantiles(
 
 def _band(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Medians of so many ordered normal numbers, and the interval of each: order statistics of uniform ones are beta."""
+    from scipy.special import betaincinv
+
     rank = np.arange(1, count + 1)
     shares = (0.5, (1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0)
-    middle, low, high = (ndtri(betaincinv(rank, count - rank + 1, share)) for share in shares)
+    middle, low, high = (quantile(betaincinv(rank, count - rank + 1, share)) for share in shares)
     return middle, low, high
 
 
@@ -140,7 +142,7 @@ def residuals_against(
     ax.scatter(at, values, s=8, color=BLUE, alpha=0.35, linewidths=0)
     for part in np.array_split(np.argsort(at, kind="stable"), max(1, min(PARTS, len(at) // FEWEST))):
         centre, middle = at[part].mean(), values[part].mean()
-        error = -ndtri((1.0 - LEVEL) / 2.0) / len(part) ** 0.5
+        error = -quantile((1.0 - LEVEL) / 2.0) / len(part) ** 0.5
         ax.plot([centre, centre], [middle - error, middle + error], color=VERMILION, linewidth=1.2)
         ax.plot([centre], [middle], marker="o", markersize=4, color=VERMILION)
     name = f"Expected answer to {item}" if against is None else against
