@@ -338,6 +338,6 @@ def test_mills_ratio_and_its_slope():
     with mp.workdps(60):
         ratio = [exact_mills(mp.mpf(v)) for v in x]
         slope = [1 - mp.mpf(v) * r for v, r in zip(x, ratio, strict=True)]
-    found = _interval._mills(jnp.asarray(x))
+    found = _interval.mills(jnp.asarray(x))
     np.testing.assert_allclose(found[0], np.asarray(ratio, float), rtol=1e-15)
     np.testing.assert_allclose(found[1], np.asarray(slope, float), rtol=2e-14)

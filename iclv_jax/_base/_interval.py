@@ -109,11 +109,11 @@ def _normal(lower: Array, upper: Array) -> tuple[Array, ...]:
     straddles = (near < 0.0) & ~narrow
 
     log_density = -0.5 * near * near - _LOG_ROOT_2PI
-    near_ratio, near_slope = _mills(jnp.abs(near))
+    near_ratio, near_slope = mills(jnp.abs(near))
     # Densities at both ends over that of the near end, or over one where the interval straddles zero.
     near_density = jnp.where(straddles, jnp.exp(log_density), 1.0)
     beyond = jnp.exp(-drop)
-    far_ratio = beyond * _mills(far)[0]
+    far_ratio = beyond * mills(far)[0]
     scaled = jnp.where(straddles, 1.0 - near_density * (near_ratio + far_ratio), near_ratio - far_ratio)
     scaled = jnp.where(narrow, _narrow(width, drop), scaled)
     # One reciprocal that all outputs share: XLA stores a quotient that several kernels read, whereas it would
@@ -142,7 +142,7 @@ def _normal_jvp(primals, tangents):
     return out, (g_u * du - g_l * dl, dg_u, dg_l, du + dg_u, dl - dg_l)
 
 
-def _mills(x: Array) -> tuple[Array, Array]:
+def mills(x: Array) -> tuple[Array, Array]:
     """Mills' ratio R(x) = (1 - Phi(x)) / phi(x) for x >= 0, and 1 - x R(x), which is -R'(x)."""
     y = 1.0 / (x + _K)
     t = 1.0 - 2.0 * _K * y

@@ -10,11 +10,11 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import log_ndtr, ndtr, ndtri
+from jax.scipy.special import ndtr, ndtri
 
 from iclv_jax._base._arguments import is_real, is_whole
 from iclv_jax._base._compiled import compiled
-from iclv_jax._base._quantiles import lower_quantile
+from iclv_jax._base._quantiles import log_below, lower_quantile
 from iclv_jax._base._types import AnyArray, Array, Given
 from iclv_jax._spec._limit import FAR, NOBODY, ON, Limit, away, share_below
 
@@ -269,20 +269,17 @@ class TruncatedNormal(Mixing):
         # In units of a spread of nothing the ends are not finite, and neither are derivatives.
         sd = jnp.where(spread > NO_SPREAD, spread, 1.0)
         # As mixtures of the masses beyond the two ends, in logs: the mean may lie far outside, and where an end is not there
-        # its mass is zero, at which derivatives are no numbers.
-        below, above = [], []
+        # its mass is zero, at which derivatives are no numbers. All at once: each would be compiled by itself.
+        ends = [(end - mean) / sd for end in (self.lower, self.upper) if end is not None]
+        under, over, *masses = log_below(jnp.stack([u, -u, *(side for end in ends for side in (end, -end))]))
+        below, above = [under], [over]
         if self.lower is not None:
-            end = (self.lower - mean) / sd
-            below.append(log_ndtr(-u) + log_ndtr(end))
-            above.append(log_ndtr(-u) + log_ndtr(-end))
-        else:
-            above.append(log_ndtr(-u))
+            before, behind, *masses = masses
+            below, above = [under, over + before], [over + behind]
         if self.upper is not None:
-            end = (self.upper - mean) / sd
-            below.append(log_ndtr(u) + log_ndtr(end))
-            above.append(log_ndtr(u) + log_ndtr(-end))
-        else:
-            below.append(log_ndtr(u))
+            before, behind = masses
+            below[0] = under + before
+            above.append(under + behind)
         less, more = reduce(jnp.logaddexp, below), reduce(jnp.logaddexp, above)
         # From the nearer tail of the standard normal, so that it is not lost in 1 - p.
         left = less < more
