@@ -46,6 +46,30 @@ def test_code_of_a_page_can_be_read_and_its_prints_are_shown(page):
     assert not any("print(" in b.code and b.printed is None for b in blocks)
 
 
+COMPARED = {
+    "formative_indicators": 7,
+    "growth_curves": 9,
+    "higher_order_factors": 7,
+    "item_response_regression": 10,
+    "latent_interactions": 5,
+    "mimic_dif": 8,
+}
+"""Pages with tables of what another program says beside, and how many of their lines do."""
+BESIDE = re.compile(r"^\S.*?((?:\s+-?\d+\.\d+){3,4})$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", COMPARED)
+def test_a_page_and_another_program_say_the_same(page):
+    tables = [b.printed[2] for b in pages.blocks((FOLDER / f"howto/{page}.md").read_text()) if b.printed]
+    tables = [
+        t for t in tables if re.search(r"^\s+(estimate|std\.all).*(lavaan|mirt|mixture)", t, re.MULTILINE)
+    ]
+    lines = [[float(v) for v in found.split()] for t in tables for found in BESIDE.findall(t)]
+    assert len(lines) == COMPARED[page]
+    for estimate, error, other, *errors in lines:
+        assert [estimate, *([error] if errors else [])] == pytest.approx([other, *errors], abs=1.01e-3)
+
+
 @pytest.mark.parametrize(
     ("shown", "printed", "same"),
     [

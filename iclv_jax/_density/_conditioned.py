@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import block_diag
 
-from iclv_jax._base._linear import cholesky, precision
+from iclv_jax._base._linear import cholesky, regressed
 from iclv_jax._base._types import Array, Arrays, CellTree, Float, Scalar, Shocks
-from iclv_jax._density._correlated import precision_of
+from iclv_jax._density._correlated import covariance_of, precision_of
 from iclv_jax._density._places import Places
 from iclv_jax._density._system import Bend, System, reduced_form, structural
 from iclv_jax._density._world import Expanded, World
@@ -136,43 +137,58 @@ def condition(
 ) -> Conditional:
     """Eta given normal items, each stack as its cells and data; `levels` are their means where eta is zero."""
     size = mean.shape[0]
-    parts = [_information(c, d, level, mean, factor) for level, (c, d) in zip(levels, items, strict=True)]
-    inverse, log_determinant = precision(sum((part.of_shocks for part in parts), jnp.eye(size)))
+    stacks = [(c, d, level) for level, (c, d) in zip(levels, items, strict=True)]
+    parts = [_information(*stack, mean, factor) for stack in stacks]
     pull = sum((part.pull for part in parts), jnp.zeros(size))
-    shock = inverse @ pull
-    alone = sum((part.log_density for part in parts), jnp.zeros(()))
-    return Conditional(
-        alone - 0.5 * (log_determinant - jnp.dot(pull, shock)),
-        mean + factor @ shock,
-        factor @ inverse @ factor.T,
-    )
+    shocks = regressed(sum((part.of_shocks for part in parts), jnp.eye(size)), pull)
+    eta = mean + factor @ shocks.solution
+    apart = sum((_log_density(*stack, mean) for stack in stacks), jnp.zeros(())) + 0.5 * shocks.square
+    # Where an item has hardly any error, this is a difference of large squares. The joint density at the posterior mean is
+    # the same without one, and flat there, so that rounding of the mean does nothing. Slopes keep their digits as it is.
+    joint = sum((_log_density(*stack, eta) for stack in stacks), jnp.zeros(()))
+    joint = joint - 0.5 * jnp.dot(shocks.solution, shocks.solution)
+    apart = apart + jax.lax.stop_gradient(joint - apart)
+    return Conditional(apart - 0.5 * shocks.log_determinant, eta, factor @ shocks.inverse @ factor.T)
 
 
 class Information(NamedTuple):
-    """What a stack of items says of the shocks: their log density where all shocks are zero, its slope there, and minus its
-    second derivatives."""
+    """What a stack of items says of the shocks: the slope of its log density where all shocks are zero, and minus its second
+    derivatives."""
 
-    log_density: Scalar
     pull: Float[Array, " moved"]
     of_shocks: Float[Array, "moved moved"]
 
 
+def _loadings(cells: Arrays, size: int) -> Float[Array, "item moved"]:
+    return jnp.pad(cells["loadings"], ((0, 0), (0, size - cells["loadings"].shape[1])))
+
+
+def _residual(cells: Arrays, data: Data, level: Array, eta: Array) -> Float[Array, " item"]:
+    return jnp.where(data.occurs, data.outcome - level - _loadings(cells, eta.shape[0]) @ eta, 0.0)
+
+
 def _information(cells: Arrays, data: Data, level: Array, mean: Array, factor: Array) -> Information:
-    size, observed = mean.shape[0], data.occurs
-    loadings = jnp.pad(cells["loadings"], ((0, 0), (0, size - cells["loadings"].shape[1])))
-    residual = jnp.where(observed, data.outcome - level - loadings @ mean, 0.0)
-    design = loadings @ factor
+    observed, residual = data.occurs, _residual(cells, data, level, mean)
+    design = _loadings(cells, mean.shape[0]) @ factor
     if RESIDUAL in cells:
-        inverse, log_determinant = precision_of(cells, observed)
+        inverse, _ = precision_of(cells, observed)
         weighted = jnp.where(observed, inverse @ residual, 0.0)
         by_shock = jnp.where(observed[:, None], inverse @ jnp.where(observed[:, None], design, 0.0), 0.0)
-        log_variances = log_determinant + jnp.sum(jnp.where(observed, jnp.log(2.0 * jnp.pi), 0.0))
     else:
         weight = jnp.where(observed, 1.0 / cells["variance"], 0.0)
         weighted, by_shock = weight * residual, weight[:, None] * design
-        log_variances = jnp.sum(jnp.where(observed, jnp.log(2.0 * jnp.pi * cells["variance"]), 0.0))
-    alone = -0.5 * (log_variances + jnp.dot(residual, weighted))
-    return Information(alone, design.T @ weighted, design.T @ by_shock)
+    return Information(design.T @ weighted, design.T @ by_shock)
+
+
+def _log_density(cells: Arrays, data: Data, level: Array, eta: Array) -> Scalar:
+    """Of a stack of items given eta."""
+    observed, residual = data.occurs, _residual(cells, data, level, eta)
+    constant = jnp.sum(jnp.where(observed, jnp.log(2.0 * jnp.pi), 0.0))
+    if RESIDUAL in cells:
+        known = regressed(covariance_of(cells, observed), residual)
+        return -0.5 * (known.square + known.log_determinant + constant)
+    logs = jnp.where(observed, residual**2 / cells["variance"] + jnp.log(cells["variance"]), 0.0)
+    return -0.5 * (jnp.sum(logs) + constant)
 
 
 def condition_exactly(
@@ -192,13 +208,13 @@ def condition_exactly(
     spread = factor @ factor.T
     whole, crossed = loadings @ spread @ loadings.T + errors, jnp.where(seen, spread @ loadings.T, 0.0)
     both = seen[:, None] & seen[None, :]
-    inverse, log_determinant = precision(jnp.where(both, whole, jnp.diag(jnp.where(seen, 0.0, 1.0))))
+    known = regressed(jnp.where(both, whole, jnp.diag(jnp.where(seen, 0.0, 1.0))), residual)
     constant = jnp.sum(jnp.where(seen, jnp.log(2.0 * jnp.pi), 0.0))
-    left = spread - crossed @ inverse @ crossed.T
+    left = spread - crossed @ known.inverse @ crossed.T
     # Of what is observed nothing is left, up to rounding.
     left = left + jnp.diag(jnp.maximum(-jnp.diagonal(left), 0.0))
     return Conditional(
-        -0.5 * (residual @ inverse @ residual + log_determinant + constant),
-        mean + crossed @ inverse @ residual,
+        -0.5 * (known.square + known.log_determinant + constant),
+        mean + crossed @ known.solution,
         left,
     )

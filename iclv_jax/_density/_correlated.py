@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from iclv_jax._base._linear import cholesky, precision, solve_lower
+from iclv_jax._base._linear import cholesky, precision, regressed, solve_lower
 from iclv_jax._base._types import Array, Bool, CellTree, Float, Scalar
 from iclv_jax._density._block import Block
 from iclv_jax._density._items import Items
@@ -29,19 +29,19 @@ class Correlated(Items):
     def each(self, cells: CellTree, person: Person, world: World) -> Float[Array, " item"]:
         # Each row given those before it that were answered.
         data = person.data[self.at]
-        lower = cholesky(answered(cells, data.occurs))
+        lower = cholesky(covariance_of(cells, data.occurs))
         away = solve_lower(lower, self._residual(cells, person, world))
         return -0.5 * (away**2 + jnp.log(2.0 * jnp.pi)) - jnp.log(jnp.diagonal(lower))
 
     def log_density(self, cells: CellTree, person: Person, world: World) -> Scalar:
         occurs, residual = person.data[self.at].occurs, self._residual(cells, person, world)
-        inverse, log_determinant = precision_of(cells, occurs)
+        known = regressed(covariance_of(cells, occurs), residual)
         constant = jnp.sum(jnp.where(occurs, jnp.log(2.0 * jnp.pi), 0.0))
-        return -0.5 * (residual @ inverse @ residual + log_determinant + constant)
+        return -0.5 * (known.square + known.log_determinant + constant)
 
     def sample(self, cells: CellTree, world: World, key: Array) -> Array:
         mean = self.expected_at(cells, self.index(cells, world.eta, world.covariates)).mean
-        lower = cholesky(answered(cells, jnp.ones(mean.shape, bool)))
+        lower = cholesky(covariance_of(cells, jnp.ones(mean.shape, bool)))
         return mean + lower @ jax.random.normal(key, mean.shape, mean.dtype)
 
     def _residual(self, cells: CellTree, person: Person, world: World) -> Float[Array, " item"]:
@@ -50,7 +50,7 @@ class Correlated(Items):
         return jnp.where(data.occurs, data.outcome - mean, 0.0)
 
 
-def answered(cells: CellTree, occurs: Bool[Array, " item"]) -> Float[Array, "item item"]:
+def covariance_of(cells: CellTree, occurs: Bool[Array, " item"]) -> Float[Array, "item item"]:
     """The covariance of the residuals of the items that were answered, the identity elsewhere."""
     whole = cells[RESIDUAL] + jnp.diag(cells["variance"])
     return jnp.where(occurs[:, None] & occurs[None, :], whole, jnp.diag(jnp.where(occurs, 0.0, 1.0)))
@@ -58,4 +58,4 @@ def answered(cells: CellTree, occurs: Bool[Array, " item"]) -> Float[Array, "ite
 
 def precision_of(cells: CellTree, occurs: Bool[Array, " item"]) -> tuple[Float[Array, "item item"], Scalar]:
     """Its inverse and the log of its determinant; NaN where it is not positive definite."""
-    return precision(answered(cells, occurs))
+    return precision(covariance_of(cells, occurs))
