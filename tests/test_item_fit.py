@@ -21,6 +21,7 @@ from iclv_jax import (
     Ordered,
     PartialCredit,
 )
+from iclv_jax._predict import _limited_information as limited
 
 ITEMS = [f"item{i}" for i in range(1, 6)]
 # Five binary items of section 7 of the Law School Admission Test, 1,000 people (Bock and Lieberman 1970): how many have
@@ -342,3 +343,45 @@ def test_pictures_of_residuals(every):
     assert ax.get_xlabel() == "x" and ax.get_ylabel() == "Residual of o"
     assert iclv.plot.residuals_against(every, "y").get_xlabel() == "Expected answer to y"
     plt.close("all")
+
+
+def residuals(parameters=4, moments=30, seed=0, dependent=False):
+    random = np.random.default_rng(seed)
+    root = random.normal(size=(moments, moments))
+    root[-1] = root[:2].sum(axis=0) if dependent else root[-1]
+    slopes = random.normal(size=(moments, parameters))
+    if dependent:
+        slopes[-1] = slopes[:2].sum(axis=0)
+    slopes[:, -1] = 2.0 * slopes[:, 0]  # a direction that the others have already
+    return limited.Residuals(random.normal(size=moments), root @ root.T, slopes)
+
+
+def test_the_statistic_is_the_quadratic_form_in_what_parameters_do_not_move():
+    part = residuals()
+    rest = np.linalg.svd(part.slopes)[0][:, 3:]
+    expected = part.away @ rest @ np.linalg.solve(rest.T @ part.covariance @ rest, rest.T @ part.away)
+    found, df = limited.quadratic([part], shared=True)
+    assert found == pytest.approx(expected, rel=1e-9) and df == 27
+    groups = [residuals(), residuals(seed=1)]
+    alone = [limited.quadratic([part], shared=True) for part in groups]
+    found, df = limited.quadratic(groups, shared=False)
+    assert found == pytest.approx(sum(v for v, _ in alone), rel=1e-9) and df == sum(d for _, d in alone)
+
+
+def test_moments_that_are_functions_of_others_are_no_test():
+    with pytest.raises(ValueError, match="functions of others"):
+        limited.quadratic([residuals(dependent=True)], shared=True)
+
+
+def test_moments_that_are_functions_of_others_where_parameters_move_them_are():
+    part = residuals(parameters=2)
+    covariance = part.covariance.copy()
+    covariance[0], covariance[:, 0] = 0.0, 0.0
+    covariance[0, 0] = 1e-30
+    away = part.away.copy()
+    slopes = np.eye(len(away))[:, :2]
+    found, df = limited.quadratic([limited.Residuals(away, covariance, slopes)], shared=True)
+    rest = covariance[2:, 2:]
+    assert (
+        found == pytest.approx(away[2:] @ np.linalg.solve(rest, away[2:]), rel=1e-9) and df == len(away) - 2
+    )

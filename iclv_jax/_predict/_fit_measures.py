@@ -59,7 +59,7 @@ def fit_measures(fit: Estimated, statistic: Given[Statistic | None] = None) -> d
     ValueError
         For models with a choice (leave the choice out and fit the measurement part alone: its fit at the joint estimates
         is no maximum), for items of which some have levels and others do not, for counts, censored items and durations, of
-        which these measures are not known, for sampling weights, and for more than 2,000 moments.
+        which these measures are not known, for sampling weights, and for more than 5,000 moments.
 
     Notes
     -----

@@ -26,7 +26,7 @@ from iclv_jax._predict._prior_nodes import levels_of, prior_nodes
 from iclv_jax._problem import Problem
 from iclv_jax._spec._names import nearest
 
-MOST_MOMENTS = 2000
+MOST_MOMENTS = 5000
 """Their covariance matrix is a dense one."""
 CHUNK = 2_000_000
 """Numbers in an array over rows of people, nodes and moments at a time."""
@@ -166,22 +166,48 @@ def quadratic(parts: list[Residuals], shared: bool) -> tuple[float, int]:
     slopes, covariance = np.concatenate([p.slopes for p in parts]), _diagonal([p.covariance for p in parts])
     if not shared:
         slopes = _diagonal([p.slopes for p in parts])
+    from scipy import linalg
+
     # Nobody answered both items of some products.
     known = np.diagonal(covariance) > 0.0
     scale = np.sqrt(np.diagonal(covariance)[known])
     away, slopes = away[known] / scale, slopes[known] / scale[:, None]
     covariance = covariance[np.ix_(known, known)] / np.outer(scale, scale)
     lengths = np.linalg.norm(slopes, axis=0)
-    directions, sizes, _ = np.linalg.svd(slopes[:, lengths > 0.0] / lengths[lengths > 0.0])
+    slopes = slopes[:, lengths > 0.0] / lengths[lengths > 0.0]
+    directions, sizes, _ = np.linalg.svd(slopes, full_matrices=False)
     rank = int((sizes > RANK * sizes[0]).sum()) if len(sizes) else 0
-    rest = directions[:, rank:]
+    root = _root(covariance)
+    if root is None:
+        return _by_eigenvalues(away, slopes, rank, covariance), len(away) - rank
+    # In units of the root the metric is the usual one: what a regression on the directions leaves (Browne 1984).
+    units = linalg.solve_triangular(root, np.column_stack([away, directions[:, :rank]]), lower=True)
+    moved, _ = np.linalg.qr(units[:, 1:])
+    left = units[:, 0] - moved @ (moved.T @ units[:, 0])
+    return float(left @ left), len(away) - rank
+
+
+def _root(covariance: np.ndarray) -> np.ndarray | None:
+    """A lower triangular root, a twentieth of the work of eigenvalues; None where these have to tell how singular it is."""
+    from scipy.linalg.lapack import dpocon
+
+    try:
+        root = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        return None
+    share, _ = dpocon(root, np.abs(covariance).sum(axis=0).max(), uplo="L")
+    return root if share > len(root) * DETERMINED else None
+
+
+def _by_eigenvalues(away: np.ndarray, slopes: np.ndarray, rank: int, covariance: np.ndarray) -> float:
+    rest = np.linalg.svd(slopes)[0][:, rank:]
     values, vectors = np.linalg.eigh(rest.T @ covariance @ rest)
     if len(values) and values[0] < DETERMINED * values[-1]:
         raise ValueError(
             "fit_measures: some frequencies of answers are functions of others, so that their covariance matrix is "
             "singular. A covariate may be the same for all of a group, or a level hardly ever expected: leave it out."
         )
-    return float(((vectors.T @ (rest.T @ away)) ** 2 / values).sum()), rest.shape[1]
+    return float(((vectors.T @ (rest.T @ away)) ** 2 / values).sum())
 
 
 def expected_codes(
