@@ -189,13 +189,14 @@ def quadratic(parts: list[Residuals], shared: bool) -> tuple[float, int]:
 
 def _root(covariance: np.ndarray) -> np.ndarray | None:
     """A lower triangular root, a twentieth of the work of eigenvalues; None where these have to tell how singular it is."""
-    from scipy.linalg.lapack import dpocon
+    from scipy.linalg import get_lapack_funcs
 
     try:
         root = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         return None
-    share, _ = dpocon(root, np.abs(covariance).sum(axis=0).max(), uplo="L")
+    condition = get_lapack_funcs("pocon", (root,))
+    share, _ = condition(root, np.abs(covariance).sum(axis=0).max(), uplo="L")
     return root if share > len(root) * DETERMINED else None
 
 
