@@ -195,7 +195,7 @@ def _root(covariance: np.ndarray) -> np.ndarray | None:
         root = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         return None
-    condition = get_lapack_funcs("pocon", (root,))
+    (condition,) = get_lapack_funcs(("pocon",), (root,))
     share, _ = condition(root, np.abs(covariance).sum(axis=0).max(), uplo="L")
     return root if share > len(root) * DETERMINED else None
 
