@@ -385,3 +385,40 @@ def test_moments_that_are_functions_of_others_where_parameters_move_them_are():
     assert (
         found == pytest.approx(away[2:] @ np.linalg.solve(rest, away[2:]), rel=1e-9) and df == len(away) - 2
     )
+
+
+STEEP = {
+    "two parameters": lambda q: iclv.Binary(q, of="f"),
+    "guessing": lambda q: iclv.Binary(q, of="f", guessing=True),
+    "slipping": lambda q: iclv.Binary(q, of="f", slipping=True),
+    "probit": lambda q: iclv.Ordered(q, of="f"),
+    "logit": lambda q: iclv.Ordered(q, of="f", link="logit"),
+    "partial credit": lambda q: iclv.PartialCredit(q, of="f"),
+    "nominal": lambda q: iclv.Nominal(q, of="f"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n == "guessing" else pytest.mark.slow) for n in STEEP]
+)
+def test_an_item_without_end_leaves_the_degrees_of_freedom_as_they_are(name):
+    levels = 2 if STEEP[name]("a").__class__ is iclv.Binary else 3
+    data = pd.DataFrame(np.random.default_rng(0).integers(0, levels, (60, 5)), columns=list("abcde"))
+    problem = iclv.Model([iclv.Latent("f")], [STEEP[name](q) for q in data]).bind(data)
+    found = []
+    for steep in (1.3, 400.0):
+        values = {n: float(v) for n, v in zip(problem.names, problem.start(), strict=True)}
+        values |= {n: 1.0 + 0.1 * k for k, n in enumerate(n for n in values if "=~" in n)}
+        values[next(n for n in values if "=~ a" in n)] = steep
+        values |= {n: 0.0 for n in values if "a.guessing" in n or "a.slipping" in n}
+        found.append(after.fit_at(problem, problem.vector(values)).fit_measures("M2"))
+    assert all(np.isfinite(measures["m2"]) for measures in found)
+    moments = 5 * (levels - 1) + 10 * (levels - 1) ** 2
+    assert all(moments - len(problem.names) <= measures["df"] < moments - 8 for measures in found)
+
+
+def test_derivatives_that_are_not_numbers_are_no_degrees_of_freedom():
+    part = residuals()
+    part.slopes[0, 0] = np.nan
+    with pytest.raises(ValueError, match="no derivatives at these estimates"):
+        limited.quadratic([part], shared=True)

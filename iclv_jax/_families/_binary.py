@@ -144,14 +144,21 @@ class Binary(Indicator):
         logit = cells["intercept"] + index
         if not self._asymptotes:
             return jax.nn.log_sigmoid(jnp.where(values == 1, logit, -logit))
-        low, high = (cells.get(field, jnp.zeros_like(logit)) for field in STARTS)
-        floor, sign = jnp.where(values == 1, low, high), jnp.where(values == 1, 1.0, -1.0)
-        return jnp.log(floor + (1.0 - low - high) * jax.nn.sigmoid(sign * logit))
+        low, high = _limits(cells)
+        floor, signed = jnp.where(values == 1, low, high), jnp.where(values == 1, logit, -logit)
+        share = 1.0 - low - high
+        whole = floor + share * jax.nn.sigmoid(signed)
+        # Without an asymptote on this side it goes to zero with the logistic function, whose log has no end.
+        seen = whole > jnp.finfo(whole.dtype).tiny
+        far = jnp.log(share) + jax.nn.log_sigmoid(signed)
+        return jnp.where(seen, jnp.log(jnp.where(seen, whole, 1.0)), far)
 
     def expected(self, cells: Arrays, index: Array) -> Expected:
-        codes = jnp.broadcast_to(jnp.arange(2)[:, None], (2, index.shape[0]))
-        levels = jnp.exp(jax.vmap(lambda code: self.log_density(cells, code, index))(codes)).T
-        return Expected(levels[:, 1], levels[:, 0] * levels[:, 1], levels)
+        # Not from their logs, which have no slope where an answer is as good as impossible.
+        logit, (low, high) = cells["intercept"] + index, _limits(cells)
+        share = 1.0 - low - high
+        wrong, right = high + share * jax.nn.sigmoid(-logit), low + share * jax.nn.sigmoid(logit)
+        return Expected(right, wrong * right, jnp.stack([wrong, right], axis=1))
 
     def sample(self, cells: Arrays, index: Array, key: Array) -> Array:
         draws = jax.random.uniform(key, index.shape, index.dtype)
@@ -161,3 +168,9 @@ class Binary(Indicator):
         if self._asymptotes:
             return None
         return jnp.full_like(cells["intercept"], LOGISTIC_SPREAD**2)
+
+
+def _limits(cells: Arrays) -> tuple[Array, Array]:
+    """Probabilities of guessing and of slipping, zero where there are none."""
+    low, high = (cells.get(field, jnp.zeros_like(cells["intercept"])) for field in STARTS)
+    return low, high

@@ -168,6 +168,11 @@ def quadratic(parts: list[Residuals], shared: bool) -> tuple[float, int]:
         slopes = _diagonal([p.slopes for p in parts])
     from scipy import linalg
 
+    if not np.isfinite(slopes).all():
+        raise ValueError(
+            "fit_measures: expected frequencies of answers have no derivatives at these estimates. A parameter is far out: "
+            "fit.summary() says whether it drifts to infinity."
+        )
     # Nobody answered both items of some products.
     known = np.diagonal(covariance) > 0.0
     scale = np.sqrt(np.diagonal(covariance)[known])
