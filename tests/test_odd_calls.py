@@ -48,6 +48,12 @@ CALLS = {
     "individual_parameters, names": (lambda fit, v: fit.individual_parameters([v]), "names="),
     "module, name": (lambda fit, v: fit.module(v), "What a module is called"),
     "delta, fn": (lambda fit, v: fit.delta(v), "function of the parameters"),
+    "delta, draws": (lambda fit, v: fit.delta(lambda p: p.price, draws=v), "draws is"),
+    "willingness_to_pay, draws": (lambda fit, v: fit.choices.willingness_to_pay("price", "price", draws=v), "draws is"),
+    "predict, cov without errors": (lambda fit, v: fit.predict(cov=v), "cov= counts with errors=True only"),
+    "predict_items, cov without errors": (lambda fit, v: fit.measurement.predict_items(cov=v), "cov= counts with"),
+    "item_fit, fewest": (lambda fit, v: fit.measurement.item_fit(v), "fewest= is"),
+    "lm_test, values without a model": (lambda fit, v: fit.tests.lm_test(["green ~~ green"], v), "values= goes with"),
     "summary, columns": (lambda fit, v: fit.summary(columns=[v]), "columns= lists"),
     "to_latex, long": (lambda fit, v: fit.exports.to_latex(long=v), "long is"),
     "to_latex, path": (lambda fit, v: fit.exports.to_latex(v), "path of a file"),
@@ -60,6 +66,10 @@ CALLS = {
     "plot.coefficients, scale": (lambda fit, v: iclv.plot.coefficients(fit, scale=v), "scale= is"),
     "plot.standard_errors, kinds": (lambda fit, v: iclv.plot.standard_errors(fit, [v]), "kinds="),
     "plot.latent_scores, names": (lambda fit, v: iclv.plot.latent_scores(fit, names=[v]), "names="),
+    "plot.latent_scores, missing of nothing": (
+        lambda fit, v: iclv.plot.latent_scores(fit, missing=[v]),
+        "missing= counts with by= only",
+    ),
     "plot.item_response, item": (lambda fit, v: iclv.plot.item_response(fit, v), "item_response is a name"),
     "plot.item_response, latent": (lambda fit, v: iclv.plot.item_response(fit, "q1", v), "does not measure"),
     "plot.item_information, items": (lambda fit, v: iclv.plot.item_information(fit, items=[v]), "items="),
@@ -119,6 +129,30 @@ REFUSED = {
         "finite numbers",
     ),
     "a function of nothing": (lambda: small.fitted("logit").delta(lambda: 1.0), "function of p, .* cannot be called"),
+    "a function without a value": (
+        lambda: small.fitted("logit").delta(lambda p: {"a": p.price, "b": p.price * np.nan}),
+        r"is nan at the estimates \(at 'b'\)",
+    ),
+    "what a function without a value rests on": (
+        lambda: small.fitted("logit").uncertainty.sensitivity("weights", function=lambda p: p.price / 0.0),
+        "inf at the estimates",
+    ),
+    "a modification of what is free": (
+        lambda: small.fitted("hybrid").tests.modification_indices(["price"]),
+        "'price' is free; only fixed parameters",
+    ),
+    "an alternative that no utility has": (
+        lambda: small.fitted("logit").choices.willingness_to_pay("asc", "asc", alternative="z"),
+        "alternative='z' is none of the model",
+    ),
+    "less than one cell of people": (
+        lambda: small.fitted("hybrid").measurement.item_fit(np.inf),
+        "positive number of people, not inf",
+    ),
+    "residuals of no item": (
+        lambda: iclv.plot.residual_quantiles(small.fitted("hybrid"), []),
+        "items= names no item",
+    ),
     "a frame that nothing uses": (
         lambda: small.logit().bind({k: f.assign(id=range(len(f))) for k, f in two_frames().items()}, person="id"),
         "frame 'cards', which no choice has as its table=",

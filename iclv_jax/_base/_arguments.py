@@ -63,6 +63,12 @@ def kind_of(asked: Given[str | None], usual: str) -> str:
     return asked
 
 
+def check_idle(value: Given[object], what: Given[str], needs: Given[str]) -> None:
+    """ValueError for an argument that is given where nothing would come of it, so that nobody believes that it counted."""
+    if value is not None:
+        raise ValueError(f"{what} counts with {needs} only, and would be ignored here, not {value!r}.")
+
+
 def check_seed(seed: Given[object], what: Given[str] = "seed=") -> None:
     """ValueError for a seed that NumPy and JAX do not both take: it is a whole number from 0 to 2^63 - 1."""
     if not is_whole(seed, 0) or int(seed) > MOST_SEED:  # pyright: ignore[reportArgumentType]

@@ -151,6 +151,7 @@ def delta(
     """
     check_seed(seed)
     check_share(level)
+    check_count(draws, "draws")
     if not is_word(method, ("delta", "krinsky-robb")):
         raise ValueError(f"method is 'delta' or 'krinsky-robb', not {method!r}.")
     table, constants = fit.problem.table, fit.problem.core.constants
@@ -160,6 +161,7 @@ def delta(
         return found.flat(table.map.full(constants, params))
 
     params = jnp.asarray(fit.estimates)
+    check_estimates(values(params), found.labels)
     jacobian, covariance = np.asarray(jax.jacfwd(values)(params)), fit.covariance(kind)
     frame = pd.DataFrame({"estimate": np.asarray(values(params))}, index=pd.Index(found.labels))
     frame["se"] = delta_errors(jacobian, covariance.of_functions)
@@ -167,7 +169,6 @@ def delta(
     if method == "delta":
         reach = reach_of(level) * frame["se"]
         return frame.assign(lower=frame["estimate"] - reach, upper=frame["estimate"] + reach)
-    check_count(draws, "draws")
     drawn = at_draws(values, normal_draws(fit.estimates, covariance.of_functions, draws, seed))
     _check_finite(drawn, found.labels)
     shares = [1.0 - ONE_DEVIATION, ONE_DEVIATION, 0.5 - 0.5 * level, 0.5 + 0.5 * level, 0.5]
@@ -175,6 +176,15 @@ def delta(
     lacks = needs_missing(jacobian, covariance.of_functions) | np.isnan(frame["se"].to_numpy())
     columns = {"se": 0.5 * (above - below), "lower": lower, "upper": upper, "median": median}
     return frame.assign(**{k: np.where(lacks, np.nan, v) for k, v in columns.items()})
+
+
+def check_estimates(values: Array, labels: list[Any]) -> None:
+    """ValueError for a function that has no value at the estimates."""
+    for label, value in zip(labels, np.asarray(values), strict=True):
+        if not np.isfinite(value):
+            raise ValueError(
+                f"{WHAT} is {value:g} at the estimates (at {label!r}), and so has no standard error."
+            )
 
 
 def _check_finite(drawn: np.ndarray, labels: list[Any]) -> None:

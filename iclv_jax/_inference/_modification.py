@@ -19,6 +19,7 @@ from iclv_jax._inference._hypotheses import HypothesisTest, chi_squared
 from iclv_jax._inference._penalised import refuse_penalised
 from iclv_jax._likelihood import Core
 from iclv_jax._parameters import build_table
+from iclv_jax._parameters._row import Row
 from iclv_jax._problem import Problem, expand_exact
 from iclv_jax._problem._fingerprint import outcomes
 from iclv_jax._problem._portions import person_scores
@@ -84,6 +85,7 @@ def modification_indices(
         if names is None
         else names_of(names, "names=")
     )
+    _fixed_rows(problem, asked)
     reasons = {name: why_not_free(problem, name) for name in asked}
     testable = [name for name in asked if not reasons[name]]
     found = dict(zip(testable, _indices(fit, testable, kind), strict=True)) if testable else {}
@@ -161,6 +163,10 @@ def lm_test(
     if not is_word(kind, ("hessian", "bhhh")):
         raise ValueError(f"kind is 'hessian' or 'bhhh', not {kind!r}.")
     refuse_penalised(fit, "lm_test")
+    if values is not None and not isinstance(larger, Problem):
+        raise ValueError(
+            "values= goes with a larger model; parameters that are named are tested at the values at which they are fixed."
+        )
     if isinstance(larger, Problem):
         core, params, names = _larger(fit, larger, values or {})
         words = [f"nothing is gained by {n}" for n in names if n not in fit.names]
@@ -258,18 +264,23 @@ def freed(problem: Problem, names: Given[Sequence[str]]) -> Core:
 
     Raises ValueError for names of parameters that are not fixed.
     """
-    rows, table = [problem.table.row(name) for name in names], problem.table
-    for row in rows:
-        if row.status != "fixed":
-            raise ValueError(
-                f"{row.name!r} is {row.standing}; only fixed parameters can be set free in a test."
-            )
+    rows, table = _fixed_rows(problem, names), problem.table
     positions = tuple(table.rows.index(row) for row in rows)
     core = problem.core
     structure = replace(
         core.structure, map=replace(core.structure.map, free=(*core.structure.map.free, *positions))
     )
     return Core(structure, core.constants, core.people)
+
+
+def _fixed_rows(problem: Problem, names: Given[Sequence[str]]) -> list[Row]:
+    rows = [problem.table.row(name) for name in names]
+    for row in rows:
+        if row.status != "fixed":
+            raise ValueError(
+                f"{row.name!r} is {row.standing}; only fixed parameters can be set free in a test."
+            )
+    return rows
 
 
 def fixed_values(problem: Problem, names: Sequence[str]) -> np.ndarray:

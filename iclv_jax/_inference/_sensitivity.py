@@ -18,7 +18,7 @@ from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._covariance import Inverse, invert
 from iclv_jax._inference._estimated import Maximum
-from iclv_jax._inference._functions import delta_errors, quantities
+from iclv_jax._inference._functions import check_estimates, delta_errors, quantities
 from iclv_jax._inference._intervals import standard_errors
 from iclv_jax._inference._moved import Move, moved_column, moved_parameter, score_changes
 from iclv_jax._inference._penalised import known_parameters, penalised_hessian
@@ -279,6 +279,7 @@ def _target(fit: Maximum, function: Any, cov: str | None) -> _Target:
     def values(p: Array, constants: Array) -> Array:
         return found.flat(table.map.full(constants, p))
 
+    check_estimates(values(params, core.constants), found.labels)
     jacobian = np.asarray(jax.jacfwd(values)(params, core.constants))
     errors = delta_errors(jacobian, fit.covariance(cov).of_functions)
     return _Target(found.labels, np.asarray(values(params, core.constants)), jacobian, errors, values)

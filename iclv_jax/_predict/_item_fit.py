@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import is_real
 from iclv_jax._base._distributions import chi2_tail
 from iclv_jax._base._types import Array, Given
 from iclv_jax._inference._estimated import Estimated
@@ -96,7 +97,7 @@ def _check(problem: Problem, fewest: object) -> None:
         raise ValueError("item_fit: sums of scores say something of an item where there are at least three.")
     if not np.all(problem.panel.weights == 1.0) and not problem.panel.weights_count:
         raise ValueError("item_fit is for samples without weights, or with frequency weights.")
-    if not isinstance(fewest, (int, float)) or not fewest > 0.0:
+    if not (is_real(fewest) and 0.0 < float(fewest) < np.inf):  # pyright: ignore[reportArgumentType]
         raise ValueError(f"fewest= is a positive number of people, not {fewest!r}.")
 
 

@@ -82,6 +82,10 @@ def find_marginal(
     not use, and where several alternatives have different marginal utilities and none was chosen.
     """
     utility = choice.utility
+    if alternative is not None and not (is_label(alternative) and alternative in utility.alternatives):
+        raise ValueError(
+            f"alternative={alternative!r} is none of the model. {nearest(alternative, utility.alternatives)}"
+        )
     points = _points(problem, choice, views)
     random = {utility.parameters.index(n) for n, _ in problem.spec.random if n in utility.parameters}
     if name in utility.parameters and not _is_column(choice, name, of_class, alternative):
@@ -107,10 +111,6 @@ def find_marginal(
                 "there. Name a column of cost that all classes use."
             )
     if alternative is not None:
-        if not is_label(alternative) or alternative not in utility.alternatives:
-            raise ValueError(
-                f"alternative={alternative!r} is none of the model. {nearest(alternative, utility.alternatives)}"
-            )
         at = utility.alternatives.index(alternative)
         pairs = [p for p in pairs if p[0] == at] or pairs
     return _common(utility, points, pairs, name, what, random)

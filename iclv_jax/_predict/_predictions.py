@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._arguments import check_switch
+from iclv_jax._base._arguments import check_idle, check_switch
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import AnyFrame, AnyFrames, Array, Given
 from iclv_jax._inference import delta_errors
@@ -82,7 +82,7 @@ def predict(
     >>> fit.predict(df.assign(cost=1.1 * df["cost"])).shape
     (300, 2)
     """
-    check_switch(errors, "errors")
+    _check_errors(errors, cov)
     kernel, params = predicted_choice(fit.problem, "predict", choice), jnp.asarray(fit.estimates)
     seen, alternatives = situations_of(fit, kernel, data, people, given), kernel.outcomes
     values, names = seen.by_row(choice_probabilities(seen.view, params)), list(alternatives)
@@ -132,10 +132,16 @@ def predict_items(
     """
     if not fit.problem.spec.indicators:
         raise ValueError("predict_items: the model has no items.")
-    check_switch(errors, "errors")
+    _check_errors(errors, cov)
     params = jnp.asarray(fit.estimates)
     seen = sight(fit.problem, params, data, people, given)
     return _predicted_items(fit, seen, fit.covariance(cov).of_functions if errors else None)
+
+
+def _check_errors(errors: Given[bool], cov: Given[str | None]) -> None:
+    check_switch(errors, "errors")
+    if not errors:
+        check_idle(cov, "cov=", "errors=True")
 
 
 @one_thread

@@ -162,6 +162,7 @@ def willingness_to_pay(
     if kernel.unvalued:
         raise ValueError(f"willingness_to_pay: {kernel.unvalued}.")
     check_share(level)
+    check_count(draws, "draws")
     attributes, costs = trade_marginals(fit.problem, kernel, name, cost, alternative)
     attribute, money = attributes[0], costs[0]
     # Where coefficients differ by group there is a ratio in each, and so a distribution over people.
@@ -193,7 +194,6 @@ def _plain_trade_off(
     error = float(delta_errors(slope[None], matrix)[0])
     reach = reach_of(level) * error
     exact = fieller(float(values[0]), float(values[1]), _of_two(slopes, matrix), level)
-    check_count(draws, "draws")
     drawn = at_draws(both, normal_draws(fit.estimates, matrix, draws, seed))
     drawn = -drawn[:, 0] / drawn[:, 1]
     tails = np.quantile(drawn, [0.5 - level / 2.0, 0.5 + level / 2.0])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iclv_jax._base._arguments import names_of
+from iclv_jax._base._arguments import check_idle, names_of
 from iclv_jax._base._types import Given
 from iclv_jax._panel._frame import identifiers
 from iclv_jax._spec._names import as_tuple, nearest
@@ -54,6 +54,8 @@ def latent_scores(
     --------
     >>> axes = iclv.plot.latent_scores(fit, by="female")
     """
+    if by is None and not (isinstance(missing, tuple) and not missing):
+        check_idle(missing, "missing=", "by=")
     scores = check_fit(fit, "latent_scores", "latent_scores", "problem").latent_scores()
     chosen = _chosen(names, [c for c in scores.columns if f"{c}.sd" in scores.columns])
     groups, lost = _groups(fit, by, as_tuple(missing))

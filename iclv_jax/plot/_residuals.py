@@ -64,6 +64,8 @@ def residual_quantiles(
     """
     fit = check_fit(fit, "residual_quantiles", "problem")
     names = None if items is None else names_of(items, "items=")
+    if names == []:
+        raise ValueError("plot.residual_quantiles: items= names no item; None takes all of them.")
     _check_items(fit, names or [], "residual_quantiles")
     frame = item_residuals(fit, given=given, seed=seed)
     names = list(frame.columns) if names is None else names
