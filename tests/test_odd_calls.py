@@ -3,6 +3,7 @@ fits: each is refused in a sentence that names the argument. To add a case, add 
 """
 
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -105,6 +106,36 @@ def streamed():
     return small.logit().fit(iclv.People.stream([frame.iloc[:50], frame.iloc[50:]]), progress=False)
 
 
+PICTURES = {
+    "item_response": lambda fit: iclv.plot.item_response(fit, "q1"),
+    "item_information": iclv.plot.item_information,
+    "residual_quantiles": iclv.plot.residual_quantiles,
+    "residuals_against": lambda fit: iclv.plot.residuals_against(fit, "q1"),
+    "path_diagram": iclv.plot.path_diagram,
+    "shares": iclv.plot.shares,
+    "latent_scores": iclv.plot.latent_scores,
+    "willingness_to_pay": lambda fit: iclv.plot.willingness_to_pay(fit, "price", "time"),
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_pictures_of_people_are_not_drawn_of_people_in_chunks(picture):
+    with pytest.raises(ValueError, match=f"plot.{picture} needs all people in memory"):
+        PICTURES[picture](streamed())
+
+
+def test_what_everybody_has_alike_stands_in_one_bar():
+    figures = pytest.importorskip("matplotlib.figure")
+    from iclv_jax.plot._willingness_to_pay import _distribution
+
+    ax = figures.Figure().subplots()
+    found = SimpleNamespace(
+        people=pd.Series([1.0, 1.0 + 2e-16]), distribution=dict.fromkeys(("5 %", "50 %", "95 %"), 1.0)
+    )
+    _distribution(ax, found)
+    assert [bar.get_height() for bar in ax.patches] == [2.0]
+
+
 def two_frames():
     return {"trips": small.data(), "cards": small.data()}
 
@@ -164,6 +195,10 @@ REFUSED = {
     "a scenario without a state": (
         lambda: small.fitted("logit").choices.scenario(None, small.data()),
         "first is a data frame of situations",
+    ),
+    "parameters in a list": (
+        lambda: small.logit().simulate([1.0, 2.0], small.data()),
+        "params is a mapping from names of parameters",
     ),
     "chunks, points": (lambda: streamed().uncertainty.profile("price", "x"), "points="),
     "chunks, name": (lambda: streamed().uncertainty.profile(["price"]), "What a parameter is called"),

@@ -21,6 +21,18 @@ def check_path(path: Given[object], what: Given[str]) -> None:
     """ValueError for what is no path of text."""
     if not isinstance(path, (str, os.PathLike)) or isinstance(os.fspath(path), bytes):
         raise ValueError(f"{what} takes the path of a file, not {path!r}.")
+    if "\0" in os.fspath(path):
+        raise ValueError(
+            f"{what} takes the path of a file, and no name of a file holds a zero byte, as {path!r} does."
+        )
+
+
+def there(path: Given[File], what: Given[str]) -> Path:
+    """The place of a file that is there; ValueError where there is none, or no such name can be."""
+    check_path(path, what)
+    if not os.path.isfile(path):  # which is False, too, for a name longer than names can be
+        raise ValueError(f"{what}: there is no file {str(path)!r}.")
+    return Path(path)
 
 
 def check_place(path: Path, what: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Given, Level
 from iclv_jax._families._continuous import Continuous
 from iclv_jax._families._observed import Observed
@@ -75,6 +76,8 @@ def from_text(
     >>> attitude.bind(df).names[0]
     'green ~ age'
     """
+    if not is_word(link, ("probit", "logit")):
+        raise TextError(f"link is 'probit' or 'logit', not {link!r}.")
     try:
         groups = None if group is None else Groups(group, as_tuple(equal_across), as_tuple(free_across))
         parts = read(text, ordered, auto, groups)

@@ -35,7 +35,8 @@ def normalise(item: Indicator) -> None:
     if not isinstance(item.column, str) or not item.column:
         raise ValueError(f"The column of an indicator is a non-empty text, not {item.column!r}.")
     object.__setattr__(item, "of", names.as_tuple(item.of))
-    object.__setattr__(item, "missing", names.as_tuple(item.missing))
+    several = isinstance(item.missing, Mapping) or getattr(item.missing, "ndim", 1) > 1
+    object.__setattr__(item, "missing", (item.missing,) if several else names.as_tuple(item.missing))
     if "on" in vars(item):
         _normalise_effects(item)
     if not item.of and not item.on:
@@ -56,7 +57,7 @@ def _check_values(item: Indicator) -> None:
             f"Indicator {item.column!r}: of= holds names of latent variables, not {strange[0]!r}."
         )
     for code in item.missing:
-        if not names.is_label(code):
+        if not names.is_code(code):
             raise ValueError(
                 f"Indicator {item.column!r}: missing= holds the codes that mean 'no answer', numbers or text, not {code!r}. "
                 "What is empty in the data (NaN, None, NA) is missing anyway."

@@ -85,6 +85,10 @@ class LatentClasses(Kernel):
             raise ValueError(f"of= is 'person' or 'situation', not {self.of!r}. {names.nearest(self.of, OF)}")
         if not isinstance(self.apart, bool):
             raise ValueError(f"apart= is True or False, not {self.apart!r}.")
+        if not isinstance(self.personal, tuple) or not all(isinstance(c, str) for c in self.personal):
+            raise ValueError(
+                f"personal= is what the model finds that membership uses, not {self.personal!r}. Leave it out."
+            )
         _check_classes(self.classes)
 
     @property

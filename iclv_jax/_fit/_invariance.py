@@ -10,6 +10,7 @@ import pandas as pd
 
 from iclv_jax._base._alone import refuse_several
 from iclv_jax._base._answers import Answer
+from iclv_jax._base._arguments import check_share, check_switch, names_of
 from iclv_jax._base._portable import packed, unpacked
 from iclv_jax._base._types import Given
 from iclv_jax._base._workers import Workers, check_workers, do_all
@@ -22,7 +23,7 @@ from iclv_jax._parameters._groups import declare_groups
 from iclv_jax._problem import bind
 from iclv_jax._spec._groups import check_groups, kind_of
 from iclv_jax._spec._model import Spec
-from iclv_jax._spec._names import as_tuple, nearest
+from iclv_jax._spec._names import nearest
 from iclv_jax._tables import Report, Section, Tabular
 from iclv_jax._tables._format import fixed, loglike, probability
 
@@ -230,6 +231,8 @@ def invariance(
             "invariance: penalised log-likelihoods are no maxima and have no likelihood ratio tests. Leave penalties= out."
         )
     check_workers(workers)
+    check_switch(progress, "progress")
+    check_share(alpha, "alpha=")
     spec = _grouped(model, group)
     ladder = _ladder(spec, data, steps, free_across, options)
     if workers is None:
@@ -272,7 +275,11 @@ def _grouped(model: HasSpec, group: str | None) -> Spec:
 
 
 def _ladder(
-    spec: Spec, data: Any, steps: Sequence[str] | None, free: Sequence[str], options: Mapping[str, Any]
+    spec: Spec,
+    data: Any,
+    steps: Given[Sequence[str] | None],
+    free: Given[Sequence[str]],
+    options: Mapping[str, Any],
 ) -> dict[str, Spec]:
     """The models of the steps."""
     known = {
@@ -285,11 +292,13 @@ def _ladder(
     kinds = {p.name: kind_of(p) for g in declare_groups(problem.spec, problem.panel.levels) for p in g.plain}
     has = [s for s in STEPS if s == "configural" or s in kinds.values()]
     both = {"thresholds", "intercepts"} <= set(has)
-    wanted = has if steps is None else list(as_tuple(steps))
+    wanted = has if steps is None else names_of(steps, "steps=")
+    if not wanted:
+        raise ValueError(f"steps= names no step. This model has {', '.join(map(repr, has))}.")
     for step in wanted:
         if step not in has:
             raise ValueError(f"steps= names {step!r}, which this model does not have. {nearest(step, has)}")
-    released = [*spec.groups.free, *as_tuple(free)]
+    released = [*spec.groups.free, *names_of(() if free is None else free, "free_across=")]
     for name in released:
         if name not in kinds:
             raise ValueError(

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, final, get_args
 
 import pandas as pd
@@ -11,6 +10,7 @@ from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax._base._arguments import is_word
 from iclv_jax._base._types import Given
+from iclv_jax._base._whole import there
 from iclv_jax._fit._start_formats import READERS, recognised
 from iclv_jax._spec._names import nearest
 
@@ -98,7 +98,7 @@ class Start(Mapping[str, float]):
 
 
 def read_start(
-    path: str | os.PathLike[str],
+    path: Given[str | os.PathLike[str]],
     *,
     rename: Given[Mapping[str, str | None] | None] = None,
     program: Given[Program | None] = None,
@@ -139,9 +139,7 @@ def read_start(
     >>> dict(start)
     {'asc_car': 0.25, 'time': -1.5}
     """
-    place = Path(path)
-    if not place.is_file():
-        raise ValueError(f"read_start: there is no file {str(place)!r}.")
+    place = there(path, "read_start")
     if program is not None and not is_word(program, get_args(Program)):
         known = get_args(Program)
         raise ValueError(

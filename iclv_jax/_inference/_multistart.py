@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._answers import Answer, Answers
-from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._arguments import check_seed, is_real
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._facts import dict_of
 from iclv_jax._base._threads import one_thread
@@ -209,7 +209,7 @@ def _check(
             f"The loop of {type(optimizer).__name__} cannot be compiled for many starts at once; take TrustRegion, LBFGSB "
             "or BHHH."
         )
-    if not (isinstance(spread, (int, float)) and 0 < spread < np.inf):
+    if not (is_real(spread) and 0 < spread < np.inf):
         raise ValueError(f"spread is a positive number, not {spread!r}.")
 
 

@@ -203,6 +203,8 @@ class Scipy(Optimizer):
                 f"Scipy takes a method with gradients and bounds: {', '.join(map(repr, BOUNDED))}; not "
                 f"{self.method_name!r}. {nearest(str(self.method_name), BOUNDED)}"
             )
+        if not isinstance(self.options, Mapping) or not all(isinstance(name, str) for name in self.options):
+            raise ValueError(f"Scipy: options is a mapping from names to values, not {self.options!r}.")
 
     @property
     def method(self) -> Method:

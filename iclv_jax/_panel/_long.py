@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iclv_jax._base._arguments import names_of
 from iclv_jax._base._types import AnyFrame, Given
 from iclv_jax._panel._frame import check_ids, checked_frame
 from iclv_jax._panel._numbers import numbers, zeros_and_ones
@@ -100,8 +101,11 @@ def from_long(
         "available": available,
     }
     optional = ("person", "available", "chosen")
+    for role, name in given.items():
+        if not isinstance(name, str) and not (name is None and role in optional):
+            raise ValueError(f"{role}= is the name of a column, and so a text, not {name!r}.")
     roles: dict[str, Any] = {k: v for k, v in given.items() if v is not None or k not in optional}
-    attributes = as_tuple(columns)
+    attributes = tuple(names_of(columns, "columns="))
     others = tuple(c for c in data.columns if c not in (*given.values(), *attributes))
     kept = others if keep is None else as_tuple(keep)
     _check_roles(data, roles, attributes, kept)

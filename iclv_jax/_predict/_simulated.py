@@ -81,4 +81,8 @@ def simulate(
     >>> list(model.simulate(fit.params, df, seed=2)[["q1", "mode"]])
     ['q1', 'mode']
     """
+    if not isinstance(params, (Mapping, pd.Series)):
+        raise ValueError(
+            f"params is a mapping from names of parameters to values, such as fit.params, not {params!r}."
+        )
     return draw_frames(model.spec, dict(params), frame, seed, person)

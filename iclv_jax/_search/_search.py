@@ -9,7 +9,7 @@ import pandas as pd
 
 from iclv_jax._base._alone import refuse_several
 from iclv_jax._base._answers import Answers
-from iclv_jax._base._arguments import check_seed, is_word
+from iclv_jax._base._arguments import check_seed, check_switch, is_real, is_word
 from iclv_jax._base._facts import dict_of
 from iclv_jax._base._types import AnyFrame, AnyFrames, File, Given
 from iclv_jax._base._workers import Workers, check_workers, executor_of
@@ -22,6 +22,7 @@ from iclv_jax._search._result import Search, collected
 from iclv_jax._search._space import Dimension, Settings, read_space
 from iclv_jax._search._trial import Trial
 from iclv_jax._spec._names import nearest
+from iclv_jax._spec._trace import check_arguments
 from iclv_jax._tables import Progress
 
 METHODS = ("random", "grid", "coarse-to-fine", "optuna")
@@ -123,9 +124,14 @@ def search(
     dimensions = read_space(space)
     if not callable(build):
         raise ValueError(f"build= is a function of the settings, not {build!r}.")
+    check_arguments(build, ("settings",), "build=")
     if measure is not None and not is_word(measure, get_args(Measure)):
         known = get_args(Measure)
         raise ValueError(f"measure= is one of {', '.join(map(repr, known))}, not {measure!r}.")
+    check_switch(prune, "prune")
+    check_switch(progress, "progress")
+    if not (is_real(time_limit) and time_limit > 0.0):
+        raise ValueError(f"time_limit= is a positive number of seconds, not {time_limit!r}.")
     for name, value in (("points", points), ("folds", folds)):
         check_count(value, name)
     frames, of_people = as_pandas_frames(data), as_pandas_frames(people, "people")
@@ -173,7 +179,7 @@ def _most(
 ) -> int:
     if trials is not None:
         check_count(trials, "trials")
-    size = len(combinations(space, points)) if method == "grid" else 0
+    size = len(combinations(space, points)) if is_word(method, ("grid",)) else 0
     if trials is not None and size > trials:
         raise ValueError(
             f"The grid has {size} combinations, more than trials={trials}. Leave trials= out, take fewer points=, or "
@@ -185,13 +191,14 @@ def _most(
 def _method(
     method: Given[Any], space: Given[Mapping[str, Dimension]], points: Given[int], seed: Given[int]
 ) -> Method:
-    if method == "random":
+    word = method if isinstance(method, str) else None  # an array would be compared entry by entry
+    if word == "random":
         return Random(space, seed)
-    if method == "grid":
+    if word == "grid":
         return Grid(space, points)
-    if method == "coarse-to-fine":
+    if word == "coarse-to-fine":
         return CoarseToFine(space, points)
-    if method == "optuna":
+    if word == "optuna":
         return Optuna(space, seed)
     if hasattr(method, "sample_relative"):
         return Optuna(space, seed, method)

@@ -62,6 +62,8 @@ def pairs(given: object, argument: str) -> list[tuple[str, object]]:
     for name in given:
         if not isinstance(name, str):
             raise ValueError(f"{argument}= names {name!r}: parameters are called by text.")
+        if not name.strip():
+            raise ValueError(f"{argument}= names {name!r}, which is empty: call it something.")
     return list(given.items())
 
 
@@ -120,4 +122,7 @@ def _trace_definition(name: str, function: object, argument: str = "define") -> 
     used, _ = record(function, [lambda name: None], what)
     if name in used[0]:
         raise ValueError(f"{what} uses itself. Write it as a function of other parameters.")
-    return Definition(name, tuple(used[0]), trace(function, used, what))
+    program = trace(function, used, what)
+    if not used[0] and not math.isfinite(value := float(program()[0])):
+        raise ValueError(f"{what} is {value}, whatever the parameters: it uses none of them.")
+    return Definition(name, tuple(used[0]), program)

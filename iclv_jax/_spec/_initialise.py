@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.nn import initializers
 
-from iclv_jax._base._arguments import check_seed, is_word
+from iclv_jax._base._arguments import check_seed, is_real, is_word
 from iclv_jax._base._types import Array, Given, PyTree
 
 Scheme = Literal["glorot", "he", "lecun", "normal", "zeros"]
@@ -47,7 +47,7 @@ def initialise(
     Raises
     ------
     ValueError
-        For an unknown name, and a scale that is not positive.
+        For an unknown name, a scale that is not positive, and what holds no weights.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def initialise(
     check_seed(seed)
     if not is_word(how, get_args(Scheme)):
         raise ValueError(f"initialise takes {', '.join(map(repr, get_args(Scheme)))}, not {how!r}.")
-    if not (isinstance(scale, (int, float)) and scale > 0):
+    if not (is_real(scale) and 0.0 < scale < np.inf):
         raise ValueError(f"scale is a positive standard deviation, not {scale!r}.")
     draw = {
         "glorot": initializers.glorot_uniform(in_axis=1, out_axis=0),
@@ -69,6 +69,10 @@ def initialise(
     }[how]
     arrays, rest = eqx.partition(module, _is_float_array)
     leaves, tree = jax.tree_util.tree_flatten_with_path(arrays)
+    if not leaves:
+        raise ValueError(
+            f"initialise: {module!r} holds no array of real numbers, and so nothing that has an initial value."
+        )
     keys = jax.random.split(jax.random.key(seed), max(len(leaves), 1))
     new = [_new(path, a, draw, key) for (path, a), key in zip(leaves, keys, strict=False)]
     return eqx.combine(jax.tree.unflatten(tree, new), rest)

@@ -54,6 +54,12 @@ def is_label(value: object) -> bool:
     return has_hash(value) and isinstance(value == "", (bool, np.bool_))
 
 
+def is_code(value: object) -> bool:
+    """Whether a value can stand in a column: it is None, or a label that equals others of its kind. A function, a class and
+    most objects are equal to themselves alone."""
+    return value is None or (is_label(value) and type(value).__eq__ is not object.__eq__)
+
+
 def has_hash(value: object) -> bool:
     """Whether a value can be looked up. A tuple has a hash where all that it holds has one."""
     try:

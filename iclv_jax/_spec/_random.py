@@ -223,7 +223,7 @@ class TruncatedNormal(Mixing):
     def __post_init__(self) -> None:
         lower = -math.inf if self.lower is None else self.lower
         _check_bounds("TruncatedNormal", lower, math.inf if self.upper is None else self.upper)
-        if self.lower is None and self.upper is None:
+        if not any(map(math.isfinite, self._ends)):
             raise ValueError("TruncatedNormal has neither lower= nor upper=. That is Normal().")
 
     @property

@@ -21,7 +21,8 @@ def residual_pairs(
     others, found = [], []
     for pair in as_tuple(pairs):
         members = as_tuple(pair)
-        mine = [name for name in members if name in known]
+        named = all(isinstance(name, str) for name in members)
+        mine = [name for name in members if name in known] if named else []
         if not mine or len(set(members)) != 2 or len(members) != 2:
             others.append(pair)
             continue

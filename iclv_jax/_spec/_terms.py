@@ -1,11 +1,14 @@
 """Forms of attributes that utilities are written with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from iclv_jax._base._arguments import is_real
 from iclv_jax._base._types import Array, Given, Number
 from iclv_jax._spec._names import nearest
 
@@ -29,7 +32,7 @@ def boxcox(x: Given[Number], power: Given[Number]) -> Array:
     >>> [round(float(iclv.boxcox(4.0, power)), 3) for power in (1.0, 0.5, 0.0)]
     [3.0, 2.0, 1.386]
     """
-    x, power = jnp.asarray(x, float), jnp.asarray(power, float)
+    x, power = _numbers(x, "boxcox: x").astype(float), _numbers(power, "boxcox: power").astype(float)
     positive = jnp.where(x > 0.0, x, 1.0)
     log = jnp.log(positive)
     small = jnp.abs(power) < NEAR
@@ -64,12 +67,16 @@ def piecewise(x: Given[Number], knots: Given[Sequence[float]], slopes: Given[Seq
     >>> [float(iclv.piecewise(time, [10.0, 20.0], [-0.1, -0.2, -0.3])) for time in (5.0, 15.0, 30.0)]
     [-0.5, -2.0, -6.0]
     """
-    if len(slopes) != len(knots) + 1:
-        raise ValueError(f"piecewise: {len(knots)} knots take {len(knots) + 1} slopes, not {len(slopes)}.")
-    if any(not a < b for a, b in pairwise(knots)):
-        raise ValueError(f"piecewise: the knots {list(knots)!r} do not increase.")
-    total, ends = jnp.asarray(slopes[0] * x), zip(knots, slopes[:-1], slopes[1:], strict=True)
-    for knot, before, after in ends:
+    x, at = _numbers(x, "piecewise: x"), _several(knots, "knots")
+    parts = [_numbers(slope, "piecewise: a slope") for slope in _several(slopes, "slopes")]
+    if not all(is_real(knot) and np.isfinite(knot) for knot in at):
+        raise ValueError(f"piecewise: knots are finite numbers, not {at!r}.")
+    if len(parts) != len(at) + 1:
+        raise ValueError(f"piecewise: {len(at)} knots take {len(at) + 1} slopes, not {len(parts)}.")
+    if any(not a < b for a, b in pairwise(at)):
+        raise ValueError(f"piecewise: the knots {at!r} do not increase.")
+    total = parts[0] * x
+    for knot, before, after in zip(at, parts[:-1], parts[1:], strict=True):
         total = total + (after - before) * (jnp.maximum(x - knot, 0.0) - max(0.0 - knot, 0.0))
     return total
 
@@ -103,7 +110,13 @@ def regret(
     >>> {k: round(float(v), 2) for k, v in iclv.regret(attributes, {"time": -0.1, "cost": -0.5}).items()}
     {'car': -1.51, 'bus': -2.01}
     """
-    on = dict(available or {})
+    on = _named({} if available is None else available, "available", "alternatives")
+    weights = _named(weights, "weights", "attributes")
+    if not isinstance(attributes, Mapping):
+        raise ValueError(f"regret: attributes is a mapping from alternatives to theirs, not {attributes!r}.")
+    attributes = {
+        name: _named(own, f"attributes[{name!r}]", "attributes") for name, own in attributes.items()
+    }
     if unknown := [name for name in on if name not in attributes]:
         raise ValueError(f"regret: available= names {unknown[0]!r}. {nearest(unknown[0], attributes)}")
     for name, own in attributes.items():
@@ -121,6 +134,29 @@ def regret(
         )
         for name, own in attributes.items()
     }
+
+
+def _named(given: Given[Mapping[str, Number]], what: str, of: str) -> dict[str, Array]:
+    if not isinstance(given, Mapping):
+        raise ValueError(f"regret: {what} is a mapping from {of} to numbers, not {given!r}.")
+    return {name: _numbers(value, f"regret: {what}, at {name!r},") for name, value in given.items()}
+
+
+def _several(given: Given[Sequence[Number]], what: str) -> list[Any]:
+    """Numbers in a list or an array of one dimension."""
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable) or np.ndim(given) > 1:  # pyright: ignore[reportArgumentType]
+        raise ValueError(f"piecewise: {what} is a list of numbers, not {given!r}.")
+    return list(given)
+
+
+def _numbers(value: Given[Number], what: str) -> Array:
+    try:
+        found = jnp.asarray(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{what} is a number, such as a parameter or a column, not {value!r}.") from error
+    if (not jnp.issubdtype(found.dtype, jnp.number) and found.dtype != bool) or jnp.iscomplexobj(found):
+        raise ValueError(f"{what} is a real number, not {value!r}.")
+    return found
 
 
 def _regretted(weight: Number, other: Number, own: Number, available: Number | None) -> Array:

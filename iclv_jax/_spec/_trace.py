@@ -19,12 +19,12 @@ import numpy as np
 
 from iclv_jax._base._facts import Fact, difference
 from iclv_jax._base._portable import packed, unpacked
-from iclv_jax._base._promotion import usual_promotion
-from iclv_jax._base._types import AnyArray, Array, Given
+from iclv_jax._base._types import AnyArray, Array
 from iclv_jax._spec._alike import Alike, find_alike
 from iclv_jax._spec._computes import values_at_points
 from iclv_jax._spec._degree import AFFINE, CONSTANT, degrees
 from iclv_jax._spec._module import Module
+from iclv_jax._spec._namespace import Namespace, guarded
 
 Result = TypeVar("Result")
 CHANGES = (
@@ -32,32 +32,6 @@ CHANGES = (
     "would stand still there. Put random numbers into a column of the data, or name the coefficients that vary in random=: "
     "a counter, a clock or a variable that changes has no place in it."
 )
-
-
-class Namespace:
-    """`b`, `x` or `lv` inside a user's function: `b.name` and `b["any name"]` look a value up."""
-
-    def __init__(self, look_up: Callable[[str], object]) -> None:
-        object.__setattr__(self, "_look_up", look_up)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self._look_up(name)
-
-    def __getitem__(self, name: Given[str]) -> Any:
-        if not isinstance(name, str):
-            raise ValueError(f"Names of parameters, columns and latent variables are text, not {name!r}.")
-        return self._look_up(name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise ValueError(f"{name!r} cannot be assigned: b, x and lv are read-only inside a model's function.")
-
-    __setitem__ = __setattr__
-
-
-# What a user compiles within a function takes namespaces as they are, as if it referred to them.
-jax.tree_util.register_static(Namespace)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +58,7 @@ class Source:
                 found |= {m.name: m.build(v) for m, v in zip(self.modules, values[count:], strict=True)}
             spaces.append(Namespace(partial(self._value, found)))
             offset += len(group)
-        result = _guarded(self.function, spaces, self.what)
+        result = guarded(self.function, spaces, self.what)
         if self.keys is None:
             return [scalar(result, self.what)]
         if not isinstance(result, dict) or tuple(result) != self.keys:
@@ -221,7 +195,7 @@ def record(
         return get
 
     def run(value: Array) -> Array:
-        result.append(_guarded(function, [Namespace(look_up(i, value)) for i in range(len(spaces))], what))
+        result.append(guarded(function, [Namespace(look_up(i, value)) for i in range(len(spaces))], what))
         return value
 
     jax.eval_shape(run, jnp.zeros(()))
@@ -302,27 +276,9 @@ def scalar(value: object, what: str) -> Array:
         )
     if jnp.iscomplexobj(array):
         raise ValueError(f"{what} must be a real number, but it is complex.")
+    if isinstance(value, (float, np.floating)) and not np.isfinite(value):
+        raise ValueError(f"{what} must be a finite number, but it is {value}, whatever the parameters.")
     return array.astype(jnp.float64)
-
-
-def _guarded(function: Callable[..., Result], spaces: list[Namespace], what: str) -> Result:
-    try:
-        with usual_promotion():
-            return function(*spaces)
-    except jax.errors.TracerBoolConversionError as error:
-        raise ValueError(
-            f"{what} branches in Python on a value that is only known later (`if`, `and`, `or`, `not`, "
-            "`max`, `min`). Use jnp.where(condition, a, b), jnp.logical_and, jnp.maximum and so on."
-        ) from error
-    except (
-        jax.errors.TracerArrayConversionError,
-        jax.errors.TracerIntegerConversionError,
-        jax.errors.ConcretizationTypeError,
-    ) as error:
-        raise ValueError(
-            f"{what} passes a value that is only known later to a function that needs numbers at once "
-            "(numpy or math). Use the function of the same name in jax.numpy."
-        ) from error
 
 
 def _with_derivatives(call: Callable[..., Sequence[Array]], example: list[Array]) -> list[jex.ClosedJaxpr]:

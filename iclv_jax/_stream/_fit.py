@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._alone import several
+from iclv_jax._base._arguments import check_switch
 from iclv_jax._base._facts import Facts, dict_of, fact, fields
 from iclv_jax._base._threads import one_thread
 from iclv_jax._base._types import Given
@@ -144,6 +145,7 @@ def fit_streamed(
 ) -> StreamedFit:
     """The first chunk by itself, then everybody from there."""
     begin = time.perf_counter()
+    check_switch(progress, "progress")
     optimizer = checked_optimizer(optimizer)
     _check_optimizer(optimizer)
     check_accuracy(accuracy)

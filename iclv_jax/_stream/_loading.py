@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from iclv_jax._base import _archive as archive
+from iclv_jax._base._arguments import check_idle
 from iclv_jax._base._types import File, Given
+from iclv_jax._base._whole import check_path
 from iclv_jax._fit import Fit
 from iclv_jax._fit import load as load_in_memory
 from iclv_jax._fit._loading import AGREE, HasSpec, of_report, of_rule
@@ -63,6 +65,9 @@ def load(
     >>> iclv.load("fit.npz").params.equals(fit.params)
     True
     """
+    check_path(path, "load")
+    if model is None and data is None:
+        check_idle(people, "people=", "data=")
     place = Path(path)
     if archive.kind_of_file(place) != FORMAT.kind:
         if isinstance(data, People):

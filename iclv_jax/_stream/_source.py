@@ -1,5 +1,6 @@
 """Where people come from who need not be in memory together: files, or frames one after the other."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
@@ -149,7 +150,7 @@ def _files(name: object, files: Given[Files]) -> tuple[Path, ...]:
 
 def _file(path: Given[File]) -> Path:
     found = Path(path)
-    if not found.is_file():
+    if not os.path.isfile(found):  # nor where its name is too long
         raise ValueError(f"The file {str(path)!r} does not exist.")
     if found.suffix not in KINDS:
         raise ValueError(f"The file {str(path)!r} is none of {', '.join(KINDS)}. Convert it, or give frames.")

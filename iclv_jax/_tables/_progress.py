@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Protocol, runtime_checkable
 
+from iclv_jax._base._arguments import check_switch
+from iclv_jax._base._types import Given
+
 FIRST = 0.4
 """Seconds after which something is said; a fit that is done before says nothing in a file."""
 AGAIN = 1.0
@@ -34,7 +37,8 @@ class Progress:
     stream is a file, whole lines are written, without control characters: at every new stage, and else every ten seconds.
     """
 
-    def __init__(self, show: bool) -> None:
+    def __init__(self, show: Given[bool]) -> None:
+        check_switch(show, "progress")
         self._text, self._done = "compiling", Event()
         self._line: _Bar | _Lines | None = None
         if show and sys.stderr is not None:

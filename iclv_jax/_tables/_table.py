@@ -8,6 +8,7 @@ from typing import final
 
 import pandas as pd
 
+from iclv_jax._base._arguments import check_switch, check_text
 from iclv_jax._base._types import File, Given
 from iclv_jax._base._whole import write_whole
 from iclv_jax._tables._latex import table, tables
@@ -69,10 +70,10 @@ class Report:
         self,
         path: Given[File | None] = None,
         *,
-        caption: str | None = None,
-        label: str | None = None,
-        long: bool | None = None,
-        blocks: bool = False,
+        caption: Given[str | None] = None,
+        label: Given[str | None] = None,
+        long: Given[bool | None] = None,
+        blocks: Given[bool] = False,
     ) -> str | None:
         r"""The table in LaTeX, for a document that uses the package `booktabs`.
 
@@ -91,6 +92,11 @@ class Report:
             A table of its own for every section, with captions and labels (`label-1`, ...) to match; facts and notes stand
             in the last one.
         """
+        check_text(caption, "caption=")
+        check_text(label, "label=")
+        if long is not None:
+            check_switch(long, "long")
+        check_switch(blocks, "blocks")
         title, shown = caption or self.title, self._shown() if self.sections else None
         if shown is None or not blocks or len(shown[1]) < 2:
             text = table(title, self.facts, shown, self.notes, self.alarm, label, long)
@@ -154,10 +160,10 @@ class Tabular(ABC):
         self,
         path: Given[File | None] = None,
         *,
-        caption: str | None = None,
-        label: str | None = None,
-        long: bool | None = None,
-        blocks: bool = False,
+        caption: Given[str | None] = None,
+        label: Given[str | None] = None,
+        long: Given[bool | None] = None,
+        blocks: Given[bool] = False,
     ) -> str | None:
         """The table in LaTeX: written to `path`, or returned as text when None. The document needs the package
         `booktabs`, and `longtable` for a table that breaks over pages (`long`; None: where it must). With `blocks` every
@@ -199,10 +205,10 @@ def to_latex(
     table: Given[pd.DataFrame | pd.Series | Report | Tabular],
     path: Given[File | None] = None,
     *,
-    caption: str | None = None,
-    label: str | None = None,
-    long: bool | None = None,
-    blocks: bool = False,
+    caption: Given[str | None] = None,
+    label: Given[str | None] = None,
+    long: Given[bool | None] = None,
+    blocks: Given[bool] = False,
 ) -> str | None:
     """A table in LaTeX: a DataFrame or Series (what most methods of a fit return), or any result with a table of its own.
 
@@ -232,6 +238,7 @@ def to_latex(
         raise ValueError(
             f"to_latex takes a DataFrame, a Series or a result with a table, not {type(table).__name__}."
         )
+    check_text(caption, "caption=")
     return of_frame(table, caption or "").to_latex(path, label=label, long=long, blocks=blocks)
 
 

@@ -10,16 +10,17 @@ import pandas as pd
 from jax.typing import ArrayLike
 
 from iclv_jax._base._alone import refuse_several
-from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._arguments import check_seed, is_real
 from iclv_jax._base._types import AnyFrame, AnyFrames, Given
 from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
 from iclv_jax._optimise import Stochastic
 from iclv_jax._optimise._epoch import cut
 from iclv_jax._optimise._training import course_of
+from iclv_jax._spec._trace import check_arguments
 from iclv_jax._tables import Report, Tabular
 from iclv_jax._tables._table import of_frame
-from iclv_jax._training._binds import Binds
+from iclv_jax._training._binds import Binds, begun, check_binds
 
 if TYPE_CHECKING:
     import optax
@@ -117,12 +118,14 @@ def learning_rate_test(
     refuse_several("learning_rate_test")
     check_seed(seed)
     check_count(steps, "steps")
-    if not 0.0 < lowest < highest:
+    check_binds(model, "learning_rate_test")
+    if not (is_real(lowest) and is_real(highest) and 0.0 < lowest < highest < np.inf):
         raise ValueError(f"lowest and highest are 0 < lowest < highest, not {lowest!r} and {highest!r}.")
     if not callable(transformation):
         raise ValueError(
             f"transformation= makes one from a learning rate, such as optax.adam, not {transformation!r}."
         )
+    check_arguments(transformation, ("learning_rate",), "transformation=")
 
     def rate(count: ArrayLike) -> ArrayLike:
         return lowest * (highest / lowest) ** (jnp.asarray(count) / max(steps - 1, 1))
@@ -131,11 +134,7 @@ def learning_rate_test(
     problem = model.bind(
         data, person=person, people=people, weights=weights, integration=integration, memory=memory
     )
-    params = (
-        problem.start()
-        if start is None
-        else problem.vector(dict(problem.unpack(problem.start())) | dict(start))
-    )
+    params = begun(problem, start)
     course = course_of(options, problem, params)
     batches, real = _batches(course.train, batch_people or len(course.train), steps, seed)
     _, seen = course.advance(course.begin(course.objective.z(params)), batches, real)

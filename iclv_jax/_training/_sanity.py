@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from iclv_jax._base._alone import refuse_several
-from iclv_jax._base._arguments import check_seed
+from iclv_jax._base._arguments import check_seed, is_real
 from iclv_jax._base._types import AnyArray, AnyFrame, AnyFrames, Given, Params
 from iclv_jax._integration import Rule
 from iclv_jax._integration._rule import check_count
@@ -20,7 +20,7 @@ from iclv_jax._problem import Problem
 from iclv_jax._problem._components import equal_shares
 from iclv_jax._tables import Report, Tabular
 from iclv_jax._tables._table import of_frame
-from iclv_jax._training._binds import Binds
+from iclv_jax._training._binds import Binds, begun, check_binds
 
 FAR = 0.1
 """Share by which the start may miss the log-likelihood of equal shares."""
@@ -109,14 +109,13 @@ def sanity_checks(
     refuse_several("sanity_checks")
     check_seed(seed)
     check_count(epochs, "epochs")
+    check_binds(model, "sanity_checks")
+    if not (is_real(learning_rate) and 0.0 < learning_rate < np.inf):
+        raise ValueError(f"learning_rate= is a positive number, not {learning_rate!r}.")
     problem = model.bind(
         data, person=person, people=people, weights=weights, integration=integration, memory=memory
     )
-    params = (
-        problem.start()
-        if start is None
-        else problem.vector(dict(problem.unpack(problem.start())) | dict(start))
-    )
+    params = begun(problem, start)
     drawn = np.random.default_rng(seed).permutation(problem.core.people.size)
     values = np.asarray(problem.recentre(params).loglike_person(params))
     bad = int((~np.isfinite(values)).sum())

@@ -18,7 +18,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from iclv_jax._base._arguments import check_switch
 from iclv_jax._base._cache import OFF
+from iclv_jax._base._types import Given
+from iclv_jax._base._whole import check_path
 
 _WHEEL = "biogeme==3.3.2"
 _FOLDER_IN_WHEEL = "data/data"
@@ -33,7 +36,10 @@ _NO_RATING = [6, -1]
 
 
 def swissmetro(
-    path: str | os.PathLike[str] | None = None, *, raw: bool = False, download: bool = False
+    path: Given[str | os.PathLike[str] | None] = None,
+    *,
+    raw: Given[bool] = False,
+    download: Given[bool] = False,
 ) -> pd.DataFrame:
     """Stated choices between train, Swissmetro and car (Switzerland, 1998).
 
@@ -83,12 +89,16 @@ def swissmetro(
     >>> iclv.datasets.swissmetro(download=True)["choice"].value_counts().to_dict()
     {'swissmetro': 4090, 'car': 1770, 'train': 908}
     """
+    check_switch(raw, "raw")
     data = _read("swissmetro", path, download)
     return data if raw else _ready_swissmetro(data)
 
 
 def optima(
-    path: str | os.PathLike[str] | None = None, *, raw: bool = False, download: bool = False
+    path: Given[str | os.PathLike[str] | None] = None,
+    *,
+    raw: Given[bool] = False,
+    download: Given[bool] = False,
 ) -> pd.DataFrame:
     """Observed choices between public transport, car and slow modes, with attitudes (Switzerland, 2009-2010).
 
@@ -147,12 +157,16 @@ def optima(
     >>> iclv.datasets.optima(download=True).shape[0]
     889
     """
+    check_switch(raw, "raw")
     data = _read("optima", path, download)
     return data if raw else _ready_optima(data)
 
 
 def time_use(
-    path: str | os.PathLike[str] | None = None, *, raw: bool = False, download: bool = False
+    path: Given[str | os.PathLike[str] | None] = None,
+    *,
+    raw: Given[bool] = False,
+    download: Given[bool] = False,
 ) -> pd.DataFrame:
     """How long people spent on four activities on a Saturday or Sunday (4,413 diaries).
 
@@ -187,6 +201,7 @@ def time_use(
     >>> iclv.datasets.time_use(download=True).shape[0]
     4413
     """
+    check_switch(raw, "raw")
     data = _read("time_use", path, download)
     return data if raw else _ready_time_use(data)
 
@@ -261,15 +276,17 @@ def _optima_sample(raw: pd.DataFrame) -> pd.Series:
     )
 
 
-def _read(name: str, path: str | os.PathLike[str] | None, download: bool) -> pd.DataFrame:
+def _read(name: str, path: Given[str | os.PathLike[str] | None], download: Given[bool]) -> pd.DataFrame:
     return pd.read_csv(
         io.BytesIO(_content(name, path, download)), sep="\t" if _FILES[name].endswith(".dat") else ","
     )
 
 
-def _content(name: str, path: str | os.PathLike[str] | None, download: bool) -> bytes:
+def _content(name: str, path: Given[str | os.PathLike[str] | None], download: Given[bool]) -> bytes:
     """The bytes of a data file whose hash is right, from the first place that has them."""
+    check_switch(download, "download")
     if path is not None:
+        check_path(path, f"datasets.{name}")
         return _given(name, Path(path))
     found = [file for file in _places(name) if file.is_file()]
     for file in found:
@@ -288,8 +305,8 @@ def _content(name: str, path: str | os.PathLike[str] | None, download: bool) -> 
 
 
 def _given(name: str, path: Path) -> bytes:
-    file = path / _FILES[name] if path.is_dir() else path
-    if not file.is_file():
+    file = path / _FILES[name] if os.path.isdir(path) else path
+    if not os.path.isfile(file):  # nor where its name is too long
         raise FileNotFoundError(
             f"There is no file {file}: pass the place of {_FILES[name]}, or leave path out and call "
             f"iclv_jax.datasets.{name}(download=True) to fetch it with pip."

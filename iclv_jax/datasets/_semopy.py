@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from iclv_jax._base._arguments import check_switch
+from iclv_jax._base._types import Given
+from iclv_jax._base._whole import check_path
 from iclv_jax.datasets._public import _cache_folder, _store
 
 _ARCHIVE = "semopy==2.3.11"
@@ -30,7 +33,7 @@ _FILES = {
 
 
 def holzinger_swineford(
-    path: str | os.PathLike[str] | None = None, *, download: bool = False
+    path: Given[str | os.PathLike[str] | None] = None, *, download: Given[bool] = False
 ) -> pd.DataFrame:
     """Nine test scores of 301 pupils of two schools (1939), the standard example of factor analysis.
 
@@ -72,7 +75,7 @@ def holzinger_swineford(
 
 
 def political_democracy(
-    path: str | os.PathLike[str] | None = None, *, download: bool = False
+    path: Given[str | os.PathLike[str] | None] = None, *, download: Given[bool] = False
 ) -> pd.DataFrame:
     """Industrialisation and political democracy of 75 developing countries, the standard example of structural equations.
 
@@ -108,16 +111,19 @@ def political_democracy(
     return _frame("political_democracy", path, download)
 
 
-def _frame(name: str, path: str | os.PathLike[str] | None, download: bool) -> pd.DataFrame:
+def _frame(name: str, path: Given[str | os.PathLike[str] | None], download: Given[bool]) -> pd.DataFrame:
     frame = pd.read_csv(io.BytesIO(_content(name, path, download)))
     return frame.drop(columns=[c for c in frame.columns if c.startswith("Unnamed")])
 
 
-def _content(name: str, path: str | os.PathLike[str] | None, download: bool) -> bytes:
+def _content(name: str, path: Given[str | os.PathLike[str] | None], download: Given[bool]) -> bytes:
     advice = f"iclv_jax.datasets.{name}(download=True) fetches it with pip"
     wanted = _FILES[name][0]
-    given = [] if path is None else [Path(path) / wanted if Path(path).is_dir() else Path(path)]
-    found = [file for file in (given or _places(wanted)) if file.is_file()]
+    check_switch(download, "download")
+    if path is not None:
+        check_path(path, f"datasets.{name}")
+    given = [] if path is None else [Path(path) / wanted if os.path.isdir(path) else Path(path)]
+    found = [file for file in (given or _places(wanted)) if os.path.isfile(file)]
     for file in found:
         content = file.read_bytes()
         if _is_published(name, content):

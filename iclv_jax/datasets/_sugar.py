@@ -211,7 +211,8 @@ def _design(generator: np.random.Generator, people: int, situations: int) -> pd.
 
 
 def _check_items(items: Given[Sequence[int]]) -> dict[str, int]:
-    if isinstance(items, str) or len(items) != len(LATENTS):
+    several = isinstance(items, (Sequence, np.ndarray)) and not isinstance(items, (str, bytes))
+    if not several or getattr(items, "ndim", 1) != 1 or len(items) != len(LATENTS):
         raise ValueError(f"items is five numbers, how many items {', '.join(LATENTS)} have, not {items!r}.")
     for latent, count in zip(LATENTS, items, strict=True):
         _check_count(count, f"the number of items of {latent}")

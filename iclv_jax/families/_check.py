@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iclv_jax._base._types import Array, Arrays, Level
+from iclv_jax._base._arguments import is_whole
+from iclv_jax._base._types import Array, Arrays, Given, Level
 from iclv_jax._spec import Declared, Increasing, Indicator, Kernel, Positive
+from iclv_jax._spec._names import is_label
 
 INDICES = (-1.3, 0.0, 0.8)
 """Values of `loadings @ eta` at which items are looked at."""
@@ -21,8 +23,8 @@ STEP = 1e-5
 
 
 def check_indicator(
-    item: Indicator,
-    answers: Sequence[Level],
+    item: Given[Indicator],
+    answers: Given[Sequence[Level]],
     support: Sequence[float] | np.ndarray | None = None,
     atoms: Sequence[float] = (),
 ) -> None:
@@ -55,6 +57,11 @@ def check_indicator(
     --------
     >>> families.check_indicator(iclv.Count("trips", of="green"), answers=[0, 1, 4], support=np.arange(60))
     """
+    if not isinstance(item, Indicator):
+        raise ValueError(
+            f"check_indicator takes an item, such as iclv.Count('trips', of='green'), not {item!r}."
+        )
+    _check_answers(answers)
     copy: Any = replace(item)  # pyright: ignore[reportArgumentType]
     assert hash(item) == hash(copy) and item == copy, "A copy must be equal, with equal hash."
     hash(item.stack)
@@ -79,7 +86,17 @@ def check_indicator(
     found.check_slopes()
 
 
-def check_kernel(kernel: Kernel, alternatives: int = 2, values: Mapping[str, float] | None = None) -> None:
+def _check_answers(answers: object) -> None:
+    told = (
+        list(answers) if isinstance(answers, (Sequence, np.ndarray)) and not isinstance(answers, str) else []
+    )
+    if not told or not all(map(is_label, told)):
+        raise ValueError(f"check_indicator: answers are numbers or labels in a list, not {answers!r}.")
+
+
+def check_kernel(
+    kernel: Given[Kernel], alternatives: Given[int] = 2, values: Given[Mapping[str, float] | None] = None
+) -> None:
     """Put a choice kernel to the test.
 
     It has to be hashable; to name what it uses, once; its probabilities must add up to one over the alternatives on offer,
@@ -104,6 +121,14 @@ def check_kernel(kernel: Kernel, alternatives: int = 2, values: Mapping[str, flo
     --------
     >>> families.check_kernel(iclv.Logit(plain, "mode"))
     """
+    if not isinstance(kernel, Kernel):
+        raise ValueError(f"check_kernel takes a choice, such as iclv.Logit(utility, 'mode'), not {kernel!r}.")
+    if not is_whole(alternatives, 1):
+        raise ValueError(f"check_kernel: alternatives is a positive whole number, not {alternatives!r}.")
+    if values is not None and not isinstance(values, Mapping):
+        raise ValueError(
+            f"check_kernel: values is a mapping from the kernel's parameters to values, not {values!r}."
+        )
     assert kernel.discrete, "check_kernel is for choices of one alternative; this kernel explains numbers."
     assert hash(kernel) == hash(replace(kernel)), "A copy must have an equal hash."  # pyright: ignore[reportArgumentType]
     declared = kernel.declare()

@@ -54,7 +54,7 @@ def item_response(
     --------
     >>> axes = iclv.plot.item_response(fit, "q1")
     """
-    fit = check_fit(fit, "item_response", "problem")
+    fit = check_fit(fit, "item_response", "problem", "all_params")
     latent = measured_by(fit, item, latent, "plot.item_response")
     found = item_curves(fit, item, latent, chosen_group(fit.problem.spec.groups, group, "plot.item_response"))
     ax = canvas(ax, 5.6, 3.4)
@@ -136,7 +136,7 @@ def item_information(
     --------
     >>> axes = iclv.plot.item_information(fit, "green")
     """
-    spec = check_fit(fit, "item_information", "problem").problem.spec
+    spec = check_fit(fit, "item_information", "problem", "all_params").problem.spec
     latent = _latent(latent, spec.order)
     own = [i.column for i in spec.indicators if latent in i.of]
     names = own if items is None else names_of(items, "items=")

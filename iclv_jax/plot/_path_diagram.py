@@ -64,7 +64,10 @@ def path_diagram(
     --------
     >>> axes = iclv.plot.path_diagram(fit)
     """
-    spec, levels = check_fit(fit, "path_diagram", "problem", "table").problem.spec, fit.problem.panel.levels
+    spec, levels = (
+        check_fit(fit, "path_diagram", "problem", "all_params").problem.spec,
+        fit.problem.panel.levels,
+    )
     if not spec.order:
         raise ValueError(
             "plot.path_diagram: the model has no latent variables. plot.coefficients shows the rest."

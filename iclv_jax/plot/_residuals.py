@@ -62,7 +62,7 @@ def residual_quantiles(
     --------
     >>> axes = iclv.plot.residual_quantiles(fit)
     """
-    fit = check_fit(fit, "residual_quantiles", "problem")
+    fit = check_fit(fit, "residual_quantiles", "problem", "all_params")
     names = None if items is None else names_of(items, "items=")
     if names == []:
         raise ValueError("plot.residual_quantiles: items= names no item; None takes all of them.")
@@ -129,7 +129,7 @@ def residuals_against(
     --------
     >>> axes = iclv.plot.residuals_against(fit, "q1", against="age")
     """
-    fit = check_fit(fit, "residuals_against", "problem")
+    fit = check_fit(fit, "residuals_against", "problem", "all_params")
     check_name(item, "item=")
     check_text(against, "against=")
     _check_items(fit, [item], "residuals_against")

@@ -10,6 +10,9 @@ from iclv_jax._fit import Fit
 from iclv_jax._predict._willingness_to_pay import willingness_to_pay as worth
 from iclv_jax.plot._style import BLUE, COLOURS, GREY, INK, VERMILION, Axes, canvas, check_fit, rows
 
+BARS = 30
+ALIKE = 1e-9
+"""Differences between people, relative to their size, that are those of rounding."""
 METHODS = {"delta": "Delta method", "fieller": "Fieller", "krinsky-robb": "Krinsky and Robb"}
 
 
@@ -99,7 +102,12 @@ def _distribution(ax: Axes, found: Any) -> None:
     values = found.people.dropna().to_numpy()
     low, high = np.quantile(values, [0.005, 0.995])
     inside = values[(values >= low) & (values <= high)]
-    ax.hist(inside, bins=30, color=BLUE, edgecolor="white", linewidth=0.5)
+    alike = np.ptp(inside) <= ALIKE * np.abs(inside).max()
+    # Bars of no width cannot be drawn: what is the same for everybody stands in one.
+    edges = (
+        np.linspace(low - 0.5, high + 0.5, 2) if alike else np.linspace(inside.min(), inside.max(), BARS + 1)
+    )
+    ax.hist(inside, bins=edges.tolist(), color=BLUE, edgecolor="white", linewidth=0.5)
     quantiles = found.distribution
     for label, colour in (("5 %", GREY), ("50 %", VERMILION), ("95 %", GREY)):
         ax.axvline(quantiles[label], color=colour, linewidth=1.2, linestyle="-" if label == "50 %" else "--")
