@@ -89,9 +89,9 @@ CALLS = {
     ),
     "initialise, scale": (lambda v: iclv.initialise({"a": jnp.ones(2)}, scale=v), "scale is"),
     "Scipy, options": (lambda v: iclv.Scipy(options=v), "options is a mapping"),
-    "from_long, situation": (lambda v: long(situation=v), "situation= is the name of a column"),
-    "from_long, chosen": (lambda v: long(chosen=v), "chosen= is the name of a column"),
-    "from_long, person": (lambda v: long(person=v), "person= is the name of a column"),
+    "from_long, situation": (lambda v: long(situation=v), "situation= names the column"),
+    "from_long, chosen": (lambda v: long(chosen=v), "chosen= names the column"),
+    "from_long, person": (lambda v: long(person=v), "person= names the column"),
     "from_long, columns": (lambda v: long(columns=[v]), "columns= takes names"),
     "check_indicator, item": (lambda v: iclv.families.check_indicator(v, [0, 1]), "check_indicator takes an item"),
     "check_kernel, kernel": (lambda v: iclv.families.check_kernel(v), "check_kernel takes a choice"),
@@ -109,7 +109,7 @@ def test_strange_arguments_of_functions_are_refused_by_name(call, value):
 
 
 REFUSED = {
-    "a name with a zero byte": (lambda: iclv.load("a\0b"), "zero byte"),
+    "a name with a zero byte": (lambda: iclv.load("a\0b"), "null byte"),
     "a name too long for a file": (lambda: iclv.read_start("x" * 5000), "there is no file 'xxx"),
     "a file of a stream with such a name": (
         lambda: iclv.People.stream("x" * 5000 + ".csv"),

@@ -23,7 +23,7 @@ def check_path(path: Given[object], what: Given[str]) -> None:
         raise ValueError(f"{what} takes the path of a file, not {path!r}.")
     if "\0" in os.fspath(path):
         raise ValueError(
-            f"{what} takes the path of a file, and no name of a file holds a zero byte, as {path!r} does."
+            f"{what} takes the path of a file, and no name of a file holds a null byte, as {path!r} does."
         )
 
 

@@ -103,7 +103,7 @@ def from_long(
     optional = ("person", "available", "chosen")
     for role, name in given.items():
         if not isinstance(name, str) and not (name is None and role in optional):
-            raise ValueError(f"{role}= is the name of a column, and so a text, not {name!r}.")
+            raise ValueError(f"{role}= names the column {name!r}, but the name of a column is a text.")
     roles: dict[str, Any] = {k: v for k, v in given.items() if v is not None or k not in optional}
     attributes = tuple(names_of(columns, "columns="))
     others = tuple(c for c in data.columns if c not in (*given.values(), *attributes))
