@@ -2,11 +2,12 @@
 row.
 """
 
+import re
+
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from test_odd_arguments import INSIDE
 
 import iclv_jax as iclv
 
@@ -50,7 +51,7 @@ def test_functions_that_answer_oddly_are_refused(answer, function):
     gives, words = ANSWERS[answer]
     with pytest.raises(ValueError, match=words) as error:
         FUNCTIONS[function](gives)
-    assert not INSIDE.search(str(error.value).replace(words, "").replace("is not callable", ""))
+    assert not re.search(r"Tracer|Traced|Namespace|jaxlib|not iterable|unhashable", str(error.value))
 
 
 def price(b, x, lv):

@@ -57,7 +57,8 @@ def is_label(value: object) -> bool:
 def is_code(value: object) -> bool:
     """Whether a value can stand in a column: it is None, or a label that equals others of its kind. A function, a class and
     most objects are equal to themselves alone."""
-    return value is None or (is_label(value) and type(value).__eq__ is not object.__eq__)
+    own = type(value).__eq__ is not object.__eq__ and not callable(value)
+    return value is None or (is_label(value) and own)
 
 
 def has_hash(value: object) -> bool:

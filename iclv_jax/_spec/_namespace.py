@@ -30,10 +30,14 @@ class Namespace:
             raise ValueError(f"Names of parameters, columns and latent variables are text, not {name!r}.")
         if not name.strip() or "Tracer(" in name or "Traced<" in name:
             raise ValueError(
-                f"Names of parameters, columns and latent variables have letters and are known at once, not {name!r}: "
+                f"Names of parameters, columns and latent variables have letters and are known at once, not "
+                f"{ABSTRACT.sub('...', name)!r}: "
                 "a name cannot be made of values of the data."
             )
         return self._look_up(name)
+
+    def __repr__(self) -> str:
+        return "<b, x or lv: look up a name>"
 
     def __setattr__(self, name: str, value: object) -> None:
         raise ValueError(f"{name!r} cannot be assigned: b, x and lv are read-only inside a model's function.")
