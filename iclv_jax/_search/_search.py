@@ -122,16 +122,11 @@ def search(
     check_seed(seed)
     check_workers(workers)
     dimensions = read_space(space)
-    if not callable(build):
-        raise ValueError(f"build= is a function of the settings, not {build!r}.")
-    check_arguments(build, ("settings",), "build=")
+    _check_build(build)
     if measure is not None and not is_word(measure, get_args(Measure)):
         known = get_args(Measure)
         raise ValueError(f"measure= is one of {', '.join(map(repr, known))}, not {measure!r}.")
-    check_switch(prune, "prune")
-    check_switch(progress, "progress")
-    if not (is_real(time_limit) and time_limit > 0.0):
-        raise ValueError(f"time_limit= is a positive number of seconds, not {time_limit!r}.")
+    _check_course(prune, progress, time_limit)
     for name, value in (("points", points), ("folds", folds)):
         check_count(value, name)
     frames, of_people = as_pandas_frames(data), as_pandas_frames(people, "people")
@@ -146,6 +141,19 @@ def search(
     if best_of(found) is None:
         raise ValueError(f"None of the {len(found)} trials has a value. The first: {found[0].note}")
     return collected(found, dimensions, measure, folds, seed)
+
+
+def _check_build(build: Given[Callable[[Settings], object]]) -> None:
+    if not callable(build):
+        raise ValueError(f"build= is a function of the settings, not {build!r}.")
+    check_arguments(build, ("settings",), "build=")
+
+
+def _check_course(prune: Given[bool], progress: Given[bool], time_limit: Given[float]) -> None:
+    check_switch(prune, "prune")
+    check_switch(progress, "progress")
+    if not (is_real(time_limit) and time_limit > 0.0):
+        raise ValueError(f"time_limit= is a positive number of seconds, not {time_limit!r}.")
 
 
 def _run(
