@@ -1,4 +1,4 @@
-"""Biogeme's mixture of two classes over a panel, with seven normal coefficients: what is published, and what the integral is.
+"""Biogeme's mixture of two classes over a panel, with seven normal coefficients: what is published, and the integral.
 
 Published are -3524.886 from 5,000 antithetic draws and, with Biogeme 3.3.2, -3526.528 from 10,000, at other estimates. With
 8,192 nodes around each person's posterior, and one integral for each class, the log-likelihood at these estimates is
