@@ -165,3 +165,67 @@ def test_odd_calls_of_functions_are_refused(case):
 def test_attributes_may_be_arrays_and_whole_numbers_all_the_same():
     np.testing.assert_allclose(iclv.boxcox(np.array([1, 4]), 1), [0.0, 3.0])
     assert float(iclv.piecewise(5, np.array([1.0, 2.0]), (1, 2, 3))) == 12.0
+
+
+VECTORS = {
+    "nothing": None,
+    "one number": 1.0,
+    "text": "x",
+    "a list": [0.0, 0.0, 0.0],
+    "a mapping": {"price": 1.0},
+    "a series": pd.Series([0.0, 0.0, 0.0]),
+    "too few": np.zeros(2),
+    "too many": np.zeros(4),
+    "rows": np.zeros((2, 3)),
+    "a column": np.zeros((3, 1)),
+    "words": np.array(["x"] * 3),
+    "objects": np.array([None] * 3),
+    "complex numbers": np.zeros(3, complex),
+    "days": np.array(["2020-01-01"] * 3, "datetime64[D]"),
+}
+METHODS = (
+    "loglike",
+    "loglike_person",
+    "score",
+    "score_person",
+    "value_and_score",
+    "slope",
+    "hessian",
+    "expansion",
+    "numerical_hessian",
+    "effective_sizes",
+)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("vector", VECTORS)
+def test_what_is_no_vector_of_parameters_is_refused_by_every_method(vector, method):
+    problem = small.logit().bind(small.data())
+    with pytest.raises(
+        ValueError, match=r"params is the vector of the 3 free parameters .* Use problem\.vector"
+    ):
+        getattr(problem, method)(VECTORS[vector])
+
+
+def test_whole_numbers_are_parameters_too():
+    problem = small.logit().bind(small.data())
+    whole = np.array([1, -1, 0])
+    assert float(problem.loglike(whole)) == float(problem.loglike(whole.astype(float)))
+    np.testing.assert_array_equal(problem.score(whole), problem.score(whole.astype(float)))
+
+
+PROBLEM = {
+    "no values by name": (lambda p: p.vector([1.0, 2.0, 3.0]), "mapping takes values by name"),
+    "no part": (lambda p: p.part("choise"), r"'choise' is no part of the model.*Did you mean"),
+    "a list of parts": (lambda p: p.part(["items"]), r"\['items'\] is no part"),
+    "no way to a Hessian": (lambda p: p.hessian(p.start(), np.ones(2)), "method is one of 'exact'"),
+    "no expansion": (lambda p: p.expansion(p.start(), "exakt"), "method is one of 'exact', 'bhhh'"),
+    "nothing to diagnose": (lambda p: iclv.diagnose(p.core, p.start()), "diagnose takes a bound problem"),
+}
+
+
+@pytest.mark.parametrize("case", PROBLEM)
+def test_odd_questions_to_a_problem_are_refused(case):
+    does, words = PROBLEM[case]
+    with pytest.raises(ValueError, match=words):
+        does(small.logit().bind(small.data()))

@@ -49,8 +49,14 @@ class Findings:
     notes: tuple[str, ...]
 
 
-def find(problem: Problem, params: Given[AnyArray], previous: Given[AnyArray | None] = None) -> Findings:
+def find(
+    problem: Given[Problem], params: Given[AnyArray], previous: Given[AnyArray | None] = None
+) -> Findings:
     """Run every check on a bound problem at `params`; see `iclv.diagnose`."""
+    if not isinstance(problem, Problem):
+        raise ValueError(
+            f"diagnose takes a bound problem, as model.bind(...) returns it, not {type(problem).__name__}."
+        )
     point = Point(problem, _vector(problem, params, "params"))
     if not np.isfinite(point.scores).all():
         problem.check_start(jnp.asarray(point.params))

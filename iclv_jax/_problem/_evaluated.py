@@ -7,11 +7,13 @@ from jax.core import Tracer
 from typing_extensions import Protocol, runtime_checkable
 
 from iclv_jax import _derivatives as derivatives
+from iclv_jax._base._arguments import is_word
 from iclv_jax._base._compiled import compiled
 from iclv_jax._base._types import Array, Float, Given, Hessian, Params, Scalar, Scores
 from iclv_jax._derivatives import FEW_SCORES, little
 from iclv_jax._likelihood import Core
 from iclv_jax._problem import _portions as portions
+from iclv_jax._problem._params import params_of
 from iclv_jax._problem._portions import Portion
 from iclv_jax._spec._names import nearest
 
@@ -42,7 +44,7 @@ class Bound(Protocol):
     def subsample(self, people: Any) -> "Bound": ...
 
 
-def loglike(problem: Bound, params: Params) -> Scalar:
+def loglike(problem: Bound, params: Given[Params]) -> Scalar:
     """The weighted log-likelihood.
 
     Examples
@@ -50,6 +52,7 @@ def loglike(problem: Bound, params: Params) -> Scalar:
     >>> float(fit.problem.loglike(fit.estimates)) == fit.llf
     True
     """
+    params = params_of(problem, params)
     if _from_scores(problem, params):
         return slope(problem, params).value
     return _dot(problem.core.weights, values(problem, params))
@@ -72,7 +75,7 @@ def few(problem: Bound, params: Params) -> bool:
     return problem.core.people.size * len(problem.names) <= FEW_SCORES and not isinstance(params, Tracer)
 
 
-def loglike_person(problem: Bound, params: Params) -> Float[Array, " person"]:
+def loglike_person(problem: Bound, params: Given[Params]) -> Float[Array, " person"]:
     """log L_n of every person, unweighted, in the order of `panel.people`.
 
     Examples
@@ -80,10 +83,11 @@ def loglike_person(problem: Bound, params: Params) -> Float[Array, " person"]:
     >>> fit.problem.loglike_person(fit.estimates).shape
     (300,)
     """
+    params = params_of(problem, params)
     return portions.values(problem.core, params, problem.portion)[0]
 
 
-def effective_sizes(problem: Bound, params: Params) -> Float[Array, " person"]:
+def effective_sizes(problem: Bound, params: Given[Params]) -> Float[Array, " person"]:
     """How many draws from the posterior every person's nodes are worth: `(sum w)^2 / sum w^2` of the
     importance weights (Kong 1992).
 
@@ -92,10 +96,11 @@ def effective_sizes(problem: Bound, params: Params) -> Float[Array, " person"]:
     >>> bool((fit.problem.effective_sizes(fit.estimates) > 1.0).all())
     True
     """
+    params = params_of(problem, params)
     return portions.values(problem.core, params, problem.portion)[1]
 
 
-def score(problem: Bound, params: Params) -> Params:
+def score(problem: Bound, params: Given[Params]) -> Params:
     """Gradient of `loglike`.
 
     Examples
@@ -106,7 +111,7 @@ def score(problem: Bound, params: Params) -> Params:
     return value_and_score(problem, params)[1]
 
 
-def score_person(problem: Bound, params: Params) -> Scores:
+def score_person(problem: Bound, params: Given[Params]) -> Scores:
     """Gradient of every person's log L_n, unweighted: shape (people, parameters).
 
     Examples
@@ -114,6 +119,7 @@ def score_person(problem: Bound, params: Params) -> Scores:
     >>> logit_fit.problem.score_person(logit_fit.estimates).shape
     (300, 4)
     """
+    params = params_of(problem, params)
     return person_scores(problem, params).scores
 
 
@@ -124,11 +130,11 @@ def person_scores(problem: Bound, params: Params) -> derivatives.PersonScores:
 
 def hessian(
     problem: Bound,
-    params: Params,
+    params: Given[Params],
     method: Given[HessianMethod] = "exact",
     *,
     people: Any = None,
-    difference: derivatives.Difference = "central",
+    difference: Given[derivatives.Difference] = "central",
 ) -> Hessian:
     """Hessian of `loglike`, (parameters, parameters) in natural units.
 
@@ -150,6 +156,7 @@ def hessian(
     >>> bool(np.allclose(logit_fit.problem.hessian(logit_fit.estimates), logit_fit.hessian))
     True
     """
+    params = params_of(problem, params)
     _check_choice("method", method, get_args(HessianMethod))
     if people is not None and method != "bhhh":
         raise ValueError(f"people= is a subsample for method='bhhh', not for {method!r}. Leave it out.")
@@ -164,7 +171,7 @@ def hessian(
 
 
 def expansion(
-    problem: Bound, params: Params, method: Literal["exact", "bhhh"] = "exact"
+    problem: Bound, params: Given[Params], method: Given[Literal["exact", "bhhh"]] = "exact"
 ) -> derivatives.Expansion:
     """Value, gradient and Hessian of `loglike` in one pass, and the log-likelihood of the items alone.
 
@@ -173,12 +180,14 @@ def expansion(
     >>> logit_fit.problem.expansion(logit_fit.estimates).hessian.shape
     (4, 4)
     """
+    params = params_of(problem, params)
+    _check_choice("method", method, ("exact", "bhhh"))
     if method == "exact":
         return expand_exact(problem.core, params)
     return derivatives.outer_products(problem.core.weights, *person_scores(problem, params))
 
 
-def value_and_score(problem: Bound, params: Params) -> tuple[Scalar, Params]:
+def value_and_score(problem: Bound, params: Given[Params]) -> tuple[Scalar, Params]:
     """`loglike` and its gradient in one pass.
 
     Examples
@@ -190,7 +199,7 @@ def value_and_score(problem: Bound, params: Params) -> tuple[Scalar, Params]:
     return slope(problem, params)[:2]
 
 
-def slope(problem: Bound, params: Params) -> derivatives.Slope:
+def slope(problem: Bound, params: Given[Params]) -> derivatives.Slope:
     """`loglike`, its gradient, and the log-likelihood of the items alone at the same nodes.
 
     Examples
@@ -198,13 +207,14 @@ def slope(problem: Bound, params: Params) -> derivatives.Slope:
     >>> logit_fit.problem.slope(logit_fit.estimates)[1].shape
     (4,)
     """
+    params = params_of(problem, params)
     if not few(problem, params) and not problem.portion.divides(problem.core, params):
         return slope_at_once(problem.core, params)
     return derivatives.summed(problem.core.weights, *person_scores(problem, params))
 
 
 def numerical_hessian(
-    problem: Bound, params: Params, difference: derivatives.Difference = "central"
+    problem: Bound, params: Given[Params], difference: Given[derivatives.Difference] = "central"
 ) -> derivatives.Differences:
     """Hessian by differences of the gradient, with an estimate of the error of every entry and the
     steps that were taken.
@@ -215,12 +225,13 @@ def numerical_hessian(
     >>> bool(np.allclose(found.hessian, logit_fit.hessian, rtol=1e-4))
     True
     """
+    params = params_of(problem, params)
     _check_choice("difference", difference, get_args(derivatives.Difference))
     return hessian_numerical(problem.core, params, difference=difference)
 
 
 def _check_choice(argument: str, value: Any, known: tuple[str, ...]) -> None:
-    if value not in known:
+    if not is_word(value, known):
         raise ValueError(
             f"{argument} is one of {', '.join(map(repr, known))}, not {value!r}. {nearest(str(value), known)}"
         )

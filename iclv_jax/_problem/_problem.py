@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from iclv_jax._base._types import AnyArray, Array, Float, Params
+from iclv_jax._base._types import AnyArray, Array, Float, Given, Params
 from iclv_jax._integration import Centre, Nodes, Rule, pilot_points
 from iclv_jax._likelihood import Core, People
 from iclv_jax._panel import Panel
@@ -39,6 +39,7 @@ from iclv_jax._problem._nodes import (
     points_of,
     spread_nodes,
 )
+from iclv_jax._problem._params import check_parts, mapping_of
 from iclv_jax._problem._people import by_person, called, check_start
 from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._start import default_start
@@ -152,7 +153,7 @@ class Problem(eqx.Module):
         """
         return jax.device_put(default_start(self.spec, self.table, self.panel))
 
-    def vector(self, mapping: Mapping[str, Any] | Any) -> Params:
+    def vector(self, mapping: Given[Mapping[str, Any] | Any]) -> Params:
         """Named values (a mapping or a Series) as `params`; every free parameter must be named, modules as in `fixed`.
         Values of parameters that are fixed, tied or defined are refused unless they agree with the model to 1e-9.
 
@@ -161,7 +162,7 @@ class Problem(eqx.Module):
         >>> bool((fit.problem.vector(fit.params) == fit.estimates).all())
         True
         """
-        mapping = expand(self.spec.modules, dict(mapping).items(), "mapping")
+        mapping = expand(self.spec.modules, mapping_of(mapping).items(), "mapping")
         self._check_known(mapping)
         absent = [n for n in self.names if n not in mapping]
         if absent:
@@ -355,7 +356,7 @@ class Problem(eqx.Module):
         rest = self.spec, self.table, self.panel, rule, self.reason, self.memory, portion, self.among
         return Problem(*new, *rest)
 
-    def part(self, *names: str) -> "Problem":
+    def part(self, *names: Given[str]) -> "Problem":
         """The same problem with only some blocks in the likelihood: `"items"` (all of them), `"choices"` (all of them), or
         choices by name.
 
@@ -366,6 +367,7 @@ class Problem(eqx.Module):
         """
         shape, person = self.core.structure, self.core.person
         groups = {"items": [b.name for b in shape.items], "choices": [b.name for b in shape.choices]}
+        check_parts(names, (*groups, *(b.name for b in shape.blocks)))
         kept = {name for given in names for name in groups.get(given, [given])}
         data = tuple(
             d if block.name in kept else d._replace(occurs=_nothing(d.occurs))
