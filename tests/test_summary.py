@@ -6,6 +6,7 @@ import pytest
 import small
 
 import iclv_jax as iclv
+from iclv_jax._report._summary import in_a_sentence
 from iclv_jax._tables._format import estimated
 
 
@@ -119,3 +120,15 @@ def test_individual_parameters_are_posterior_means():
         fit.individual_parameters(["geen"])
     with pytest.raises(ValueError, match="everyone has the same parameters"):
         small.fitted("logit").individual_parameters()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("Logit", "logit"),
+        ("NestedLogit and LatentClasses", "nested logit and latent classes"),
+        ("MDCEV", "MDCEV"),
+    ],
+)
+def test_kernels_are_words_above_a_summary(kind, words):
+    assert in_a_sentence(kind) == words

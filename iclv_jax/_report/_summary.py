@@ -1,5 +1,6 @@
 """The summary of a fit."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
@@ -114,7 +115,13 @@ def _plain_title(fit: Maximum) -> str:
     if not spec.choices:
         return "Latent variable model"
     kind = " and ".join(dict.fromkeys(type(choice).__name__ for choice in spec.choices))
-    return f"Mixed {kind.lower()} model" if spec.random else f"{kind} model"
+    return f"Mixed {in_a_sentence(kind)} model" if spec.random else f"{kind} model"
+
+
+def in_a_sentence(kind: str) -> str:
+    """The names of kernels as words: `NestedLogit` is a nested logit, and `MDCEV` itself."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind)
+    return " ".join(word if word.isupper() else word.lower() for word in apart.split())
 
 
 def _facts(fit: Maximum, cov: str) -> list[tuple[str, str]]:
