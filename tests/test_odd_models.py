@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import iclv_jax as iclv
+from iclv_jax._spec._groups import Groups, chosen_group
 
 ANSWERS = {
     "a number that is called": (lambda b, x, lv: b.a(), "'value' object is not callable"),
@@ -115,3 +116,12 @@ def test_one_end_that_is_no_end_is_as_if_it_were_left_out():
 def test_constants_of_definitions_are_numbers_all_the_same():
     data = pd.DataFrame({"y": ["a", "b", "b", "a"], "t": [1.0, 2.0, 0.5, 0.1]})
     assert logit(define={"c": lambda p: 2.0}).bind(data).names == ("price",)
+
+
+@pytest.mark.parametrize("group", [np.ones(2), pd.DataFrame({"a": [1]}), pd.NA, ["north"], 3])
+def test_what_is_no_group_is_refused(group):
+    groups = Groups("school", (), (), names=("north", "south"))
+    with pytest.raises(
+        ValueError, match=r"item_response: Name a group by group=, one of \['north', 'south'\]"
+    ):
+        chosen_group(groups, group, "item_response")

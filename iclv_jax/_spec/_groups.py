@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from iclv_jax._base._types import Given, Level
-from iclv_jax._spec._names import as_tuple, duplicates, nearest
+from iclv_jax._spec._names import as_tuple, duplicates, is_label, nearest
 from iclv_jax._spec._parameter import Parameter
 
 STRUCTURAL = {"intercept": "means", "variance": "latent variances", "covariance": "covariances"}
@@ -69,12 +69,12 @@ class Groups:
         return kind not in self.equal or parameter.name in self.free
 
 
-def chosen_group(groups: Groups | None, group: Level | None, what: str) -> int | None:
+def chosen_group(groups: Groups | None, group: Given[Level | None], what: str) -> int | None:
     """The position of a group by name; None for a model without groups. ValueError where it is none of them."""
     known = () if groups is None else groups.names
     if group is None and not known:
         return None
-    if group not in known:
+    if not is_label(group) or group not in known:
         hint = nearest(group, known) if known and group is not None else ""
         said = "The model has no groups" if not known else f"Name a group by group=, one of {list(known)!r}"
         raise ValueError(f"{what}: {said}{'' if known else '; leave group= out'}. {hint}".strip())
