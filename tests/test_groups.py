@@ -552,3 +552,26 @@ def test_a_ladder_needs_groups_and_items(people):
     with pytest.raises(ValueError, match="no items"):
         plain = iclv.Model(choice=iclv.Logit(lambda b, x, lv: {"a": b.asc, "b": 0.0}, chosen="choice"))
         iclv.invariance(plain, people, group="land")
+
+
+def one_level_in_the_north(**options):
+    random = np.random.default_rng(0)
+    data = pd.DataFrame(random.normal(size=(40, 2)), columns=["y1", "y2"]).assign(
+        where=["north", "south"] * 20
+    )
+    north = data["where"] == "north"
+    data["yes"] = np.where(north, 1, random.integers(0, 2, 40))
+    data["mode"] = np.where(north, "bus", random.choice(["bus", "car", "foot"], 40))
+    kinds = {"yes": iclv.Binary, "mode": iclv.Nominal}
+    items = [
+        kinds[options.pop("item")](options.pop("column"), of="f"),
+        *(iclv.Continuous(v, of="f") for v in ("y1", "y2")),
+    ]
+    return iclv.Model([iclv.Latent("f")], items, group="where", **options).bind(data)
+
+
+@pytest.mark.parametrize(("item", "words"), [("yes", "level 0"), ("mode", "level 'car'")])
+def test_a_group_with_one_level_of_an_item(item, words):
+    with pytest.raises(ValueError, match=f"In the group 'north'.*never has the {words}.*equal intercepts by"):
+        one_level_in_the_north(item=item, column=item)
+    one_level_in_the_north(item=item, column=item, equal_across=["loadings", "intercepts"])

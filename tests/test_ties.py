@@ -78,3 +78,14 @@ def test_what_only_definitions_use_has_the_kind_that_they_make_of_it():
     problem = model(define=define, equal=[["one", "other"]]).bind(FRAME, integration=iclv.MonteCarlo(2))
     values = problem.unpack(problem.start(), everything=True)
     assert values["a ~~ a"] == -values["q | 1"]
+
+
+def test_bounds_of_a_probability_stay_within_its_own():
+    bounds = {"s.guessing": (None, 0.35), "t.guessing": (0.1, None)}
+    problem = model(bounds=bounds).bind(FRAME, integration=iclv.MonteCarlo(2))
+    lower, upper = (dict(zip(problem.names, end, strict=True)) for end in problem.bounds)
+    assert (lower["s.guessing"], upper["s.guessing"]) == (0.0, 0.35)
+    assert (lower["t.guessing"], upper["t.guessing"]) == (0.1, 1.0)
+    for beyond in ((-0.2, 0.5), (0.0, 1.2)):
+        with pytest.raises(ValueError, match=r"bounds\['s.guessing'\] end at .*lies between 0 and 1"):
+            model(bounds={"s.guessing": beyond}).bind(FRAME, integration=iclv.MonteCarlo(2))

@@ -122,10 +122,14 @@ def _check_item(
         given = item.answered(answers[seen])[item.column]
         _in_group(name, lambda: item.check(given.tolist(), told), "")
         return
-    own = [p for p in item.declare(levels, spec.positions).parameters if kind_of(p) == "thresholds"]
+    declared = item.declare(levels, spec.positions).parameters
+    kinds = {kind_of(p) for p in declared}
+    # Binary and nominal items have intercepts in the place of thresholds.
+    kind = "thresholds" if "thresholds" in kinds else "intercepts"
+    own = [p for p in declared if kind_of(p) == kind]
     if any(groups.differs(p) for p in own) and item.shared is None:
         counts = np.bincount(answers[seen].astype(int), minlength=len(levels)).tolist()
-        hint = " Or let the groups have equal thresholds by equal_across=."
+        hint = f" Or let the groups have equal {kind} by equal_across=."
         _in_group(name, lambda: item.check_levels(levels, counts), hint)
 
 

@@ -19,6 +19,9 @@ RULES = {
     "covariance": "a covariance matrix is positive definite",
 }
 
+PROBABILITIES = ("guessing", "slipping")
+"""Roles of parameters that mean nothing outside of their bounds by nature."""
+
 
 def check_values(
     domains: Sequence[Domain], values: Mapping[str, float], argument: str, zero: Collection[str] = ()
@@ -43,6 +46,23 @@ def check_bounds(parameter: Parameter, value: float, argument: str) -> None:
             f"{argument}[{parameter.name!r}] = {value:g} cannot be: the {parameter.meaning} lies between {low:g} and "
             f"{high:g}."
         )
+
+
+def reach_of(parameter: Parameter, bounds: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
+    """How far a parameter may go: as far as `bounds=` says, and else as it may by nature. A probability stays one:
+    ValueError for an end beyond that."""
+    given, (low, high) = bounds.get(parameter.name), parameter.bounds
+    if given is None:
+        return low, high
+    if parameter.role not in PROBABILITIES:
+        return given
+    for end in given:
+        if np.isfinite(end) and not low <= end <= high:
+            raise ValueError(
+                f"bounds[{parameter.name!r}] end at {end:g}, but the {parameter.meaning} lies between {low:g} and {high:g}. "
+                "Give bounds within these."
+            )
+    return max(low, given[0]), min(high, given[1])
 
 
 def check_reach(

@@ -13,7 +13,7 @@ from iclv_jax._base._types import Given
 from iclv_jax._parameters._centred import centred
 from iclv_jax._parameters._declare import Levels, Stack, stacks
 from iclv_jax._parameters._define import defined_order, derived_parameters, resolve_definitions
-from iclv_jax._parameters._domain import RULES, check_bounds, check_reach, check_values
+from iclv_jax._parameters._domain import RULES, check_bounds, check_reach, check_values, reach_of
 from iclv_jax._parameters._groups import declare_groups, merged
 from iclv_jax._parameters._identify import check_identified
 from iclv_jax._parameters._kinds import check_ties
@@ -188,7 +188,7 @@ def _rows(spec: Spec, parameters: Sequence[Parameter]) -> list[Row]:
                 f"bounds= names {p.name!r}, which is not free (it is fixed, tied or defined). Leave it out, "
                 "or bound the parameter that it follows."
             )
-        lower, upper = bounds.get(p.name, p.bounds)
+        lower, upper = reach_of(p, bounds)
         if p.name in fixed:
             check_bounds(p, fixed[p.name], "fixed")
             rows.append(Row(p, "fixed", value=fixed[p.name]))
