@@ -396,5 +396,5 @@ def test_small_fits_run_few_programs():
         [sys.executable, "-c", SMALL], env=given, capture_output=True, text=True, check=True
     )
     logit, factors = json.loads(done.stdout)
-    assert 5 < logit <= 20
-    assert 5 < factors <= 18
+    assert 5 < logit <= 14
+    assert 5 < factors <= 12
