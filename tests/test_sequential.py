@@ -402,7 +402,7 @@ items_only = {n: v for n, v in TRUTH.items() if n not in CHOICE} | {"warmth =~ y
         ({"latent": [], "indicators": [], "choice": iclv.Logit(alone, "choice")}, "no latent variable, so .* no first step"),
         ({"latent": [iclv.Latent("warmth", on=["age"])], "indicators": []}, "no indicator, so there is no first step"),
         ({"choice": iclv.Logit(borrowed, "choice")}, "shares parameters .*: 'warmth =~ y2'.*Untie"),
-        ({"equal": [["taste", "warmth =~ y3"]]}, r"shares .*: 'taste' \(also as 'warmth =~ y3'\)"),
+        ({"define": {"warmth =~ y3": lambda p: p["taste"]}}, r"shares .*: 'taste' \(also as 'warmth =~ y3'\)"),
         ({"define": {"taste": lambda p: 2.0 * p["y1 ~ 1"]}}, r"shares .*: 'y1 ~ 1' \(also as 'taste'\)"),
         ({"latent": two, "choice": iclv.Logit(lonely, "choice")}, r"No item measures .*: mood ~ age\. Add indicators"),
         ({"fixed": items_only}, "No parameter of the items and the latent variables is free"),
