@@ -120,6 +120,7 @@ def cross_nested():
     return iclv.CrossNestedLogit(own, "choice", nests, AVAILABLE)
 
 
+@pytest.mark.slow
 def test_cross_nested(data, cross_nested):
     """There are other ends, and the likelihood rises where a nest becomes a maximum over its members."""
     fit = fitted(cross_nested, data)

@@ -453,6 +453,7 @@ def crossed(nests=CROSSED):
     return CrossNestedLogit(trace_utility(utility, ["green"]), "mode", nests)
 
 
+@pytest.mark.slow
 def test_a_cross_nested_logit_by_hand():
     v, share = np.array([0.3, -0.7, 1.1, 0.2]), 0.3
     values = {"public.lambda": 0.6, "motor.lambda": 0.8, "bus.public": share}

@@ -50,6 +50,7 @@ def test_both_modes_have_nodes(problem):
     assert np.abs(values(found, params, "classes", 256) - truth).max() < 0.1
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_at_the_nodes(problem):
     found, params, _ = problem
     placed = found.integrate(Adaptive(16, "sobol", 0, 16, proposal="classes")).recentre(params)
@@ -60,6 +61,7 @@ def test_derivatives_are_those_at_the_nodes(problem):
         assert score[i] == pytest.approx(change / (2 * step), rel=1e-5, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_rule_that_a_target_asks_for(problem):
     found, params, _ = problem
     rule = better(found, Adaptive(20, "sobol"), params, 5.0, 0.5)

@@ -26,6 +26,7 @@ def model():
     return iclv.Model(choice=logit, random={"x": iclv.Normal()})
 
 
+@pytest.mark.slow
 def test_an_accurate_integral(model, data):
     fit = model.fit(data, person="id", progress=False, integration=iclv.GaussHermite(15))
     found = fit.check_consistency(samples=10, seed=1)

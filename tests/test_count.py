@@ -80,6 +80,7 @@ def test_other_items_do_not_help():
     assert uncounted(together.bind(data(), integration=iclv.GaussHermite(3))) == ()
 
 
+@pytest.mark.slow
 def test_a_fit_says_so_first():
     model = iclv.Model(latent=[iclv.Latent("t", on=["x"])], indicators=items("Ordered", 1))
     fit = model.fit(data(), progress=False, accuracy=None)

@@ -287,6 +287,7 @@ def test_a_fit_with_enough_prior_draws_says_nothing(ordered, exact):
     assert "effective sample size below" not in str(fit.integration_report())
 
 
+@pytest.mark.slow
 def test_a_rule_that_was_asked_for_is_kept_and_what_it_misses_is_said(ordered, exact):
     model, data = ordered
     rule = iclv.MonteCarlo(60)

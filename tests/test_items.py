@@ -256,6 +256,7 @@ def test_data_are_described(data):
     assert "censored" in text and "m[bus] ~ sex" in text and "probability of guessing at g" in text
 
 
+@pytest.mark.slow
 def test_a_fit_is_saved(fit, data, tmp_path):
     fit.save(tmp_path / "fit.npz")
     again = iclv.load(tmp_path / "fit.npz", everything(), data)
@@ -344,6 +345,7 @@ def test_regressions_are_those_of_scipy(regressions):
         assert fit.params[last] == pytest.approx(np.exp(power * best.x[3]), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_small_dispersion_is_nearly_poisson():
     """The series meets the difference of log gamma functions, and ends in the Poisson density, with its derivatives."""
     values, index = jnp.arange(8.0), jnp.full(8, 0.3)
@@ -364,6 +366,7 @@ def test_a_small_dispersion_is_nearly_poisson():
     )
 
 
+@pytest.mark.slow
 def test_priors_of_guessing_are_penalties(data):
     model = iclv.Model([Latent("trust")], [Binary(q, "trust", guessing=q == "g") for q in ("b", "g", "h")])
     rule = GaussHermite(15, adaptive=False)

@@ -228,6 +228,7 @@ def agree(draws, mode):
     assert (np.abs(halves[0] - halves[1]) < 4.0 * 2.0 / np.sqrt(effective) * errors).all()
 
 
+@pytest.mark.slow
 def test_blackjax_samples_the_posterior(problem, mode):
     blackjax = pytest.importorskip("blackjax")
     density = problem.logdensity(start=mode[0])

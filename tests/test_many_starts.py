@@ -31,6 +31,7 @@ def test_the_best_of_many():
     )
 
 
+@pytest.mark.slow
 def test_one_maximum_is_agreed_on():
     model = iclv.Model(choice=iclv.Logit(lambda b, x, lv: {1: b.a + b.b * x.x, 0: 0.0}, "y"))
     fit = model.fit(frame(), progress=False, starts=4)

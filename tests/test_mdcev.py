@@ -197,6 +197,7 @@ def test_the_truth_comes_back(fit):
     assert "explains numbers" in str(fit.summary())
 
 
+@pytest.mark.slow
 def test_forecasts(fit, frame):
     expected, told = fit.predict(), fit.problem.panel.frame.data
     np.testing.assert_allclose(
@@ -232,6 +233,7 @@ def test_beside_an_attitude_and_a_random_coefficient(data):
     np.testing.assert_allclose(exact, automatic, rtol=1e-8, atol=1e-8 * np.abs(automatic).max())
 
 
+@pytest.mark.slow
 def test_equal_classes_are_the_plain_model(data):
     plain = kernel("gamma", "home")
     mixed = iclv.LatentClasses(lambda b, x, lv: {"p": b.m, "q": 0.0}, {"p": plain, "q": plain})

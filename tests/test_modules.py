@@ -345,6 +345,7 @@ def test_dropout_is_on_in_training_only():
     assert trained(with_dropout(), seed=1).trace["train"].iloc[1] != dropped.trace["train"].iloc[1]
 
 
+@pytest.mark.slow
 def test_a_module_with_dropout_is_set_and_given_back_like_any_other():
     module = with_dropout()
     model = choice(module, fixed={"taste": "start"}, start={"asc": 0.3})

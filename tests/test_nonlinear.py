@@ -114,6 +114,7 @@ def nonlinear():
     return model(curved, shared, modules={"net": network()}).bind(DATA, integration=RULE)
 
 
+@pytest.mark.slow
 def test_a_network_in_an_equation_and_in_the_utilities_is_one(nonlinear):
     entries = [n for n in nonlinear.names if n.startswith("net.")]
     assert len(entries) == 9

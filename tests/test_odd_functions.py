@@ -194,6 +194,11 @@ METHODS = (
     "expansion",
     "numerical_hessian",
     "effective_sizes",
+    "unpack",
+    "centres",
+    "recentre",
+    "centres_of_nodes",
+    "check_start",
 )
 
 
@@ -220,6 +225,30 @@ PROBLEM = {
     "a list of parts": (lambda p: p.part(["items"]), r"\['items'\] is no part"),
     "no way to a Hessian": (lambda p: p.hessian(p.start(), np.ones(2)), "method is one of 'exact'"),
     "no expansion": (lambda p: p.expansion(p.start(), "exakt"), "method is one of 'exact', 'bhhh'"),
+    "no rule": (lambda p: p.integrate(15), r"rule is a rule such as iclv\.GaussHermite\(15\).*not 15"),
+    "people by name": (lambda p: p.take(["x"]), "people= is a list of positions"),
+    "people beyond the last": (lambda p: p.take([0, 10**6]), "positions from 0 to 1000000; there are"),
+    "one person": (lambda p: p.take(3), "people= is a list of positions"),
+    "weights of too few": (
+        lambda p: p.with_weights(np.ones(2)),
+        r"one for each of the \d+ people, not of shape \(2,\)",
+    ),
+    "weights of nobody": (lambda p: p.with_weights(0.0 * p.core.weights), "all are zero"),
+    "a negative weight": (lambda p: p.with_weights(-1.0 * p.core.weights), r"at position 0 stands -1\.0"),
+    "weights of words": (
+        lambda p: p.with_weights(["x"] * p.core.weights.shape[0]),
+        "one for each of the .* not of <U1",
+    ),
+    "a density from few": (
+        lambda p: p.logdensity(start=np.zeros(2)),
+        r"params is the vector of the 3 free parameters",
+    ),
+    "a density from text": (
+        lambda p: p.logdensity(start="x"),
+        r"params is the vector of the 3 free parameters",
+    ),
+    "a density with text": (lambda p: p.logdensity(jacobian="no"), "jacobian="),
+    "half of everything": (lambda p: p.unpack(p.start(), 2), "everything="),
     "nothing to diagnose": (lambda p: iclv.diagnose(p.core, p.start()), "diagnose takes a bound problem"),
 }
 

@@ -339,6 +339,7 @@ def test_the_compiled_loop_ends_where_the_hosts_does(choices):
     np.testing.assert_allclose(ended.z[1], single.params, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_many_starts_find_and_group_the_maxima(choices):
     found = iclv.multistart(logit().bind(choices), 5, seed=1)
     fit = logit().fit(choices, progress=False)

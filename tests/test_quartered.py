@@ -34,6 +34,7 @@ def parted(plain):
     return problem.integrate(replace(problem.rule, quartered=TIMES)).recentre(params)
 
 
+@pytest.mark.slow
 def test_each_person_has_the_first_of_the_draws_and_of_those_from_the_prior(plain, parted):
     problem, params = plain
     core, tails = problem.core, problem.from_prior

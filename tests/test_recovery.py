@@ -34,6 +34,7 @@ def test_the_truth_is_within_four_standard_errors(z, name):
     assert abs(z[name]) < 4.0
 
 
+@pytest.mark.slow
 def test_errors_are_neither_too_large_nor_too_small(fit, z):
     """The Wald statistic of the whole truth is chi-squared; so, nearly, is a sum of squared z."""
     low, high = chi2.ppf([0.001, 0.999], len(z))

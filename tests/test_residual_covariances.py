@@ -148,6 +148,7 @@ def test_a_fit_with_what_follows(data, tmp_path):
     np.testing.assert_allclose(index["statistic"], 2.0 * (fit.llf - held.llf), rtol=0.3)
 
 
+@pytest.mark.slow
 def test_posterior_means_are_those_of_regression(data):
     problem = model().bind(data)
     fit_at = problem.core.structure.system.given

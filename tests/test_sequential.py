@@ -244,6 +244,7 @@ def test_the_table_has_the_kinds_side_by_side(found):
     )
 
 
+@pytest.mark.slow
 def test_what_follows_from_estimates_takes_two_steps_as_well(found, data):
     """Against the formulas, with the covariances of both steps."""
     matrix, b = found.cov_params().loc[CHOICE, CHOICE], found.params

@@ -72,6 +72,7 @@ def test_estimates_and_standard_errors_are_those_of_the_raw_columns(how, interce
     )
 
 
+@pytest.mark.slow
 def test_dummies_are_those_made_by_hand():
     data = survey().assign(income=lambda d: d["income"] / 1e4)
     by_hand = data.assign(north=(data["region"] == "north") * 1.0, west=(data["region"] == "west") * 1.0)

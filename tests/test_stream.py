@@ -232,6 +232,7 @@ def test_a_stream_has_the_draws_of_all_people(data):
     assert found.loglike(params) == pytest.approx(float(whole.loglike(params)), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_fit_of_chunks_comes_back_from_a_file(data, tmp_path):
     model = small.logit(random={"price": iclv.Normal()})
 

@@ -59,6 +59,7 @@ def test_a_weak_or_turned_marker_ends_at_the_maximum(family, marker):
     assert by_loading.bse["c"] == pytest.approx(by_variance.bse["c"], rel=1e-2)
 
 
+@pytest.mark.slow
 def test_a_constraint_keeps_the_coordinates_of_the_user():
     frame = survey(0.8, iclv.Continuous)
     bounds = {f"{v} ~~ {v}": (0.1, 5.0) for v in "AB"}
@@ -88,6 +89,7 @@ def test_a_maximum_of_items_alone_is_found_in_units_of_the_disturbances(marker, 
     )
 
 
+@pytest.mark.slow
 def test_units_of_the_disturbances_are_coordinates():
     """There and back again, whatever the covariances, and derivatives by central differences."""
     frame = survey(0.8, iclv.Continuous)

@@ -142,6 +142,7 @@ def test_answers_go_on_over_a_full_disk(tmp_path, monkeypatch):
     assert all(map(json.loads, path.read_text().splitlines()))
 
 
+@pytest.mark.slow
 def test_a_bootstrap_writes_its_file_also_where_it_knows_the_samples(tmp_path):
     fit, path = small.fitted("logit"), tmp_path / "bootstrap.jsonl"
     first = fit.uncertainty.bootstrap(2, seed=5)

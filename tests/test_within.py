@@ -78,6 +78,7 @@ def test_beside_one_of_the_person(data):
     np.testing.assert_allclose(problem.score(params), slopes, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_after_the_fit(data):
     fit = model(t=iclv.Normal(within=True)).fit(data, person="id", progress=False)
     assert fit.converged and "t.sd" in fit.names

@@ -67,6 +67,7 @@ def test_one_that_dies_loses_its_task_which_is_begun_again(tmp_path):
     assert len({int(a["process"]) for a in found.values()}) == 2
 
 
+@pytest.mark.slow
 def test_a_task_whose_workers_die_twice_is_named_and_the_others_are_kept(tmp_path):
     known = Answers(tmp_path / "answers", {"of": "a test"})
     with pytest.raises(

@@ -159,3 +159,11 @@ def _heavy(log_weights: np.ndarray) -> np.ndarray:
 
 def dimensions(count: int) -> str:
     return "one dimension" if count == 1 else f"each of {count} dimensions"
+
+
+def check_rule(rule: Given[Rule], what: str) -> None:
+    """ValueError for what is no rule."""
+    if not isinstance(rule, Rule):
+        raise ValueError(
+            f"{what} is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {rule!r}."
+        )

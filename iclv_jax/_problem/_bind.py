@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 from iclv_jax._base._types import Given
 from iclv_jax._density import answered, conditionable, steady_columns, structure
 from iclv_jax._integration import Rule, choose_rule
-from iclv_jax._integration._rule import check_count, check_room
+from iclv_jax._integration._rule import check_count, check_room, check_rule
 from iclv_jax._likelihood import Core, Devices, mesh_of
 from iclv_jax._likelihood import people as people_of
 from iclv_jax._panel import Panel, WeightsAre, read_panel, settled, weighted_as
@@ -37,10 +37,8 @@ def bind(
     devices: Given[Devices] = None,
 ) -> Problem:
     """Check the data, build the parameter table, make the nodes."""
-    if integration is not None and not isinstance(integration, Rule):
-        raise ValueError(
-            f"integration= is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {integration!r}."
-        )
+    if integration is not None:
+        check_rule(integration, "integration=")
     if batch_people is not None:
         check_count(batch_people, "batch_people", None)
     bytes_allowed, mesh = parse_memory(memory), mesh_of(devices)

@@ -1,14 +1,15 @@
 """Vectors of parameters as users give them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from typing_extensions import Protocol, runtime_checkable
 
-from iclv_jax._base._types import Given, Params
+from iclv_jax._base._types import AnyArray, Given, Params
 from iclv_jax._spec._names import nearest
 
 
@@ -50,3 +51,33 @@ def check_parts(names: Given[tuple[str, ...]], known: tuple[str, ...]) -> None:
     for name in names:
         if not isinstance(name, str) or name not in known:
             raise ValueError(f"part: {name!r} is no part of the model. {nearest(str(name), known)}")
+
+
+def positions_of(people: Given[Sequence[int] | np.ndarray], size: int) -> np.ndarray:
+    """Positions of some of so many people; ValueError for anything else."""
+    at = np.asarray(people)
+    if at.ndim != 1 or not len(at) or not np.issubdtype(at.dtype, np.integer):
+        raise ValueError(f"people= is a list of positions of people (whole numbers), not {people!r}.")
+    if at.min() < 0 or at.max() >= size:
+        raise ValueError(
+            f"people= has positions from {at.min()} to {at.max()}; there are {size} people, from 0."
+        )
+    return at
+
+
+def weights_of(weights: Given[AnyArray], size: int) -> AnyArray:
+    """Weights of so many people; ValueError for anything else. What JAX traces is taken by its shape."""
+    said = f"weights is a vector of numbers from 0, one for each of the {size} people"
+    found = weights if isinstance(weights, Tracer) else np.asarray(weights)
+    if found.shape != (size,):
+        raise ValueError(f"{said}, not of shape {found.shape}.")
+    if isinstance(found, Tracer):
+        return found
+    if not np.issubdtype(found.dtype, np.number) or np.iscomplexobj(found):
+        raise ValueError(f"{said}, not of {found.dtype}.")
+    wrong = np.flatnonzero(~(np.isfinite(found) & (found >= 0.0)))
+    if len(wrong):
+        raise ValueError(f"{said}; at position {wrong[0]} stands {found[wrong[0]]}.")
+    if not found.any():
+        raise ValueError(f"{said}; all are zero.")
+    return found.astype(float)

@@ -6,10 +6,11 @@ import jax
 import numpy as np
 from typing_extensions import Protocol, runtime_checkable
 
-from iclv_jax._base._types import AnyArray, Params
+from iclv_jax._base._types import AnyArray, Given, Params
 from iclv_jax._density import not_finite
 from iclv_jax._panel import Panel
 from iclv_jax._problem import _evaluated as evaluated
+from iclv_jax._problem._params import params_of
 
 
 @runtime_checkable
@@ -42,13 +43,14 @@ def called(problem: OfPeople, at: Sequence[int] | np.ndarray) -> tuple[Hashable,
     return tuple(problem.panel.people[i] for i in at)
 
 
-def check_start(problem: OfPeople, params: Params) -> None:
+def check_start(problem: OfPeople, params: Given[Params]) -> None:
     """Raise ValueError naming people and factor when the log-likelihood is not finite here.
 
     Examples
     --------
     >>> logit_fit.problem.check_start(logit_fit.estimates)
     """
+    params = params_of(problem, params)
     bad = np.flatnonzero(~np.isfinite(np.asarray(evaluated.values(problem, params))))
     if not len(bad):
         return

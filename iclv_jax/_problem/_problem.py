@@ -1,6 +1,6 @@
 """`Problem`: model, data and nodes bound together as a pure function of the parameters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from iclv_jax._base._arguments import check_switch
 from iclv_jax._base._types import AnyArray, Array, Float, Given, Params
 from iclv_jax._integration import Centre, Nodes, Rule, pilot_points
+from iclv_jax._integration._rule import check_rule
 from iclv_jax._likelihood import Core, People
 from iclv_jax._panel import Panel
 from iclv_jax._parameters import ParameterTable, full
@@ -39,7 +41,7 @@ from iclv_jax._problem._nodes import (
     points_of,
     spread_nodes,
 )
-from iclv_jax._problem._params import check_parts, mapping_of
+from iclv_jax._problem._params import check_parts, mapping_of, params_of, positions_of, weights_of
 from iclv_jax._problem._people import by_person, called, check_start
 from iclv_jax._problem._portions import Portion
 from iclv_jax._problem._start import default_start
@@ -180,7 +182,7 @@ class Problem(eqx.Module):
                 raise ValueError(f"{name!r} is {standing} and so {found}. Leave it out.")
         return params
 
-    def unpack(self, params: Params, everything: bool = False) -> dict[str, Array]:
+    def unpack(self, params: Given[Params], everything: Given[bool] = False) -> dict[str, Array]:
         """Named values of the free parameters, or of every parameter of the table.
 
         Examples
@@ -188,6 +190,8 @@ class Problem(eqx.Module):
         >>> tuple(fit.problem.unpack(fit.problem.start())) == fit.names
         True
         """
+        check_switch(everything, "everything=")
+        params = params_of(self, params)
         if not everything:
             return dict(zip(self.names, params, strict=True))
         values = full(self.table.map, self.core.constants, params)
@@ -198,7 +202,7 @@ class Problem(eqx.Module):
     hessian, expansion, numerical_hessian = hessian, expansion, numerical_hessian
     by_person, called, check_start = by_person, called, check_start
 
-    def subsample(self, people: Any) -> "Problem":
+    def subsample(self, people: Given[Sequence[int] | np.ndarray]) -> "Problem":
         """The same problem with the likelihood of some people (by position) only, weighted up to the
         total weight.
 
@@ -207,18 +211,11 @@ class Problem(eqx.Module):
         >>> float(logit_fit.problem.subsample([0, 1, 2]).core.weights.sum())
         300.0
         """
-        at = np.asarray(people)
-        size = len(self.panel.people)
-        if at.ndim != 1 or not len(at) or not np.issubdtype(at.dtype, np.integer):
-            raise ValueError(f"people= is a list of positions of people (whole numbers), not {people!r}.")
-        if at.min() < 0 or at.max() >= size:
-            raise ValueError(
-                f"people= has positions from {at.min()} to {at.max()}; there are {size} people, from 0."
-            )
+        at = positions_of(people, len(self.panel.people))
         found, kept = self.take(at), self.core.weights[at]
         return found.with_weights(kept * (self.core.weights.sum() / kept.sum()))
 
-    def take(self, people: np.ndarray) -> "Problem":
+    def take(self, people: Given[Sequence[int] | np.ndarray]) -> "Problem":
         """The same problem for some people only (by position), at their own weights.
 
         Examples
@@ -226,21 +223,13 @@ class Problem(eqx.Module):
         >>> logit_fit.problem.take(np.array([0, 1, 2])).panel.people
         (0, 1, 2)
         """
-        at = np.asarray(people)
+        at = positions_of(people, len(self.panel.people))
         points = self.points if self.points.shape[0] == 1 else self.points[at]
-        return Problem(
-            self.core.of(self.core.people.take(at)),
-            points,
-            self.log_weights if self.log_weights.ndim == 1 else self.log_weights[at],
-            self.from_prior,
-            self.spec,
-            self.table,
-            self.panel.take(at),
-            self.rule.of(at),
-            self.reason,
-            self.memory,
-            self.portion,
-        )
+        logs = self.log_weights if self.log_weights.ndim == 1 else self.log_weights[at]
+        new = self.core.of(self.core.people.take(at)), points, logs, self.from_prior
+        panel, rule = self.panel.take(at), self.rule.of(at)
+        rest = self.spec, self.table, panel, rule, self.reason, self.memory, self.portion
+        return Problem(*new, *rest)
 
     @property
     def _bare(self) -> Core:
@@ -250,7 +239,12 @@ class Problem(eqx.Module):
         return self.core.of(self.core.people.with_nodes(none))
 
     def logdensity(
-        self, prior: Any = None, *, jacobian: bool = True, recentre: bool = False, start: Any = None
+        self,
+        prior: Any = None,
+        *,
+        jacobian: Given[bool] = True,
+        recentre: Given[bool] = False,
+        start: Any = None,
     ) -> LogDensity:
         """Log-likelihood plus log prior as a pure function of an unconstrained vector, for samplers and optimisers of other
         libraries; arguments and uses are told at `LogDensity`.
@@ -262,10 +256,12 @@ class Problem(eqx.Module):
         >>> logit_fit.problem.logdensity(start=logit_fit.estimates).start.shape
         (4,)
         """
+        check_switch(jacobian, "jacobian=")
+        check_switch(recentre, "recentre=")
         first = self.start() if start is None else self.vector(start) if hasattr(start, "keys") else start
-        return logdensity(self, prior, jnp.asarray(first), jacobian, recentre)
+        return logdensity(self, prior, jnp.asarray(params_of(self, first)), jacobian, recentre)
 
-    def centres(self, params: Params) -> Centre:
+    def centres(self, params: Given[Params]) -> Centre:
         """Mode and curvature of every person's posterior of the shocks, with flags.
 
         Examples
@@ -273,9 +269,9 @@ class Problem(eqx.Module):
         >>> fit.problem.centres(fit.estimates).mode.shape
         (300, 1)
         """
-        return centres(self._bare, params)
+        return centres(self._bare, params_of(self, params))
 
-    def recentre(self, params: Params) -> "Problem":
+    def recentre(self, params: Given[Params]) -> "Problem":
         """The problem with its nodes placed at these parameters' posteriors (itself for a rule
         without centres). Not differentiable, by design.
 
@@ -284,6 +280,7 @@ class Problem(eqx.Module):
         >>> fit.problem.recentre(fit.estimates).rule == fit.problem.rule
         True
         """
+        params = params_of(self, params)
         if not self.rule.centred or self.core.structure.dimension == 0:
             return self
         return self.placed_at(self.centres_of_nodes(jax.lax.stop_gradient(jnp.asarray(params))))
@@ -300,7 +297,7 @@ class Problem(eqx.Module):
         nodes = centred_nodes(self.points, self.log_weights, centre, self.from_prior)
         return self.with_people(self.core.people.with_nodes(nodes))
 
-    def centres_of_nodes(self, params: Params, modes: Centre | None = None) -> Centre:
+    def centres_of_nodes(self, params: Given[Params], modes: Centre | None = None) -> Centre:
         """Where the rule places nodes: posterior modes and curvatures, or means and covariances, those of each latent class
         of people with an axis more. `modes`, where they are known, are not looked for again.
 
@@ -309,6 +306,7 @@ class Problem(eqx.Module):
         >>> fit.problem.centres_of_nodes(fit.estimates).mode.shape
         (300, 1)
         """
+        params = params_of(self, params)
         if not self.rule.by_moments:
             return modes or self.centres(params)
         drawn = self.points.shape[1] - self.from_prior
@@ -333,7 +331,7 @@ class Problem(eqx.Module):
         rule = self.rule.stages()[0]
         return self if rule == self.rule else self.integrate(rule)
 
-    def integrate(self, rule: Rule) -> "Problem":
+    def integrate(self, rule: Given[Rule]) -> "Problem":
         """The same problem with the nodes of another rule, not yet placed at any parameters.
 
         Examples
@@ -341,6 +339,7 @@ class Problem(eqx.Module):
         >>> fit.problem.integrate(iclv.GaussHermite(3)).rule.nodes
         3
         """
+        check_rule(rule, "rule")
         people, dimension = self.core.people.size, self.core.structure.dimension
         standard = points_of(rule, people, dimension, self.among)
         points, logs = jax.device_put((standard.points, standard.log_weights))
@@ -375,7 +374,7 @@ class Problem(eqx.Module):
         )
         return self.with_people(self.core.people.with_person(person._replace(data=data)))
 
-    def with_weights(self, weights: AnyArray) -> "Problem":
+    def with_weights(self, weights: Given[AnyArray]) -> "Problem":
         """The same problem with other person weights.
 
         Examples
@@ -384,6 +383,7 @@ class Problem(eqx.Module):
         >>> bool(np.isclose(twice.loglike(logit_fit.estimates), 2.0 * logit_fit.llf))
         True
         """
+        weights = weights_of(weights, self.core.weights.shape[0])
         found = self.with_people(self.core.people.with_weights(jnp.asarray(weights)))
         if isinstance(weights, Tracer):
             return found

@@ -207,7 +207,9 @@ def _trace_choice(choice: object, latents: list[str], modules: Sequence[Module])
         raise ValueError(f"choice= is a choice kernel such as iclv.Logit(...), or several, not {choice!r}.")
     if isinstance(choice.utility, Utility):
         return choice
-    owner = "" if choice.name == "choice" else f" of {choice.name!r}"
+    # What is no name is refused once the utility is known.
+    named = isinstance(choice.name, str) and choice.name != "choice"
+    owner = f" of {choice.name!r}" if named else ""
     return choice.recorded(Recorder(tuple(latents), tuple(modules), owner=owner))
 
 

@@ -25,6 +25,7 @@ from iclv_jax._fit._fit import (
 )
 from iclv_jax._fit._many_starts import check_starts
 from iclv_jax._integration import Rule
+from iclv_jax._integration._rule import check_rule
 from iclv_jax._likelihood import Devices, mesh_of
 from iclv_jax._optimise import (
     Kept,
@@ -111,10 +112,8 @@ def bind_streamed(
     devices: Given[Devices] = None,
 ) -> StreamedProblem:
     """Two passes over the stream."""
-    if integration is not None and not isinstance(integration, Rule):
-        raise ValueError(
-            f"integration= is a rule such as iclv.GaussHermite(15) or iclv.MonteCarlo(500), not {integration!r}."
-        )
+    if integration is not None:
+        check_rule(integration, "integration=")
     if integration is not None and integration.quartered is not None:
         raise ValueError(
             "quartered= has a number for every person in memory. Leave it out where people come in chunks."
