@@ -23,7 +23,7 @@ OFF = ("", "0", "off", "no", "false")
 MOST_BYTES = 1_000_000_000
 LEAST_ROOM = 100_000_000
 """On a full disk JAX leaves half a program in the place of a whole one, of which every later process would be told."""
-QUICK = 0.05
+QUICK = 0.01
 """Seconds of compilation below which nothing is stored."""
 
 
