@@ -237,7 +237,7 @@ def write(table, others):
     lines = ["# The first second", ""]
     lines += [
         f"`python benchmarks/first_second.py`, {os.cpu_count()} cores; seconds, medians of `of` new processes.",
-        "`load` is the load average when a model's measurements began. Other times are to be read in imports of the same row.",
+        "`load` is the load average when a model's measurements began; times are to be read in imports of the same row.",
     ]
     heads = "model | import | first fit | first, programs cached | second fit | programs | log L | of | load"
     lines += ["", f"| {heads} |", "|---" + "|---:" * heads.count("|") + "|"]
